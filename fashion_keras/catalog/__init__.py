@@ -1,0 +1,1 @@
+"""What we know about products. No TensorFlow here."""
