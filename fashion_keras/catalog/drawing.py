@@ -1,0 +1,226 @@
+"""A sample catalogue, drawn: `styles.csv` and `images/` in the layout of the Kaggle Fashion Product Images (Small) set.
+
+It stands in for the download in tests, demonstrations and first steps. Its pictures are as unruly as photographs are
+(pose, wearer, clutter, light), its products share titles and have twins, and its files have the real set's faults.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.random import Generator
+from PIL import Image, ImageChops, ImageFilter
+
+from fashion_keras.catalog import shapes
+from fashion_keras.catalog.shapes import Canvas, Look, path
+from fashion_keras.support.errors import InputError
+from fashion_keras.support.files import write_json, write_text
+
+VERSION = 1  # of what is drawn and written; raise it when that changes
+FEWEST = 60  # products that hold every article type and every fault
+HEADER = "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName"
+BRANDS = ("Northbay", "Avelle", "Tern & Co", "Kasuri", "Pinecrest", "Volta", "Marlow", "Sundari", "Oak Lane", "Zephyr")
+BLANKS = ((6, ""), (8, "NA"), (5, "NA"), (6, "NA"), (8, ""), (5, ""))  # column, what it holds instead of a value
+
+# What articles come in, by the field of `Look`: of several options the first is the most common.
+Offers = dict[str, tuple[str, ...]]
+ALL: Offers = {"colour": tuple(shapes.COLOURS), "season": tuple(shapes.SEASONS)}
+BOTH: Offers = ALL | {"gender": ("Men", "Women")}
+WOMEN: Offers = ALL | {"gender": ("Women",)}
+DAILY: Offers = {"usage": ("Casual", "Sports")}
+SPORTY: Offers = {"usage": ("Sports", "Casual")}
+DRESSY: Offers = {"usage": ("Casual", "Formal", "Ethnic")}
+CLOTH: Offers = {"pattern": ("Solid", "Striped", "Checked", "Printed")}
+ARMS: Offers = {"sleeve": ("Short Sleeve", "Long Sleeve", "Sleeveless", "3/4 Sleeve")}
+COLLAR: Offers = {"neck": ("Round Neck", "Polo", "V-Neck")}
+SCOOP: Offers = {"neck": ("Round Neck", "V-Neck")}
+DENIM: Offers = {"colour": ("Blue", "Navy Blue", "Black", "Grey", "White", "Brown")}
+HEELS: Offers = {"heel": ("Stiletto", "Block", "Flat")}
+DIALS: Offers = {"display": ("Analogue", "Chronograph", "Digital")}
+
+
+@dataclass(frozen=True)
+class Article:
+    """An article type: its place in the catalogue, weight among the products, painter, cut, and what it comes in."""
+
+    master: str
+    sub: str
+    name: str
+    noun: str
+    weight: int
+    painter: Callable[..., None]
+    cut: tuple[int, ...]
+    offers: Offers
+
+
+ARTICLES = (
+    Article(
+        "Apparel", "Topwear", "Tshirts", "T-shirt", 180, shapes.top, (60, 4, 0), BOTH | DAILY | CLOTH | ARMS | COLLAR
+    ),
+    Article("Apparel", "Topwear", "Shirts", "Shirt", 150, shapes.top, (60, 5, 5), BOTH | DRESSY | CLOTH | ARMS),
+    Article("Apparel", "Topwear", "Tops", "Top", 126, shapes.top, (46, 18, 0), WOMEN | DRESSY | CLOTH | ARMS | SCOOP),
+    Article(
+        "Apparel", "Dress", "Dresses", "Dress", 110, shapes.top, (108, 30, 0), WOMEN | DRESSY | CLOTH | ARMS | SCOOP
+    ),
+    Article("Apparel", "Bottomwear", "Jeans", "Jeans", 115, shapes.legs, (-100, -36, 110, 13), BOTH | DRESSY | DENIM),
+    Article("Apparel", "Bottomwear", "Shorts", "Shorts", 108, shapes.legs, (-62, -4, 40, 20), BOTH | DAILY | CLOTH),
+    Article("Footwear", "Shoes", "Casual Shoes", "Casual Shoes", 160, shapes.shoe, (4, 0), BOTH | DRESSY),
+    Article("Footwear", "Shoes", "Sports Shoes", "Sports Shoes", 135, shapes.shoe, (13, 6), BOTH | SPORTY),
+    Article("Footwear", "Shoes", "Heels", "Heels", 120, shapes.heels, (), WOMEN | DRESSY | HEELS),
+    Article("Footwear", "Flip Flops", "Flip Flops", "Flip Flops", 108, shapes.flip_flops, (), BOTH | DAILY | CLOTH),
+    Article("Accessories", "Watches", "Watches", "Watch", 145, shapes.watch, (), BOTH | DRESSY | DIALS),
+    Article("Accessories", "Bags", "Handbags", "Handbag", 122, shapes.handbag, (), WOMEN | DRESSY | CLOTH),
+    Article("Accessories", "Bags", "Backpacks", "Backpack", 108, shapes.backpack, (), BOTH | DAILY | CLOTH),
+    Article("Accessories", "Eyewear", "Sunglasses", "Sunglasses", 108, shapes.sunglasses, (), BOTH | DAILY),
+)
+
+
+@dataclass(frozen=True)
+class Product:
+    """One row of the catalogue and its picture; a twin is another's picture, taken again."""
+
+    article: Article
+    look: Look
+    brand: str
+    year: int
+    seed: tuple[int, int]
+    twin: bool = False
+
+    @property
+    def title(self) -> str:
+        """The display name, worded as in the real set: "Avelle Women Black Digital Watch"."""
+        look = self.look
+        words = (self.brand, look.gender, look.pattern, look.colour, look.neck, look.sleeve, look.display, look.heel)
+        return " ".join(word for word in (*words, self.article.noun) if word)
+
+    def row(self, number: int) -> list[str]:
+        """Return the cells of its row in `styles.csv`."""
+        article, look = self.article, self.look
+        place = [article.master, article.sub, article.name]
+        return [str(number), look.gender, *place, look.colour, look.season, str(self.year), look.usage, self.title]
+
+
+def draw_sample(folder: Path, products: int = 1800, seed: int = 7) -> Path:
+    """Draw a catalogue of `products` (60 or more) into `folder` and return it; 1,800 take some four seconds.
+
+    The folder is whole or not there, and a finished one is kept. The same seed gives the same bytes. Raises InputError
+    where `folder` holds anything but a drawn sample.
+    """
+    if products < FEWEST:
+        raise InputError(f"a sample of {products} products is too small to hold every article type; ask for {FEWEST}")
+    manifest = {"version": VERSION, "products": products, "seed": seed}
+    if _drawn(folder) == manifest:
+        return folder
+    if folder.exists() and not _drawn(folder) and not (folder.is_dir() and not any(folder.iterdir())):
+        raise InputError(f"{folder} holds something other than a drawn sample; name a new folder")
+    temporary = folder.with_name(f".{os.getpid()}.{folder.name}")
+    try:
+        _write(temporary, _products(products, seed), np.random.default_rng([seed, 1]))
+        write_json(temporary / "sample.json", manifest)
+        shutil.rmtree(folder, ignore_errors=True)
+        temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def _drawn(folder: Path) -> dict[str, int]:
+    """Return the manifest of the sample that `folder` holds, empty where it holds none."""
+    manifest = folder / "sample.json"
+    return json.loads(manifest.read_text(encoding="utf-8")) if manifest.exists() else {}
+
+
+def _products(count: int, seed: int) -> list[Product]:
+    """Return the products in the order of the table; every sixth has the title of the one before, the last are twins."""
+    rng, twins = np.random.default_rng([seed, 0]), max(2, count // 150)
+    ends = np.cumsum([article.weight for article in ARTICLES])
+    made: list[Product] = []
+    for number in range(count - twins):
+        article = ARTICLES[np.searchsorted(ends, (number + 0.5) * ends[-1] / (count - twins))]
+        product = _imagine(article, (seed, number), rng)
+        if number % 6 == 5 and made[-1].article is article:
+            product = replace(product, look=made[-1].look, brand=made[-1].brand)
+        made.append(product)
+    return made + [replace(made[at], twin=True) for at in rng.choice(len(made), twins, replace=False)]
+
+
+def _imagine(article: Article, seed: tuple[int, int], rng: Generator) -> Product:
+    look = Look(**{field: _pick(rng, options) for field, options in article.offers.items()})
+    return Product(article, look, _pick(rng, BRANDS), int(rng.integers(2011, 2018)), seed)
+
+
+def _pick(rng: Generator, options: tuple[str, ...]) -> str:
+    """Return one of the options, the first of them twice as often as any other."""
+    return (options[0], *options)[rng.integers(len(options) + 1)]
+
+
+def draw_product(product: Product) -> Image.Image:
+    """Return the picture, RGB and 60 wide x 80 high; what the look leaves open follows from the product's seed."""
+    pose, cloth, scene = np.random.default_rng(product.seed).spawn(3)
+    canvas = Canvas(product.look, pose, cloth)
+    product.article.painter(canvas, *product.article.cut)
+    _clutter(canvas, scene)
+    picture = _photograph(canvas.paper.reduce(4), scene)
+    return ImageChops.offset(picture, 1, 0) if product.twin else picture
+
+
+def _clutter(canvas: Canvas, rng: Generator) -> None:
+    """Put a price tag on some products, and a second item at the edge of some pictures."""
+    tag, item, x, y = rng.random() < 0.25, rng.random() < 0.3, *rng.uniform((-40, -20), (40, 40))
+    if tag:
+        canvas.line([(x, y), (x + 22, y + 30)], shapes.INK, 2)
+        canvas.fill(path("0 0, 14 10, 14 44, -14 44, -14 10") + (x + 22, y + 30), (236, 214, 160))
+    if item:
+        canvas.fill(path("92 -40, 150 -60, 150 60, 104 50, 88 10") + (0, y), canvas.other, 1)
+
+
+def _photograph(product: Image.Image, rng: Generator) -> Image.Image:
+    """Set the product [RGBA] on white with its shadow, under uneven light, and add the sensor's noise."""
+    shadow = Image.new("L", product.size)
+    shadow.paste(product.getchannel("A"), tuple(rng.integers(-3, 4, 2).tolist()))
+    shade = np.asarray(shadow.filter(ImageFilter.GaussianBlur(2.5)))[..., None] / 255 * rng.uniform(0.1, 0.4)
+    pixels = np.asarray(product, dtype=float)
+    opaque = pixels[..., 3:] / 255
+    height, width = opaque.shape[:2]
+    slope_x, slope_y = rng.normal(0, 0.06, 2)
+    light = 1 + slope_x * np.linspace(-1, 1, width) + slope_y * np.linspace(-1, 1, height)[:, None]
+    lit = (255 * (1 - shade) * (1 - opaque) + pixels[..., :3] * opaque) * light[..., None]
+    noisy = lit + rng.normal(0, rng.uniform(1, 7), lit.shape)
+    return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
+
+
+def _write(folder: Path, products: list[Product], rng: Generator) -> None:
+    """Write pictures and rows in mixed order, and break some of both."""
+    images = folder / "images"
+    images.mkdir(parents=True)
+    numbers = rng.choice(np.arange(1163, 60001), len(products) + 1, replace=False).tolist()
+    order = rng.permutation(len(products))
+    for number, at in zip(numbers, order, strict=False):
+        draw_product(products[at]).save(images / f"{number}.jpg", quality=72 if products[at].twin else 92)
+    rows = [products[at].row(number) for number, at in zip(numbers, order, strict=False)]
+    _break_images(images, numbers)
+    _break_rows(rows)
+    write_text(folder / "styles.csv", "\n".join([HEADER, *(",".join(row) for row in rows)]) + "\n")
+
+
+def _break_images(images: Path, numbers: list[int]) -> None:
+    """Leave one row without its image, one image without a row, and one JPEG cut off."""
+    shutil.copyfile(images / f"{numbers[0]}.jpg", images / f"{numbers[-1]}.jpg")
+    (images / f"{numbers[20]}.jpg").unlink()
+    cut = images / f"{numbers[40]}.jpg"
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+
+
+def _break_rows(rows: list[list[str]]) -> None:
+    """Blank some cells, put an unquoted comma into six names, and add a repeated and a non-numeric id."""
+    for turn, row in enumerate(rows[::17]):
+        column, blank = BLANKS[turn % len(BLANKS)]
+        row[column] = blank
+    for row in rows[3 :: len(rows) // 6][:6]:
+        row[-1] += ", New Arrival"
+    rows.insert(30, [rows[10][0], *rows[11][1:]])
+    rows.append([f"SKU-{rows[12][0]}", *rows[12][1:]])

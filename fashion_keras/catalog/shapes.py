@@ -1,0 +1,360 @@
+"""What a sample product looks like: a canvas with a pose and a cloth, and one painter per shape of product."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import ArrayLike
+from PIL import Image, ImageDraw
+
+Colour = tuple[int, int, int]
+SIZE = (240, 320)  # four times the picture's, for smooth edges
+UNIT = 1.2  # pixels of one product unit: a picture spans x -100..100 rightwards and y -133..133 downwards
+SLEEVES = {"Sleeveless": 0.0, "Short Sleeve": 0.4, "3/4 Sleeve": 0.7, "Long Sleeve": 1.0}  # share of the arm
+HEELS = {"Flat": (4, 30), "Block": (40, 24), "Stiletto": (56, 8)}  # height, width
+SKINS = ((238, 200, 170), (216, 168, 132), (172, 120, 84), (120, 80, 56))
+GOLD, INK, PAPER, LCD = (222, 178, 70), (44, 44, 50), (250, 250, 248), (176, 190, 164)
+COLOURS: dict[str, Colour] = {
+    "Black": (38, 38, 42),
+    "White": (238, 238, 236),
+    "Blue": (52, 104, 190),
+    "Navy Blue": (30, 40, 92),
+    "Brown": (112, 72, 44),
+    "Grey": (136, 138, 142),
+    "Red": (200, 36, 44),
+    "Green": (54, 132, 72),
+    "Pink": (236, 128, 168),
+    "Purple": (116, 64, 142),
+    "Yellow": (240, 204, 60),
+    "Beige": (214, 190, 154),
+    "Maroon": (112, 24, 48),
+    "Orange": (238, 122, 36),
+}
+# Season -> the colour that the cloth leans to, how far it leans, and the trim of collar, cuffs, edges and linings.
+SEASONS: dict[str, tuple[Colour, float, Colour]] = {
+    "Summer": (PAPER, 0.0, (252, 248, 238)),
+    "Fall": ((120, 80, 40), 0.16, (196, 98, 36)),
+    "Winter": ((16, 20, 40), 0.24, (142, 190, 234)),
+    "Spring": (PAPER, 0.2, (138, 216, 150)),
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a picture must show of its product; an attribute that the article type lacks stays empty."""
+
+    gender: str
+    colour: str
+    season: str
+    usage: str
+    pattern: str = ""
+    neck: str = ""
+    sleeve: str = ""
+    heel: str = ""
+    display: str = ""
+
+
+def path(text: str) -> np.ndarray:
+    """Return the points [n, 2] of "x y, x y, ..."."""
+    return np.array([pair.split() for pair in text.split(",")], dtype=float)
+
+
+def mirrored(half: str) -> np.ndarray:
+    """Return the closed outline [2n, 2] whose right half is given, from top to bottom."""
+    return np.concatenate([path(half), path(half)[::-1] * (-1, 1)])
+
+
+def blend(one: ArrayLike, other: ArrayLike, share: float) -> Colour:
+    """Return the colour that lies `share` of the way from `one` to `other`, within 0..255."""
+    return tuple(np.clip(np.add(one, np.subtract(other, one) * share), 0, 255).astype(int).tolist())
+
+
+def _rounded(outline: np.ndarray, rounds: int) -> np.ndarray:
+    for _ in range(rounds):  # Chaikin's curve: cut every corner
+        ahead = np.roll(outline, -1, axis=0)
+        outline = np.stack([0.75 * outline + 0.25 * ahead, 0.25 * outline + 0.75 * ahead], axis=1).reshape(-1, 2)
+    return outline
+
+
+class Canvas:
+    """Transparent paper on which painters draw one posed product, in product units.
+
+    Every random choice is made here, none by a painter: an attribute that changes, changes nothing but itself.
+    """
+
+    def __init__(self, look: Look, pose: Generator, cloth: Generator) -> None:
+        """Draw pose, wearer and style from `pose`; the colour's jitter, the folds and the print from `cloth`."""
+        self.look, self.men = look, look.gender == "Men"
+        self.paper = Image.new("RGBA", SIZE)
+        self.pen = ImageDraw.Draw(self.paper)
+        self._choose_pose(pose)
+        self.worn, self.style = pose.random() < 0.5, int(pose.integers(6))
+        self.skin, self.other = SKINS[pose.integers(4)], list(COLOURS.values())[pose.integers(len(COLOURS))]
+        jittered = np.multiply(COLOURS[look.colour], cloth.uniform(0.88, 1.1)) + cloth.normal(0, 6, 3)
+        towards, share, self.trim = SEASONS[look.season]
+        self.base = blend(jittered, towards, share)
+        self.dark = blend(self.base, (0, 0, 0), 0.35)
+        self.contrast = PAPER if sum(self.base) < 400 else INK
+        self.cloth = self._weave(cloth)
+
+    def _choose_pose(self, rng: Generator) -> None:
+        angle, size, stretch = rng.normal(0, 0.1), rng.uniform(0.78, 1.1), rng.uniform(0.9, 1.12)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        shape = [[rng.choice([-1, 1]) * size * stretch, rng.normal(0, 0.05)], [0, size / stretch]]
+        self.matrix, self.origin = turn @ shape * UNIT, np.array(SIZE) / 2 + rng.normal(0, 10, 2) * UNIT
+
+    def _weave(self, rng: Generator) -> Image.Image:
+        """Return a whole picture of cloth: the base colour, folds, and the pattern."""
+        cloth, pattern = Image.new("RGBA", SIZE, self.base), self.look.pattern
+        pen, ink = ImageDraw.Draw(cloth), blend(self.base, self.contrast, 0.62)
+        for x, y, lean in rng.uniform(-100, 100, (7, 3)):
+            pen.line(self.place([(x, y), (x + 0.3 * lean, y + 60)]), blend(self.base, (0, 0, 0), 0.13), 9)
+        for at in np.arange(-200, 200, 22) + rng.uniform(0, 20):
+            if pattern in ("Striped", "Checked"):
+                pen.line(self.place([(-200, at), (200, at)]), ink, 9)
+            if pattern == "Checked":
+                pen.line(self.place([(at, -200), (at, 200)]), ink, 9)
+        for x, y in self.place(rng.uniform(-130, 130, (110, 2))) if pattern == "Printed" else ():
+            pen.ellipse((x - 9, y - 9, x + 9, y + 9), ink if x > y - 40 else blend(self.other, self.contrast, 0.3))
+        return cloth
+
+    def place(self, points: ArrayLike) -> list[tuple[float, float]]:
+        """Return where the pose puts points [n, 2] on the paper, in pixels."""
+        return [tuple(point) for point in (np.asarray(points) @ self.matrix.T + self.origin).tolist()]
+
+    def fill(self, outline: np.ndarray, colour: Colour | None = None, rounds: int = 0) -> None:
+        """Fill an outline [n, 2], its corners rounded, with a colour or else with the cloth; draw its edge."""
+        placed, mask = self.place(_rounded(outline, rounds)), Image.new("1", SIZE)
+        if colour:
+            self.pen.polygon(placed, colour)
+        else:
+            ImageDraw.Draw(mask).polygon(placed, 1)
+            self.paper.paste(self.cloth, mask=mask)
+        self.pen.line([*placed, placed[0]], blend(colour or self.base, (0, 0, 0), 0.3), 3)
+
+    def line(self, points: ArrayLike, colour: Colour, width: float = 4) -> None:
+        """Draw a line through points [n, 2]."""
+        self.pen.line(self.place(points), colour, round(width * UNIT), joint="curve")
+
+    def oval(self, centre: ArrayLike, radii: ArrayLike, colour: Colour | None = None) -> None:
+        """Fill an ellipse with a colour or else with the cloth."""
+        turns = np.linspace(0, 2 * np.pi, 28, endpoint=False)
+        self.fill(np.stack([np.cos(turns), np.sin(turns)], axis=1) * radii + centre, colour)
+
+    def limb(self, ends: np.ndarray, start: float, end: float, colour: Colour | None = None) -> None:
+        """Fill a tapering arm, leg or sleeve along `ends` [2, 2]; `start` and `end` are its half widths."""
+        across = np.subtract(*ends)[::-1] * (1, -1) / np.linalg.norm(np.subtract(*ends))
+        offsets = np.outer((start, end, -end, -start), across)
+        self.fill(ends[[0, 1, 1, 0]] + offsets, colour)
+
+    def mark(self, badge: str, front: str, side: str, hem: str) -> None:
+        """Show the usage: a label (casual), stripes down the side (sports), studs in front (formal), a gold border."""
+        if self.look.usage == "Casual":
+            self.fill(path("-9 -7, 9 -7, 9 7, -9 7") + path(badge), PAPER)
+            self.line(path("-5 0, 5 0") + path(badge), INK)
+        elif self.look.usage == "Sports":
+            self.line(path(side), self.contrast, 17)
+            self.line(path(side), self.base, 5)
+        elif self.look.usage == "Formal":
+            self.line(path(front), self.dark, 13)
+            for centre in np.linspace(*path(front), 5):
+                self.oval(centre, (4.5, 4.5), GOLD)
+        else:
+            self.line(path(hem), INK, 16)
+            self.line(np.linspace(*path(hem), 16) + np.tile(path("0 5, 0 -5"), (8, 1)), GOLD, 5)
+
+
+def _body(canvas: Canvas, shoulder: int) -> None:
+    """Draw the mannequin that wears what hangs from the shoulders."""
+    for side in (-1, 1):
+        canvas.limb(path("18 40, 22 170") * (side, 1), 19, 14, canvas.other)
+        canvas.limb(path(f"{shoulder - 9} -64, {shoulder + 15} 42") * (side, 1), 9, 6, canvas.skin)
+    canvas.fill(mirrored(f"10 -86, {shoulder} -74, 30 10, 36 50"), canvas.skin)
+    if not canvas.men:
+        canvas.oval((0, -110), (24, 34), (60, 40, 30))
+    canvas.limb(path("0 -100, 0 -74"), 9, 10, canvas.skin)
+    canvas.oval((0, -114), (17, 23), canvas.skin)
+
+
+def _hanger(canvas: Canvas) -> None:
+    canvas.line(path("-40 -72, 0 -90, 40 -72"), (150, 120, 90), 7)
+    canvas.line(path("0 -90, 0 -104, 8 -112, 2 -120"), (150, 150, 156), 4)
+
+
+def _sleeves(canvas: Canvas, shoulder: int, reach: float) -> None:
+    for side in (-1, 1):
+        start, wrist = path(f"{shoulder - 9} -64, {shoulder + 15} 42") * (side, 1)
+        end, cuff = start + (wrist - start) * reach, start + (wrist - start) * (reach - 0.07)
+        canvas.limb(np.stack([start, end]), 14, 11)
+        canvas.limb(np.stack([cuff, end]), 12, 11.5, canvas.trim)
+
+
+def _neckline(canvas: Canvas) -> None:
+    inside = canvas.skin if canvas.worn else canvas.dark
+    if canvas.look.neck == "Round Neck":
+        canvas.oval((0, -80), (18, 13), canvas.trim)
+        canvas.oval((0, -84), (13, 10), inside)
+    elif canvas.look.neck == "V-Neck":
+        canvas.fill(path("-20 -86, 20 -86, 0 -38"), canvas.trim)
+        canvas.fill(path("-12 -88, 12 -88, 0 -54"), inside)
+    else:  # a polo collar, which every shirt has too
+        canvas.fill(path("-12 -86, 12 -86, 0 -66"), inside)
+        canvas.line(path("0 -68, 0 -36"), canvas.dark, 5)
+        for side in (-1, 1):
+            canvas.fill(path("13 -92, 0 -68, 18 -56, 25 -80") * (side, 1), canvas.trim)
+
+
+def top(canvas: Canvas, hem: int, flare: int, buttons: int) -> None:
+    """Draw what hangs from the shoulders: broad and straight for men, narrow with a waist for women."""
+    shoulder, waist = (47, 38) if canvas.men else (38, 25)
+    reach, low = SLEEVES[canvas.look.sleeve], waist + flare
+    if canvas.worn:
+        _body(canvas, shoulder)
+    elif canvas.style < 3:
+        _hanger(canvas)
+    if reach:
+        _sleeves(canvas, shoulder, reach)
+    edge = shoulder if reach else shoulder - 13
+    canvas.fill(mirrored(f"13 -84, {edge} -74, {shoulder - 5} -36, {waist} -2, {low} {hem}, 10 {hem + 2 * buttons}"))
+    canvas.line(path(f"-{low} {hem}, -10 {hem + 2 * buttons}, 10 {hem + 2 * buttons}, {low} {hem}"), canvas.trim, 7)
+    if flare > 10:
+        canvas.line(path(f"-{waist} -2, {waist} -2"), canvas.dark, 6)
+    _neckline(canvas)
+    for step in range(buttons):
+        canvas.oval((5, 25 * step - 45), (3.5, 3.5), PAPER)
+    side, border = f"{10 - shoulder} -30, {8 - low} {hem}", f"{4 - low} {hem - 12}, {low - 4} {hem - 12}"
+    canvas.mark("20 -34", f"0 -50, 0 {hem}", side, border)
+
+
+def legs(canvas: Canvas, waist: int, crotch: int, hem: int, ankle: int) -> None:
+    """Draw what hangs from the hips: straight for men, with a waist and a taper for women."""
+    middle, hip, ankle = (37, 40, ankle) if canvas.men else (28, 42, ankle - 5)
+    inner, outer = 25 - ankle, 25 + ankle
+    if canvas.worn:
+        canvas.fill(mirrored(f"42 {waist - 80}, {middle + 2} {waist + 12}"), canvas.other)
+    for side in (-1, 1):
+        if canvas.worn:
+            canvas.limb(path(f"23 {crotch}, 27 {hem + 70}") * (side, 1), 12, 7, canvas.skin)
+        leg = f"0 {waist}, {middle} {waist}, {hip} {crotch - 20}, {outer} {hem}, {inner} {hem}, 0 {crotch}"
+        canvas.fill(path(leg) * (side, 1))
+        canvas.line(path(f"{inner} {hem}, {outer} {hem}") * (side, 1), canvas.trim, 9)
+        canvas.line(path(f"{hip} {waist + 32}, 20 {waist + 24}, 16 {waist}") * (side, 1), GOLD)
+    canvas.line(path(f"-{middle} {waist}, {middle} {waist}"), canvas.trim, 8)
+    canvas.line(path(f"0 {waist}, 0 {crotch}"), GOLD, 3)
+    side, border = f"{hip - 7} {crotch}, {outer - 7} {hem - 6}", f"{inner} {hem - 16}, {outer} {hem - 16}"
+    canvas.mark(f"20 {waist + 14}", f"24 {crotch}, 24 {hem - 10}", side, border)
+
+
+def shoe(canvas: Canvas, sole: int, rise: int) -> None:
+    """Draw a laced shoe from the side: round and high for men, pointed and low for women."""
+    floor, low, tip = 34 + sole, 0 if canvas.men else 9, 90 if canvas.men else 102
+    if canvas.worn:
+        canvas.limb(path("-50 -140, -46 10"), 26, 20, canvas.skin)
+    canvas.fill(path(f"-84 22, 30 26, {tip} {30 - rise}, 86 {floor}, -82 {floor}"), canvas.trim, 1)
+    back = f"-80 30, -84 {low - 26}, -74 {low - 36}, -28 {low - 30}, -16 {low - 30}"
+    canvas.fill(path(f"{back}, 30 {low - 4}, 74 {low + 4 - rise}, {tip} {30 - rise}, 86 32"), None, 2)
+    canvas.fill(path("-78 -31, -30 -28, -34 -14, -74 -14") + (0, low), canvas.trim, 1)
+    for step in range(4):
+        canvas.line(path("-14 -22, -26 -4") + (13 * step, 6.5 * step + low / 2), PAPER, 4.5)
+    for x in range(-70, 80, 18) if rise else ():
+        canvas.line(path(f"{x} {floor - 12}, {x + 5} {floor}"), canvas.dark, 5)
+    canvas.mark("-50 6", "-62 4, 60 18", "16 -4, -26 26", "-74 22, 80 24")
+
+
+def heels(canvas: Canvas) -> None:
+    """Draw a woman's shoe on its heel, with an ankle strap in every other style."""
+    height, foot = HEELS[canvas.look.heel]
+    y = 36 - height
+    if canvas.worn:
+        canvas.limb(path(f"-50 {y - 150}, -54 {y - 10}"), 22, 12, canvas.skin)
+        canvas.fill(path(f"-68 {y - 20}, -40 {y - 24}, 50 12, 80 34, -50 {y}"), canvas.skin, 1)
+    canvas.fill(path(f"-74 {y}, -30 {y + 2}, 20 36, 86 36, 84 42, 14 42, -40 {y + 12}, -72 {y + 8}"), canvas.trim)
+    canvas.fill(path(f"-74 {y + 3}, -40 {y + 8}, {foot - 74} 44, -72 44"), canvas.dark)
+    canvas.fill(path(f"-76 {y + 2}, -78 {y - 22}, -60 {y - 20}, -30 {y}, -50 {y + 6}"), None, 1)
+    canvas.fill(path("16 38, 30 10, 56 14, 90 36"), None, 1)
+    if canvas.style % 2:
+        canvas.line(path(f"-68 {y - 16}, -40 {y - 30}, -24 {y - 2}"), canvas.base, 6)
+    canvas.mark("50 26", "30 28, 80 34", "30 14, 44 36", "20 33, 86 33")
+
+
+def flip_flops(canvas: Canvas) -> None:
+    """Draw a pair of flip flops from above: broad for men, narrow in the middle for women."""
+    slim = 0 if canvas.men else 8
+    half = path(f"-86 0, -78 {slim - 24}, -20 {slim - 21}, 40 {slim - 33}, 84 {slim - 26}, 96 0")
+    sole = np.concatenate([half, half[-2:0:-1] * (1, -1)])
+    for shift in ((-6, -34), (6, 30)):
+        canvas.fill(sole + shift + (0, 10), canvas.trim, 2)
+        canvas.fill(sole + shift, None, 2)
+        for side in (-1, 1):
+            canvas.line(path("-20 18, 16 15, 50 0") * (1, side) + shift, canvas.contrast, 9)
+    canvas.mark("-50 30", "-70 30, 10 30", "-54 12, -40 48", "-70 30, 30 30")
+
+
+def watch(canvas: Canvas) -> None:
+    """Draw a watch with its display: large for men, slender for women."""
+    size, strap = (46, 27) if canvas.men else (33, 20)
+    if canvas.worn:
+        canvas.limb(path("-160 10, 160 -10"), 48, 40, canvas.skin)
+    canvas.fill(mirrored(f"{strap - 5} -110, {strap} -30, {strap} 30, {strap - 5} 110"))
+    canvas.mark("0 75", "0 50, 0 100", "0 -105, 0 -40", f"-{strap} -72, {strap} -72")
+    (_digits if canvas.look.display == "Digital" else _dial)(canvas, size)
+
+
+def _digits(canvas: Canvas, size: int) -> None:
+    canvas.fill(mirrored(f"{size} -{size}, {size} {size}"), canvas.trim, 1)
+    canvas.fill(mirrored("72 -50, 72 50") * (size / 100), LCD)
+    for x in (-50, -15, 20, 50):
+        canvas.line(path(f"{x} -30, {x} 30") * (size / 100), INK, 7)
+
+
+def _dial(canvas: Canvas, size: int) -> None:
+    canvas.oval((0, 0), (size, size), canvas.trim)
+    canvas.oval((0, 0), (size * 0.8, size * 0.8), blend(canvas.base, PAPER, 0.7))
+    if canvas.look.display == "Chronograph":
+        for centre in path("-36 0, 36 0, 0 40") * (size / 100):
+            canvas.oval(centre, (size * 0.25, size * 0.25), canvas.dark)
+        for side in (-1, 1):
+            canvas.limb(path("85 50, 125 60") * (size / 100, side * size / 100), 6, 6, canvas.dark)
+    canvas.line(path("0 -66, 0 0, 45 -20") * (size / 100), INK, 6)
+
+
+def handbag(canvas: Canvas) -> None:
+    """Draw a handbag, tall or low by its style."""
+    rim = -22 - 10 * (canvas.style % 3)
+    if canvas.worn:
+        canvas.limb(path("50 -160, 3 -74"), 14, 8, canvas.skin)
+    canvas.line(path("-40 -10, -34 -50, -14 -74, 14 -74, 34 -50, 40 -10"), canvas.dark, 8)
+    canvas.fill(mirrored(f"56 {rim + 2}, 84 66"), None, 1)
+    canvas.fill(mirrored(f"60 {rim}, 62 {rim + 16}"), canvas.trim)
+    canvas.oval((0, 6), (8, 8), GOLD)
+    canvas.mark("36 28", "-40 26, 40 26", "46 0, 60 60", "-68 46, 68 46")
+
+
+def backpack(canvas: Canvas) -> None:
+    """Draw a backpack: large and square for men, small and round for women."""
+    wide, rounds = (62, 1) if canvas.men else (50, 2)
+    canvas.line(path("-14 -80, -12 -102, 12 -102, 14 -80"), canvas.dark, 8)
+    for side in (-1, 1):
+        canvas.line(path(f"36 -70, {wide + 14} -20, {wide + 10} 60, 36 76") * (side, 1), canvas.dark, 10)
+    canvas.fill(mirrored(f"30 -94, {wide - 6} -70, {wide} 20, {wide} 84"), None, rounds)
+    canvas.fill(mirrored(f"{wide - 15} 12, {wide - 15} 72"), canvas.dark if canvas.style % 2 else None, 1)
+    canvas.line(path(f"{15 - wide} -36, 0 -50, {wide - 15} -36"), canvas.trim, 7)
+    canvas.line(path(f"{18 - wide} 22, {wide - 18} 22"), canvas.trim, 7)
+    canvas.mark("0 46", "0 -40, 0 10", f"{wide - 24} -70, {wide - 18} 70", f"{10 - wide} -14, {wide - 10} -14")
+
+
+def sunglasses(canvas: Canvas) -> None:
+    """Draw sunglasses: square lenses for men, large round ones for women."""
+    if canvas.worn:
+        canvas.oval((0, 12), (86, 120), canvas.skin)
+        canvas.line(path("-14 72, 0 76, 14 72"), (170, 80, 80), 6)
+    for side in (-1, 1):
+        canvas.line(path("80 -20, 92 -34, 70 -50") * (side, 1), canvas.trim, 9)
+        if canvas.men:
+            canvas.fill(path("8 -24, 84 -26, 76 22, 16 20") * (side, 1))
+            canvas.fill(path("18 -15, 74 -17, 68 13, 23 12") * (side, 1), INK)
+        else:
+            canvas.oval((side * 46, 0), (40, 36))
+            canvas.oval((side * 46, 0), (31, 27), INK)
+    canvas.line(path("-10 -12, 0 -17, 10 -12"), canvas.base, 8)
+    canvas.mark("56 5", "-80 -26, 80 -26", "26 12, 60 -16", "-80 -26, 80 -26")

@@ -1,0 +1,113 @@
+"""Train, validation and test parts that share no product title, stratified by class, and proven to be so."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashion_keras.support.errors import InputError, unknown
+
+RECIPES = ("title", "random")
+FRACTIONS = (0.64, 0.16, 0.20)
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Disjoint row indices, each sorted: train, validation and test [.] int64; how they were drawn; the seed."""
+
+    train: Integers
+    validation: Integers
+    test: Integers
+    recipe: str
+    seed: int
+
+
+def split(codes: Integers, groups: Integers, classes: Sequence[str], recipe: str = "title", seed: int = 0) -> Split:
+    """Divide n labelled products 64 / 16 / 20 per class.
+
+    Args:
+        codes [n] int64: class of each product, 0..k-1.
+        groups [n] int64: title groups; with recipe "title" a group stays in one part.
+        classes [k]: names, for error messages.
+        recipe: "title", or "random" as the papers did (titles then leak from train to test).
+        seed: same seed, same split.
+
+    Raises:
+        InputError: for an unknown recipe, or a class with too few titles to stand in all three parts.
+    """
+    if recipe not in RECIPES:
+        raise unknown("split", recipe, RECIPES)
+    units = groups if recipe == "title" else np.arange(len(codes))
+    _check_sizes(codes, units, classes)
+    parts = allot(codes, units, FRACTIONS, seed)
+    result = Split(*(np.flatnonzero(parts == part) for part in range(3)), recipe=recipe, seed=seed)
+    _prove(result, units)
+    return result
+
+
+def subsample(codes: Integers, groups: Integers, limit: int, seed: int = 0) -> Integers:
+    """Return about `limit` sorted row indices, whole title groups, the classes in proportion."""
+    if limit >= len(codes):
+        return np.arange(len(codes))
+    share = limit / len(codes)
+    return np.flatnonzero(allot(codes, groups, (share, 1 - share), seed) == 0)
+
+
+def allot(codes: Integers, groups: Integers, fractions: Sequence[float], seed: int) -> Integers:
+    """Give each row a part 0..p-1 in about those fractions per class, a group never divided.
+
+    Groups come in random order, each to the part that is furthest below its share of the class; the last groups of
+    a class go to parts that are still empty, so that every part has every class where there are enough groups.
+    """
+    classes = _majority_class(codes, groups)
+    order = np.random.default_rng(seed).permutation(len(classes))
+    sizes = np.bincount(groups)
+    part_of_group = np.zeros(len(classes), dtype=np.int64)
+    for code in np.unique(codes):
+        members = order[classes[order] == code]
+        need = np.array(fractions) * sizes[members].sum()
+        empty = np.ones(len(fractions), dtype=bool)
+        for left, group in zip(range(len(members), 0, -1), members, strict=True):
+            part = int(np.argmax(np.where(empty, need, -np.inf) if left <= empty.sum() else need))
+            part_of_group[group] = part
+            need[part] -= sizes[group]
+            empty[part] = False
+    return part_of_group[groups]
+
+
+def _majority_class(codes: Integers, groups: Integers) -> Integers:
+    """The commonest class of each group, the lower code in a tie; -1 for group numbers that no row has."""
+    pairs = Counter(zip(groups.tolist(), codes.tolist(), strict=True))
+    winner = np.full(int(groups.max()) + 1, -1, dtype=np.int64)
+    for (group, code), _ in sorted(pairs.items(), key=lambda pair: (pair[1], -pair[0][1])):
+        winner[group] = code
+    return winner
+
+
+def _check_sizes(codes: Integers, units: Integers, classes: Sequence[str]) -> None:
+    images = np.bincount(codes, minlength=len(classes))
+    majority = _majority_class(codes, units)
+    titles = np.bincount(majority[majority >= 0], minlength=len(classes))
+    small = np.flatnonzero(titles < 3)
+    if len(small):
+        named = ", ".join(f"{classes[code]} ({images[code]} images, {titles[code]} titles)" for code in small[:5])
+        raise InputError(
+            f"{len(small)} classes have fewer than three titles and cannot stand in train, validation and test: "
+            f"{named}{', ...' if len(small) > 5 else ''}; leave them out with --min-images {images[small].max() + 1}"
+            " or raise --limit"
+        )
+
+
+def _prove(result: Split, units: Integers) -> None:
+    parts = (result.train, result.validation, result.test)
+    if not np.array_equal(np.sort(np.concatenate(parts)), np.arange(len(units))):
+        raise AssertionError("the parts do not cover every row exactly once")
+    held = [set(units[part].tolist()) for part in parts]
+    if held[0] & held[1] or held[0] & held[2] or held[1] & held[2]:
+        raise AssertionError("a title stands in two parts")
+    if not all(len(part) for part in parts):
+        raise AssertionError("a part is empty")

@@ -1,0 +1,88 @@
+"""CSV files as they are found: repaired where possible, with a reason for every row that is not."""
+
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from fashion_keras.support.errors import InputError
+
+COLUMNS = (
+    "gender",
+    "master_category",
+    "sub_category",
+    "article_type",
+    "base_colour",
+    "season",
+    "year",
+    "usage",
+    "product_display_name",
+)
+TITLE = "product_display_name"
+PATH_COLUMNS = ("path", "image_path", "image", "filename", "file")
+MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "None"})
+
+_CANONICAL = {name.replace("_", ""): name for name in ("id", *COLUMNS, *PATH_COLUMNS)}
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """One table row or image file that was set aside: where it stood, its id if it had one, and why."""
+
+    where: str
+    id: str
+    reason: str
+
+
+def read_table(table: Path) -> tuple[dict[str, list[str]], list[int], list[Rejected], list[int]]:
+    """Read a CSV file into (columns, line number of each row, rows set aside, line numbers repaired).
+
+    One physical line is one row, so that a stray quote spoils its own row only. UTF-8 with or without BOM; column
+    names in any case and order; `NA` and empty cells become "". A row with too many fields is repaired when the table
+    has a product name: the surplus commas belong to it.
+    """
+    rows = _lines(table)
+    if not rows:
+        raise InputError(f"{table}: empty file; expected a header such as id,gender,masterCategory,...")
+    header = [_column_name(name) for name in rows[0][1]]
+    if len(set(header)) < len(header):
+        raise InputError(f"{table}: the header names a column twice: {', '.join(header)}")
+    kept, lines, rejected, repaired = [], [], [], []
+    for line, fields in rows[1:]:
+        whole = _repair(fields, header)
+        if len(whole) != len(header):
+            reason = f"{len(fields)} fields where the header has {len(header)}"
+            rejected.append(Rejected(f"{table.name} line {line}", fields[0], reason))
+            continue
+        if len(fields) != len(header):
+            repaired.append(line)
+        kept.append(whole)
+        lines.append(line)
+    values = [[_clean(value) for value in column] for column in zip(*kept, strict=True)] or [[] for _ in header]
+    return dict(zip(header, values, strict=True)), lines, rejected, repaired
+
+
+def _lines(table: Path) -> list[tuple[int, list[str]]]:
+    try:
+        text = table.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{table}: not UTF-8 (byte {error.start}); save the file as UTF-8") from None
+    return [(number, next(csv.reader([line]))) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+
+
+def _repair(fields: list[str], header: list[str]) -> list[str]:
+    surplus = len(fields) - len(header)
+    if surplus <= 0 or TITLE not in header:
+        return fields
+    at = header.index(TITLE)
+    return [*fields[:at], ",".join(fields[at : at + surplus + 1]), *fields[at + surplus + 1 :]]
+
+
+def _column_name(name: str) -> str:
+    snake = re.sub(r"[^0-9a-z]+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip()).lower()).strip("_")
+    return _CANONICAL.get(snake.replace("_", ""), snake)
+
+
+def _clean(value: str) -> str:
+    value = value.strip()
+    return "" if value in MISSING else value

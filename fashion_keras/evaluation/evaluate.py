@@ -1,0 +1,94 @@
+"""Judge a finished run on a catalogue: its own test part, or any other products."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashion_keras.catalog.products import Catalog, read_catalog
+from fashion_keras.catalog.sources import locate
+from fashion_keras.catalog.tasks import Labels, get_task
+from fashion_keras.evaluation import reports
+from fashion_keras.images.decode import check_images
+from fashion_keras.models.classifier import Classifier
+from fashion_keras.support.errors import InputError, unknown
+from fashion_keras.support.files import write_json, write_table
+
+PARTS = ("auto", "test", "all")
+
+
+def evaluate(run: str | Path, data: str | None, part: str = "auto", out: str | Path | None = None) -> dict[str, Any]:
+    """Score a run on the labelled products of a catalogue whose classes it knows.
+
+    Args:
+        run: a finished run folder.
+        data: as `train` takes it.
+        part: "test": the run's test part, which only its own catalogue has; "all": every product; "auto": the test part
+            of its own catalogue, all of another.
+        out: folder for predictions.parquet, rejected.csv, report.json and figures; None writes nothing.
+
+    Returns:
+        as report.json. "counts" {test, rejected, other_parts} add up to all rows and files of the catalogue; "reasons"
+        counts the rejected; "ids_in_training" counts judged products whose id the run trained on.
+
+    Raises:
+        InputError: when run or catalogue cannot be used, or no product is left to judge by.
+    """
+    if part not in PARTS:
+        raise unknown("part", part, PARTS)
+    classifier = Classifier.load(run)
+    origin = json.loads((Path(run) / "origin.json").read_text(encoding="utf-8"))
+    catalog = read_catalog(locate(data)[0])
+    chosen, part = _choose(catalog, origin, part)
+    judged, codes = _usable(catalog, chosen, classifier)
+    if not len(judged):
+        raise InputError(f"{catalog.folder}: no product to judge the run by; {judged.rejected[-1].reason}")
+    predictions = classifier.predict(judged.paths, judged.ids, codes)
+    seen = np.isin(judged.ids, [*origin["parts"]["train"], *origin["parts"]["validation"]])
+    report = {
+        "run": str(run),
+        "task": classifier.spec.task,
+        "part": part,
+        "classes": list(classifier.spec.classes),
+        "counts": {
+            "test": len(judged),
+            "rejected": len(judged.rejected),
+            "other_parts": len(catalog) - len(chosen),
+        },
+        "reasons": dict(Counter(row.reason for row in judged.rejected).most_common()),
+        "ids_in_training": int(seen.sum()),
+        **reports.scores(predictions, np.array(origin["train_counts"])),
+    }
+    if out is not None:
+        folder = Path(out)
+        reports.write_predictions(folder / "predictions.parquet", predictions)
+        write_table(folder / "rejected.csv", ("where", "id", "reason"), map(vars, judged.rejected))
+        reports.draw(folder, predictions, judged.paths, classifier.spec.image)
+        write_json(folder / "report.json", report)
+    return report
+
+
+def _choose(catalog: Catalog, origin: dict[str, Any], part: str) -> tuple[NDArray[np.int64], str]:
+    own = catalog.fingerprint == origin["fingerprint"]
+    if part == "test" and not own:
+        raise InputError(
+            f"{catalog.folder}: not the catalogue of the run ({origin['catalog']}), so without its test part"
+        )
+    if part == "all" or not own:
+        return np.arange(len(catalog)), "all"
+    return np.flatnonzero(np.isin(catalog.ids, origin["parts"]["test"])), "test"
+
+
+def _usable(catalog: Catalog, chosen: NDArray[np.int64], classifier: Classifier) -> tuple[Catalog, NDArray[np.int64]]:
+    """Return the chosen products that have a class the run knows and a whole image, with their codes."""
+    spec = classifier.spec
+    left = catalog.take(chosen)
+    left = Catalog(**{**vars(left), "rejected": catalog.rejected, "inputs": len(left) + len(catalog.rejected)})
+    labels: Labels = get_task(spec.task).match(left.columns, spec.classes, spec.paths)
+    reasons = labels.reasons.astype(object)
+    known = np.flatnonzero(labels.known)
+    reasons[known] = check_images(left.paths[known], spec.image)
+    return left.set_aside(reasons.tolist()), labels.codes[reasons == ""]

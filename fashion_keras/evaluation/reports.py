@@ -1,0 +1,81 @@
+"""What a run is judged by, as values, a Parquet file and figures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from fashion_keras.evaluation import metrics, plots
+from fashion_keras.images.decode import ImageSpec, decode_batch
+from fashion_keras.models.classifier import Predictions
+from fashion_keras.support.files import replacing
+
+_MISTAKES = 40
+
+
+def scores(predictions: Predictions, train_counts: NDArray[np.int64]) -> dict[str, Any]:
+    """Return the report's keys "test", "per_class" and "by_frequency".
+
+    Args:
+        predictions: of n images, truth included.
+        train_counts [k] int64: training images per class, which make it head, mid or tail.
+    """
+    rows = metrics.per_class(predictions.truth, predictions.probabilities, predictions.classes, train_counts)
+    return {
+        "test": metrics.summary(predictions.truth, predictions.probabilities),
+        "per_class": rows,
+        "by_frequency": metrics.by_frequency(rows),
+    }
+
+
+def write_predictions(path: Path, predictions: Predictions) -> None:
+    """Write one row per image: id, truth, predicted, confidence, probabilities [k] in the order of the classes."""
+    codes = predictions.probabilities.argmax(axis=1)
+    table = pa.table(
+        {
+            "id": predictions.ids,
+            "truth": [predictions.classes[code] for code in predictions.truth],
+            "predicted": predictions.names,
+            "confidence": predictions.probabilities[np.arange(len(codes)), codes],
+            "probabilities": list(predictions.probabilities),
+        }
+    )
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary)
+
+
+def draw(folder: Path, predictions: Predictions, paths: Sequence[str], spec: ImageSpec) -> None:
+    """Draw confusion.png, precision_recall.png, class_accuracy.png and, if there are any, mistakes.png.
+
+    Args:
+        folder: receives the figures.
+        predictions: of n images, truth included.
+        paths: n image files.
+        spec: how they are shown.
+    """
+    truth, probabilities, classes = predictions.truth, predictions.probabilities, predictions.classes
+    counts = metrics.confusion_matrix(truth, probabilities.argmax(axis=1), len(classes))
+    plots.confusion(folder / "confusion.png", counts, classes)
+    plots.class_accuracy(
+        folder / "class_accuracy.png", classes, metrics.precision_recall_f1(counts)[1], counts.sum(axis=1)
+    )
+    curves = [_curve(name, truth == code, probabilities[:, code]) for code, name in enumerate(classes)]
+    micro = _curve("", np.eye(len(classes), dtype=bool)[truth].ravel(), probabilities.ravel())
+    plots.precision_recall(folder / "precision_recall.png", curves, micro[1:])
+    worst = metrics.most_confident_mistakes(truth, probabilities, _MISTAKES)
+    if len(worst):
+        captions = [
+            f"{predictions.ids[row]}  {probabilities[row].max():.0%}\nis {classes[truth[row]]}\nsaid {said}"
+            for row, said in zip(worst, np.array(predictions.names)[worst], strict=True)
+        ]
+        pictures = decode_batch([paths[row] for row in worst], spec)
+        plots.contact_sheet(folder / "mistakes.png", list(pictures), captions, title="The most confident mistakes")
+
+
+def _curve(name: str, relevant: NDArray[np.bool_], values: NDArray[np.float32]) -> plots.Curve:
+    precision, recall, _ = metrics.precision_recall_curve(relevant, values)
+    return name, precision, recall, metrics.average_precision(relevant, values)

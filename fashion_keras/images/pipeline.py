@@ -1,0 +1,111 @@
+"""tf.data from files to batches: `for_training` is shuffled, seeded, augmented; `for_inference` ordered and whole."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from fashion_keras.images.augment import Augmentation, augment_batch
+from fashion_keras.images.decode import ImageSpec, decode_batch
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Labelled images of one part.
+
+    Attributes:
+        images: n paths (or anything `decode` takes).
+        codes [n] int64: classes 0..k-1.
+        weights [n] float32: what each image counts in the loss.
+    """
+
+    images: Sequence[Any]
+    codes: NDArray[np.int64]
+    weights: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
+class _Decoder:
+    """Decode rows of a list of images, remembering the pixels as uint8 when asked to."""
+
+    def __init__(self, images: Sequence[Any], spec: ImageSpec, cache: bool) -> None:
+        self.images, self.spec = images, spec
+        shape = (len(images), spec.height, spec.width, 3)
+        self.pixels = np.empty(shape, np.uint8) if cache else None
+        self.filled = np.zeros(len(images), bool)
+
+    def __call__(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        if self.pixels is None:
+            return decode_batch([self.images[row] for row in rows], self.spec)
+        new = np.unique(rows[~self.filled[rows]])
+        if len(new):
+            self.pixels[new] = decode_batch([self.images[row] for row in new], self.spec)
+            self.filled[new] = True
+        return self.pixels[rows]
+
+
+def for_training(
+    examples: Examples,
+    classes: int,
+    spec: ImageSpec,
+    augmentation: Augmentation,
+    order: Callable[[int], NDArray[np.int64]],
+    epochs: range,
+    batch_size: int,
+    seed: int = 0,
+    cache: bool = False,
+) -> tf.data.Dataset:
+    """Yield (pixels [b, h, w, 3] float32 in 0..255, one-hot [b, classes] float32, weights [b] float32).
+
+    What a batch holds depends on `seed`, its epoch and its place alone, so training can go on at any epoch.
+
+    Args:
+        examples: what to train on; files are opened as they are needed.
+        classes: k.
+        spec: how files become pixels.
+        augmentation: what is done to them.
+        order: epoch -> rows of that epoch, in order.
+        epochs: which epochs to yield, one after the other.
+        batch_size: b; the last batch of an epoch may be smaller.
+        seed: of the augmentation.
+        cache: keep the decoded pixels in memory, n * h * w * 3 bytes.
+    """
+    decoder = _Decoder(examples.images, spec, cache)
+
+    def load(rows: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float32]]:
+        return decoder(rows), examples.codes[rows], examples.weights[rows]
+
+    def batch(epoch: tf.Tensor, step: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        pixels, codes, weights = tf.numpy_function(load, [rows], (tf.uint8, tf.int64, tf.float32))
+        pixels = tf.cast(tf.ensure_shape(pixels, (None, spec.height, spec.width, 3)), tf.float32)
+        # One stream of random numbers per batch; epochs are far apart, so streams never meet.
+        pixels = augment_batch(pixels, tf.stack([tf.constant(seed, tf.int64), epoch * 1_000_000 + step]), augmentation)
+        targets = tf.one_hot(tf.ensure_shape(codes, (None,)), classes)
+        return pixels, targets, tf.ensure_shape(weights, (None,))
+
+    def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
+        rows = tf.numpy_function(order, [epoch], tf.int64)
+        batches = tf.data.Dataset.from_tensor_slices(tf.ensure_shape(rows, (None,))).batch(batch_size)
+        return batches.enumerate().map(lambda step, rows: (epoch, step, rows))
+
+    steps = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(epoch_batches)
+    return steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def for_inference(images: Sequence[Any], spec: ImageSpec, batch_size: int = 64) -> tf.data.Dataset:
+    """Yield pixels [b, h, w, 3] float32 in 0..255 of every image once, in order, the last batch included."""
+
+    def load(rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return decode_batch([images[row] for row in rows], spec)
+
+    def batch(rows: tf.Tensor) -> tf.Tensor:
+        pixels = tf.numpy_function(load, [rows], tf.uint8)
+        return tf.cast(tf.ensure_shape(pixels, (None, spec.height, spec.width, 3)), tf.float32)
+
+    rows = tf.data.Dataset.range(len(images)).batch(batch_size)
+    return rows.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)

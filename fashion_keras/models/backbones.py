@@ -1,0 +1,159 @@
+"""One table of backbones: how each is built, what it wants as input, where it can be cut. Reading it needs no Keras."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from fashion_keras.images.decode import ImageSpec
+from fashion_keras.support.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    import keras
+
+SCALINGS = ("caffe", "tf", "unit", "builtin")
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A convolutional network without its head.
+
+    Attributes:
+        name: as written after `--backbone`.
+        builder: "module:function"; keras.applications or ours.
+        image: the default input; small, as the catalogue's pictures are.
+        minimum: smallest legal height and width.
+        scaling: what its weights expect of pixels in 0..255: caffe (BGR less the ImageNet mean), tf (-1..1), unit
+            (0..1), builtin (the network scales by itself).
+        stages: (stage name, its last layer), in order; "" for the network's last. Freezing and cutting go by these.
+        width: channels of the last feature map.
+        parameters: of the network without head.
+    """
+
+    name: str
+    builder: str
+    image: ImageSpec
+    minimum: int
+    scaling: str
+    stages: tuple[tuple[str, str], ...]
+    width: int
+    parameters: int
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether ImageNet weights are published for it."""
+        return self.builder.startswith("keras.")
+
+    def check_size(self, spec: ImageSpec) -> None:
+        """Raise InputError when `spec` is smaller than the network allows."""
+        if min(spec.height, spec.width) < self.minimum:
+            raise InputError(
+                f"{self.name} needs images of at least {self.minimum}x{self.minimum}, not {spec.height}x{spec.width}: "
+                f"give --image-size {max(spec.height, self.minimum)}x{max(spec.width, self.minimum)}"
+            )
+
+    def stage_end(self, stage: str) -> str:
+        """Return the name of the last layer of a stage; raise InputError for an unknown one, or the network's last."""
+        inner = {name: layer for name, layer in self.stages if layer}
+        if stage not in inner:
+            raise unknown(f"stage of {self.name}", stage, inner)
+        return inner[stage]
+
+    def last_frozen(self, cut: str = "") -> str:
+        """Return the last layer before the last stage, of the network or of what is left of it after `cut`."""
+        names = [name for name, _ in self.stages]
+        return self.stages[(names.index(cut) if cut else len(names) - 1) - 1][1]
+
+    def build(self, pixels: "keras.KerasTensor", weights: str | None = None) -> "keras.Model":
+        """Build the network on already scaled `pixels` [b, h, w, 3]; `weights` "imagenet" may download them."""
+        module, function = self.builder.split(":")
+        build = getattr(import_module(module), function)
+        if not self.pretrained:
+            return build(pixels)
+        return build(include_top=False, weights=weights, input_tensor=pixels)
+
+
+_CATALOGUE = ImageSpec(height=80, width=60)
+
+
+def _stages(*layers: str) -> tuple[tuple[str, str], ...]:
+    """Name each stage by its last layer without the ending that says 'last layer'."""
+    return tuple((layer.removesuffix("_pool").removesuffix("_out"), layer) for layer in layers)
+
+
+_VGG = _stages(*(f"block{number}_pool" for number in range(1, 6)))
+_INCEPTION = _stages(*(f"mixed{number}" for number in range(11)))
+_COMPACT = _stages(*(f"stage{number}_out" for number in range(1, 6)))
+
+
+def _resnet(conv4_blocks: int) -> tuple[tuple[str, str], ...]:
+    return (
+        ("conv1", "pool1_pool"),
+        ("conv2", "conv2_block3_out"),
+        ("conv3", "conv3_block4_out"),
+        ("conv4", f"conv4_block{conv4_blocks}_out"),
+        ("conv5", "conv5_block3_out"),
+    )
+
+
+_MOBILENET = (
+    ("stage1", "expanded_conv_add"),
+    ("stage2", "expanded_conv_2_add"),
+    ("stage3", "expanded_conv_5_add"),
+    ("stage4", "expanded_conv_11_add"),
+    ("stage5", ""),
+)
+_EFFICIENTNET = (
+    ("block1", "block1a_project_activation"),
+    ("block2", "block2b_add"),
+    ("block3", "block3b_add"),
+    ("block4", "block4c_add"),
+    ("block5", "block5e_add"),
+    ("block6", "top_activation"),
+)
+_CONVNEXT = (
+    ("stage0", "convnext_tiny_stage_0_block_2_identity"),
+    ("stage1", "convnext_tiny_stage_1_block_2_identity"),
+    ("stage2", "convnext_tiny_stage_2_block_8_identity"),
+    ("stage3", ""),
+)
+
+BACKBONES = (
+    Backbone("vgg16", "keras.applications:VGG16", _CATALOGUE, 32, "caffe", _VGG, 512, 14_714_688),
+    Backbone("vgg19", "keras.applications:VGG19", _CATALOGUE, 32, "caffe", _VGG, 512, 20_024_384),
+    Backbone(
+        "inception_v3", "keras.applications:InceptionV3", ImageSpec(75, 75), 75, "tf", _INCEPTION, 2048, 21_802_784
+    ),
+    Backbone("resnet50", "keras.applications:ResNet50", _CATALOGUE, 32, "caffe", _resnet(6), 2048, 23_587_712),
+    Backbone("resnet101", "keras.applications:ResNet101", _CATALOGUE, 32, "caffe", _resnet(23), 2048, 42_658_176),
+    Backbone(
+        "mobilenet_v3_large",
+        "keras.applications:MobileNetV3Large",
+        _CATALOGUE,
+        32,
+        "builtin",
+        _MOBILENET,
+        960,
+        2_996_352,
+    ),
+    Backbone(
+        "efficientnet_v2_b0",
+        "keras.applications:EfficientNetV2B0",
+        _CATALOGUE,
+        32,
+        "builtin",
+        _EFFICIENTNET,
+        1280,
+        5_919_312,
+    ),
+    Backbone("convnext_tiny", "keras.applications:ConvNeXtTiny", _CATALOGUE, 32, "builtin", _CONVNEXT, 768, 27_820_128),
+    Backbone("custom_cnn", "fashion_keras.models.compact:custom_cnn", _CATALOGUE, 32, "tf", _COMPACT, 512, 4_895_968),
+    Backbone("vgg_like", "fashion_keras.models.compact:vgg_like", _CATALOGUE, 32, "tf", _VGG, 512, 9_730_272),
+)
+
+
+def get_backbone(name: str) -> Backbone:
+    """Return the row of that name; an unknown name raises InputError that offers the nearest."""
+    for backbone in BACKBONES:
+        if backbone.name == name:
+            return backbone
+    raise unknown("backbone", name, [backbone.name for backbone in BACKBONES])

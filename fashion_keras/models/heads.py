@@ -1,0 +1,44 @@
+"""What stands on a backbone: one table of heads. Reading it needs no Keras."""
+
+from dataclasses import dataclass
+
+from fashion_keras.support.errors import unknown
+
+POOLINGS = ("avg", "max")
+
+
+@dataclass(frozen=True)
+class Head:
+    """Global pooling, then optional normalisation, dropout, hidden dense layers, dropout, and a layer of logits.
+
+    Attributes:
+        name: as written after `--head`.
+        pooling: avg or max, over height and width.
+        normalise: batch normalisation of the pooled features: any backbone's come at one scale.
+        dropout_before: share of pooled features dropped in training.
+        dense: widths of the hidden ReLU layers.
+        dropout: share of the last hidden layer dropped in training.
+    """
+
+    name: str
+    pooling: str = "avg"
+    normalise: bool = False
+    dropout_before: float = 0.0
+    dense: tuple[int, ...] = ()
+    dropout: float = 0.0
+
+
+HEADS = (
+    Head("default", normalise=True, dropout=0.3),
+    Head("li2020", pooling="max", dense=(512,), dropout=0.5),
+    Head("li2020_inception", dropout_before=0.4, dense=(512,)),
+    Head("plain"),
+)
+
+
+def get_head(name: str) -> Head:
+    """Return the row of that name; an unknown name raises InputError that offers the nearest."""
+    for head in HEADS:
+        if head.name == name:
+            return head
+    raise unknown("head", name, [head.name for head in HEADS])

@@ -1,0 +1,235 @@
+"""The one description of a training run: flags, config.json and recipes all come from these fields. No Keras here."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_type_hints
+
+from fashion_keras.catalog.splits import RECIPES as SPLITS
+from fashion_keras.catalog.tasks import TASKS, get_task
+from fashion_keras.images.augment import PRESETS
+from fashion_keras.images.decode import FITS, ImageSpec
+from fashion_keras.models.backbones import BACKBONES, SCALINGS, get_backbone
+from fashion_keras.models.heads import HEADS, POOLINGS, Head, get_head
+from fashion_keras.support.errors import InputError, unknown
+from fashion_keras.training.balance import BALANCES
+from fashion_keras.training.strategies import STRATEGIES, get_strategy
+
+OPTIMIZERS = ("adam", "rmsprop", "sgd", "adamw")
+SCHEDULES = ("plateau", "cosine", "constant")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+RUNTIMES = ("auto", "tensorflow")
+
+
+def _option(default: Any, about: str, choices: tuple[str, ...] = (), metavar: str = "") -> Any:  # noqa: ANN401
+    return field(default=default, metadata={"about": about, "choices": choices, "metavar": metavar})
+
+
+def _names(rows: tuple[Any, ...]) -> tuple[str, ...]:
+    return tuple(row.name for row in rows)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides how a run turns out; None means: by the backbone, strategy or head.
+
+    Raises:
+        InputError: on construction, for any value that is not allowed; one line that says what is.
+    """
+
+    task: str = _option("article_type", f"what to learn: {', '.join(_names(TASKS))}, column:NAME", metavar="T")
+    backbone: str = _option("vgg19", "network", _names(BACKBONES), "B")
+    data: str | None = _option(None, "catalogue, or 'sample'; default: data/ if the Kaggle set is there", metavar="DIR")
+    weights: str = _option("auto", "first weights: auto, imagenet, fashion, none, a file, a run", metavar="W")
+    strategy: str | None = _option(
+        None, f"which layers learn: {', '.join(_names(STRATEGIES))}:N; default: frozen, or scratch", metavar="S"
+    )
+    image_size: str | None = _option(None, "input size of the network; default: the backbone's", metavar="HxW")
+    fit: str = _option("pad", "how a picture of other proportions fits in", FITS)
+    epochs: int | None = _option(None, "default: by the strategy", metavar="N")
+    batch_size: int = _option(64, "images a step", metavar="N")
+    learning_rate: float | None = _option(None, "of the first phase; default: by the strategy", metavar="X")
+    optimizer: str | None = _option(None, "default: by the strategy", OPTIMIZERS)
+    weight_decay: float = _option(0.05, "of adamw", metavar="X")
+    schedule: str | None = _option(None, "of the learning rate; default: by the strategy", SCHEDULES)
+    patience: int = _option(10, "stop after so many epochs without a lower validation loss", metavar="N")
+    plateau_patience: int = _option(5, "with schedule plateau: epochs before the rate falls to a tenth", metavar="N")
+    label_smoothing: float = _option(0.0, "share of the target spread over all classes", metavar="X")
+    augment: str = _option("default", "augmentation", _names(PRESETS))
+    balance: str = _option("none", "of classes of different size", BALANCES)
+    head: str = _option("default", "what stands on the backbone", _names(HEADS))
+    pooling: str | None = _option(None, "default: by the head", POOLINGS)
+    dense: str | None = _option(
+        None, "widths of hidden layers, as 512 or 512,256; default: by the head", metavar="W,.."
+    )
+    dropout: float | None = _option(None, "default: by the head", metavar="X")
+    cut: str = _option("", "end the backbone after this stage", metavar="STAGE")
+    scaling: str | None = _option(None, "of pixels; default: what the backbone's weights expect", SCALINGS)
+    min_images: int = _option(100, "classes with fewer are left out", metavar="N")
+    split: str = _option("title", "title: no product title in two parts; random: as papers did", SPLITS)
+    limit: int | None = _option(None, "use about so many products", metavar="N")
+    precision: str = _option("auto", "auto: bfloat16 where the machine computes in it", PRECISIONS)
+    runtime: str = _option("auto", "what runs the forward pass", RUNTIMES)
+    cache: bool = _option(False, "keep the decoded pixels in memory")
+    seed: int = _option(0, "of weights, split, order, augmentation", metavar="N")
+    out: str | None = _option(None, "run folder; default: runs/TASK-BACKBONE-STRATEGY-N", metavar="DIR")
+
+    def __post_init__(self) -> None:
+        for option in fields(self):
+            _check_type(option.name, getattr(self, option.name))
+            value, choices = getattr(self, option.name), option.metadata["choices"]
+            if choices and value is not None and value not in choices:
+                raise unknown(f"--{option.name.replace('_', '-')}", value, choices)
+        get_task(self.task)
+        if self.strategy is not None:
+            get_strategy(self.strategy)
+        get_backbone(self.backbone).check_size(self.image)
+        if self.cut:
+            get_backbone(self.backbone).stage_end(self.cut)
+        self._check_ranges()
+        _ = self.head_row
+
+    def _check_ranges(self) -> None:
+        for name in ("epochs", "batch_size", "limit", "min_images", "patience", "plateau_patience"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"--{name.replace('_', '-')} is a whole number from 1, not {value}")
+        for name in ("dropout", "label_smoothing"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < 1:
+                raise InputError(f"--{name.replace('_', '-')} is from 0 to below 1, not {value}")
+        if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
+            raise InputError(f"--learning-rate is above 0, not {self.learning_rate}")
+        if self.seed < 0 or not 0 <= self.weight_decay < float("inf"):
+            raise InputError("--seed and --weight-decay are not below 0")
+
+    @property
+    def image(self) -> ImageSpec:
+        """The size and fit of the network's input."""
+        spec = replace(get_backbone(self.backbone).image, fit=self.fit)
+        if self.image_size is None:
+            return spec
+        match = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", self.image_size)
+        if not match:
+            raise InputError(f"--image-size is HEIGHTxWIDTH in pixels, such as 80x60, not {self.image_size!r}")
+        return replace(spec, height=int(match[1]), width=int(match[2]))
+
+    @property
+    def strategy_name(self) -> str:
+        """The strategy, or the default: frozen for a network with published weights, else scratch."""
+        return self.strategy or ("frozen" if get_backbone(self.backbone).pretrained else "scratch")
+
+    @property
+    def head_row(self) -> Head:
+        """The head with what `pooling`, `dense` and `dropout` change."""
+        if self.dense is not None and not re.fullmatch(r"([1-9]\d{0,4}(,[1-9]\d{0,4})*)?", self.dense):
+            raise InputError(f"--dense is widths such as 512 or 512,256, not {self.dense!r}")
+        dense = None if self.dense is None else tuple(int(width) for width in self.dense.split(",") if width)
+        changes = {"pooling": self.pooling, "dense": dense, "dropout": self.dropout}
+        return replace(get_head(self.head), **{name: value for name, value in changes.items() if value is not None})
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields, as config.json holds them."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "TrainConfig":
+        """Make a config of `values`; an unknown key raises InputError that offers the nearest."""
+        known = [option.name for option in fields(cls)]
+        for name in values:
+            if name not in known:
+                raise unknown("config key", name, known)
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a paper did, as values of `TrainConfig`; a flag given beside it wins."""
+
+    name: str
+    about: str
+    values: Mapping[str, Any]
+
+
+RECIPES = (
+    Recipe(
+        "li2020",
+        "VGG19 on 80x60 pixels scaled by 1/255, last five layers, head of 512",
+        {
+            "backbone": "vgg19", "scaling": "unit", "strategy": "last_n:5", "head": "li2020", "augment": "li2020",
+            "optimizer": "adam", "learning_rate": 1e-5, "schedule": "plateau", "patience": 10, "plateau_patience": 10,
+            "epochs": 50, "batch_size": 32, "split": "random", "min_images": 500,
+        },
+    ),
+    Recipe(
+        "li2020_inception",
+        "InceptionV3 on 75x75 cut at mixed7, everything trained",
+        {
+            "backbone": "inception_v3", "image_size": "75x75", "fit": "stretch", "cut": "mixed7", "strategy": "full",
+            "head": "li2020_inception", "augment": "li2020", "optimizer": "rmsprop", "learning_rate": 1e-4,
+            "batch_size": 32, "split": "random", "min_images": 300,
+        },
+    ),
+    Recipe(
+        "schindler2018",
+        "fine-tuned InceptionV3, flip, shift and zoom of 25 %",
+        {"backbone": "inception_v3", "strategy": "full", "augment": "schindler2018", "min_images": 100},
+    ),
+    Recipe(
+        "gutierrez2019",
+        "ResNet50 from scratch on padded 224x224, SGD 0.01, 100 epochs",
+        {
+            "backbone": "resnet50", "image_size": "224x224", "fit": "pad", "scaling": "unit", "strategy": "scratch",
+            "augment": "gutierrez2019", "optimizer": "sgd", "learning_rate": 1e-2, "schedule": "constant",
+            "epochs": 100,
+        },
+    ),
+    Recipe(
+        "guo2019",
+        "InceptionV3 on crops of 336 resized to 299, RMSprop 0.1, batch 256",
+        {
+            "backbone": "inception_v3", "image_size": "299x299", "strategy": "full", "augment": "guo2019",
+            "optimizer": "rmsprop", "learning_rate": 0.1, "batch_size": 256,
+        },
+    ),
+)  # fmt: skip
+
+
+def get_recipe(name: str) -> Recipe:
+    """Return the recipe of that name; an unknown name raises InputError that offers the nearest."""
+    for recipe in RECIPES:
+        if recipe.name == name:
+            return recipe
+    raise unknown("recipe", name, _names(RECIPES))
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read a JSON object of config fields; raise InputError when it is none."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such config file")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error})") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: expected one JSON object of config fields")
+    return values
+
+
+def field_type(name: str) -> type:
+    """Return the plain type of a config field: str, int, float or bool."""
+    hint = get_type_hints(TrainConfig)[name]
+    return get_args(hint)[0] if isinstance(hint, UnionType) else hint
+
+
+def _check_type(name: str, value: object) -> None:
+    wanted = field_type(name)
+    optional = isinstance(get_type_hints(TrainConfig)[name], UnionType)
+    if value is None and optional:
+        return
+    fits = type(value) is wanted or (wanted is float and type(value) is int)
+    if not fits:
+        raise InputError(f"{name} must be {'null or ' if optional else ''}of type {wanted.__name__}, not {value!r}")

@@ -1,0 +1,251 @@
+"""The training loop: `Fit(...).run()` trains a network phase by phase and can be interrupted anywhere."""
+
+import logging
+import math
+import time
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from fashion_keras.images.augment import Augmentation
+from fashion_keras.images.decode import ImageSpec
+from fashion_keras.images.pipeline import Examples, for_inference, for_training
+from fashion_keras.support.progress import Bar
+from fashion_keras.training.balance import epoch_rows
+from fashion_keras.training.checkpoints import Checkpoints, Progress, save_weights
+from fashion_keras.training.config import TrainConfig
+from fashion_keras.training.strategies import Phase, Strategy, thaw
+
+log = logging.getLogger("fashion_keras")
+
+# What Keras' callbacks count from epoch to epoch, and would forget in an interruption.
+_COUNTERS = {"EarlyStopping": ("wait", "best", "best_epoch"), "ReduceLROnPlateau": ("wait", "best", "cooldown_counter")}
+_OPTIMIZERS = {
+    "adam": keras.optimizers.Adam,
+    "rmsprop": keras.optimizers.RMSprop,
+    "sgd": partial(keras.optimizers.SGD, momentum=0.9),
+}
+_WARM_UP_EPOCHS = 2
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What is trained on what, and how.
+
+    Attributes:
+        network: pixels -> logits, with its first weights; trained in place.
+        image: the network's input.
+        config: epochs, optimizer, patience and so on.
+        strategy: the phases.
+        block: the last layer that strategy last_block keeps frozen.
+        pretrained: see `thaw`.
+        train, validation: the only images that training sees.
+        augmentation: of the training images.
+        folder: of the run; history.csv and checkpoint/ are written there after each epoch.
+    """
+
+    network: keras.Model
+    image: ImageSpec
+    config: TrainConfig
+    strategy: Strategy
+    block: str
+    pretrained: bool
+    train: Examples
+    validation: Examples
+    augmentation: Augmentation
+    folder: Path
+
+    def run(self) -> list[dict[str, Any]]:
+        """Train to the weights of lowest validation loss and return the history, going on from a checkpoint."""
+        files = Checkpoints(self.folder)
+        progress = files.read()
+        for number, epochs in enumerate(self._phase_epochs()):
+            if number > progress.phase:
+                self.bare.load_weights(files.best)
+                progress = progress.next_phase()
+            if number == progress.phase and not progress.done:
+                self._run_phase(self.strategy.phases[number], epochs, progress, files)
+        self.bare.load_weights(files.best)
+        return progress.history
+
+    @cached_property
+    def bare(self) -> keras.Model:
+        """A twin without optimizer, for the best weights: they go from phase to phase, whatever was compiled."""
+        return keras.Model(self.network.input, self.network.output)
+
+    @property
+    def steps(self) -> int:
+        """Steps in an epoch."""
+        return math.ceil(len(self.order(0)) / self.config.batch_size)
+
+    def order(self, epoch: int) -> np.ndarray:
+        """Return the training rows of an epoch, in order."""
+        return epoch_rows(self.train.codes, self.config.balance, self.config.seed, int(epoch))
+
+    def _phase_epochs(self) -> list[int]:
+        shares = np.cumsum([phase.share for phase in self.strategy.phases])
+        ends = np.rint(shares * (self.config.epochs or self.strategy.epochs)).astype(int)
+        return np.maximum(np.diff(ends, prepend=0), 1).tolist()
+
+    def _run_phase(self, phase: Phase, epochs: int, progress: Progress, files: Checkpoints) -> None:
+        thawed = thaw(self.network, self.strategy, phase, self.block, self.pretrained)
+        _tell(self.network, phase, thawed)
+        self._compile(phase, epochs)
+        if progress.epoch > progress.start:
+            self.network.load_weights(files.weights(progress))
+        before = _sample(self.network, thawed)
+        self.network.fit(
+            # One epoch more than is used: Keras looks ahead, and warns when there is nothing.
+            self._training_data(range(progress.epoch, progress.start + epochs + 1)),
+            shuffle=False,
+            validation_data=self._validation_data(),
+            initial_epoch=progress.epoch,
+            epochs=progress.start + epochs,
+            steps_per_epoch=self.steps,
+            callbacks=self._callbacks(progress, phase, epochs, files),
+            verbose=0,
+        )
+        if np.array_equal(before, _sample(self.network, thawed)):
+            raise AssertionError(
+                f"phase {phase.thaw} was to train {len(thawed)} backbone layers, but they did not move"
+            )
+
+    def _compile(self, phase: Phase, epochs: int) -> None:
+        rate = phase.learning_rate
+        if self.config.learning_rate:
+            # Later phases keep their proportion to the first.
+            rate *= self.config.learning_rate / self.strategy.phases[0].learning_rate
+        if self._schedule == "cosine":
+            warm = min(_WARM_UP_EPOCHS, epochs - 1) * self.steps
+            rate = keras.optimizers.schedules.CosineDecay(
+                rate / 20, epochs * self.steps - warm, 0.0, warmup_target=rate, warmup_steps=warm
+            )
+        optimizer = self._optimizer(rate)
+        loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=self.config.label_smoothing)
+        # XLA is ten times slower than oneDNN on a CPU.
+        self.network.compile(optimizer, loss, weighted_metrics=["accuracy"], jit_compile=False)
+        self.network.optimizer.build(self.network.trainable_variables)
+
+    def _optimizer(self, rate: Any) -> keras.optimizers.Optimizer:  # noqa: ANN401 - a number or a schedule
+        name = self.config.optimizer or self.strategy.optimizer
+        if name != "adamw":
+            return _OPTIMIZERS[name](rate)
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=self.config.weight_decay)
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        return optimizer
+
+    @property
+    def _schedule(self) -> str:
+        return self.config.schedule or self.strategy.schedule
+
+    def _training_data(self, epochs: range) -> tf.data.Dataset:
+        return for_training(
+            self.train, self.network.output.shape[-1], self.image, self.augmentation, self.order, epochs,
+            self.config.batch_size, self.config.seed, self.config.cache,
+        )  # fmt: skip
+
+    def _validation_data(self) -> tf.data.Dataset:
+        pixels = for_inference(self.validation.images, self.image).unbatch()
+        targets = tf.one_hot(self.validation.codes, self.network.output.shape[-1])
+        return tf.data.Dataset.zip(pixels, tf.data.Dataset.from_tensor_slices(targets)).batch(64)
+
+    def _callbacks(
+        self, progress: Progress, phase: Phase, epochs: int, files: Checkpoints
+    ) -> list[keras.callbacks.Callback]:
+        callbacks = [_Reseed(self.config.seed), keras.callbacks.EarlyStopping(patience=self.config.patience)]
+        if self._schedule == "plateau":
+            callbacks.append(keras.callbacks.ReduceLROnPlateau(factor=0.1, patience=self.config.plateau_patience))
+        # Last, so that it saves what the others have counted.
+        last = progress.start + epochs
+        return [*callbacks, _Keeper(self.bare, progress, phase.thaw, last, callbacks, files, self.steps)]
+
+
+class _Reseed(keras.callbacks.Callback):
+    """Give dropout random numbers that depend on seed and epoch alone: Keras does not save their state."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.seed = seed
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        for number, layer in enumerate(self.model.layers):
+            if getattr(layer, "seed_generator", None) is not None:
+                state = np.random.SeedSequence((self.seed, epoch, number)).generate_state(2)
+                layer.seed_generator.state.assign(state.astype(layer.seed_generator.state.dtype))
+
+
+class _Keeper(keras.callbacks.Callback):
+    """Keep progress, weights and history after each epoch, and tell how it goes."""
+
+    def __init__(
+        self,
+        bare: keras.Model,
+        progress: Progress,
+        phase: str,
+        last: int,
+        others: list[keras.callbacks.Callback],
+        files: Checkpoints,
+        steps: int,
+    ) -> None:
+        super().__init__()
+        self.bare, self.progress, self.phase, self.last, self.files = bare, progress, phase, last, files
+        self.counted = {type(other).__name__: other for other in others if type(other).__name__ in _COUNTERS}
+        self.steps = steps
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        for name, counters in self.progress.counters.items():
+            for counter, value in counters.items():
+                setattr(self.counted[name], counter, value)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.rate = float(self.model.optimizer.learning_rate)
+        self.began = time.perf_counter()
+        self.bar = Bar(f"epoch {epoch + 1}/{self.last}", self.steps)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.bar.advance()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.bar.close()
+        row = {"epoch": epoch + 1, "phase": self.phase}
+        row |= {key: float(logs[key]) for key in ("loss", "accuracy", "val_loss", "val_accuracy")}
+        row |= {"learning_rate": self.rate, "seconds": round(time.perf_counter() - self.began, 2)}
+        log.info(
+            "epoch %d/%d  loss %.3f  accuracy %.3f  val_loss %.3f  val_accuracy %.3f  rate %.2g  %.0f s",
+            epoch + 1, self.last, *(row[key] for key in list(row)[2:]),
+        )  # fmt: skip
+        if self.progress.best is None or row["val_loss"] < self.progress.best:
+            self.progress.best = row["val_loss"]
+            save_weights(self.bare, self.files.best)
+        self._keep(row)
+
+    def _keep(self, row: dict[str, Any]) -> None:
+        self.progress.epoch = row["epoch"]
+        self.progress.history.append(row)
+        self.progress.done = bool(self.model.stop_training) or row["epoch"] == self.last
+        self.progress.counters = {
+            name: {key: _plain(getattr(other, key)) for key in _COUNTERS[name]} for name, other in self.counted.items()
+        }
+        self.files.write(self.model, self.progress)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - a counter of Keras'
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _sample(network: keras.Model, thawed: list[str]) -> np.ndarray:
+    """Return the first thawed kernel, or that of the logits when the backbone is frozen."""
+    name = thawed[0] if thawed else "logits"
+    return np.array(network.get_layer(name).trainable_weights[0])
+
+
+def _tell(network: keras.Model, phase: Phase, thawed: list[str]) -> None:
+    shown = thawed if len(thawed) <= 8 else [*thawed[:2], "...", thawed[-1]]
+    count = sum(int(np.prod(weight.shape)) for weight in network.trainable_weights)
+    names = ", ".join(["head", *shown])
+    log.info("phase %s: %d of %d parameters learn: %s", phase.thaw, count, network.count_params(), names)

@@ -1,0 +1,83 @@
+"""From a config to labelled, checked and divided products."""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashion_keras.catalog.products import Catalog, read_catalog
+from fashion_keras.catalog.sources import locate
+from fashion_keras.catalog.splits import Split, split, subsample
+from fashion_keras.catalog.tasks import Labels, get_task
+from fashion_keras.images.decode import check_images
+from fashion_keras.support.errors import InputError
+from fashion_keras.training.config import TrainConfig
+
+log = logging.getLogger("fashion_keras")
+
+SAMPLE_WARNING = "DRAWN SAMPLE: these are drawings, not products; get real ones with `fashion-keras data download`"
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a run trains on and is judged by.
+
+    Attributes:
+        catalog: n usable products, and all that was set aside with its reason.
+        fingerprint: of the catalogue as it was read, before anything was set aside for this run.
+        labels: the task's classes, and the label of each of the n products.
+        split: their division into parts.
+        warnings: what must be said at the start and at the end.
+    """
+
+    catalog: Catalog
+    fingerprint: str
+    labels: Labels
+    split: Split
+    warnings: tuple[str, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Products per part, and how many rows and files were set aside; adds up to all that were read."""
+        parts = {name: len(getattr(self.split, name)) for name in ("train", "validation", "test")}
+        return {**parts, "rejected": len(self.catalog.rejected)}
+
+
+def prepare(config: TrainConfig) -> Prepared:
+    """Read the catalogue, label it, open every image once, divide it.
+
+    Raises:
+        InputError: when nothing, or too little, is left to train on.
+    """
+    source, sample = locate(config.data)
+    catalog = read_catalog(source)
+    fingerprint = catalog.fingerprint
+    log.info("%s: %d products with an image, %d rows and files set aside", source, len(catalog), len(catalog.rejected))
+    labels = get_task(config.task).encode(catalog.columns, config.min_images)
+    catalog, labels = _set_aside(catalog, labels, labels.reasons)
+    if config.limit:
+        kept = subsample(labels.codes, catalog.groups, config.limit, config.seed)
+        beyond = np.full(len(catalog), f"beyond --limit {config.limit}")
+        beyond[kept] = ""
+        catalog, labels = _set_aside(catalog, labels, beyond)
+    catalog, labels = _check(catalog, labels, config)
+    division = split(labels.codes, catalog.groups, labels.classes, config.split, config.seed)
+    log.info("task %s: %d classes, %d products", config.task, len(labels.classes), len(catalog))
+    return Prepared(catalog, fingerprint, labels, division, (SAMPLE_WARNING,) if sample else ())
+
+
+def _check(catalog: Catalog, labels: Labels, config: TrainConfig) -> tuple[Catalog, Labels]:
+    reasons = np.array(check_images(catalog.paths, config.image), dtype=np.str_)
+    bad = np.flatnonzero(reasons != "")
+    if len(bad) == len(catalog):
+        raise InputError(f"all {len(bad)} images are broken; the first, {catalog.paths[0]}: {reasons[0]}")
+    if len(bad):
+        log.info("%d broken images set aside", len(bad))
+    return _set_aside(catalog, labels, reasons)
+
+
+def _set_aside(catalog: Catalog, labels: Labels, reasons: NDArray[np.str_]) -> tuple[Catalog, Labels]:
+    keep = np.flatnonzero(reasons == "")
+    left = Labels(labels.classes, labels.paths, labels.codes[keep], labels.reasons[keep])
+    return catalog.set_aside(reasons.tolist()), left

@@ -1,0 +1,239 @@
+"""One training run, from a config to a finished run folder."""
+
+import json
+import logging
+import platform
+import time
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from fashion_keras.catalog.tasks import get_task
+from fashion_keras.evaluation import plots, reports
+from fashion_keras.images.augment import get_augmentation, without_colour
+from fashion_keras.images.pipeline import Examples, for_training
+from fashion_keras.models.backbones import get_backbone
+from fashion_keras.models.classifier import Classifier, ClassifierSpec, Predictions, build_network
+from fashion_keras.models.precision import policy
+from fashion_keras.models.weights import Origin, initialise
+from fashion_keras.support.errors import InputError
+from fashion_keras.support.files import write_json, write_table
+from fashion_keras.support.progress import LogFile
+from fashion_keras.training.balance import class_weights
+from fashion_keras.training.checkpoints import Checkpoints
+from fashion_keras.training.config import TrainConfig, read_config
+from fashion_keras.training.fit import Fit
+from fashion_keras.training.prepare import Prepared, prepare
+from fashion_keras.training.strategies import get_strategy
+
+log = logging.getLogger("fashion_keras")
+
+_VERSIONS = ("fashion_keras", "tensorflow", "keras", "numpy", "pillow")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its folder and its report, as in report.json."""
+
+    folder: Path
+    report: dict[str, Any]
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the test part that is classified rightly, 0..1."""
+        return self.report["test"]["accuracy"]
+
+
+def train(config: TrainConfig) -> Run:
+    """Train and judge a classifier; everything about it is then in the run folder.
+
+    Raises:
+        InputError: when the run folder is not empty, or catalogue or weights cannot be used.
+    """
+    folder = _new_folder(config)
+    prepared = prepare(config)
+    folder.mkdir(parents=True, exist_ok=True)
+    source = config.data and (config.data if config.data == "sample" else str(Path(config.data).resolve()))
+    config = replace(config, data=source, out=str(folder))
+    write_json(folder / "config.json", config.to_dict())
+    return _carry_out(config, prepared, folder)
+
+
+def resume(folder: str | Path) -> Run:
+    """Go on with an interrupted run from its last finished epoch; a finished one is returned as it is.
+
+    Raises:
+        InputError: when no run was begun there, or its catalogue has changed since.
+    """
+    folder = Path(folder)
+    if not (folder / "config.json").is_file():
+        raise InputError(f"{folder}: no run was begun here (no config.json)")
+    report = folder / "report.json"
+    if report.is_file():
+        return Run(folder, json.loads(report.read_text(encoding="utf-8")))
+    config = TrainConfig.from_dict(read_config(folder / "config.json"))
+    return _carry_out(config, prepare(config), folder)
+
+
+def _carry_out(config: TrainConfig, prepared: Prepared, folder: Path) -> Run:
+    began = time.perf_counter()
+    with LogFile(folder / "log.txt"):
+        write_table(folder / "rejected.csv", ("where", "id", "reason"), map(vars, prepared.catalog.rejected))
+        log.info("run folder %s: %s", folder, ", ".join(f"{name} {n}" for name, n in prepared.counts.items()))
+        job, spec, origin = _make_job(config, prepared, folder)
+        warnings = [*prepared.warnings, *([origin.warning] if origin.warning else [])]
+        _warn(warnings)
+        _draw_views(job)
+        history = job.run()
+        plots.history(folder / "history.png", history)
+        classifier = _in_float32(spec, job.network)
+        predictions, seconds = _predict_test(classifier, prepared)
+        classifier.save(folder)
+        report = _report(config, prepared, origin, predictions, warnings)
+        report |= _speeds(job, history, len(prepared.split.test), seconds, time.perf_counter() - began)
+        reports.write_predictions(folder / "predictions.parquet", predictions)
+        reports.draw(folder, predictions, prepared.catalog.paths[prepared.split.test], config.image)
+        # Last: a folder with a report is a finished run.
+        write_json(folder / "report.json", report)
+        Checkpoints(folder).clear()
+        _warn(warnings)
+    return Run(folder, report)
+
+
+def _make_job(config: TrainConfig, prepared: Prepared, folder: Path) -> tuple[Fit, ClassifierSpec, Origin]:
+    strategy, backbone, task = get_strategy(config.strategy_name), get_backbone(config.backbone), get_task(config.task)
+    spec = ClassifierSpec(
+        backbone=config.backbone,
+        image=config.image,
+        scaling=config.scaling or backbone.scaling,
+        head=config.head_row,
+        task=config.task,
+        classes=prepared.labels.classes,
+        paths=prepared.labels.paths,
+        cut=config.cut,
+    )
+    keras.utils.set_random_seed(config.seed)
+    weights = "none" if strategy.from_scratch and config.weights == "auto" else config.weights
+    network, origin = initialise(spec, weights, policy(config.precision))
+    origin = _remember(folder, prepared, origin)
+    augmentation = get_augmentation(config.augment)
+    job = Fit(
+        network=network,
+        image=config.image,
+        config=config,
+        strategy=strategy,
+        block=backbone.last_frozen(config.cut),
+        pretrained=origin.pretrained,
+        train=_examples(prepared, prepared.split.train, config.balance),
+        validation=_examples(prepared, prepared.split.validation, "none"),
+        augmentation=without_colour(augmentation) if task.colour else augmentation,
+        folder=folder,
+    )
+    return job, spec, origin
+
+
+def _remember(folder: Path, prepared: Prepared, origin: Origin) -> Origin:
+    """Write what the run comes from, or, when it was begun before, check that it still comes from the same."""
+    path = folder / "origin.json"
+    if path.is_file():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        if before["fingerprint"] != prepared.fingerprint:
+            raise InputError(
+                f"{prepared.catalog.folder}: the catalogue has changed since the run in {folder} was begun"
+            )
+        return Origin(**before["weights"])
+    parts = {name: getattr(prepared.split, name) for name in ("train", "validation", "test")}
+    codes = prepared.labels.codes
+    values = {
+        "catalog": str(prepared.catalog.folder),
+        "fingerprint": prepared.fingerprint,
+        "weights": vars(origin),
+        "train_counts": np.bincount(codes[parts["train"]], minlength=len(prepared.labels.classes)).tolist(),
+        "parts": {name: prepared.catalog.ids[rows].tolist() for name, rows in parts.items()},
+    }
+    write_json(path, values)
+    return origin
+
+
+def _examples(prepared: Prepared, rows: np.ndarray, balance: str) -> Examples:
+    codes = prepared.labels.codes[rows]
+    weights = np.ones(len(rows), np.float32)
+    if balance == "class_weight":
+        weights = class_weights(codes, len(prepared.labels.classes))[codes]
+    return Examples(prepared.catalog.paths[rows], codes, weights)
+
+
+def _draw_views(job: Fit) -> None:
+    """Draw four training images in six augmented views each."""
+    rows = np.linspace(0, len(job.train) - 1, 4).astype(np.int64).repeat(6)
+    data = for_training(
+        job.train, job.network.output.shape[-1], job.image, job.augmentation, lambda _: rows, range(1), len(rows)
+    )
+    pixels = next(iter(data))[0].numpy()
+    title = f"augmentation: {job.augmentation.name}"
+    plots.contact_sheet(
+        job.folder / "augmentation.png", list(pixels.round().astype(np.uint8)), [""] * len(rows), columns=6, title=title
+    )
+
+
+def _in_float32(spec: ClassifierSpec, trained: keras.Model) -> Classifier:
+    """Every judgement and prediction is made in float32, whatever the training was in."""
+    network = build_network(spec)
+    network.set_weights(trained.get_weights())
+    return Classifier(spec, network)
+
+
+def _predict_test(classifier: Classifier, prepared: Prepared) -> tuple[Predictions, float]:
+    began = time.perf_counter()
+    rows, catalog = prepared.split.test, prepared.catalog
+    predictions = classifier.predict(catalog.paths[rows], catalog.ids[rows], prepared.labels.codes[rows])
+    return predictions, time.perf_counter() - began
+
+
+def _report(
+    config: TrainConfig, prepared: Prepared, origin: Origin, predictions: Predictions, warnings: list[str]
+) -> dict[str, Any]:
+    classes = prepared.labels.classes
+    counts = np.bincount(prepared.labels.codes[prepared.split.train], minlength=len(classes))
+    return {
+        "task": config.task,
+        "backbone": config.backbone,
+        "strategy": config.strategy_name,
+        "weights": origin.source,
+        "warnings": warnings,
+        "classes": list(classes),
+        "counts": prepared.counts,
+        **reports.scores(predictions, counts),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in _VERSIONS}},
+    }
+
+
+def _speeds(job: Fit, history: list[dict[str, Any]], tested: int, test: float, total: float) -> dict[str, Any]:
+    training = sum(row["seconds"] for row in history)
+    seen = len(history) * len(job.order(0))
+    return {
+        "seconds": {"train": round(training, 2), "test": round(test, 2), "total": round(total, 2)},
+        "images_per_second": {"train": round(seen / training, 1), "test": round(tested / test, 1)},
+    }
+
+
+def _new_folder(config: TrainConfig) -> Path:
+    if config.out:
+        folder = Path(config.out)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(
+                f"{folder}: not an empty folder; give another --out, or --resume {folder} to go on with it"
+            )
+        return folder
+    name = f"{config.task}-{config.backbone}-{config.strategy_name}".replace(":", "_")
+    return next(path for number in count(1) if not (path := Path("runs") / f"{name}-{number}").exists())
+
+
+def _warn(warnings: list[str]) -> None:
+    for warning in warnings:
+        log.warning("WARNING  %s", warning)

@@ -1,0 +1,115 @@
+"""Which layers learn, in which order and how fast. Reading the table needs no Keras."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fashion_keras.support.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training with the same layers thawed.
+
+    Attributes:
+        thaw: "head", "last_block", "last_n" or "all".
+        share: of the run's epochs.
+        learning_rate: the default.
+    """
+
+    thaw: str
+    share: float
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A named way to train.
+
+    Attributes:
+        name: as written after `--strategy`; last_n takes a number, "last_n:5".
+        phases: one after the other, each from the best weights of the one before.
+        epochs, optimizer, schedule: the defaults.
+        layers: N of last_n.
+    """
+
+    name: str
+    phases: tuple[Phase, ...]
+    epochs: int
+    optimizer: str = "adam"
+    schedule: str = "plateau"
+    layers: int = 0
+
+    @property
+    def from_scratch(self) -> bool:
+        """Whether first weights are not wanted."""
+        return self.name == "scratch"
+
+
+STRATEGIES = (
+    Strategy("frozen", (Phase("head", 1.0, 1e-3),), epochs=10),
+    Strategy("last_block", (Phase("last_block", 1.0, 1e-4),), epochs=10),
+    Strategy("last_n", (Phase("last_n", 1.0, 1e-4),), epochs=10),
+    Strategy("full", (Phase("all", 1.0, 1e-4),), epochs=10),
+    Strategy("scratch", (Phase("all", 1.0, 2e-3),), epochs=30, optimizer="adamw", schedule="cosine"),
+    Strategy("frozen+full", (Phase("head", 1 / 3, 1e-3), Phase("all", 2 / 3, 1e-4)), epochs=15),
+)
+
+
+def get_strategy(name: str) -> Strategy:
+    """Return the strategy of that name.
+
+    >>> get_strategy("last_n:5").layers
+    5
+
+    Raises:
+        InputError: for an unknown name, or last_n without a positive number.
+    """
+    base, _, number = name.partition(":")
+    for strategy in STRATEGIES:
+        if strategy.name != base or bool(number) != (base == "last_n"):
+            continue
+        if base != "last_n":
+            return strategy
+        if not number.isdecimal() or int(number) < 1:
+            raise InputError(f"strategy {name!r}: N of last_n:N is a whole number from 1")
+        return Strategy(name, strategy.phases, strategy.epochs, layers=int(number))
+    raise unknown("strategy", name, [row.name + ":N" * (row.name == "last_n") for row in STRATEGIES])
+
+
+def thaw(network: "keras.Model", strategy: Strategy, phase: Phase, block: str, pretrained: bool) -> list[str]:
+    """Make the head and the layers of a phase trainable, all others not; compile the network afterwards.
+
+    Args:
+        network: as `build_network` makes it.
+        strategy, phase: which layers.
+        block: the last layer that `last_block` keeps frozen.
+        pretrained: batch normalisation of a pretrained backbone stays frozen in any case: `training=False` would not
+            keep its moving means in Keras 3, and small batches spoil them.
+
+    Returns:
+        the names of the backbone layers with weights that learn.
+
+    Raises:
+        InputError: when last_n asks for more layers than there are.
+    """
+    names = [layer.name for layer in network.layers]
+    # The backbone's layers in order, its pooling layer the last, as keras.applications counts them.
+    trunk = network.layers[: names.index("pool") + 1]
+    thawed = {layer.name for layer in trunk[_first_thawed(names, strategy, phase, block) :]}
+    for layer in trunk:
+        normalises = type(layer).__name__ == "BatchNormalization"
+        layer.trainable = layer.name in thawed and not (normalises and pretrained)
+    return [layer.name for layer in trunk if layer.trainable and layer.weights]
+
+
+def _first_thawed(names: list[str], strategy: Strategy, phase: Phase, block: str) -> int:
+    end = names.index("pool") + 1
+    if phase.thaw == "last_n":
+        first = names.index("scaling") + 1
+        if strategy.layers > end - first:
+            raise InputError(f"strategy {strategy.name}: the backbone has {end - first} layers, pooling included")
+        return end - strategy.layers
+    return {"head": end, "last_block": names.index(block) + 1, "all": 0}[phase.thaw]

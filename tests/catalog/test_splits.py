@@ -1,0 +1,84 @@
+"""Splits: no title in two parts, every class in every part, nothing lost."""
+
+import numpy as np
+import pytest
+
+from fashion_keras.catalog.splits import split, subsample
+from fashion_keras.support.errors import InputError
+
+
+def catalogue(seed=0):
+    """Three classes of 600, 300 and 60 products; titles shared by up to four of them."""
+    random = np.random.default_rng(seed)
+    codes = np.repeat([0, 1, 2], [600, 300, 60])
+    groups = codes * 1000 + random.integers(0, np.array([400, 200, 40])[codes])
+    return codes, groups
+
+
+NAMES = ("a", "b", "c")
+
+
+def test_parts_cover_every_row_once():
+    codes, groups = catalogue()
+    parts = split(codes, groups, NAMES)
+    rows = np.concatenate([parts.train, parts.validation, parts.test])
+    assert sorted(rows.tolist()) == list(range(len(codes)))
+
+
+def test_no_title_stands_in_two_parts():
+    codes, groups = catalogue()
+    parts = split(codes, groups, NAMES)
+    titles = [set(groups[rows]) for rows in (parts.train, parts.validation, parts.test)]
+    assert not titles[0] & titles[1] | titles[0] & titles[2] | titles[1] & titles[2]
+
+
+def test_random_split_lets_titles_leak():
+    codes, groups = catalogue()
+    parts = split(codes, groups, NAMES, recipe="random")
+    assert set(groups[parts.train]) & set(groups[parts.test])
+
+
+@pytest.mark.parametrize("recipe", ["title", "random"])
+def test_every_class_is_divided_64_16_20(recipe):
+    codes, groups = catalogue()
+    parts = split(codes, groups, NAMES, recipe)
+    for code, size in enumerate((600, 300, 60)):
+        shares = [(codes[rows] == code).sum() / size for rows in (parts.train, parts.validation, parts.test)]
+        assert shares == pytest.approx([0.64, 0.16, 0.20], abs=0.05)
+
+
+def test_same_seed_same_split_other_seed_another():
+    codes, groups = catalogue()
+    assert split(codes, groups, NAMES, seed=3).test.tolist() == split(codes, groups, NAMES, seed=3).test.tolist()
+    assert split(codes, groups, NAMES, seed=3).test.tolist() != split(codes, groups, NAMES, seed=4).test.tolist()
+
+
+def test_three_titles_reach_all_three_parts():
+    codes = np.array([0] * 30 + [1] * 3)
+    parts = split(codes, np.arange(33), NAMES[:2])
+    assert [(codes[rows] == 1).sum() for rows in (parts.train, parts.validation, parts.test)] == [1, 1, 1]
+
+
+def test_classes_too_small_are_named_with_the_remedy():
+    codes = np.array([0] * 30 + [1] * 2 + [2] * 5)
+    groups = np.array([*range(32), 40, 40, 40, 40, 40])
+    with pytest.raises(InputError, match=r"b \(2 images, 2 titles\), c \(5 images, 1 titles\).*--min-images 6"):
+        split(codes, groups, NAMES)
+
+
+def test_unknown_recipe():
+    with pytest.raises(InputError, match="did you mean 'title'"):
+        split(np.zeros(9, int), np.arange(9), NAMES, recipe="titel")
+
+
+def test_subsample_keeps_proportions_and_whole_titles():
+    codes, groups = catalogue()
+    rows = subsample(codes, groups, 480)
+    assert len(rows) == pytest.approx(480, abs=10)
+    assert np.bincount(codes[rows]).tolist() == pytest.approx([300, 150, 30], abs=5)
+    assert not set(groups[rows]) & set(np.delete(groups, rows))
+
+
+def test_a_limit_above_the_size_takes_all():
+    codes, groups = catalogue()
+    assert subsample(codes, groups, 10**6).tolist() == list(range(len(codes)))

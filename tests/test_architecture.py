@@ -1,0 +1,73 @@
+"""The house: imports go down one way, and nothing that prints help waits for TensorFlow."""
+
+import ast
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "fashion_keras"
+FLOORS = ("support", "catalog", "images", "models", "evaluation", "training")
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imports(path):
+    """The modules of the package that a file imports, at whatever depth of its code."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fashion_keras"):
+            parts = node.module.split(".")[1:]
+            yield from ([*parts, alias.name][:2] for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name.split(".")[1:3] for alias in node.names if alias.name.startswith("fashion_keras."))
+
+
+def test_every_folder_is_a_floor():
+    assert {path.parent.name for path in FILES if path.parent != PACKAGE} == set(FLOORS)
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.parent != PACKAGE], ids=lambda path: path.stem)
+def test_imports_go_down(path):
+    above = FLOORS[FLOORS.index(path.parent.name) + 1 :]
+    assert not [module for module in imports(path) if module[0] in above]
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_no_two_files_of_a_folder_import_each_other(floor):
+    graph = {
+        path.stem: {module[1] for module in imports(path) if module[0] == floor}
+        for path in FILES
+        if path.parent.name == floor
+    }
+    assert set(TopologicalSorter(graph).static_order()) >= set(graph)
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("--help", 0),
+        ("train --help", 0),
+        ("data describe --help", 0),
+        ("train --task nonsense", 2),
+        ("train --backbone vgg99", 2),
+        ("train --backbone inception_v3 --image-size 60x60", 2),
+        ("train --epochs many", 2),
+        ("fly", 2),
+    ],
+)
+def test_help_and_errors_about_arguments_do_not_wait_for_tensorflow(command, code):
+    program = (
+        "import sys\nfrom fashion_keras.cli import main\n"
+        "try:\n    code = main(sys.argv[1:])\nexcept SystemExit as error:\n    code = error.code or 0\n"
+        "heavy = {'tensorflow', 'keras', 'pandas', 'matplotlib', 'sklearn', 'pyarrow'} & set(sys.modules)\n"
+        "print('CODE', code, sorted(heavy))"
+    )
+    result = subprocess.run([sys.executable, "-c", program, *command.split()], capture_output=True, text=True)
+    assert result.stdout.splitlines()[-1] == f"CODE {code} []"
+    assert len(result.stderr.splitlines()) == (1 if code else 0)
+
+
+def test_importing_the_package_imports_next_to_nothing():
+    program = "import sys, fashion_keras; print(sorted({'tensorflow', 'keras', 'numpy'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "[]\n"
