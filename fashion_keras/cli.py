@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,8 +25,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 2 wrong input or call, 130 interrupted."""
     try:
         options = _parser().parse_args(sys.argv[1:] if arguments is None else arguments)
-        # TensorFlow's start-up chatter, which calls a machine without a GPU an error; exceptions come all the same.
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         options.command(options)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -75,7 +74,7 @@ def _train(options: argparse.Namespace) -> None:
     values = dict(get_recipe(options.recipe).values) if options.recipe else {}
     values |= read_config(options.config) if options.config else {}
     config = TrainConfig.from_dict(values | flags)
-    _log()
+    _start_tensorflow()
     from fashion_keras.training.run import resume, train
 
     run = resume(options.resume) if options.resume else train(config)
@@ -154,6 +153,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
+    _start_tensorflow()
     from fashion_keras.evaluation.evaluate import evaluate
 
     report = evaluate(options.run, options.data, options.part, options.out)
@@ -178,6 +178,7 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict(options: argparse.Namespace) -> None:
+    _start_tensorflow()
     from fashion_keras.images.decode import check_images
     from fashion_keras.models.classifier import Classifier, load_spec
 
@@ -211,7 +212,17 @@ def _print_json(value: dict[str, Any]) -> None:
     print(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
-def _log() -> None:
+def _start_tensorflow() -> None:
+    """Import TensorFlow without the chatter that its C++ code writes past all settings; exceptions come through."""
     from fashion_keras.support.progress import log_to_console
 
     log_to_console()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    standard_error = os.dup(2)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        import_module("keras")
+    finally:
+        os.dup2(standard_error, 2)
+        os.close(standard_error)

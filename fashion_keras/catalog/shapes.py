@@ -1,4 +1,4 @@
-"""What a sample product looks like: a canvas with a pose and a cloth, and one painter per shape of product."""
+"""What a sample product looks like: a canvas with a pose and a cloth, then one painter per shape of product."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ UNIT = 1.2  # pixels of one product unit: a picture spans x -100..100 rightwards
 SLEEVES = {"Sleeveless": 0.0, "Short Sleeve": 0.4, "3/4 Sleeve": 0.7, "Long Sleeve": 1.0}  # share of the arm
 HEELS = {"Flat": (4, 30), "Block": (40, 24), "Stiletto": (56, 8)}  # height, width
 SKINS = ((238, 200, 170), (216, 168, 132), (172, 120, 84), (120, 80, 56))
-GOLD, INK, PAPER, LCD = (222, 178, 70), (44, 44, 50), (250, 250, 248), (176, 190, 164)
+GOLD, INK, PAPER, LCD, HAIR = (222, 178, 70), (44, 44, 50), (250, 250, 248), (176, 190, 164), (60, 40, 30)
 COLOURS: dict[str, Colour] = {
     "Black": (38, 38, 42),
     "White": (238, 238, 236),
@@ -90,7 +90,7 @@ class Canvas:
         self._choose_pose(pose)
         self.worn, self.style = pose.random() < 0.5, int(pose.integers(6))
         self.skin, self.other = SKINS[pose.integers(4)], list(COLOURS.values())[pose.integers(len(COLOURS))]
-        jittered = np.multiply(COLOURS[look.colour], cloth.uniform(0.88, 1.1)) + cloth.normal(0, 6, 3)
+        jittered = np.multiply(COLOURS[look.colour], cloth.uniform(0.88, 1.1)) + cloth.normal(0, 3, 3)
         towards, share, self.trim = SEASONS[look.season]
         self.base = blend(jittered, towards, share)
         self.dark = blend(self.base, (0, 0, 0), 0.35)
@@ -98,10 +98,10 @@ class Canvas:
         self.cloth = self._weave(cloth)
 
     def _choose_pose(self, rng: Generator) -> None:
-        angle, size, stretch = rng.normal(0, 0.1), rng.uniform(0.78, 1.1), rng.uniform(0.9, 1.12)
+        angle, size, stretch = rng.normal(0, 0.09), rng.uniform(0.8, 1.1), rng.uniform(0.9, 1.12)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         shape = [[rng.choice([-1, 1]) * size * stretch, rng.normal(0, 0.05)], [0, size / stretch]]
-        self.matrix, self.origin = turn @ shape * UNIT, np.array(SIZE) / 2 + rng.normal(0, 10, 2) * UNIT
+        self.matrix, self.origin = turn @ shape * UNIT, np.array(SIZE) / 2 + rng.normal(0, 9, 2) * UNIT
 
     def _weave(self, rng: Generator) -> Image.Image:
         """Return a whole picture of cloth: the base colour, folds, and the pattern."""
@@ -124,10 +124,11 @@ class Canvas:
 
     def fill(self, outline: np.ndarray, colour: Colour | None = None, rounds: int = 0) -> None:
         """Fill an outline [n, 2], its corners rounded, with a colour or else with the cloth; draw its edge."""
-        placed, mask = self.place(_rounded(outline, rounds)), Image.new("1", SIZE)
+        placed = self.place(_rounded(outline, rounds))
         if colour:
             self.pen.polygon(placed, colour)
         else:
+            mask = Image.new("1", SIZE)
             ImageDraw.Draw(mask).polygon(placed, 1)
             self.paper.paste(self.cloth, mask=mask)
         self.pen.line([*placed, placed[0]], blend(colour or self.base, (0, 0, 0), 0.3), 3)
@@ -164,14 +165,13 @@ class Canvas:
             self.line(np.linspace(*path(hem), 16) + np.tile(path("0 5, 0 -5"), (8, 1)), GOLD, 5)
 
 
-def _body(canvas: Canvas, shoulder: int) -> None:
-    """Draw the mannequin that wears what hangs from the shoulders."""
+def _body(canvas: Canvas, shoulder: int, trousers: Colour) -> None:
     for side in (-1, 1):
-        canvas.limb(path("18 40, 22 170") * (side, 1), 19, 14, canvas.other)
+        canvas.limb(path("18 40, 22 170") * (side, 1), 19, 14, trousers)
         canvas.limb(path(f"{shoulder - 9} -64, {shoulder + 15} 42") * (side, 1), 9, 6, canvas.skin)
     canvas.fill(mirrored(f"10 -86, {shoulder} -74, 30 10, 36 50"), canvas.skin)
     if not canvas.men:
-        canvas.oval((0, -110), (24, 34), (60, 40, 30))
+        canvas.oval((0, -110), (24, 34), HAIR)
     canvas.limb(path("0 -100, 0 -74"), 9, 10, canvas.skin)
     canvas.oval((0, -114), (17, 23), canvas.skin)
 
@@ -207,16 +207,16 @@ def _neckline(canvas: Canvas) -> None:
 def top(canvas: Canvas, hem: int, flare: int, buttons: int) -> None:
     """Draw what hangs from the shoulders: broad and straight for men, narrow with a waist for women."""
     shoulder, waist = (47, 38) if canvas.men else (38, 25)
-    reach, low = SLEEVES[canvas.look.sleeve], waist + flare
+    reach, low, tail = SLEEVES[canvas.look.sleeve], waist + flare, hem + 10 if buttons else hem
     if canvas.worn:
-        _body(canvas, shoulder)
+        _body(canvas, shoulder, canvas.skin if hem > 100 else canvas.other)
     elif canvas.style < 3:
         _hanger(canvas)
     if reach:
         _sleeves(canvas, shoulder, reach)
     edge = shoulder if reach else shoulder - 13
-    canvas.fill(mirrored(f"13 -84, {edge} -74, {shoulder - 5} -36, {waist} -2, {low} {hem}, 10 {hem + 2 * buttons}"))
-    canvas.line(path(f"-{low} {hem}, -10 {hem + 2 * buttons}, 10 {hem + 2 * buttons}, {low} {hem}"), canvas.trim, 7)
+    canvas.fill(mirrored(f"13 -84, {edge} -74, {shoulder - 5} -36, {waist} -2, {low} {hem}, 10 {tail}"))
+    canvas.line(path(f"-{low} {hem}, -10 {tail}, 10 {tail}, {low} {hem}"), canvas.trim, 7)
     if flare > 10:
         canvas.line(path(f"-{waist} -2, {waist} -2"), canvas.dark, 6)
     _neckline(canvas)
@@ -253,16 +253,16 @@ def shoe(canvas: Canvas, sole: int, rise: int) -> None:
     canvas.fill(path(f"-84 22, 30 26, {tip} {30 - rise}, 86 {floor}, -82 {floor}"), canvas.trim, 1)
     back = f"-80 30, -84 {low - 26}, -74 {low - 36}, -28 {low - 30}, -16 {low - 30}"
     canvas.fill(path(f"{back}, 30 {low - 4}, 74 {low + 4 - rise}, {tip} {30 - rise}, 86 32"), None, 2)
-    canvas.fill(path("-78 -31, -30 -28, -34 -14, -74 -14") + (0, low), canvas.trim, 1)
+    canvas.fill(path("-78 -31, -30 -28, -34 -14, -74 -14") + [0, low], canvas.trim, 1)
     for step in range(4):
-        canvas.line(path("-14 -22, -26 -4") + (13 * step, 6.5 * step + low / 2), PAPER, 4.5)
+        canvas.line(path("-14 -22, -26 -4") + [13 * step, 6.5 * step + low / 2], PAPER, 4.5)
     for x in range(-70, 80, 18) if rise else ():
         canvas.line(path(f"{x} {floor - 12}, {x + 5} {floor}"), canvas.dark, 5)
     canvas.mark("-50 6", "-62 4, 60 18", "16 -4, -26 26", "-74 22, 80 24")
 
 
 def heels(canvas: Canvas) -> None:
-    """Draw a woman's shoe on its heel, with an ankle strap in every other style."""
+    """Draw a woman's shoe on its heel: a sandal or a pump, by its style."""
     height, foot = HEELS[canvas.look.heel]
     y = 36 - height
     if canvas.worn:
@@ -270,10 +270,13 @@ def heels(canvas: Canvas) -> None:
         canvas.fill(path(f"-68 {y - 20}, -40 {y - 24}, 50 12, 80 34, -50 {y}"), canvas.skin, 1)
     canvas.fill(path(f"-74 {y}, -30 {y + 2}, 20 36, 86 36, 84 42, 14 42, -40 {y + 12}, -72 {y + 8}"), canvas.trim)
     canvas.fill(path(f"-74 {y + 3}, -40 {y + 8}, {foot - 74} 44, -72 44"), canvas.dark)
-    canvas.fill(path(f"-76 {y + 2}, -78 {y - 22}, -60 {y - 20}, -30 {y}, -50 {y + 6}"), None, 1)
-    canvas.fill(path("16 38, 30 10, 56 14, 90 36"), None, 1)
-    if canvas.style % 2:
+    if canvas.style % 2:  # a heel cap and an ankle strap
+        canvas.fill(path(f"-76 {y + 2}, -78 {y - 22}, -60 {y - 20}, -30 {y}, -50 {y + 6}"), None, 1)
         canvas.line(path(f"-68 {y - 16}, -40 {y - 30}, -24 {y - 2}"), canvas.base, 6)
+    else:
+        side = f"-76 {y + 2}, -78 {y - 22}, -60 {y - 20}, -8 {y / 2 + 6}, 30 18, 50 26, 20 40, -34 {y + 8}"
+        canvas.fill(path(side), None, 1)
+    canvas.fill(path("16 38, 30 10, 56 14, 90 36"), None, 1)
     canvas.mark("50 26", "30 28, 80 34", "30 14, 44 36", "20 33, 86 33")
 
 
@@ -297,7 +300,8 @@ def watch(canvas: Canvas) -> None:
         canvas.limb(path("-160 10, 160 -10"), 48, 40, canvas.skin)
     canvas.fill(mirrored(f"{strap - 5} -110, {strap} -30, {strap} 30, {strap - 5} 110"))
     canvas.mark("0 75", "0 50, 0 100", "0 -105, 0 -40", f"-{strap} -72, {strap} -72")
-    (_digits if canvas.look.display == "Digital" else _dial)(canvas, size)
+    face = _digits if canvas.look.display == "Digital" else _dial
+    face(canvas, size)
 
 
 def _digits(canvas: Canvas, size: int) -> None:
@@ -346,7 +350,8 @@ def backpack(canvas: Canvas) -> None:
 def sunglasses(canvas: Canvas) -> None:
     """Draw sunglasses: square lenses for men, large round ones for women."""
     if canvas.worn:
-        canvas.oval((0, 12), (86, 120), canvas.skin)
+        canvas.oval((0, 0), (94, 124), HAIR)
+        canvas.oval((0, 18), (82, 112), canvas.skin)
         canvas.line(path("-14 72, 0 76, 14 72"), (170, 80, 80), 6)
     for side in (-1, 1):
         canvas.line(path("80 -20, 92 -34, 70 -50") * (side, 1), canvas.trim, 9)

@@ -1,6 +1,6 @@
-"""tf.data from files to batches: `for_training` is shuffled, seeded, augmented; `for_inference` ordered and whole."""
+"""From files to batches: `for_training` (tf.data) is seeded and augmented, `for_inference` ordered and whole."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,15 +97,11 @@ def for_training(
     return steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
-def for_inference(images: Sequence[Any], spec: ImageSpec, batch_size: int = 64) -> tf.data.Dataset:
-    """Yield pixels [b, h, w, 3] float32 in 0..255 of every image once, in order, the last batch included."""
+def for_inference(images: Sequence[Any], spec: ImageSpec, batch_size: int = 64) -> Iterator[NDArray[np.float32]]:
+    """Yield pixels [b, h, w, 3] float32 in 0..255 of every image once, in order, the last batch included.
 
-    def load(rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        return decode_batch([images[row] for row in rows], spec)
-
-    def batch(rows: tf.Tensor) -> tf.Tensor:
-        pixels = tf.numpy_function(load, [rows], tf.uint8)
-        return tf.cast(tf.ensure_shape(pixels, (None, spec.height, spec.width, 3)), tf.float32)
-
-    rows = tf.data.Dataset.range(len(images)).batch(batch_size)
-    return rows.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    Raises:
+        ImageError: for the first image that cannot be used.
+    """
+    for start in range(0, len(images), batch_size):
+        yield decode_batch(images[start : start + batch_size], spec).astype(np.float32)

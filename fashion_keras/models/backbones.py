@@ -146,8 +146,8 @@ BACKBONES = (
         5_919_312,
     ),
     Backbone("convnext_tiny", "keras.applications:ConvNeXtTiny", _CATALOGUE, 32, "builtin", _CONVNEXT, 768, 27_820_128),
-    Backbone("custom_cnn", "fashion_keras.models.compact:custom_cnn", _CATALOGUE, 32, "tf", _COMPACT, 512, 4_895_968),
-    Backbone("vgg_like", "fashion_keras.models.compact:vgg_like", _CATALOGUE, 32, "tf", _VGG, 512, 9_730_272),
+    Backbone("custom_cnn", "fashion_keras.models.compact:custom_cnn", _CATALOGUE, 32, "tf", _COMPACT, 512, 4_905_440),
+    Backbone("vgg_like", "fashion_keras.models.compact:vgg_like", _CATALOGUE, 32, "tf", _VGG, 512, 10_031_712),
 )
 
 

@@ -156,10 +156,10 @@ class Classifier:
         Raises:
             ImageError: for the first image that cannot be used, with its reason.
         """
-        logits = self.network.predict(for_inference(images, self.spec.image), verbose=0)
+        logits = np.concatenate([self.network.predict_on_batch(x) for x in for_inference(images, self.spec.image)])
         if len(logits) != len(images):
             raise AssertionError(f"{len(logits)} predictions for {len(images)} images")
-        probabilities = np.asarray(ops.softmax(logits / self.spec.temperature))
+        probabilities = ops.convert_to_numpy(ops.softmax(logits / self.spec.temperature))
         ids = np.arange(len(images)) if ids is None else ids
         return Predictions(ids, probabilities, self.spec.classes, truth)
 

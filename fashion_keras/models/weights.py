@@ -1,14 +1,19 @@
 """Where a backbone's first weights come from: ImageNet, a file, another run, or nowhere."""
 
+import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import keras
+import numpy as np
 
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.classifier import Classifier, ClassifierSpec, build_network, trunk_of
 from fashion_keras.support.errors import InputError, unknown
+
+Layers = list[tuple[str, list[np.ndarray]]]
 
 SOURCES = ("auto", "imagenet", "fashion", "none")
 
@@ -70,53 +75,52 @@ def _imagenet(spec: ClassifierSpec, policy: str, required: bool) -> tuple[keras.
 
 
 def _load_file(trunk: keras.Model, path: Path) -> None:
+    """Read the layers that `path` holds, compare them with the backbone's, and only then copy them."""
     if path.is_dir():
         source = trunk_of(Classifier.load(path).network)
-        _check_shapes(trunk, [(layer.name, _shapes(layer)) for layer in _weighted(source)], path)
-        for own, other in zip(_weighted(trunk), _weighted(source), strict=True):
-            own.set_weights(other.get_weights())
-        return
-    if not h5py.is_hdf5(path):
+        found = [(layer.name, layer.get_weights()) for layer in source.layers if layer.weights]
+    elif not h5py.is_hdf5(path):
         raise InputError(f"{path}: not an HDF5 weights file; expected a no-top .h5, a .weights.h5 or a run folder")
-    if path.name.endswith(".weights.h5"):
-        _load_keras3(trunk, path)
-        return
-    _check_shapes(trunk, _legacy_shapes(path), path)
-    trunk.load_weights(path)
-
-
-def _load_keras3(trunk: keras.Model, path: Path) -> None:
-    try:
-        trunk.load_weights(path)
-    except ValueError as error:
-        raise InputError(f"{path}: of another network: {' '.join(str(error).split())}") from None
-
-
-def _legacy_shapes(path: Path) -> list[tuple[str, list[tuple[int, ...]]]]:
-    with h5py.File(path) as file:
-        root = file.get("model_weights", file)
-        if "layer_names" not in root.attrs:
-            raise InputError(f"{path}: HDF5, but not a Keras weights file; expected a no-top .h5 or a .weights.h5")
-        names = [name.decode() if isinstance(name, bytes) else name for name in root.attrs["layer_names"]]
-        layers = [(name, [root[name][key].shape for key in root[name].attrs["weight_names"]]) for name in names]
-    return [(name, shapes) for name, shapes in layers if shapes]
-
-
-def _check_shapes(trunk: keras.Model, found: list[tuple[str, list[tuple[int, ...]]]], path: Path) -> None:
-    own = _weighted(trunk)
-    for layer, (name, shapes) in zip(own, found, strict=False):
-        if _shapes(layer) != shapes:
+    else:
+        with h5py.File(path) as file:
+            found = _read_keras3(file, trunk) if "layers" in file else _read_official(file)
+    own = [layer for layer in trunk.layers if layer.weights]
+    for layer, (name, arrays) in zip(own, found, strict=False):
+        expected, shapes = [tuple(weight.shape) for weight in layer.weights], [array.shape for array in arrays]
+        if expected != shapes:
             raise InputError(
-                f"{path}: of another network: the first layer that differs is {layer.name} with {_shapes(layer)}, in "
-                f"the file {name} with {shapes}"
+                f"{path}: of another network: the first layer that differs is {layer.name} with {expected}, in the "
+                f"file {name} with {shapes}"
             )
     if len(own) != len(found):
         raise InputError(f"{path}: of another network: {len(found)} layers with weights, expected {len(own)}")
+    for layer, (_, arrays) in zip(own, found, strict=True):
+        layer.set_weights(arrays)
 
 
-def _weighted(trunk: keras.Model) -> list[keras.layers.Layer]:
-    return [layer for layer in trunk.layers if layer.weights]
+def _read_official(file: h5py.File) -> Layers:
+    """Read the format of keras.applications' files: layers in order, each with its weights in order."""
+    root = file.get("model_weights", file)
+    if "layer_names" not in root.attrs:
+        raise InputError(f"{file.filename}: not a Keras weights file; expected a no-top .h5 or a .weights.h5")
+    names = [_text(name) for name in root.attrs["layer_names"]]
+    layers = [(name, [root[name][_text(key)][()] for key in root[name].attrs["weight_names"]]) for name in names]
+    return [(name, arrays) for name, arrays in layers if arrays]
 
 
-def _shapes(layer: keras.layers.Layer) -> list[tuple[int, ...]]:
-    return [tuple(weight.shape) for weight in layer.weights]
+def _read_keras3(file: h5py.File, trunk: keras.Model) -> Layers:
+    """Read the layers of `trunk` from a .weights.h5, where each is named by its class and its number in the class."""
+    seen: Counter[str] = Counter()
+    layers = []
+    for layer in trunk.layers:
+        kind = re.sub(r"(.)([A-Z][a-z]+)|([a-z])([A-Z])", r"\1\3_\2\4", type(layer).__name__).lower()
+        name = f"{kind}_{seen[kind]}" if seen[kind] else kind
+        seen[kind] += 1
+        if layer.weights:
+            saved = file.get(f"layers/{name}/vars", {})
+            layers.append((name, [saved[str(number)][()] for number in range(len(saved))]))
+    return layers
+
+
+def _text(name: str | bytes) -> str:
+    return name.decode() if isinstance(name, bytes) else name

@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -12,9 +13,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from fashion_keras.images.augment import Augmentation
+from fashion_keras.images.augment import Augmentation, get_augmentation
 from fashion_keras.images.decode import ImageSpec
-from fashion_keras.images.pipeline import Examples, for_inference, for_training
+from fashion_keras.images.pipeline import Examples, for_training
 from fashion_keras.support.progress import Bar
 from fashion_keras.training.balance import epoch_rows
 from fashion_keras.training.checkpoints import Checkpoints, Progress, save_weights
@@ -99,15 +100,17 @@ class Fit:
         if progress.epoch > progress.start:
             self.network.load_weights(files.weights(progress))
         before = _sample(self.network, thawed)
+        last = progress.start + epochs
+        plain = get_augmentation("none")
         self.network.fit(
-            # One epoch more than is used: Keras looks ahead, and warns when there is nothing.
-            self._training_data(range(progress.epoch, progress.start + epochs + 1)),
+            self._data(self.train, self.augmentation, self.order, range(progress.epoch, last)),
             shuffle=False,
-            validation_data=self._validation_data(),
+            validation_data=self._data(self.validation, plain, lambda _: np.arange(len(self.validation)), range(1)),
+            validation_steps=math.ceil(len(self.validation) / self.config.batch_size),
             initial_epoch=progress.epoch,
-            epochs=progress.start + epochs,
+            epochs=last,
             steps_per_epoch=self.steps,
-            callbacks=self._callbacks(progress, phase, epochs, files),
+            callbacks=self._callbacks(progress, phase, last, files),
             verbose=0,
         )
         if np.array_equal(before, _sample(self.network, thawed)):
@@ -143,25 +146,22 @@ class Fit:
     def _schedule(self) -> str:
         return self.config.schedule or self.strategy.schedule
 
-    def _training_data(self, epochs: range) -> tf.data.Dataset:
+    def _data(
+        self, examples: Examples, augmentation: Augmentation, order: Callable[[int], np.ndarray], epochs: range
+    ) -> tf.data.Dataset:
+        # One epoch more than is used: Keras warns of a data set that ends.
         return for_training(
-            self.train, self.network.output.shape[-1], self.image, self.augmentation, self.order, epochs,
-            self.config.batch_size, self.config.seed, self.config.cache,
+            examples, self.network.output.shape[-1], self.image, augmentation, order,
+            range(epochs.start, epochs.stop + 1), self.config.batch_size, self.config.seed, self.config.cache,
         )  # fmt: skip
 
-    def _validation_data(self) -> tf.data.Dataset:
-        pixels = for_inference(self.validation.images, self.image).unbatch()
-        targets = tf.one_hot(self.validation.codes, self.network.output.shape[-1])
-        return tf.data.Dataset.zip(pixels, tf.data.Dataset.from_tensor_slices(targets)).batch(64)
-
     def _callbacks(
-        self, progress: Progress, phase: Phase, epochs: int, files: Checkpoints
+        self, progress: Progress, phase: Phase, last: int, files: Checkpoints
     ) -> list[keras.callbacks.Callback]:
         callbacks = [_Reseed(self.config.seed), keras.callbacks.EarlyStopping(patience=self.config.patience)]
         if self._schedule == "plateau":
             callbacks.append(keras.callbacks.ReduceLROnPlateau(factor=0.1, patience=self.config.plateau_patience))
         # Last, so that it saves what the others have counted.
-        last = progress.start + epochs
         return [*callbacks, _Keeper(self.bare, progress, phase.thaw, last, callbacks, files, self.steps)]
 
 
@@ -241,7 +241,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - a counter of Keras'
 def _sample(network: keras.Model, thawed: list[str]) -> np.ndarray:
     """Return the first thawed kernel, or that of the logits when the backbone is frozen."""
     name = thawed[0] if thawed else "logits"
-    return np.array(network.get_layer(name).trainable_weights[0])
+    return keras.ops.convert_to_numpy(network.get_layer(name).trainable_weights[0])
 
 
 def _tell(network: keras.Model, phase: Phase, thawed: list[str]) -> None:

@@ -1,0 +1,70 @@
+"""What many tests need: the drawn sample, a tiny run, a way to call the command line."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# No test may depend on a network that is or is not there: nothing answers at this address.
+os.environ["HTTPS_PROXY"] = os.environ["https_proxy"] = "http://127.0.0.1:9"
+
+REAL = Path(__file__).parents[2] / "shared" / "data" / "fashion-products"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """A cache folder of this session's own, for this process and those it starts."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["FASHION_KERAS_CACHE"] = str(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample():
+    """The folder of the drawn sample catalogue."""
+    from fashion_keras.catalog.sources import locate
+
+    return locate("sample")[0]
+
+
+@pytest.fixture(scope="session")
+def real():
+    """The folder of the real images, where they stand beside the project."""
+    if not REAL.is_dir():
+        pytest.skip("the real images are not beside the project")
+    return REAL
+
+
+@pytest.fixture(scope="session")
+def tiny_config(sample):
+    """A run that takes seconds: little pictures, few products, two epochs."""
+    from fashion_keras import TrainConfig
+
+    return TrainConfig(
+        backbone="custom_cnn", strategy="scratch", data=str(sample), image_size="32x32", limit=400, epochs=2,
+        batch_size=32, min_images=100, precision="float32",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def run(tiny_config, tmp_path_factory):
+    """A finished tiny run."""
+    from dataclasses import replace
+
+    from fashion_keras import train
+
+    return train(replace(tiny_config, out=str(tmp_path_factory.mktemp("runs") / "tiny")))
+
+
+@pytest.fixture(scope="session")
+def command():
+    """Run `fashion-keras ...` in a process of its own and return what it did."""
+
+    def call(*arguments, **options):
+        program = [sys.executable, "-m", "fashion_keras", *map(str, arguments)]
+        return subprocess.run(program, capture_output=True, text=True, timeout=300, **options)
+
+    return call

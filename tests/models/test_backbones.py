@@ -1,0 +1,70 @@
+"""Every row of the table against the real network."""
+
+import keras
+import numpy as np
+import pytest
+
+from fashion_keras.images.decode import ImageSpec
+from fashion_keras.models.backbones import BACKBONES, get_backbone
+from fashion_keras.support.errors import InputError
+
+PREPROCESS = {
+    "vgg16": keras.applications.vgg16,
+    "vgg19": keras.applications.vgg19,
+    "inception_v3": keras.applications.inception_v3,
+    "resnet50": keras.applications.resnet50,
+    "resnet101": keras.applications.resnet,
+    "mobilenet_v3_large": keras.applications.mobilenet_v3,
+    "efficientnet_v2_b0": keras.applications.efficientnet_v2,
+    "convnext_tiny": keras.applications.convnext,
+}
+
+
+@pytest.mark.parametrize("row", BACKBONES, ids=lambda row: row.name)
+def test_row_says_what_the_network_is(row):
+    network = row.build(keras.Input((row.minimum, row.minimum, 3)))
+    assert network.count_params() == row.parameters
+    assert network.output.shape[-1] == row.width
+    places = [[layer.name for layer in network.layers].index(end) for _, end in row.stages if end]
+    assert places == sorted(places)
+    ends = [network.get_layer(end).output.shape[1] for _, end in row.stages if end]
+    assert ends == sorted(ends, reverse=True)
+
+
+@pytest.mark.parametrize("row", [row for row in BACKBONES if row.pretrained], ids=lambda row: row.name)
+def test_minimum_is_the_smallest_size_that_keras_builds(row):
+    function = getattr(keras.applications, row.builder.split(":")[1])
+    with pytest.raises(ValueError, match="Input size must be at least"):
+        function(include_top=False, weights=None, input_shape=(row.minimum - 1, row.minimum, 3))
+
+
+@pytest.mark.parametrize("name", PREPROCESS)
+def test_scaling_equals_preprocess_input(name):
+    from fashion_keras.models.classifier import Scaling
+
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3)).astype(np.float32)
+    expected = PREPROCESS[name].preprocess_input(pixels.copy())
+    np.testing.assert_allclose(Scaling(get_backbone(name).scaling)(pixels), expected, atol=1e-4)
+
+
+def test_unit_scaling_is_li2020s():
+    from fashion_keras.models.classifier import Scaling
+
+    assert np.array(Scaling("unit")(np.array([[[[0.0, 51.0, 255.0]]]]))).ravel() == pytest.approx([0, 0.2, 1])
+
+
+def test_too_small_an_image_offers_the_remedy():
+    with pytest.raises(InputError, match="--image-size 75x75"):
+        get_backbone("inception_v3").check_size(ImageSpec(60, 60))
+
+
+def test_unknown_names_offer_the_nearest():
+    with pytest.raises(InputError, match="did you mean 'resnet50'"):
+        get_backbone("resnet5O")
+    with pytest.raises(InputError, match="did you mean 'mixed7'"):
+        get_backbone("inception_v3").stage_end("mixd7")
+
+
+def test_last_block_begins_after_the_stage_before():
+    assert get_backbone("vgg19").last_frozen() == "block4_pool"
+    assert get_backbone("inception_v3").last_frozen("mixed7") == "mixed6"

@@ -1,0 +1,119 @@
+"""A classifier: built, saved, loaded, and asked in every form."""
+
+import json
+from dataclasses import replace
+from io import BytesIO
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from fashion_keras.images.decode import ImageSpec, decode_batch
+from fashion_keras.models.classifier import Classifier, ClassifierSpec, build_network, load_classifier
+from fashion_keras.models.heads import Head, get_head
+from fashion_keras.support.errors import InputError
+
+SPEC = ClassifierSpec(
+    backbone="custom_cnn",
+    image=ImageSpec(32, 32),
+    scaling="tf",
+    head=Head("plain"),
+    task="article_type",
+    classes=("Heels", "Shirts", "Watches"),
+    paths=("a/Heels", "b/Shirts", "c/Watches"),
+)
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    keras.utils.set_random_seed(1)
+    return Classifier(SPEC, build_network(SPEC))
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return np.random.default_rng(0).integers(0, 256, (5, 40, 30, 3), np.uint8)
+
+
+def test_li2020_has_the_papers_parameter_counts():
+    from fashion_keras.training.strategies import get_strategy, thaw
+
+    spec = replace(SPEC, backbone="vgg19", image=ImageSpec(80, 60), head=get_head("li2020"), classes=("c",) * 23)
+    network = build_network(spec)
+    strategy = get_strategy("last_n:5")
+    thawed = thaw(network, strategy, strategy.phases[0], "block4_pool", pretrained=True)
+    assert thawed == ["block5_conv2", "block5_conv3", "block5_conv4"]
+    trainable = sum(int(np.prod(weight.shape)) for weight in network.trainable_weights)
+    assert (round(trainable / 1e6, 2), round(network.count_params() / 1e6, 2)) == (7.35, 20.30)
+
+
+def test_network_gives_float32_logits_in_any_precision():
+    network = build_network(SPEC, "mixed_bfloat16")
+    assert network.get_layer("stage3_conv1").compute_dtype == "bfloat16"
+    assert keras.config.dtype_policy().name == "float32"
+    assert network.output.dtype == network.get_layer("scaling").compute_dtype == "float32"
+
+
+def test_cut_ends_the_backbone_at_the_stage():
+    network = build_network(replace(SPEC, cut="stage3"))
+    assert network.get_layer("pool").input.shape[-1] == 128
+    assert "stage4_out" not in [layer.name for layer in network.layers]
+
+
+def test_every_form_of_an_image_gives_the_same(classifier, pictures, tmp_path):
+    paths, data, images = [], [], []
+    for number, pixels in enumerate(pictures):
+        image = Image.fromarray(pixels)
+        paths.append(tmp_path / f"{number}.png")
+        image.save(paths[-1])
+        buffer = BytesIO()
+        image.save(buffer, "PNG")
+        data.append(buffer.getvalue())
+        images.append(image)
+    expected = classifier.predict(pictures).probabilities
+    for form in (paths, data, images, pictures.astype(np.float32)):
+        np.testing.assert_allclose(classifier.predict(form).probabilities, expected, atol=1e-6)
+
+
+def test_scaled_arrays_cannot_slip_in(classifier, pictures):
+    with pytest.raises(InputError, match=r"0\.\.255"):
+        classifier.predict(pictures / 255.0)
+
+
+def test_probabilities_are_softmax_of_logits_over_temperature(classifier, pictures):
+    pixels = decode_batch(pictures, SPEC.image).astype(np.float32)
+    logits = keras.ops.convert_to_numpy(classifier.network(pixels)).astype(np.float64)
+    said = Classifier(replace(SPEC, temperature=2.0), classifier.network).predict(pictures)
+    exponents = np.exp(logits / 2)
+    np.testing.assert_allclose(said.probabilities, exponents / exponents.sum(axis=1, keepdims=True), rtol=1e-4)
+    assert said.names == [SPEC.classes[code] for code in logits.argmax(axis=1)]
+    best = said.top(3)[0]
+    assert [name for name, _ in best] == [SPEC.classes[code] for code in np.argsort(-logits[0])]
+
+
+def test_save_and_load_give_the_same(classifier, pictures, tmp_path):
+    classifier.save(tmp_path)
+    loaded = load_classifier(tmp_path)
+    assert loaded.spec == SPEC
+    np.testing.assert_array_equal(loaded.predict(pictures).probabilities, classifier.predict(pictures).probabilities)
+
+
+def test_altered_or_missing_files_are_named(classifier, tmp_path):
+    with pytest.raises(InputError, match="no finished run"):
+        load_classifier(tmp_path)
+    classifier.save(tmp_path)
+    weights = tmp_path / "model.weights.h5"
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(InputError, match=r"model\.weights\.h5: the content does not match"):
+        load_classifier(tmp_path)
+
+
+def test_a_model_of_another_version_is_refused(classifier, tmp_path):
+    classifier.save(tmp_path)
+    values = json.loads((tmp_path / "model.json").read_text())
+    (tmp_path / "model.json").write_text(json.dumps({**values, "format": "fashion_keras.classifier/9"}))
+    with pytest.raises(InputError, match="classifier/9"):
+        load_classifier(tmp_path)

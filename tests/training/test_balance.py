@@ -1,0 +1,35 @@
+"""Balance: what each class counts, and which rows an epoch has."""
+
+import numpy as np
+
+from fashion_keras.training.balance import class_weights, epoch_rows
+
+CODES = np.array([0] * 6 + [1] * 3 + [2])
+
+
+def test_class_weights_by_hand():
+    # n / (k * count) = 10 / (3 * 6), 10 / (3 * 3), 10 / (3 * 1)
+    np.testing.assert_allclose(class_weights(CODES, 3), [10 / 18, 10 / 9, 10 / 3], rtol=1e-6)
+
+
+def test_weights_leave_the_mean_loss_at_one():
+    assert class_weights(CODES, 3)[CODES].mean() == np.float32(1)
+
+
+def test_every_row_once_in_another_order_each_epoch():
+    first, second = (epoch_rows(CODES, "none", 5, epoch) for epoch in (0, 1))
+    assert sorted(first) == sorted(second) == list(range(10))
+    assert first.tolist() != second.tolist()
+    assert epoch_rows(CODES, "none", 5, 0).tolist() == first.tolist()
+
+
+def test_oversampling_brings_all_classes_to_the_largest():
+    rows = epoch_rows(CODES, "oversample", 0, 0)
+    assert np.bincount(CODES[rows]).tolist() == [6, 6, 6]
+    assert set(rows) == set(range(10))
+
+
+def test_undersampling_brings_all_classes_to_the_smallest():
+    rows = epoch_rows(CODES, "undersample", 0, 0)
+    assert np.bincount(CODES[rows]).tolist() == [1, 1, 1]
+    assert len({tuple(sorted(epoch_rows(CODES, "undersample", 0, epoch))) for epoch in range(9)}) > 1

@@ -1,0 +1,75 @@
+"""The config: what is allowed, and what is said of the rest."""
+
+import json
+
+import pytest
+
+from fashion_keras import InputError, TrainConfig
+from fashion_keras.training.config import RECIPES, get_recipe, read_config
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"task": "articletype"}, "unknown task 'articletype'; did you mean 'article_type'"),
+        ({"backbone": "vgg20"}, "did you mean 'vgg"),
+        ({"strategy": "frozn"}, "did you mean 'frozen'"),
+        ({"strategy": "last_n"}, "did you mean 'last_n:N'"),
+        ({"strategy": "last_n:0"}, "whole number from 1"),
+        ({"augment": "li2021"}, "did you mean 'li2020'"),
+        ({"optimizer": "adamx"}, "did you mean 'adam"),
+        ({"image_size": "60"}, "HEIGHTxWIDTH"),
+        ({"image_size": "20x20"}, "--image-size 32x32"),
+        ({"epochs": 0}, "--epochs is a whole number from 1, not 0"),
+        ({"epochs": "3"}, "epochs must be null or of type int, not '3'"),
+        ({"learning_rate": float("nan")}, "--learning-rate is above 0"),
+        ({"dropout": 1.0}, "--dropout is from 0 to below 1"),
+        ({"dense": "512;256"}, "--dense is widths such as"),
+        ({"cut": "mixed7"}, "unknown stage of vgg19"),
+        ({"seed": -1}, "not below 0"),
+        ({"bach_size": 3}, "did you mean 'batch_size'"),
+    ],
+)
+def test_what_is_not_allowed_is_said_in_one_line(values, message):
+    with pytest.raises(InputError, match=message) as caught:
+        TrainConfig.from_dict(values)
+    assert "\n" not in str(caught.value)
+
+
+def test_defaults_follow_the_backbone():
+    assert TrainConfig(backbone="vgg19").strategy_name == "frozen"
+    assert TrainConfig(backbone="custom_cnn").strategy_name == "scratch"
+    assert (TrainConfig(backbone="inception_v3").image.height, TrainConfig().image.width) == (75, 60)
+
+
+def test_head_options_change_the_named_head():
+    head = TrainConfig(head="li2020", dense="256,128", dropout=0.1).head_row
+    assert (head.pooling, head.dense, head.dropout) == ("max", (256, 128), 0.1)
+
+
+def test_a_config_survives_json():
+    config = TrainConfig(task="gender", epochs=3, learning_rate=1e-4)
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
+def test_every_recipe_is_a_config(recipe):
+    assert TrainConfig.from_dict(get_recipe(recipe.name).values).to_dict().items() >= dict(recipe.values).items()
+
+
+def test_li2020_is_as_the_paper_says():
+    config = TrainConfig.from_dict(get_recipe("li2020").values)
+    assert (config.image.height, config.image.width, config.scaling) == (80, 60, "unit")
+    assert (config.optimizer, config.learning_rate, config.batch_size, config.epochs) == ("adam", 1e-5, 32, 50)
+    assert (config.head_row.pooling, config.head_row.dense, config.head_row.dropout) == ("max", (512,), 0.5)
+
+
+def test_config_files_that_are_none(tmp_path):
+    with pytest.raises(InputError, match="no such config file"):
+        read_config(tmp_path / "none.json")
+    (tmp_path / "bad.json").write_text("{")
+    with pytest.raises(InputError, match="not JSON"):
+        read_config(tmp_path / "bad.json")
+    (tmp_path / "list.json").write_text("[]")
+    with pytest.raises(InputError, match="one JSON object"):
+        read_config(tmp_path / "list.json")
