@@ -32,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; a training run goes on with --resume and its run folder", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python must not try to flush the rest.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
@@ -178,17 +181,18 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict(options: argparse.Namespace) -> None:
-    _start_tensorflow()
     from fashion_keras.images.decode import check_images
-    from fashion_keras.models.classifier import Classifier, load_spec
 
-    reasons = check_images(options.images, load_spec(options.run).image)
-    good = [path for path, reason in zip(options.images, reasons, strict=True) if not reason]
-    bad = [{"image": str(path), "reason": why} for path, why in zip(options.images, reasons, strict=True) if why]
+    reasons = dict(zip(options.images, check_images(options.images), strict=True))
+    good = [path for path, reason in reasons.items() if not reason]
+    bad = [{"image": str(path), "reason": reason} for path, reason in reasons.items() if reason]
+    _start_tensorflow()
+    from fashion_keras.models.classifier import load_classifier
+
+    classifier = load_classifier(options.run)
     if not good:
         raise InputError(f"{bad[0]['image']}: {bad[0]['reason']}")
-    predictions = Classifier.load(options.run).predict(good)
-    rows = [_row(path, *said) for path, said in zip(good, predictions.top(3), strict=True)]
+    rows = [_row(path, *said) for path, said in zip(good, classifier.predict(good).top(3), strict=True)]
     if options.json:
         _print_json({"predictions": rows, "rejected": bad})
         return

@@ -163,6 +163,6 @@ def test_random_weights_are_announced_in_the_report(tiny_config, tmp_path):
 
 def test_a_folder_that_is_not_empty_is_left_alone(tiny_config, tmp_path):
     (tmp_path / "mine.txt").write_text("keep")
-    with pytest.raises(InputError, match="not an empty folder.*--resume"):
+    with pytest.raises(InputError, match=r"not an empty folder.*--resume"):
         train(replace(tiny_config, out=str(tmp_path)))
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]

@@ -16,7 +16,7 @@ from numpy.random import Generator
 from PIL import Image, ImageChops, ImageFilter
 
 from fashion_keras.catalog import shapes
-from fashion_keras.catalog.shapes import Canvas, Look, path
+from fashion_keras.catalog.canvas import COLOURS, INK, SEASONS, Canvas, Look, path
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.files import write_json, write_text
 
@@ -28,7 +28,7 @@ BLANKS = ((6, ""), (8, "NA"), (5, "NA"), (6, "NA"), (8, ""), (5, ""))  # column,
 
 # What articles come in, by the field of `Look`; the first of several options is the most common one.
 Offers = dict[str, tuple[str, ...]]
-ANY: Offers = {"colour": tuple(shapes.COLOURS), "season": tuple(shapes.SEASONS)}
+ANY: Offers = {"colour": tuple(COLOURS), "season": tuple(SEASONS)}
 BOTH: Offers = ANY | {"gender": ("Men", "Women")}
 WOMEN: Offers = ANY | {"gender": ("Women",)}
 DAILY: Offers = {"usage": ("Casual", "Sports")}
@@ -189,7 +189,7 @@ def _clutter(canvas: Canvas, rng: Generator) -> None:
     """Hang a price tag on some products, and let a second item reach into some pictures."""
     tag, item, x, y = rng.random() < 0.25, rng.random() < 0.3, *rng.uniform((-46, 0), (6, 40))
     if tag:
-        canvas.line([(x, y), (x + 22, y + 30)], shapes.INK, 2)
+        canvas.line([(x, y), (x + 22, y + 30)], INK, 2)
         canvas.fill(path("0 0, 14 10, 14 44, -14 44, -14 10") + [x + 22, y + 30], (236, 214, 160))
     if item:
         canvas.fill(path("92 -40, 150 -60, 150 60, 104 50, 88 10") + [0, y], canvas.other, 1)

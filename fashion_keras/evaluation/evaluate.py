@@ -90,5 +90,5 @@ def _usable(catalog: Catalog, chosen: NDArray[np.int64], classifier: Classifier)
     labels: Labels = get_task(spec.task).match(left.columns, spec.classes, spec.paths)
     reasons = labels.reasons.astype(object)
     known = np.flatnonzero(labels.known)
-    reasons[known] = check_images(left.paths[known], spec.image)
+    reasons[known] = check_images(left.paths[known])
     return left.set_aside(reasons.tolist()), labels.codes[reasons == ""]

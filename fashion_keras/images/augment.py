@@ -73,26 +73,16 @@ class Augmentation:
 PRESETS = (
     Augmentation("none"),
     # For product photos on white.
-    Augmentation(
-        "default",
-        rotation=10.0,
-        shift_x=0.1,
-        shift_y=0.1,
-        zoom=0.15,
-        flip=True,
-        brightness=0.15,
-        contrast=0.15,
-        saturation=0.1,
-    ),
+    Augmentation("default", rotation=10.0, shift_x=0.1, shift_y=0.1, zoom=0.15, flip=True,
+                 brightness=0.15, contrast=0.15, saturation=0.1),
     # The authors' "shear 0.2" reads like a fraction, but ImageDataGenerator takes degrees: next to nothing, kept as is.
     Augmentation("li2020", rotation=40.0, shift_x=0.2, shift_y=0.2, shear=0.2, zoom=0.2, flip=True),
     Augmentation("schindler2018", shift_x=0.25, shift_y=0.25, zoom=0.25, flip=True),
-    # The paper names the six changes of colour but not their sizes: here those of fb.resnet.torch, hue and grey ours.
-    Augmentation(
-        "gutierrez2019", flip=True, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, pca_noise=0.1, grayscale=0.1
-    ),
+    # The paper names the six changes of colour but not their sizes: these are MXNet's documented example, the hue ours.
+    Augmentation("gutierrez2019", flip=True,
+                 brightness=0.125, contrast=0.125, saturation=0.125, hue=0.1, pca_noise=0.05, grayscale=0.05),
     Augmentation("guo2019", flip=True, crop_scales=(1.0, 0.9375, 0.875)),
-)
+)  # fmt: skip
 
 # Where a crop may lie, (x, y) in fractions of the room that it leaves around it: in a corner or in the centre.
 _PLACES = np.array([(-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5), (0.5, 0.5), (0.0, 0.0)], np.float32)

@@ -33,8 +33,7 @@ _READERS = (
     ("WebP", re.compile(rb"RIFF.{4}WEBP", re.DOTALL), WebPImagePlugin.WebPImageFile),
 )
 
-# What Pillow's readers raise on broken files.
-_BROKEN = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, struct.error)
+_BROKEN = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, struct.error)  # raised by the readers
 # What turns an image upright whose EXIF orientation is 2, 3, ... 8.
 _TURNS = ("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
 
@@ -63,7 +62,6 @@ class ImageSpec:
     interpolation: str = "bilinear"
 
     def __post_init__(self) -> None:
-        """Refuse sizes and names that no image can be brought to."""
         for side, value in (("height", self.height), ("width", self.width)):
             if type(value) is not int or value < 1:
                 raise InputError(f"image {side} must be a positive whole number, not {value!r}")
@@ -79,7 +77,7 @@ def decode(image: ImageLike, spec: ImageSpec) -> np.ndarray:
     image, or an array [h, w], [h, w, 1], [h, w, 3] or [h, w, 4]: uint8, uint16 (scaled to 8 bits) or float in 0..255.
     An image that already has the target's size comes back bit for bit.
 
-    Raises ImageError with one short reason, after the path when there is one: missing, empty, of another type, broken,
+    Raises ImageError with its reason, after the path when there is one: missing, empty, of another type, broken,
     truncated, larger than MAX_BYTES or MAX_PIXELS, or an array whose values are not pixels in 0..255.
     """
     try:
@@ -103,17 +101,21 @@ def decode_batch(images: Sequence[ImageLike], spec: ImageSpec) -> np.ndarray:
     return pixels
 
 
-def check_images(paths: Sequence[Path], spec: ImageSpec) -> list[str]:
-    """Return for each path "" when all of it decodes, else the reason why not (without the path)."""
+def image_sizes(paths: Sequence[Path]) -> list[tuple[int, int] | str]:
+    """Return for each path (height, width) when all of it decodes, else the reason why not (without the path)."""
 
-    def reason(path: Path) -> str:
+    def size(path: Path) -> tuple[int, int] | str:
         try:
-            decode(path, spec)
+            return _open(path).size[::-1]
         except ImageError as error:
-            return str(error).removeprefix(f"{path}: ")
-        return ""
+            return str(error)
 
-    return _for_each(reason, paths)
+    return _for_each(size, paths)
+
+
+def check_images(paths: Sequence[Path]) -> list[str]:
+    """Return for each path "" when all of it decodes, else the reason why not (without the path)."""
+    return [size if isinstance(size, str) else "" for size in image_sizes(paths)]
 
 
 def _for_each(function: Callable, items: Sequence) -> list:

@@ -57,7 +57,9 @@ class TrainConfig:
     schedule: str | None = _option(None, "of the learning rate; default: by the strategy", SCHEDULES)
     patience: int = _option(10, "stop after so many epochs without a lower validation loss", metavar="N")
     plateau_patience: int = _option(5, "with schedule plateau: epochs before the rate falls to a tenth", metavar="N")
-    label_smoothing: float = _option(0.0, "share of the target spread over all classes", metavar="X")
+    label_smoothing: float | None = _option(
+        None, "share of the target spread over all classes; default: 0.1 from scratch, else 0", metavar="X"
+    )
     augment: str = _option("default", "augmentation", _names(PRESETS))
     balance: str = _option("none", "of classes of different size", BALANCES)
     head: str = _option("default", "what stands on the backbone", _names(HEADS))
@@ -184,7 +186,7 @@ RECIPES = (
         {
             "backbone": "resnet50", "image_size": "224x224", "fit": "pad", "scaling": "unit", "strategy": "scratch",
             "augment": "gutierrez2019", "optimizer": "sgd", "learning_rate": 1e-2, "schedule": "constant",
-            "epochs": 100,
+            "label_smoothing": 0.0, "epochs": 100,
         },
     ),
     Recipe(

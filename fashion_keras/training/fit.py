@@ -129,7 +129,9 @@ class Fit:
                 rate / 20, epochs * self.steps - warm, 0.0, warmup_target=rate, warmup_steps=warm
             )
         optimizer = self._optimizer(rate)
-        loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=self.config.label_smoothing)
+        smoothing = self.config.label_smoothing
+        smoothing = self.strategy.label_smoothing if smoothing is None else smoothing
+        loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
         # XLA is ten times slower than oneDNN on a CPU.
         self.network.compile(optimizer, loss, weighted_metrics=["accuracy"], jit_compile=False)
         self.network.optimizer.build(self.network.trainable_variables)

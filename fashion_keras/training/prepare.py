@@ -61,14 +61,14 @@ def prepare(config: TrainConfig) -> Prepared:
         beyond = np.full(len(catalog), f"beyond --limit {config.limit}")
         beyond[kept] = ""
         catalog, labels = _set_aside(catalog, labels, beyond)
-    catalog, labels = _check(catalog, labels, config)
+    catalog, labels = _check(catalog, labels)
     division = split(labels.codes, catalog.groups, labels.classes, config.split, config.seed)
     log.info("task %s: %d classes, %d products", config.task, len(labels.classes), len(catalog))
     return Prepared(catalog, fingerprint, labels, division, (SAMPLE_WARNING,) if sample else ())
 
 
-def _check(catalog: Catalog, labels: Labels, config: TrainConfig) -> tuple[Catalog, Labels]:
-    reasons = np.array(check_images(catalog.paths, config.image), dtype=np.str_)
+def _check(catalog: Catalog, labels: Labels) -> tuple[Catalog, Labels]:
+    reasons = np.array(check_images(catalog.paths), dtype=np.str_)
     bad = np.flatnonzero(reasons != "")
     if len(bad) == len(catalog):
         raise InputError(f"all {len(bad)} images are broken; the first, {catalog.paths[0]}: {reasons[0]}")

@@ -1,6 +1,6 @@
 """Which layers learn, in which order and how fast. Reading the table needs no Keras."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fashion_keras.support.errors import InputError, unknown
@@ -31,7 +31,7 @@ class Strategy:
     Attributes:
         name: as written after `--strategy`; last_n takes a number, "last_n:5".
         phases: one after the other, each from the best weights of the one before.
-        epochs, optimizer, schedule: the defaults.
+        epochs, optimizer, schedule, label_smoothing: the defaults.
         layers: N of last_n.
     """
 
@@ -40,6 +40,7 @@ class Strategy:
     epochs: int
     optimizer: str = "adam"
     schedule: str = "plateau"
+    label_smoothing: float = 0.0
     layers: int = 0
 
     @property
@@ -53,7 +54,7 @@ STRATEGIES = (
     Strategy("last_block", (Phase("last_block", 1.0, 1e-4),), epochs=10),
     Strategy("last_n", (Phase("last_n", 1.0, 1e-4),), epochs=10),
     Strategy("full", (Phase("all", 1.0, 1e-4),), epochs=10),
-    Strategy("scratch", (Phase("all", 1.0, 2e-3),), epochs=30, optimizer="adamw", schedule="cosine"),
+    Strategy("scratch", (Phase("all", 1.0, 2e-3),), 30, optimizer="adamw", schedule="cosine", label_smoothing=0.1),
     Strategy("frozen+full", (Phase("head", 1 / 3, 1e-3), Phase("all", 2 / 3, 1e-4)), epochs=15),
 )
 
@@ -75,7 +76,7 @@ def get_strategy(name: str) -> Strategy:
             return strategy
         if not number.isdecimal() or int(number) < 1:
             raise InputError(f"strategy {name!r}: N of last_n:N is a whole number from 1")
-        return Strategy(name, strategy.phases, strategy.epochs, layers=int(number))
+        return replace(strategy, name=name, layers=int(number))
     raise unknown("strategy", name, [row.name + ":N" * (row.name == "last_n") for row in STRATEGIES])
 
 

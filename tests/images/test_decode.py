@@ -339,7 +339,7 @@ def test_check_images_gives_a_reason_for_each_that_cannot_be_used(tmp_path):
         path.write_bytes(encoded(photo(), "JPEG"))
     paths[3].write_bytes(encoded(photo(), "JPEG")[:-300])
     paths[17].write_bytes(b"")
-    reasons = check_images(paths, ImageSpec(80, 60))
+    reasons = check_images(paths)
     found = {number: reason for number, reason in enumerate(reasons) if reason}
     assert found == {3: "truncated JPEG", 17: "empty file", 29: "no such file or directory"}
 

@@ -81,7 +81,7 @@ def test_weights_of_another_network_name_the_first_layer_that_differs(donor, tmp
     path = tmp_path / name
     donor.save_weights(path) if name == "own.weights.h5" else write_official(donor, path)
     spec = ClassifierSpec("resnet50", ImageSpec(32, 32), "caffe", Head("plain"), **CLASSES)
-    with pytest.raises(InputError, match="of another network.*conv1_conv"):
+    with pytest.raises(InputError, match=r"of another network.*conv1_conv"):
         initialise(spec, str(path))
 
 
@@ -111,7 +111,7 @@ def unreachable(tmp_path, monkeypatch):
 
 def test_imagenet_out_of_reach_is_an_error_with_a_remedy(unreachable):
     spec = ClassifierSpec("vgg16", ImageSpec(32, 32), "caffe", Head("plain"), **CLASSES)
-    with pytest.raises(InputError, match="could not be downloaded.*--weights FILE"):
+    with pytest.raises(InputError, match=r"could not be downloaded.*--weights FILE"):
         initialise(spec, "imagenet")
 
 

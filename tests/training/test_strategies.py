@@ -55,7 +55,7 @@ def test_last_n_counts_the_pooling_layer_as_keras_does():
 
 
 def test_more_layers_than_there_are():
-    with pytest.raises(InputError, match="the backbone has .* layers"):
+    with pytest.raises(InputError, match=r"the backbone has .* layers"):
         thawed("last_n:9999")
 
 
