@@ -14,7 +14,8 @@ class Head:
     Attributes:
         name: as written after `--head`.
         pooling: avg or max, over height and width.
-        normalise: batch normalisation of the pooled features: any backbone's come at one scale.
+        normalise: batch normalisation of the pooled features: any backbone's come at one scale. It learns while the
+            backbone is frozen and keeps what it learnt when that is thawed.
         dropout_before: share of pooled features dropped in training.
         dense: widths of the hidden ReLU layers.
         dropout: share of the last hidden layer dropped in training.

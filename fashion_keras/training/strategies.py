@@ -103,6 +103,13 @@ def thaw(network: "keras.Model", strategy: Strategy, phase: Phase, block: str, p
     for layer in trunk:
         normalises = type(layer).__name__ == "BatchNormalization"
         layer.trainable = layer.name in thawed and not (normalises and pretrained)
+        if normalises and layer.trainable:
+            # Keras' 0.99 lags for epochs behind a network that learns on a small catalogue.
+            layer.momentum = 0.9
+    for layer in network.layers:
+        if layer.name == "head_norm":
+            # Features that move leave its running statistics behind: validation would see another network.
+            layer.trainable = phase.thaw == "head"
     return [layer.name for layer in trunk if layer.trainable and layer.weights]
 
 
