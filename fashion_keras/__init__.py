@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fashion_keras.catalog.products import Catalog, read_catalog
+    from fashion_keras.catalog.sources import locate
     from fashion_keras.evaluation.evaluate import evaluate
     from fashion_keras.models.classifier import Classifier, Predictions, load_classifier
     from fashion_keras.support.errors import InputError
@@ -20,6 +21,7 @@ __all__ = [
     "TrainConfig",
     "evaluate",
     "load_classifier",
+    "locate",
     "read_catalog",
     "resume",
     "train",
@@ -28,6 +30,7 @@ __all__ = [
 _HOMES = {
     "Catalog": "catalog.products",
     "read_catalog": "catalog.products",
+    "locate": "catalog.sources",
     "evaluate": "evaluation.evaluate",
     "Classifier": "models.classifier",
     "Predictions": "models.classifier",
