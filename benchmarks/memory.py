@@ -1,6 +1,6 @@
 """Peak memory of training on a catalogue of any size: the same pictures, repeated under new ids.
 
-    python benchmarks/memory.py --data DIR --products 44000
+python benchmarks/memory.py --data DIR --products 44000
 """
 
 import argparse

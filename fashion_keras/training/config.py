@@ -53,7 +53,7 @@ class TrainConfig:
     batch_size: int = _option(64, "images a step", metavar="N")
     learning_rate: float | None = _option(None, "of the first phase; default: by the strategy", metavar="X")
     optimizer: str | None = _option(None, "default: by the strategy", OPTIMIZERS)
-    weight_decay: float = _option(0.05, "of adamw", metavar="X")
+    weight_decay: float | None = _option(None, "decoupled; default: 0.05 with adamw, else none", metavar="X")
     schedule: str | None = _option(None, "of the learning rate; default: by the strategy", SCHEDULES)
     patience: int = _option(10, "stop after so many epochs without a lower validation loss", metavar="N")
     plateau_patience: int = _option(5, "with schedule plateau: epochs before the rate falls to a tenth", metavar="N")
@@ -105,7 +105,7 @@ class TrainConfig:
                 raise InputError(f"--{name.replace('_', '-')} is from 0 to below 1, not {value}")
         if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
             raise InputError(f"--learning-rate is above 0, not {self.learning_rate}")
-        if self.seed < 0 or not 0 <= self.weight_decay < float("inf"):
+        if self.seed < 0 or not 0 <= (self.weight_decay or 0) < float("inf"):
             raise InputError("--seed and --weight-decay are not below 0")
 
     @property

@@ -30,7 +30,9 @@ _OPTIMIZERS = {
     "adam": keras.optimizers.Adam,
     "rmsprop": keras.optimizers.RMSprop,
     "sgd": partial(keras.optimizers.SGD, momentum=0.9),
+    "adamw": keras.optimizers.AdamW,
 }
+_ADAMW_DECAY = 0.05
 _WARM_UP_EPOCHS = 2
 
 
@@ -138,10 +140,12 @@ class Fit:
 
     def _optimizer(self, rate: Any) -> keras.optimizers.Optimizer:  # noqa: ANN401 - a number or a schedule
         name = self.config.optimizer or self.strategy.optimizer
-        if name != "adamw":
-            return _OPTIMIZERS[name](rate)
-        optimizer = keras.optimizers.AdamW(rate, weight_decay=self.config.weight_decay)
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        decay = self.config.weight_decay
+        if decay is None:
+            decay = _ADAMW_DECAY if name == "adamw" else None
+        optimizer = _OPTIMIZERS[name](rate, weight_decay=decay)
+        if decay:
+            optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         return optimizer
 
     @property

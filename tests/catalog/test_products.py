@@ -1,7 +1,6 @@
 """Reading a catalogue: nothing is dropped without a reason."""
 
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -214,12 +213,8 @@ def test_fingerprint_follows_the_content(folder):
     assert read_catalog(folder).fingerprint != before
 
 
-REAL = Path(__file__).parents[3] / "shared" / "data" / "fashion-products"
-
-
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real images are not beside the project")
-def test_the_real_catalogue_is_accounted_for():
-    catalog = read_catalog(REAL)
+def test_the_real_catalogue_is_accounted_for(real):
+    catalog = read_catalog(real)
     assert (len(catalog), catalog.inputs, len(catalog.repaired)) == (9_382, 44_446, 22)
     assert Counter(row.reason for row in catalog.rejected) == {"no image file": 44_446 - 9_382}
     assert np.bincount(np.bincount(catalog.groups))[2:].sum() > 0

@@ -1,7 +1,5 @@
 """Tasks: what becomes a class, and what stays unlabelled."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -88,15 +86,11 @@ def test_names_are_unique():
     assert len({task.name for task in TASKS}) == len(TASKS) == 8
 
 
-TABLE = Path(__file__).parents[3] / "shared" / "data" / "fashion-products" / "styles.csv"
-
-
-@pytest.mark.skipif(not TABLE.is_file(), reason="the real table is not beside the project")
 @pytest.mark.parametrize(
     ("task", "classes", "rows"),
     [("gender_master", 12, 44_045), ("sub_category", 15, 40_848), ("article_type", 23, 34_708)],
 )
-def test_li2020_class_counts(task, classes, rows):
-    columns = {name: np.array(values) for name, values in read_table(TABLE)[0].items()}
+def test_li2020_class_counts(real, task, classes, rows):
+    columns = {name: np.array(values) for name, values in read_table(real / "styles.csv")[0].items()}
     labels = get_task(task).encode(columns, min_images=500)
     assert (len(labels.classes), int(labels.known.sum())) == (classes, rows)
