@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fashion_keras.catalog.products import Catalog, read_catalog
     from fashion_keras.catalog.sources import locate
+    from fashion_keras.encoding.runtime import load_classifier
     from fashion_keras.evaluation.evaluate import evaluate
-    from fashion_keras.models.classifier import Classifier, Predictions, load_classifier
+    from fashion_keras.models.classifier import Classifier, Predictions
     from fashion_keras.support.errors import InputError
     from fashion_keras.training.config import TrainConfig
     from fashion_keras.training.run import Run, resume, train
@@ -34,7 +35,7 @@ _HOMES = {
     "evaluate": "evaluation.evaluate",
     "Classifier": "models.classifier",
     "Predictions": "models.classifier",
-    "load_classifier": "models.classifier",
+    "load_classifier": "encoding.runtime",
     "InputError": "support.errors",
     "TrainConfig": "training.config",
     "Run": "training.run",

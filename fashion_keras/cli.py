@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -77,7 +76,11 @@ def _train(options: argparse.Namespace) -> None:
     values = dict(get_recipe(options.recipe).values) if options.recipe else {}
     values |= read_config(options.config) if options.config else {}
     config = TrainConfig.from_dict(values | flags)
-    _start_tensorflow()
+    from fashion_keras.support.progress import log_to_console
+    from fashion_keras.support.quiet import import_tensorflow
+
+    log_to_console()
+    import_tensorflow()
     from fashion_keras.training.run import resume, train
 
     run = resume(options.resume) if options.resume else train(config)
@@ -156,7 +159,6 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    _start_tensorflow()
     from fashion_keras.evaluation.evaluate import evaluate
 
     report = evaluate(options.run, options.data, options.part, options.out)
@@ -186,8 +188,7 @@ def _predict(options: argparse.Namespace) -> None:
     reasons = dict(zip(options.images, check_images(options.images), strict=True))
     good = [path for path, reason in reasons.items() if not reason]
     bad = [{"image": str(path), "reason": reason} for path, reason in reasons.items() if reason]
-    _start_tensorflow()
-    from fashion_keras.models.classifier import load_classifier
+    from fashion_keras.encoding.runtime import load_classifier
 
     classifier = load_classifier(options.run)
     if not good:
@@ -214,19 +215,3 @@ def _with_interval(test: dict[str, Any]) -> str:
 
 def _print_json(value: dict[str, Any]) -> None:
     print(json.dumps(value, ensure_ascii=False, allow_nan=False))
-
-
-def _start_tensorflow() -> None:
-    """Import TensorFlow without the chatter that its C++ code writes past all settings; exceptions come through."""
-    from fashion_keras.support.progress import log_to_console
-
-    log_to_console()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    standard_error = os.dup(2)
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-    try:
-        import_module("keras")
-    finally:
-        os.dup2(standard_error, 2)
-        os.close(standard_error)

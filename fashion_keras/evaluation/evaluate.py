@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from fashion_keras.catalog.products import Catalog, read_catalog
 from fashion_keras.catalog.sources import locate
 from fashion_keras.catalog.tasks import Labels, get_task
+from fashion_keras.encoding.runtime import load_classifier
 from fashion_keras.evaluation import reports
 from fashion_keras.images.decode import check_images
 from fashion_keras.models.classifier import Classifier
@@ -39,7 +40,7 @@ def evaluate(run: str | Path, data: str | None, part: str = "auto", out: str | P
     """
     if part not in PARTS:
         raise unknown("part", part, PARTS)
-    classifier = Classifier.load(run)
+    classifier = load_classifier(run)
     origin = json.loads((Path(run) / "origin.json").read_text(encoding="utf-8"))
     catalog = read_catalog(locate(data)[0])
     chosen, part = _choose(catalog, origin, part)

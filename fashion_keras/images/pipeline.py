@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from fashion_keras.images.augment import Augmentation, augment_batch
 from fashion_keras.images.decode import ImageSpec, decode_batch
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def for_training(
     batch_size: int,
     seed: int = 0,
     cache: bool = False,
-) -> tf.data.Dataset:
+) -> "tf.data.Dataset":
     """Yield (pixels [b, h, w, 3] float32 in 0..255, one-hot [b, classes] float32, weights [b] float32).
 
     What a batch holds depends on `seed`, its epoch and its place alone, so training can go on at any epoch.
@@ -75,6 +77,8 @@ def for_training(
         seed: of the augmentation.
         cache: keep the decoded pixels in memory, n * h * w * 3 bytes.
     """
+    import tensorflow as tf  # noqa: PLC0415 - inference must not wait for it
+
     decoder = _Decoder(examples.images, spec, cache)
 
     def load(rows: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.float32]]:

@@ -10,7 +10,8 @@ import keras
 import numpy as np
 
 from fashion_keras.models.backbones import get_backbone
-from fashion_keras.models.classifier import Classifier, ClassifierSpec, build_network, trunk_of
+from fashion_keras.models.classifier import ClassifierSpec
+from fashion_keras.models.network import build_network, load_network, trunk_of
 from fashion_keras.support.errors import InputError, unknown
 
 Layers = list[tuple[str, list[np.ndarray]]]
@@ -77,7 +78,7 @@ def _imagenet(spec: ClassifierSpec, policy: str, required: bool) -> tuple[keras.
 def _load_file(trunk: keras.Model, path: Path) -> None:
     """Read the layers that `path` holds, compare them with the backbone's, and only then copy them."""
     if path.is_dir():
-        source = trunk_of(Classifier.load(path).network)
+        source = trunk_of(load_network(path)[1])
         found = [(layer.name, layer.get_weights()) for layer in source.layers if layer.weights]
     elif not h5py.is_hdf5(path):
         raise InputError(f"{path}: not an HDF5 weights file; expected a no-top .h5, a .weights.h5 or a run folder")

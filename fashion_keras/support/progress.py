@@ -44,7 +44,9 @@ def log_to_console() -> None:
     log = logging.getLogger("fashion_keras")
     log.setLevel(logging.INFO)
     if CONSOLE.is_terminal:
-        handler: logging.Handler = RichHandler(console=CONSOLE, show_path=False, show_level=False, markup=False)
+        handler: logging.Handler = RichHandler(
+            console=CONSOLE, show_time=False, show_path=False, show_level=False, markup=False
+        )
     else:
         handler = logging.StreamHandler(sys.stderr)
     log.handlers = [handler]

@@ -222,8 +222,9 @@ class _Keeper(keras.callbacks.Callback):
         row |= {key: float(logs[key]) for key in ("loss", "accuracy", "val_loss", "val_accuracy")}
         row |= {"learning_rate": self.rate, "seconds": round(time.perf_counter() - self.began, 2)}
         log.info(
-            "epoch %d/%d  loss %.3f  accuracy %.3f  val_loss %.3f  val_accuracy %.3f  rate %.2g  %.0f s",
-            epoch + 1, self.last, *(row[key] for key in list(row)[2:]),
+            "epoch %d/%d  loss %.3f (val %.3f)  accuracy %.3f (val %.3f)  rate %.1g  %.0f s",
+            epoch + 1, self.last, row["loss"], row["val_loss"], row["accuracy"], row["val_accuracy"], self.rate,
+            row["seconds"],
         )  # fmt: skip
         if self.progress.best is None or row["val_loss"] < self.progress.best:
             self.progress.best = row["val_loss"]

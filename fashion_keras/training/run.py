@@ -14,11 +14,13 @@ import keras
 import numpy as np
 
 from fashion_keras.catalog.tasks import get_task
+from fashion_keras.encoding.runtime import store_network
 from fashion_keras.evaluation import plots, reports
 from fashion_keras.images.augment import get_augmentation, without_colour
 from fashion_keras.images.pipeline import Examples, for_training
 from fashion_keras.models.backbones import get_backbone
-from fashion_keras.models.classifier import Classifier, ClassifierSpec, Predictions, build_network
+from fashion_keras.models.classifier import Classifier, ClassifierSpec, Predictions
+from fashion_keras.models.network import as_classifier, build_network, save_network
 from fashion_keras.models.precision import policy
 from fashion_keras.models.weights import Origin, initialise
 from fashion_keras.support.errors import InputError
@@ -91,9 +93,10 @@ def _carry_out(config: TrainConfig, prepared: Prepared, folder: Path) -> Run:
         _draw_views(job)
         history = job.run()
         plots.history(folder / "history.png", history)
-        classifier = _in_float32(spec, job.network)
-        predictions, seconds = _predict_test(classifier, prepared)
-        classifier.save(folder)
+        network = _in_float32(spec, job.network)
+        save_network(spec, network, folder)
+        store_network(network, folder)
+        predictions, seconds = _predict_test(as_classifier(spec, network), prepared)
         report = _report(config, prepared, origin, predictions, warnings)
         report |= _speeds(job, history, len(prepared.split.test), seconds, time.perf_counter() - began)
         reports.write_predictions(folder / "predictions.parquet", predictions)
@@ -181,11 +184,11 @@ def _draw_views(job: Fit) -> None:
     )
 
 
-def _in_float32(spec: ClassifierSpec, trained: keras.Model) -> Classifier:
+def _in_float32(spec: ClassifierSpec, trained: keras.Model) -> keras.Model:
     """Every judgement and prediction is made in float32, whatever the training was in."""
     network = build_network(spec)
     network.set_weights(trained.get_weights())
-    return Classifier(spec, network)
+    return network
 
 
 def _predict_test(classifier: Classifier, prepared: Prepared) -> tuple[Predictions, float]:

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fashion_keras import load_classifier
 from fashion_keras.images.decode import ImageSpec, decode_batch
-from fashion_keras.models.classifier import Classifier, ClassifierSpec, build_network, load_classifier
+from fashion_keras.models.classifier import Classifier, ClassifierSpec
 from fashion_keras.models.heads import Head, get_head
+from fashion_keras.models.network import as_classifier, build_network, save_network
 from fashion_keras.support.errors import InputError
 
 SPEC = ClassifierSpec(
@@ -26,9 +28,14 @@ SPEC = ClassifierSpec(
 
 
 @pytest.fixture(scope="module")
-def classifier():
+def network():
     keras.utils.set_random_seed(1)
-    return Classifier(SPEC, build_network(SPEC))
+    return build_network(SPEC)
+
+
+@pytest.fixture(scope="module")
+def classifier(network):
+    return as_classifier(SPEC, network)
 
 
 @pytest.fixture(scope="module")
@@ -81,10 +88,10 @@ def test_scaled_arrays_cannot_slip_in(classifier, pictures):
         classifier.predict(pictures / 255.0)
 
 
-def test_probabilities_are_softmax_of_logits_over_temperature(classifier, pictures):
+def test_probabilities_are_softmax_of_logits_over_temperature(network, pictures):
     pixels = decode_batch(pictures, SPEC.image).astype(np.float32)
-    logits = keras.ops.convert_to_numpy(classifier.network(pixels)).astype(np.float64)
-    said = Classifier(replace(SPEC, temperature=2.0), classifier.network).predict(pictures)
+    logits = keras.ops.convert_to_numpy(network(pixels)).astype(np.float64)
+    said = Classifier(replace(SPEC, temperature=2.0), network.predict_on_batch).predict(pictures)
     exponents = np.exp(logits / 2)
     np.testing.assert_allclose(said.probabilities, exponents / exponents.sum(axis=1, keepdims=True), rtol=1e-4)
     assert said.names == [SPEC.classes[code] for code in logits.argmax(axis=1)]
@@ -92,17 +99,17 @@ def test_probabilities_are_softmax_of_logits_over_temperature(classifier, pictur
     assert [name for name, _ in best] == [SPEC.classes[code] for code in np.argsort(-logits[0])]
 
 
-def test_save_and_load_give_the_same(classifier, pictures, tmp_path):
-    classifier.save(tmp_path)
+def test_save_and_load_give_the_same(classifier, network, pictures, tmp_path):
+    save_network(SPEC, network, tmp_path)
     loaded = load_classifier(tmp_path)
     assert loaded.spec == SPEC
     np.testing.assert_array_equal(loaded.predict(pictures).probabilities, classifier.predict(pictures).probabilities)
 
 
-def test_altered_or_missing_files_are_named(classifier, tmp_path):
+def test_altered_or_missing_files_are_named(network, tmp_path):
     with pytest.raises(InputError, match="no finished run"):
         load_classifier(tmp_path)
-    classifier.save(tmp_path)
+    save_network(SPEC, network, tmp_path)
     weights = tmp_path / "model.weights.h5"
     content = bytearray(weights.read_bytes())
     content[len(content) // 2] ^= 1
@@ -111,8 +118,8 @@ def test_altered_or_missing_files_are_named(classifier, tmp_path):
         load_classifier(tmp_path)
 
 
-def test_a_model_of_another_version_is_refused(classifier, tmp_path):
-    classifier.save(tmp_path)
+def test_a_model_of_another_version_is_refused(network, tmp_path):
+    save_network(SPEC, network, tmp_path)
     values = json.loads((tmp_path / "model.json").read_text())
     (tmp_path / "model.json").write_text(json.dumps({**values, "format": "fashion_keras.classifier/9"}))
     with pytest.raises(InputError, match="classifier/9"):

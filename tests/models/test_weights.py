@@ -9,8 +9,9 @@ import pytest
 
 from fashion_keras.images.decode import ImageSpec
 from fashion_keras.models.backbones import get_backbone
-from fashion_keras.models.classifier import Classifier, ClassifierSpec, trunk_of
+from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.heads import Head
+from fashion_keras.models.network import save_network, trunk_of
 from fashion_keras.models.weights import initialise
 from fashion_keras.support.errors import InputError
 
@@ -58,7 +59,7 @@ def test_keras_3_weights_file(donor, tmp_path):
 
 def test_run_folder_of_other_classes(tmp_path):
     trained, _ = initialise(COMPACT, "none")
-    Classifier(COMPACT, trained).save(tmp_path)
+    save_network(COMPACT, trained, tmp_path)
     other = replace(COMPACT, classes=("x", "y", "z"), paths=("x", "y", "z"))
     network, origin = initialise(other, str(tmp_path))
     assert_same_weights(network, trunk_of(trained))
@@ -86,7 +87,7 @@ def test_weights_of_another_network_name_the_first_layer_that_differs(donor, tmp
 
 
 def test_a_run_of_another_network_names_the_first_layer_that_differs(tmp_path):
-    Classifier(COMPACT, initialise(COMPACT, "none")[0]).save(tmp_path)
+    save_network(COMPACT, initialise(COMPACT, "none")[0], tmp_path)
     with pytest.raises(InputError, match="first layer that differs is block2_conv1"):
         initialise(replace(COMPACT, backbone="vgg_like"), str(tmp_path))
 

@@ -7,8 +7,9 @@ import pytest
 
 from fashion_keras.images.decode import ImageSpec
 from fashion_keras.models.backbones import get_backbone
-from fashion_keras.models.classifier import ClassifierSpec, build_network
+from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.heads import Head
+from fashion_keras.models.network import build_network
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.strategies import get_strategy, thaw
 

@@ -1,0 +1,120 @@
+"""The Keras side of a classifier: its network is built here, saved, and loaded."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from fashion_keras.models.backbones import SCALINGS, get_backbone
+from fashion_keras.models.classifier import FORMAT, WEIGHTS, Classifier, ClassifierSpec, load_spec
+from fashion_keras.models.heads import Head
+from fashion_keras.support.errors import InputError, unknown
+from fashion_keras.support.files import replacing, sha256, write_json
+
+# keras.applications.imagenet_utils: the mean pixel of ImageNet in BGR order.
+_CAFFE_MEAN = (103.939, 116.779, 123.68)
+
+
+@keras.saving.register_keras_serializable("fashion_keras")
+class Scaling(layers.Layer):
+    """RGB pixels in 0..255 -> what a backbone's weights expect; the first layer of every network.
+
+    Equal to `keras.applications.*.preprocess_input` of the networks concerned.
+    """
+
+    def __init__(self, mode: str, **options: Any) -> None:  # noqa: ANN401 - Keras' own options
+        super().__init__(**options)
+        if mode not in SCALINGS:
+            raise unknown("scaling", mode, SCALINGS)
+        self.mode = mode
+
+    def call(self, pixels: keras.KerasTensor) -> keras.KerasTensor:
+        """Scale pixels [b, h, w, 3]."""
+        if self.mode == "caffe":
+            return ops.flip(pixels, axis=-1) - ops.convert_to_tensor(_CAFFE_MEAN, dtype=pixels.dtype)
+        if self.mode == "tf":
+            return pixels / 127.5 - 1.0
+        return pixels / 255.0 if self.mode == "unit" else pixels
+
+    def get_config(self) -> dict[str, Any]:
+        """Return what `__init__` takes."""
+        return {**super().get_config(), "mode": self.mode}
+
+
+def build_network(
+    spec: ClassifierSpec,
+    policy: str = "float32",
+    weights: str | None = None,
+    fill: Callable[[keras.Model], None] | None = None,
+) -> keras.Model:
+    """Build pixels [b, h, w, 3] float32 in 0..255 -> logits [b, k] float32.
+
+    Args:
+        spec: what to build.
+        policy: Keras' dtype policy of the backbone; scaling and head stay float32.
+        weights: None or "imagenet", which Keras may have to download.
+        fill: gives the whole backbone its weights, before it is cut.
+
+    Raises:
+        InputError: for an input size that the backbone does not allow, or an unknown cut.
+    """
+    backbone = get_backbone(spec.backbone)
+    backbone.check_size(spec.image)
+    pixels = keras.Input((spec.image.height, spec.image.width, 3), name="pixels")
+    scaled = Scaling(spec.scaling, name="scaling", dtype="float32")(pixels)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        trunk = backbone.build(scaled, weights)
+    finally:
+        keras.config.set_dtype_policy(before)
+    if fill:
+        fill(trunk)
+    features = trunk.get_layer(backbone.stage_end(spec.cut)).output if spec.cut else trunk.output
+    return keras.Model(pixels, _add_head(features, spec.head, len(spec.classes)), name=spec.backbone)
+
+
+def trunk_of(network: keras.Model) -> keras.Model:
+    """Return the part of a network before its pooling layer, sharing its layers."""
+    return keras.Model(network.input, network.get_layer("pool").input)
+
+
+def save_network(spec: ClassifierSpec, network: keras.Model, folder: Path) -> None:
+    """Write model.weights.h5 and, naming its sha256, model.json."""
+    weights = folder / WEIGHTS
+    with replacing(weights) as temporary:
+        network.save_weights(temporary)
+    write_json(folder / "model.json", {"format": FORMAT, "sha256": sha256(weights), **asdict(spec)})
+
+
+def load_network(folder: str | Path) -> tuple[ClassifierSpec, keras.Model]:
+    """Read a run folder's spec and, in float32, its network; InputError as `load_spec`."""
+    folder = Path(folder)
+    spec, expected = load_spec(folder)
+    if sha256(folder / WEIGHTS) != expected:
+        raise InputError(f"{folder / WEIGHTS}: the content does not match the sha256 in model.json; copy the run again")
+    network = build_network(spec)
+    network.load_weights(folder / WEIGHTS)
+    return spec, network
+
+
+def as_classifier(spec: ClassifierSpec, network: keras.Model) -> Classifier:
+    """Return the classifier whose forward pass is this network's."""
+    return Classifier(spec, network.predict_on_batch)
+
+
+def _add_head(features: keras.KerasTensor, head: Head, classes: int) -> keras.KerasTensor:
+    pool = layers.GlobalMaxPooling2D if head.pooling == "max" else layers.GlobalAveragePooling2D
+    x = pool(name="pool", dtype="float32")(features)
+    if head.normalise:
+        x = layers.BatchNormalization(momentum=0.9, name="head_norm", dtype="float32")(x)
+    if head.dropout_before:
+        x = layers.Dropout(head.dropout_before, name="head_dropout_before", dtype="float32")(x)
+    for number, units in enumerate(head.dense, 1):
+        x = layers.Dense(units, "relu", name=f"head_dense{number}", dtype="float32")(x)
+    if head.dropout:
+        x = layers.Dropout(head.dropout, name="head_dropout", dtype="float32")(x)
+    return layers.Dense(classes, name="logits", dtype="float32")(x)
