@@ -44,6 +44,7 @@ def _parser() -> _Parser:
     _add_data(commands.add_parser("data", help="describe, download or draw a catalogue"))
     _add_evaluate(commands.add_parser("evaluate", help="score a run on a catalogue"))
     _add_predict(commands.add_parser("predict", help="classify images with a run"))
+    _add_features(commands.add_parser("features", help="show or clear the cached vectors"))
     return parser
 
 
@@ -201,6 +202,27 @@ def _predict(options: argparse.Namespace) -> None:
         print(row["image"], *(f"{one['class']} {one['probability']:.3f}" for one in row["top"]), sep="  ")
     for row in bad:
         print(f"set aside: {row['image']}: {row['reason']}", file=sys.stderr)
+
+
+def _add_features(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION", parser_class=_Parser)
+    actions.add_parser("ls", help="list what is cached").set_defaults(command=_list_features)
+    actions.add_parser("rm", help="remove all of it").set_defaults(command=_remove_features)
+
+
+def _list_features(_: argparse.Namespace) -> None:
+    from fashion_keras.encoding.vectors import stored
+
+    for entry in stored():
+        size = f"{entry['image']['height']}x{entry['image']['width']}"
+        made = f"{entry['network']} {size} {entry['runtime']} {entry['precision']}"
+        print(f"{entry['vectors']:>8} vectors {entry['bytes'] / 2**20:>8.1f} MB  {made}  {entry['view']}")
+
+
+def _remove_features(_: argparse.Namespace) -> None:
+    from fashion_keras.encoding.vectors import clear
+
+    print(f"{clear() / 2**20:.1f} MB freed")
 
 
 def _row(path: Path, *said: tuple[str, float]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Where catalogues come from: what stands in data/, the Kaggle download, the drawn sample."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from fashion_keras.catalog.drawing import draw_sample
 from fashion_keras.support.errors import InputError
+from fashion_keras.support.files import cache_folder
 from fashion_keras.support.progress import Bar
 
 SMALL = "paramaggarwal/fashion-product-images-small"
@@ -28,7 +28,7 @@ def locate(data: str | None) -> tuple[Path, bool]:
     if data is None:
         data = next((str(folder) for folder in (_home(SMALL), _home(LARGE)) if folder.is_dir()), SAMPLE)
     if data == SAMPLE:
-        return draw_sample(_cache() / "sample"), True
+        return draw_sample(cache_folder() / "sample"), True
     return Path(data).resolve(), False
 
 
@@ -93,7 +93,3 @@ def _unpack(archive: Path, folder: Path) -> None:
 
 def _home(dataset: str) -> Path:
     return _DATA / dataset.partition("/")[2]
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("FASHION_KERAS_CACHE") or Path.home() / ".cache" / "fashion_keras")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fashion_keras.models.classifier import WEIGHTS, Classifier, load_spec
 from fashion_keras.support.errors import InputError, unknown
-from fashion_keras.support.files import sha256, write_json
+from fashion_keras.support.files import replacing, sha256, write_json
 from fashion_keras.support.quiet import import_tensorflow
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def store_network(network: "keras.Model", folder: Path) -> bool:
         log.info("OpenVINO is not installed: predictions will start TensorFlow")
         return False
     xml = folder / "network.xml"
-    network.export(str(xml), format="openvino", verbose=False)
+    convert(network, xml)
     pixels = probe(network.input.shape[1:])
     agreement = least_cosine(OpenVINONetwork(xml)(pixels), network.predict_on_batch(pixels))
     if agreement < PARITY["float32"]:
@@ -93,6 +93,13 @@ def store_network(network: "keras.Model", folder: Path) -> bool:
     made = {"weights": sha256(folder / WEIGHTS), "files": {path.name: sha256(path) for path in _files(folder)}}
     write_json(folder / "network.json", made)
     return True
+
+
+def convert(network: "keras.Model", xml: Path) -> None:
+    """Write a network in OpenVINO's format: `xml`, and its weights beside it as .bin, each whole or not there."""
+    with replacing(xml) as temporary:
+        network.export(str(temporary), format="openvino", verbose=False)
+        temporary.with_suffix(".bin").replace(xml.with_suffix(".bin"))
 
 
 def load_classifier(run: str | Path, runtime: str = "auto") -> Classifier:

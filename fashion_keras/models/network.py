@@ -101,6 +101,13 @@ def load_network(folder: str | Path) -> tuple[ClassifierSpec, keras.Model]:
     return spec, network
 
 
+def in_float32(spec: ClassifierSpec, network: keras.Model) -> keras.Model:
+    """Return a float32 twin of a network: every judgement is made in float32, whatever the training was in."""
+    twin = build_network(spec)
+    twin.set_weights(network.get_weights())
+    return twin
+
+
 def as_classifier(spec: ClassifierSpec, network: keras.Model) -> Classifier:
     """Return the classifier whose forward pass is this network's."""
     return Classifier(spec, network.predict_on_batch)

@@ -10,6 +10,7 @@ from typing import Any, get_args, get_type_hints
 
 from fashion_keras.catalog.splits import RECIPES as SPLITS
 from fashion_keras.catalog.tasks import TASKS, get_task
+from fashion_keras.encoding.runtime import RUNTIMES
 from fashion_keras.images.augment import PRESETS
 from fashion_keras.images.decode import FITS, ImageSpec
 from fashion_keras.models.backbones import BACKBONES, SCALINGS, get_backbone
@@ -21,7 +22,6 @@ from fashion_keras.training.strategies import STRATEGIES, get_strategy
 OPTIMIZERS = ("adam", "rmsprop", "sgd", "adamw")
 SCHEDULES = ("plateau", "cosine", "constant")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
-RUNTIMES = ("auto", "tensorflow")
 
 
 def _option(default: Any, about: str, choices: tuple[str, ...] = (), metavar: str = "") -> Any:  # noqa: ANN401
@@ -74,7 +74,8 @@ class TrainConfig:
     split: str = _option("title", "title: no product title in two parts; random: as papers did", SPLITS)
     limit: int | None = _option(None, "use about so many products", metavar="N")
     precision: str = _option("auto", "auto: bfloat16 where the machine computes in it", PRECISIONS)
-    runtime: str = _option("auto", "what runs the forward pass", RUNTIMES)
+    runtime: str = _option("auto", "what runs a frozen network", RUNTIMES)
+    views: int = _option(4, "of strategy frozen: augmented views of each image, the plain one included", metavar="N")
     cache: bool = _option(False, "keep the decoded pixels in memory")
     seed: int = _option(0, "of weights, split, order, augmentation", metavar="N")
     out: str | None = _option(None, "run folder; default: runs/TASK-BACKBONE-STRATEGY-N", metavar="DIR")
@@ -95,7 +96,7 @@ class TrainConfig:
         _ = self.head_row
 
     def _check_ranges(self) -> None:
-        for name in ("epochs", "batch_size", "limit", "min_images", "patience", "plateau_patience"):
+        for name in ("epochs", "batch_size", "limit", "min_images", "patience", "plateau_patience", "views"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"--{name.replace('_', '-')} is a whole number from 1, not {value}")

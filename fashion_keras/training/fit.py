@@ -1,9 +1,7 @@
 """The training loop: `Fit(...).run()` trains a network phase by phase and can be interrupted anywhere."""
 
 import logging
-import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -11,15 +9,11 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from fashion_keras.images.augment import Augmentation, get_augmentation
-from fashion_keras.images.decode import ImageSpec
-from fashion_keras.images.pipeline import Examples, for_training
 from fashion_keras.support.progress import Bar
-from fashion_keras.training.balance import epoch_rows
 from fashion_keras.training.checkpoints import Checkpoints, Progress, save_weights
 from fashion_keras.training.config import TrainConfig
+from fashion_keras.training.feeds import Feed
 from fashion_keras.training.strategies import Phase, Strategy, thaw
 
 log = logging.getLogger("fashion_keras")
@@ -42,25 +36,20 @@ class Fit:
 
     Attributes:
         network: pixels -> logits, with its first weights; trained in place.
-        image: the network's input.
         config: epochs, optimizer, patience and so on.
         strategy: the phases.
         block: the last layer that strategy last_block keeps frozen.
         pretrained: see `thaw`.
-        train, validation: the only images that training sees.
-        augmentation: of the training images.
+        feed: training and validation batches, and the part of the network that takes them.
         folder: of the run; history.csv and checkpoint/ are written there after each epoch.
     """
 
     network: keras.Model
-    image: ImageSpec
     config: TrainConfig
     strategy: Strategy
     block: str
     pretrained: bool
-    train: Examples
-    validation: Examples
-    augmentation: Augmentation
+    feed: Feed
     folder: Path
 
     def run(self) -> list[dict[str, Any]]:
@@ -77,18 +66,14 @@ class Fit:
         return progress.history
 
     @cached_property
+    def learner(self) -> keras.Model:
+        """The part of the network that is fed."""
+        return self.feed.learner(self.network)
+
+    @cached_property
     def bare(self) -> keras.Model:
-        """A twin without optimizer, for the best weights: they go from phase to phase, whatever was compiled."""
-        return keras.Model(self.network.input, self.network.output)
-
-    @property
-    def steps(self) -> int:
-        """Steps in an epoch."""
-        return math.ceil(len(self.order(0)) / self.config.batch_size)
-
-    def order(self, epoch: int) -> np.ndarray:
-        """Return the training rows of an epoch, in order."""
-        return epoch_rows(self.train.codes, self.config.balance, self.config.seed, int(epoch))
+        """The learner's twin without optimizer: the best weights go from phase to phase, whatever was compiled."""
+        return keras.Model(self.learner.input, self.learner.output)
 
     def _phase_epochs(self) -> list[int]:
         shares = np.cumsum([phase.share for phase in self.strategy.phases])
@@ -100,25 +85,23 @@ class Fit:
         _tell(self.network, phase, thawed)
         self._compile(phase, epochs)
         if progress.epoch > progress.start:
-            self.network.load_weights(files.weights(progress))
+            self.learner.load_weights(files.weights(progress))
         before = _sample(self.network, thawed)
         last = progress.start + epochs
-        plain = get_augmentation("none")
-        self.network.fit(
-            self._data(self.train, self.augmentation, self.order, range(progress.epoch, last)),
+        self.learner.fit(
+            # One epoch more than is used: Keras warns of a data set that ends.
+            self.feed.training(range(progress.epoch, last + 1)),
             shuffle=False,
-            validation_data=self._data(self.validation, plain, lambda _: np.arange(len(self.validation)), range(1)),
-            validation_steps=math.ceil(len(self.validation) / self.config.batch_size),
+            validation_data=self.feed.validation(),
+            validation_steps=self.feed.steps[1],
             initial_epoch=progress.epoch,
             epochs=last,
-            steps_per_epoch=self.steps,
+            steps_per_epoch=self.feed.steps[0],
             callbacks=self._callbacks(progress, phase, last, files),
             verbose=0,
         )
         if np.array_equal(before, _sample(self.network, thawed)):
-            raise AssertionError(
-                f"phase {phase.thaw} was to train {len(thawed)} backbone layers, but they did not move"
-            )
+            raise AssertionError(f"phase {phase.thaw} was to train {thawed or 'the head'}, which did not move")
 
     def _compile(self, phase: Phase, epochs: int) -> None:
         rate = phase.learning_rate
@@ -126,17 +109,17 @@ class Fit:
             # Later phases keep their proportion to the first.
             rate *= self.config.learning_rate / self.strategy.phases[0].learning_rate
         if self._schedule == "cosine":
-            warm = min(_WARM_UP_EPOCHS, epochs - 1) * self.steps
+            warm = min(_WARM_UP_EPOCHS, epochs - 1) * self.feed.steps[0]
             rate = keras.optimizers.schedules.CosineDecay(
-                rate / 20, epochs * self.steps - warm, 0.0, warmup_target=rate, warmup_steps=warm
+                rate / 20, epochs * self.feed.steps[0] - warm, 0.0, warmup_target=rate, warmup_steps=warm
             )
         optimizer = self._optimizer(rate)
         smoothing = self.config.label_smoothing
         smoothing = self.strategy.label_smoothing if smoothing is None else smoothing
         loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
         # XLA is ten times slower than oneDNN on a CPU.
-        self.network.compile(optimizer, loss, weighted_metrics=["accuracy"], jit_compile=False)
-        self.network.optimizer.build(self.network.trainable_variables)
+        self.learner.compile(optimizer, loss, weighted_metrics=["accuracy"], jit_compile=False)
+        self.learner.optimizer.build(self.learner.trainable_variables)
 
     def _optimizer(self, rate: Any) -> keras.optimizers.Optimizer:  # noqa: ANN401 - a number or a schedule
         name = self.config.optimizer or self.strategy.optimizer
@@ -152,15 +135,6 @@ class Fit:
     def _schedule(self) -> str:
         return self.config.schedule or self.strategy.schedule
 
-    def _data(
-        self, examples: Examples, augmentation: Augmentation, order: Callable[[int], np.ndarray], epochs: range
-    ) -> tf.data.Dataset:
-        # One epoch more than is used: Keras warns of a data set that ends.
-        return for_training(
-            examples, self.network.output.shape[-1], self.image, augmentation, order,
-            range(epochs.start, epochs.stop + 1), self.config.batch_size, self.config.seed, self.config.cache,
-        )  # fmt: skip
-
     def _callbacks(
         self, progress: Progress, phase: Phase, last: int, files: Checkpoints
     ) -> list[keras.callbacks.Callback]:
@@ -168,7 +142,7 @@ class Fit:
         if self._schedule == "plateau":
             callbacks.append(keras.callbacks.ReduceLROnPlateau(factor=0.1, patience=self.config.plateau_patience))
         # Last, so that it saves what the others have counted.
-        return [*callbacks, _Keeper(self.bare, progress, phase.thaw, last, callbacks, files, self.steps)]
+        return [*callbacks, _Keeper(self.bare, progress, phase.thaw, last, callbacks, files, self.feed.steps[0])]
 
 
 class _Reseed(keras.callbacks.Callback):

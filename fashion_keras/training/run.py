@@ -20,7 +20,7 @@ from fashion_keras.images.augment import get_augmentation, without_colour
 from fashion_keras.images.pipeline import Examples, for_training
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.classifier import Classifier, ClassifierSpec, Predictions
-from fashion_keras.models.network import as_classifier, build_network, save_network
+from fashion_keras.models.network import as_classifier, in_float32, save_network
 from fashion_keras.models.precision import policy
 from fashion_keras.models.weights import Origin, initialise
 from fashion_keras.support.errors import InputError
@@ -29,6 +29,7 @@ from fashion_keras.support.progress import LogFile
 from fashion_keras.training.balance import class_weights
 from fashion_keras.training.checkpoints import Checkpoints
 from fashion_keras.training.config import TrainConfig, read_config
+from fashion_keras.training.feeds import Feed, ImageFeed, Sampling, augmented_views, encode_feed
 from fashion_keras.training.fit import Fit
 from fashion_keras.training.prepare import Prepared, prepare
 from fashion_keras.training.strategies import get_strategy
@@ -87,18 +88,21 @@ def _carry_out(config: TrainConfig, prepared: Prepared, folder: Path) -> Run:
     with LogFile(folder / "log.txt"):
         write_table(folder / "rejected.csv", ("where", "id", "reason"), map(vars, prepared.catalog.rejected))
         log.info("run folder %s: %s", folder, ", ".join(f"{name} {n}" for name, n in prepared.counts.items()))
-        job, spec, origin = _make_job(config, prepared, folder)
+        spec, network, origin = _first_network(config, prepared, folder)
         warnings = [*prepared.warnings, *([origin.warning] if origin.warning else [])]
         _warn(warnings)
-        _draw_views(job)
+        encoding = time.perf_counter()
+        job = _make_job(config, prepared, spec, network, origin, folder)
+        encoding = time.perf_counter() - encoding
         history = job.run()
         plots.history(folder / "history.png", history)
-        network = _in_float32(spec, job.network)
+        network = in_float32(spec, job.network)
         save_network(spec, network, folder)
         store_network(network, folder)
         predictions, seconds = _predict_test(as_classifier(spec, network), prepared)
         report = _report(config, prepared, origin, predictions, warnings)
-        report |= _speeds(job, history, len(prepared.split.test), seconds, time.perf_counter() - began)
+        times = {"encode": encoding, "test": seconds, "total": time.perf_counter() - began}
+        report |= _speeds(job, history, len(prepared.split.test), times)
         reports.write_predictions(folder / "predictions.parquet", predictions)
         reports.draw(folder, predictions, prepared.catalog.paths[prepared.split.test], config.image)
         # Last: a folder with a report is a finished run.
@@ -108,12 +112,11 @@ def _carry_out(config: TrainConfig, prepared: Prepared, folder: Path) -> Run:
     return Run(folder, report)
 
 
-def _make_job(config: TrainConfig, prepared: Prepared, folder: Path) -> tuple[Fit, ClassifierSpec, Origin]:
-    strategy, backbone, task = get_strategy(config.strategy_name), get_backbone(config.backbone), get_task(config.task)
+def _first_network(config: TrainConfig, prepared: Prepared, folder: Path) -> tuple[ClassifierSpec, keras.Model, Origin]:
     spec = ClassifierSpec(
         backbone=config.backbone,
         image=config.image,
-        scaling=config.scaling or backbone.scaling,
+        scaling=config.scaling or get_backbone(config.backbone).scaling,
         head=config.head_row,
         task=config.task,
         classes=prepared.labels.classes,
@@ -121,23 +124,35 @@ def _make_job(config: TrainConfig, prepared: Prepared, folder: Path) -> tuple[Fi
         cut=config.cut,
     )
     keras.utils.set_random_seed(config.seed)
-    weights = "none" if strategy.from_scratch and config.weights == "auto" else config.weights
+    scratch = get_strategy(config.strategy_name).from_scratch
+    weights = "none" if scratch and config.weights == "auto" else config.weights
     network, origin = initialise(spec, weights, policy(config.precision))
-    origin = _remember(folder, prepared, origin)
+    return spec, network, _remember(folder, prepared, origin)
+
+
+def _make_job(
+    config: TrainConfig, prepared: Prepared, spec: ClassifierSpec, network: keras.Model, origin: Origin, folder: Path
+) -> Fit:
+    strategy, backbone, task = get_strategy(config.strategy_name), get_backbone(config.backbone), get_task(config.task)
+    train = _examples(prepared, prepared.split.train, config.balance)
+    validation = _examples(prepared, prepared.split.validation, "none")
     augmentation = get_augmentation(config.augment)
-    job = Fit(
+    augmentation = without_colour(augmentation) if task.colour else augmentation
+    sampling = Sampling(len(spec.classes), config.balance, config.batch_size, config.seed)
+    feed: Feed = ImageFeed(train, validation, sampling, config.image, augmentation, config.cache)
+    _draw_views(feed, folder)
+    if strategy.name == "frozen":
+        views = augmented_views(augmentation, config.views, config.seed)
+        feed = encode_feed(in_float32(spec, network), feed, views, config.runtime, config.precision)
+    return Fit(
         network=network,
-        image=config.image,
         config=config,
         strategy=strategy,
         block=backbone.last_frozen(config.cut),
         pretrained=origin.pretrained,
-        train=_examples(prepared, prepared.split.train, config.balance),
-        validation=_examples(prepared, prepared.split.validation, "none"),
-        augmentation=without_colour(augmentation) if task.colour else augmentation,
+        feed=feed,
         folder=folder,
     )
-    return job, spec, origin
 
 
 def _remember(folder: Path, prepared: Prepared, origin: Origin) -> Origin:
@@ -171,24 +186,14 @@ def _examples(prepared: Prepared, rows: np.ndarray, balance: str) -> Examples:
     return Examples(prepared.catalog.paths[rows], codes, weights)
 
 
-def _draw_views(job: Fit) -> None:
+def _draw_views(feed: ImageFeed, folder: Path) -> None:
     """Draw four training images in six augmented views each."""
-    rows = np.linspace(0, len(job.train) - 1, 4).astype(np.int64).repeat(6)
-    data = for_training(
-        job.train, job.network.output.shape[-1], job.image, job.augmentation, lambda _: rows, range(1), len(rows)
-    )
-    pixels = next(iter(data))[0].numpy()
-    title = f"augmentation: {job.augmentation.name}"
-    plots.contact_sheet(
-        job.folder / "augmentation.png", list(pixels.round().astype(np.uint8)), [""] * len(rows), columns=6, title=title
-    )
-
-
-def _in_float32(spec: ClassifierSpec, trained: keras.Model) -> keras.Model:
-    """Every judgement and prediction is made in float32, whatever the training was in."""
-    network = build_network(spec)
-    network.set_weights(trained.get_weights())
-    return network
+    rows = np.linspace(0, len(feed.train) - 1, 4).astype(np.int64).repeat(6)
+    classes = feed.sampling.classes
+    data = for_training(feed.train, classes, feed.image, feed.augmentation, lambda _: rows, range(1), len(rows))
+    pixels = next(iter(data))[0].numpy().round().astype(np.uint8)
+    title = f"augmentation: {feed.augmentation.name}"
+    plots.contact_sheet(folder / "augmentation.png", list(pixels), [""] * len(rows), columns=6, title=title)
 
 
 def _predict_test(classifier: Classifier, prepared: Prepared) -> tuple[Predictions, float]:
@@ -216,12 +221,12 @@ def _report(
     }
 
 
-def _speeds(job: Fit, history: list[dict[str, Any]], tested: int, test: float, total: float) -> dict[str, Any]:
-    training = sum(row["seconds"] for row in history)
-    seen = len(history) * len(job.order(0))
+def _speeds(job: Fit, history: list[dict[str, Any]], tested: int, times: dict[str, float]) -> dict[str, Any]:
+    times = {"train": sum(row["seconds"] for row in history), **times}
+    seen = len(history) * job.feed.steps[0] * job.config.batch_size
     return {
-        "seconds": {"train": round(training, 2), "test": round(test, 2), "total": round(total, 2)},
-        "images_per_second": {"train": round(seen / training, 1), "test": round(tested / test, 1)},
+        "seconds": {name: round(value, 2) for name, value in times.items()},
+        "images_per_second": {"train": round(seen / times["train"], 1), "test": round(tested / times["test"], 1)},
     }
 
 

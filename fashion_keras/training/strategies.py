@@ -50,7 +50,7 @@ class Strategy:
 
 
 STRATEGIES = (
-    Strategy("frozen", (Phase("head", 1.0, 1e-3),), epochs=8),
+    Strategy("frozen", (Phase("head", 1.0, 1e-3),), epochs=40),
     Strategy("last_block", (Phase("last_block", 1.0, 1e-4),), epochs=10),
     Strategy("last_n", (Phase("last_n", 1.0, 1e-4),), epochs=10),
     Strategy("full", (Phase("all", 1.0, 1e-4),), epochs=10),

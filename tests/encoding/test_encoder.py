@@ -1,0 +1,62 @@
+"""Encoders: compiled for the machine, and only when they agree with Keras."""
+
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from fashion_keras.encoding.encoder import compile_encoder
+from fashion_keras.encoding.runtime import least_cosine, probe
+from fashion_keras.images.decode import ImageSpec
+from fashion_keras.models.classifier import ClassifierSpec
+from fashion_keras.models.heads import Head
+from fashion_keras.models.network import build_network
+from fashion_keras.support.errors import InputError
+
+SPEC = ClassifierSpec("custom_cnn", ImageSpec(32, 32), "tf", Head("plain"), "t", ("a", "b"), ("a", "b"))
+PIXELS = probe((32, 32, 3), 20)
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    keras.utils.set_random_seed(5)
+    network = build_network(SPEC)
+    return keras.Model(network.input, network.get_layer("pool").output, name="custom_cnn")
+
+
+@pytest.mark.parametrize(("precision", "agreement"), [("float32", 0.999999), ("bfloat16", 0.9995)])
+def test_each_precision_agrees_with_keras(backbone, precision, agreement):
+    encoder = compile_encoder(backbone, SPEC.image, "openvino", precision)
+    assert (encoder.runtime, encoder.precision) == ("openvino", precision)
+    assert least_cosine(encoder.forward(PIXELS), backbone.predict_on_batch(PIXELS)) >= agreement
+
+
+def test_tensorflow_is_keras_itself(backbone):
+    encoder = compile_encoder(backbone, SPEC.image, "tensorflow")
+    np.testing.assert_array_equal(encoder.forward(PIXELS), backbone.predict_on_batch(PIXELS))
+
+
+def test_fingerprints_tell_weights_precisions_and_runtimes_apart(backbone):
+    other = keras.models.clone_model(backbone)
+    encoders = [
+        compile_encoder(backbone, SPEC.image, "openvino", "float32"),
+        compile_encoder(backbone, SPEC.image, "openvino", "bfloat16"),
+        compile_encoder(backbone, SPEC.image, "tensorflow"),
+        compile_encoder(other, SPEC.image, "tensorflow"),
+    ]
+    assert len({encoder.fingerprint for encoder in encoders}) == 4
+    assert compile_encoder(backbone, SPEC.image, "tensorflow").fingerprint == encoders[2].fingerprint
+
+
+def test_a_network_that_does_not_agree_falls_back(backbone, monkeypatch):
+    monkeypatch.setattr("fashion_keras.encoding.encoder.PARITY", {"float32": 1.1, "bfloat16": 1.1})
+    assert compile_encoder(backbone, SPEC.image).runtime == "tensorflow"
+
+
+def test_without_openvino(backbone, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.setattr("fashion_keras.encoding.encoder.find_spec", lambda _: None)
+    assert compile_encoder(backbone, SPEC.image).runtime == "tensorflow"
+    with pytest.raises(InputError, match="OpenVINO is not installed"):
+        compile_encoder(backbone, SPEC.image, "openvino")
