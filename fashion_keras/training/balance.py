@@ -9,8 +9,8 @@ BALANCES = ("none", "class_weight", "oversample", "undersample")
 def class_weights(codes: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
     """Return weights [k] float32, n / (k * count): every class then counts alike and the mean over rows is 1.
 
-    >>> class_weights(np.array([0, 0, 0, 1]), 2).round(3).tolist()
-    [0.667, 2.0]
+    >>> class_weights(np.array([0, 0, 1, 1, 1, 1]), 2).tolist()
+    [1.5, 0.75]
     """
     counts = np.bincount(codes, minlength=classes)
     return (len(codes) / (classes * np.maximum(counts, 1))).astype(np.float32)
