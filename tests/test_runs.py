@@ -194,6 +194,9 @@ def test_augmented_views_are_encoded_beside_the_plain_one(run, tiny_config, tmp_
         tiny_config, strategy="frozen", weights=str(run.folder), epochs=1, views=3, out=str(tmp_path / "r")
     )
     counts = train(config).report["counts"]
-    entries = {entry["view"] == "plain": entry["vectors"] for entry in stored()}
     assert len(stored()) == 3
+    entries = {entry["view"] == "plain": entry["vectors"] for entry in stored()}
     assert entries == {True: counts["train"] + counts["validation"], False: counts["train"]}
+    balanced = train(replace(config, balance="smote", out=str(tmp_path / "balanced")))
+    assert balanced.report["counts"] == counts
+    assert len(stored()) == 3

@@ -3,7 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-BALANCES = ("none", "class_weight", "oversample", "undersample")
+from fashion_keras.support.errors import InputError
+
+BALANCES = ("none", "class_weight", "oversample", "undersample", "smote")
 
 
 def class_weights(codes: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
@@ -22,7 +24,7 @@ def epoch_rows(codes: NDArray[np.int64], balance: str, seed: int, epoch: int) ->
     Args:
         codes [n] int64: classes.
         balance: "oversample" repeats rows until every class is as large as the largest, "undersample" draws from
-            every class as many as the smallest has; otherwise every row once.
+            every class as many as the smallest has; otherwise every row once ("smote" has added rows by then).
         seed: of the run.
         epoch: counted from 0.
     """
@@ -34,3 +36,32 @@ def epoch_rows(codes: NDArray[np.int64], balance: str, seed: int, epoch: int) ->
     size = max(sizes) if balance == "oversample" else min(sizes)
     drawn = [np.resize(random.permutation(rows), size) for rows in members]
     return random.permutation(np.concatenate(drawn))
+
+
+def smote(
+    views: NDArray[np.float32], codes: NDArray[np.int64], seed: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Add vectors between neighbours of a class until every class is as large as the largest.
+
+    SMOTE (Chawla et al. 2002, arXiv:1106.1813) by imbalanced-learn, on each view by itself.
+
+    Args:
+        views [v, n, d] float32: v views of n vectors.
+        codes [n] int64: classes.
+        seed: of the draw.
+
+    Returns:
+        views [v, m, d] and codes [m], the given ones first.
+
+    Raises:
+        InputError: when a class has one vector only.
+    """
+    # Imported here: it brings scikit-learn, which nothing else on the way to help or an error needs.
+    from imblearn.over_sampling import SMOTE  # noqa: PLC0415
+
+    smallest = np.bincount(codes)[np.unique(codes)].min()
+    if smallest < 2:
+        raise InputError("--balance smote needs two training images in every class; raise --min-images or --limit")
+    sampler = SMOTE(k_neighbors=min(5, smallest - 1), random_state=seed)
+    drawn = [sampler.fit_resample(vectors, codes) for vectors in views]
+    return np.stack([vectors for vectors, _ in drawn]).astype(np.float32), drawn[0][1]

@@ -89,6 +89,8 @@ class TrainConfig:
         get_task(self.task)
         if self.strategy is not None:
             get_strategy(self.strategy)
+        if self.balance == "smote" and self.strategy_name != "frozen":
+            raise InputError("--balance smote adds vectors, which only --strategy frozen learns from")
         get_backbone(self.backbone).check_size(self.image)
         if self.cut:
             get_backbone(self.backbone).stage_end(self.cut)

@@ -15,7 +15,7 @@ from fashion_keras.encoding.vectors import View, encode
 from fashion_keras.images.augment import Augmentation, augment_batch, get_augmentation
 from fashion_keras.images.decode import ImageSpec
 from fashion_keras.images.pipeline import Examples, for_training
-from fashion_keras.training.balance import epoch_rows
+from fashion_keras.training.balance import epoch_rows, smote
 
 Order = Callable[[int], NDArray[np.int64]]
 
@@ -164,7 +164,9 @@ def encode_feed(network: keras.Model, feed: ImageFeed, views: list[View], runtim
     """Encode the images of a feed once per view: what `network`, in float32, says at its pooling layer."""
     backbone = keras.Model(network.input, network.get_layer("pool").output, name=network.name)
     encoder = compile_encoder(backbone, feed.image, runtime, precision)
-    vectors = [encode(feed.train.images, encoder, view) for view in (None, *views)]
-    return VectorFeed(
-        feed.train, feed.held_out, np.stack(vectors), encode(feed.held_out.images, encoder), feed.sampling
-    )
+    vectors = np.stack([encode(feed.train.images, encoder, view) for view in (None, *views)])
+    train = feed.train
+    if feed.sampling.balance == "smote":
+        vectors, codes = smote(vectors, train.codes, feed.sampling.seed)
+        train = Examples((), codes, np.ones(len(codes), np.float32))
+    return VectorFeed(train, feed.held_out, vectors, encode(feed.held_out.images, encoder), feed.sampling)

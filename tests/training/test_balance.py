@@ -1,8 +1,10 @@
 """Balance: what each class counts, and which rows an epoch has."""
 
 import numpy as np
+import pytest
 
-from fashion_keras.training.balance import class_weights, epoch_rows
+from fashion_keras.support.errors import InputError
+from fashion_keras.training.balance import class_weights, epoch_rows, smote
 
 CODES = np.array([0] * 6 + [1] * 3 + [2])
 
@@ -33,3 +35,22 @@ def test_undersampling_brings_all_classes_to_the_smallest():
     rows = epoch_rows(CODES, "undersample", 0, 0)
     assert np.bincount(CODES[rows]).tolist() == [1, 1, 1]
     assert len({tuple(sorted(epoch_rows(CODES, "undersample", 0, epoch))) for epoch in range(9)}) > 1
+
+
+def test_smote_adds_vectors_between_those_of_a_class():
+    codes = np.array([0] * 6 + [1] * 2)
+    plain = np.concatenate([np.zeros((6, 2)), [[1.0, 3.0], [2.0, 5.0]]]).astype(np.float32)
+    views, balanced = smote(np.stack([plain, plain + 10]), codes, seed=0)
+    assert np.bincount(balanced).tolist() == [6, 6]
+    np.testing.assert_array_equal(views[:, :8], np.stack([plain, plain + 10]))
+    for view, offset in zip(views, (0, 10), strict=True):
+        added = view[8:] - offset
+        assert (balanced[8:] == 1).all()
+        # On the line from (1, 3) to (2, 5).
+        np.testing.assert_allclose(added[:, 1], 2 * added[:, 0] + 1, rtol=1e-5)
+        assert ((added[:, 0] >= 1) & (added[:, 0] <= 2)).all()
+
+
+def test_smote_of_a_single_vector_is_refused():
+    with pytest.raises(InputError, match="two training images in every class"):
+        smote(np.zeros((1, 4, 2), np.float32), np.array([0, 0, 0, 1]), seed=0)

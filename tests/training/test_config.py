@@ -25,6 +25,7 @@ from fashion_keras.training.config import RECIPES, get_recipe, read_config
         ({"learning_rate": float("nan")}, "--learning-rate is above 0"),
         ({"dropout": 1.0}, "--dropout is from 0 to below 1"),
         ({"dense": "512;256"}, "--dense is widths such as"),
+        ({"balance": "smote", "strategy": "full"}, "only --strategy frozen"),
         ({"cut": "mixed7"}, "unknown stage of vgg19"),
         ({"seed": -1}, "not below 0"),
         ({"bach_size": 3}, "did you mean 'batch_size'"),
