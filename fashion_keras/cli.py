@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn
 
+from fashion_keras import __doc__ as about
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.config import RECIPES, TrainConfig, field_type, get_recipe, read_config
 
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> _Parser:
-    parser = _Parser(prog="fashion-keras", description=__import__("fashion_keras").__doc__)
+    parser = _Parser(prog="fashion-keras", description=about)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=_Parser)
     _add_train(commands.add_parser("train", help="train a classifier", description="Train and judge a classifier."))
     _add_data(commands.add_parser("data", help="describe, download or draw a catalogue"))

@@ -184,7 +184,7 @@ def _load(image: Image.Image) -> Image.Image:
 def _has_hole(image: Image.Image, data: bytes) -> bool:
     """Tell whether a JPEG's data stop before its last block: libjpeg paints the rest mid-grey and only warns.
 
-    Filler before the end marker changes no pixel of a whole picture but shows in a hole; only tried below mid-grey.
+    Filler before the end marker changes no whole picture but shows in a hole; only tried below mid-grey.
     """
     if not {127, 128}.issuperset(np.atleast_1d(image.getpixel((image.width - 1, image.height - 1)))):
         return False

@@ -13,11 +13,12 @@ def policy(precision: str) -> str:
     AVX512-BF16) multiplies in it, else float32.
     """
     if precision == "auto":
-        precision = "bfloat16" if _computes_bfloat16() else "float32"
+        precision = "bfloat16" if computes_bfloat16() else "float32"
     return precision if precision == "float32" else f"mixed_{precision}"
 
 
-def _computes_bfloat16() -> bool:
+def computes_bfloat16() -> bool:
+    """Whether this machine's GPU, or its CPU when it has none, multiplies in bfloat16."""
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         return tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0)) >= (8, 0)
