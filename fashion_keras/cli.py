@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 
 from fashion_keras import __doc__ as about
 from fashion_keras.support.errors import InputError
-from fashion_keras.training.config import RECIPES, TrainConfig, field_type, get_recipe, read_config
+from fashion_keras.support.files import read_json
+from fashion_keras.training.config import RECIPES, TrainConfig, field_type, get_recipe
 
 
 class _Parser(argparse.ArgumentParser):
@@ -35,6 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         # Whoever read our output has seen enough; Python must not try to flush the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
     return 0
 
 
@@ -76,7 +82,7 @@ def _train(options: argparse.Namespace) -> None:
     if options.resume and (flags or options.recipe or options.config):
         raise InputError("--resume takes no other flag: the run goes on with its own config.json")
     values = dict(get_recipe(options.recipe).values) if options.recipe else {}
-    values |= read_config(options.config) if options.config else {}
+    values |= read_json(options.config) if options.config else {}
     config = TrainConfig.from_dict(values | flags)
     from fashion_keras.support.progress import log_to_console
     from fashion_keras.support.quiet import import_tensorflow
@@ -168,6 +174,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         _print_json(report)
         return
     print(f"accuracy  {_with_interval(report['test'])} on {report['counts']['test']} products ({report['part']})")
+    print(f"catalogue {report['catalog']}")
     for name in ("top_3", "macro_f1", "micro_average_precision", "ece"):
         print(f"{name:24}{report['test'][name]:.3f}")
     if report["ids_in_training"]:

@@ -72,6 +72,8 @@ def test_evaluating_the_reloaded_run_gives_the_same_numbers(run, sample):
     assert again["part"] == "test"
     assert again["counts"]["test"] == run.report["counts"]["test"]
     assert again["ids_in_training"] == 0
+    whole = evaluate(run.folder, part="all")
+    assert whole["ids_in_training"] == run.report["counts"]["train"] + run.report["counts"]["validation"]
     for name in ("accuracy", "top_3", "macro_f1", "ece", "micro_average_precision"):
         assert again["test"][name] == pytest.approx(run.report["test"][name], abs=1e-4)
 
@@ -138,6 +140,7 @@ def test_two_phases_follow_each_other(tiny_config, tmp_path):
     assert [row["learning_rate"] for row in rows] == pytest.approx([1e-3, 1e-4, 1e-4])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("balance", ["class_weight", "oversample", "undersample"])
 def test_every_balance_trains(tiny_config, tmp_path, balance):
     config = replace(tiny_config, balance=balance, task="master_category", epochs=1, out=str(tmp_path / "r"))

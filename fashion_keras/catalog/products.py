@@ -114,6 +114,8 @@ def title_groups(titles: Iterable[str]) -> NDArray[np.int64]:
 
 
 def _read_any(source: Path) -> Catalog:
+    if source.is_file() and source.suffix.lower() != ".csv":
+        raise InputError(f"{source}: neither a folder nor a CSV file")
     if source.is_file():
         return _read_paths(source)
     if (source / "styles.csv").is_file():

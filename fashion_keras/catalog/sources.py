@@ -29,6 +29,8 @@ def locate(data: str | None) -> tuple[Path, bool]:
         data = next((str(folder) for folder in (_home(SMALL), _home(LARGE)) if folder.is_dir()), SAMPLE)
     if data == SAMPLE:
         return draw_sample(cache_folder() / "sample"), True
+    if not data:
+        raise InputError("--data is empty: give a folder, a CSV file, or 'sample'")
     return Path(data).resolve(), False
 
 

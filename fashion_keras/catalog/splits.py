@@ -50,11 +50,22 @@ def split(codes: Integers, groups: Integers, classes: Sequence[str], recipe: str
 
 
 def subsample(codes: Integers, groups: Integers, limit: int, seed: int = 0) -> Integers:
-    """Return about `limit` sorted row indices, whole title groups, the classes in proportion."""
+    """Return about `limit` sorted row indices: whole title groups, at random, the classes in proportion.
+
+    Of each class at least three groups are taken where it has them: fewer could not be split.
+    """
     if limit >= len(codes):
         return np.arange(len(codes))
-    share = limit / len(codes)
-    return np.flatnonzero(allot(codes, groups, (share, 1 - share), seed) == 0)
+    majority = _majority_class(codes, groups)
+    order = np.random.default_rng(seed).permutation(len(majority))
+    sizes = np.bincount(groups)
+    kept = []
+    for code in np.unique(codes):
+        members = order[majority[order] == code]
+        filled = np.cumsum(sizes[members])
+        wanted = np.searchsorted(filled, filled[-1:] * limit / len(codes)) + 1
+        kept.append(members[: max(3, *wanted)])
+    return np.flatnonzero(np.isin(groups, np.concatenate(kept)))
 
 
 def allot(codes: Integers, groups: Integers, fractions: Sequence[float], seed: int) -> Integers:
@@ -98,7 +109,6 @@ def _check_sizes(codes: Integers, units: Integers, classes: Sequence[str]) -> No
         raise InputError(
             f"{len(small)} classes have fewer than three titles and cannot stand in train, validation and test: "
             f"{named}{', ...' if len(small) > 5 else ''}; leave them out with --min-images {images[small].max() + 1}"
-            " or raise --limit"
         )
 
 

@@ -53,7 +53,8 @@ class OpenVINONetwork:
     def _run(self, size: int, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         queue = self._queue(size, pixels.shape[1:])
         results: dict[int, NDArray[np.float32]] = {}
-        queue.set_callback(lambda request, start: results.update({start: request.get_output_tensor().data.copy()}))
+        # The first output is the network's; a converted network may show inner ones, too (EfficientNet's swish).
+        queue.set_callback(lambda request, start: results.update({start: request.get_output_tensor(0).data.copy()}))
         for start in range(0, len(pixels), size):
             queue.start_async({0: pixels[start : start + size]}, start)
         queue.wait_all()

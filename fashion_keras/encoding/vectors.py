@@ -33,12 +33,13 @@ Change = Callable[[NDArray[np.float32], int], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class View:
-    """A way to look at every image: `name` tells it from other views, `change` (pixels, place) does it.
+    """A way to look at every image: `name` is for people, `identity` tells it from all others, `change` does it.
 
     `change` gets float32 pixels [b, h, w, 3] in 0..255 and the place of the first of them among all images.
     """
 
     name: str
+    identity: str
     change: Change
 
 
@@ -52,7 +53,7 @@ def encode(paths: Sequence[str], encoder: "Encoder", view: View | None = None) -
         ImageError: for the first image that cannot be used.
     """
     keys = [_key(path) for path in paths]
-    name = "plain" if view is None else f"{view.name}-{_digest(keys)}"
+    name = "plain" if view is None else _digest([view.identity, *keys])
     folder = _home() / encoder.fingerprint / name
     found = _read(folder)
     missing = [row for row, key in enumerate(keys) if key not in found]

@@ -1,6 +1,5 @@
 """Judge a finished run on a catalogue: its own test part, or any other products."""
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,24 +15,26 @@ from fashion_keras.evaluation import reports
 from fashion_keras.images.decode import check_images
 from fashion_keras.models.classifier import Classifier
 from fashion_keras.support.errors import InputError, unknown
-from fashion_keras.support.files import write_json, write_table
+from fashion_keras.support.files import read_json, write_json, write_table
 
 PARTS = ("auto", "test", "all")
 
 
-def evaluate(run: str | Path, data: str | None, part: str = "auto", out: str | Path | None = None) -> dict[str, Any]:
+def evaluate(
+    run: str | Path, data: str | None = None, part: str = "auto", out: str | Path | None = None
+) -> dict[str, Any]:
     """Score a run on the labelled products of a catalogue whose classes it knows.
 
     Args:
         run: a finished run folder.
-        data: as `train` takes it.
+        data: as `train` takes it; None for the catalogue that the run was trained on.
         part: "test": the run's test part, which only its own catalogue has; "all": every product; "auto": the test part
             of its own catalogue, all of another.
         out: folder for predictions.parquet, rejected.csv, report.json and figures; None writes nothing.
 
     Returns:
         as report.json. "counts" {test, rejected, other_parts} add up to all rows and files of the catalogue; "reasons"
-        counts the rejected; "ids_in_training" counts judged products whose id the run trained on.
+        counts the rejected; "ids_in_training" counts the products of its own catalogue that the run trained on.
 
     Raises:
         InputError: when run or catalogue cannot be used, or no product is left to judge by.
@@ -41,16 +42,19 @@ def evaluate(run: str | Path, data: str | None, part: str = "auto", out: str | P
     if part not in PARTS:
         raise unknown("part", part, PARTS)
     classifier = load_classifier(run)
-    origin = json.loads((Path(run) / "origin.json").read_text(encoding="utf-8"))
-    catalog = read_catalog(locate(data)[0])
+    origin = read_json(Path(run) / "origin.json")
+    catalog = read_catalog(locate(data or origin["data"])[0])
     chosen, part = _choose(catalog, origin, part)
     judged, codes = _usable(catalog, chosen, classifier)
     if not len(judged):
         raise InputError(f"{catalog.folder}: no product to judge the run by; {judged.rejected[-1].reason}")
     predictions = classifier.predict(judged.paths, judged.ids, codes)
-    seen = np.isin(judged.ids, [*origin["parts"]["train"], *origin["parts"]["validation"]])
+    trained = [*origin["parts"]["train"], *origin["parts"]["validation"]]
+    # In another catalogue the same number may well be another product.
+    seen = np.isin(judged.ids, trained) & (catalog.fingerprint == origin["fingerprint"])
     report = {
         "run": str(run),
+        "catalog": str(catalog.folder),
         "task": classifier.spec.task,
         "part": part,
         "classes": list(classifier.spec.classes),
@@ -75,9 +79,7 @@ def evaluate(run: str | Path, data: str | None, part: str = "auto", out: str | P
 def _choose(catalog: Catalog, origin: dict[str, Any], part: str) -> tuple[NDArray[np.int64], str]:
     own = catalog.fingerprint == origin["fingerprint"]
     if part == "test" and not own:
-        raise InputError(
-            f"{catalog.folder}: not the catalogue of the run ({origin['catalog']}), so without its test part"
-        )
+        raise InputError(f"{catalog.folder}: not the catalogue of the run ({origin['data']}), so without its test part")
     if part == "all" or not own:
         return np.arange(len(catalog)), "all"
     return np.flatnonzero(np.isin(catalog.ids, origin["parts"]["test"])), "test"

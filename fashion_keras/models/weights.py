@@ -1,7 +1,9 @@
 """Where a backbone's first weights come from: ImageNet, a file, another run, or nowhere."""
 
 import re
+import sys
 from collections import Counter
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,7 +62,9 @@ def _imagenet(spec: ClassifierSpec, policy: str, required: bool) -> tuple[keras.
     reason = f"none are published for {spec.backbone}"
     if get_backbone(spec.backbone).pretrained:
         try:
-            return build_network(spec, policy, "imagenet"), Origin("imagenet")
+            # Keras tells of its download on standard output, which is for results.
+            with redirect_stdout(sys.stderr):
+                return build_network(spec, policy, "imagenet"), Origin("imagenet")
         except Exception as error:
             # keras.utils.get_file raises a bare Exception; anything else is not ours to hide.
             if "URL fetch failure" not in str(error):

@@ -1,10 +1,8 @@
 """The one description of a training run: flags, config.json and recipes all come from these fields. No Keras here."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_type_hints
 
@@ -17,9 +15,10 @@ from fashion_keras.models.backbones import BACKBONES, SCALINGS, get_backbone
 from fashion_keras.models.heads import HEADS, POOLINGS, Head, get_head
 from fashion_keras.support.errors import InputError, unknown
 from fashion_keras.training.balance import BALANCES
-from fashion_keras.training.strategies import STRATEGIES, get_strategy
+from fashion_keras.training.strategies import get_strategy
 
 OPTIMIZERS = ("adam", "rmsprop", "sgd", "adamw")
+_LARGEST = 1024
 SCHEDULES = ("plateau", "cosine", "constant")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
@@ -45,7 +44,9 @@ class TrainConfig:
     data: str | None = _option(None, "catalogue, or 'sample'; default: data/ if the Kaggle set is there", metavar="DIR")
     weights: str = _option("auto", "first weights: auto, imagenet, fashion, none, a file, a run", metavar="W")
     strategy: str | None = _option(
-        None, f"which layers learn: {', '.join(_names(STRATEGIES))}:N; default: frozen, or scratch", metavar="S"
+        None,
+        "which layers learn: frozen, last_block, last_n:N, full, scratch, frozen+full; default: frozen, or scratch",
+        metavar="S",
     )
     image_size: str | None = _option(None, "input size of the network; default: the backbone's", metavar="HxW")
     fit: str = _option("pad", "how a picture of other proportions fits in", FITS)
@@ -108,8 +109,10 @@ class TrainConfig:
                 raise InputError(f"--{name.replace('_', '-')} is from 0 to below 1, not {value}")
         if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
             raise InputError(f"--learning-rate is above 0, not {self.learning_rate}")
-        if self.seed < 0 or not 0 <= (self.weight_decay or 0) < float("inf"):
-            raise InputError("--seed and --weight-decay are not below 0")
+        if not 0 <= (self.weight_decay or 0) < float("inf"):
+            raise InputError(f"--weight-decay is from 0, not {self.weight_decay}")
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"--seed is a whole number from 0 to {2**32 - 1}, not {self.seed}")
 
     @property
     def image(self) -> ImageSpec:
@@ -120,7 +123,10 @@ class TrainConfig:
         match = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", self.image_size)
         if not match:
             raise InputError(f"--image-size is HEIGHTxWIDTH in pixels, such as 80x60, not {self.image_size!r}")
-        return replace(spec, height=int(match[1]), width=int(match[2]))
+        height, width = int(match[1]), int(match[2])
+        if max(height, width) > _LARGEST:
+            raise InputError(f"--image-size is at most {_LARGEST}x{_LARGEST}, not {self.image_size}")
+        return replace(spec, height=height, width=width)
 
     @property
     def strategy_name(self) -> str:
@@ -209,19 +215,6 @@ def get_recipe(name: str) -> Recipe:
         if recipe.name == name:
             return recipe
     raise unknown("recipe", name, _names(RECIPES))
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """Read a JSON object of config fields; raise InputError when it is none."""
-    if not path.is_file():
-        raise InputError(f"{path}: no such config file")
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error})") from None
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: expected one JSON object of config fields")
-    return values
 
 
 def field_type(name: str) -> type:

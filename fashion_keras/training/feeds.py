@@ -157,7 +157,10 @@ def augmented_views(augmentation: Augmentation, count: int, seed: int) -> list[V
         ).numpy()
 
     count = 1 if augmentation == get_augmentation("none") else count
-    return [View(f"{augmentation}, seed {seed}, view {number}", change(number)) for number in range(1, count)]
+    return [
+        View(f"{augmentation.name}, view {number}", f"{augmentation}, seed {seed}, view {number}", change(number))
+        for number in range(1, count)
+    ]
 
 
 def encode_feed(network: keras.Model, feed: ImageFeed, views: list[View], runtime: str, precision: str) -> VectorFeed:

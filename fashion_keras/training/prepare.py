@@ -1,20 +1,17 @@
 """From a config to labelled, checked and divided products."""
 
-import logging
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.products import Catalog, read_catalog
-from fashion_keras.catalog.sources import locate
+from fashion_keras.catalog.sources import SAMPLE, locate
 from fashion_keras.catalog.splits import Split, split, subsample
 from fashion_keras.catalog.tasks import Labels, get_task
 from fashion_keras.images.decode import check_images
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.config import TrainConfig
-
-log = logging.getLogger("fashion_keras")
 
 SAMPLE_WARNING = "DRAWN SAMPLE: these are drawings, not products; get real ones with `fashion-keras data download`"
 
@@ -24,6 +21,7 @@ class Prepared:
     """What a run trains on and is judged by.
 
     Attributes:
+        data: the catalogue, as `--data` takes it.
         catalog: n usable products, and all that was set aside with its reason.
         fingerprint: of the catalogue as it was read, before anything was set aside for this run.
         labels: the task's classes, and the label of each of the n products.
@@ -31,6 +29,7 @@ class Prepared:
         warnings: what must be said at the start and at the end.
     """
 
+    data: str
     catalog: Catalog
     fingerprint: str
     labels: Labels
@@ -53,7 +52,6 @@ def prepare(config: TrainConfig) -> Prepared:
     source, sample = locate(config.data)
     catalog = read_catalog(source)
     fingerprint = catalog.fingerprint
-    log.info("%s: %d products with an image, %d rows and files set aside", source, len(catalog), len(catalog.rejected))
     labels = get_task(config.task).encode(catalog.columns, config.min_images)
     catalog, labels = _set_aside(catalog, labels, labels.reasons)
     if config.limit:
@@ -63,8 +61,8 @@ def prepare(config: TrainConfig) -> Prepared:
         catalog, labels = _set_aside(catalog, labels, beyond)
     catalog, labels = _check(catalog, labels)
     division = split(labels.codes, catalog.groups, labels.classes, config.split, config.seed)
-    log.info("task %s: %d classes, %d products", config.task, len(labels.classes), len(catalog))
-    return Prepared(catalog, fingerprint, labels, division, (SAMPLE_WARNING,) if sample else ())
+    warnings = (SAMPLE_WARNING,) if sample else ()
+    return Prepared(SAMPLE if sample else str(source), catalog, fingerprint, labels, division, warnings)
 
 
 def _check(catalog: Catalog, labels: Labels) -> tuple[Catalog, Labels]:
@@ -72,8 +70,6 @@ def _check(catalog: Catalog, labels: Labels) -> tuple[Catalog, Labels]:
     bad = np.flatnonzero(reasons != "")
     if len(bad) == len(catalog):
         raise InputError(f"all {len(bad)} images are broken; the first, {catalog.paths[0]}: {reasons[0]}")
-    if len(bad):
-        log.info("%d broken images set aside", len(bad))
     return _set_aside(catalog, labels, reasons)
 
 

@@ -1,8 +1,8 @@
 """One training run, from a config to a finished run folder."""
 
-import json
 import logging
 import platform
+import shutil
 import time
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -24,11 +24,11 @@ from fashion_keras.models.network import as_classifier, in_float32, save_network
 from fashion_keras.models.precision import policy
 from fashion_keras.models.weights import Origin, initialise
 from fashion_keras.support.errors import InputError
-from fashion_keras.support.files import write_json, write_table
+from fashion_keras.support.files import read_json, write_json, write_table
 from fashion_keras.support.progress import LogFile
 from fashion_keras.training.balance import class_weights
 from fashion_keras.training.checkpoints import Checkpoints
-from fashion_keras.training.config import TrainConfig, read_config
+from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.feeds import Feed, ImageFeed, Sampling, augmented_views, encode_feed
 from fashion_keras.training.fit import Fit
 from fashion_keras.training.prepare import Prepared, prepare
@@ -61,10 +61,14 @@ def train(config: TrainConfig) -> Run:
     folder = _new_folder(config)
     prepared = prepare(config)
     folder.mkdir(parents=True, exist_ok=True)
-    source = config.data and (config.data if config.data == "sample" else str(Path(config.data).resolve()))
-    config = replace(config, data=source, out=str(folder))
+    config = replace(config, data=prepared.data, out=str(folder))
     write_json(folder / "config.json", config.to_dict())
-    return _carry_out(config, prepared, folder)
+    try:
+        return _carry_out(config, prepared, folder)
+    except InputError:
+        # Refused before anything was trained: the same folder can be used once the call is right.
+        shutil.rmtree(folder)
+        raise
 
 
 def resume(folder: str | Path) -> Run:
@@ -78,8 +82,8 @@ def resume(folder: str | Path) -> Run:
         raise InputError(f"{folder}: no run was begun here (no config.json)")
     report = folder / "report.json"
     if report.is_file():
-        return Run(folder, json.loads(report.read_text(encoding="utf-8")))
-    config = TrainConfig.from_dict(read_config(folder / "config.json"))
+        return Run(folder, read_json(report))
+    config = TrainConfig.from_dict(read_json(folder / "config.json"))
     return _carry_out(config, prepare(config), folder)
 
 
@@ -87,8 +91,9 @@ def _carry_out(config: TrainConfig, prepared: Prepared, folder: Path) -> Run:
     began = time.perf_counter()
     with LogFile(folder / "log.txt"):
         write_table(folder / "rejected.csv", ("where", "id", "reason"), map(vars, prepared.catalog.rejected))
-        log.info("run folder %s: %s", folder, ", ".join(f"{name} {n}" for name, n in prepared.counts.items()))
         spec, network, origin = _first_network(config, prepared, folder)
+        log.info("%s: %d of %d rows and files used", prepared.data, len(prepared.catalog), prepared.catalog.inputs)
+        log.info("run folder %s: %s", folder, ", ".join(f"{name} {n}" for name, n in prepared.counts.items()))
         warnings = [*prepared.warnings, *([origin.warning] if origin.warning else [])]
         _warn(warnings)
         encoding = time.perf_counter()
@@ -159,7 +164,7 @@ def _remember(folder: Path, prepared: Prepared, origin: Origin) -> Origin:
     """Write what the run comes from, or, when it was begun before, check that it still comes from the same."""
     path = folder / "origin.json"
     if path.is_file():
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = read_json(path)
         if before["fingerprint"] != prepared.fingerprint:
             raise InputError(
                 f"{prepared.catalog.folder}: the catalogue has changed since the run in {folder} was begun"
@@ -168,7 +173,7 @@ def _remember(folder: Path, prepared: Prepared, origin: Origin) -> Origin:
     parts = {name: getattr(prepared.split, name) for name in ("train", "validation", "test")}
     codes = prepared.labels.codes
     values = {
-        "catalog": str(prepared.catalog.folder),
+        "data": prepared.data,
         "fingerprint": prepared.fingerprint,
         "weights": vars(origin),
         "train_counts": np.bincount(codes[parts["train"]], minlength=len(prepared.labels.classes)).tolist(),

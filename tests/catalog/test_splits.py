@@ -79,6 +79,13 @@ def test_subsample_keeps_proportions_and_whole_titles():
     assert not set(groups[rows]) & set(np.delete(groups, rows))
 
 
+def test_a_small_sample_of_many_classes_can_still_be_split():
+    codes = np.repeat(np.arange(20), 50)
+    rows = subsample(codes, np.arange(1000), 30)
+    assert np.bincount(codes[rows]).tolist() == [3] * 20
+    split(codes[rows], np.arange(60), [str(code) for code in range(20)])
+
+
 def test_a_limit_above_the_size_takes_all():
     codes, groups = catalogue()
     assert subsample(codes, groups, 10**6).tolist() == list(range(len(codes)))

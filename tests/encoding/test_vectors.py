@@ -85,7 +85,7 @@ def test_a_segment_that_was_not_finished_does_not_count(encoder, paths, tmp_path
 
 
 def test_views_are_kept_apart_and_know_their_place(encoder, paths):
-    view = View("brighter with its place", lambda pixels, place: np.minimum(pixels + place + 1, 255))
+    view = View("brighter", "brighter with its place", lambda pixels, place: np.minimum(pixels + place + 1, 255))
     changed = encode(paths, encoder, view)
     assert (changed >= encode(paths, encoder)).all()
     assert (changed != encode(paths, encoder)).any()

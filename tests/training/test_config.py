@@ -5,7 +5,8 @@ import json
 import pytest
 
 from fashion_keras import InputError, TrainConfig
-from fashion_keras.training.config import RECIPES, get_recipe, read_config
+from fashion_keras.support.files import read_json
+from fashion_keras.training.config import RECIPES, get_recipe
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,10 @@ from fashion_keras.training.config import RECIPES, get_recipe, read_config
         ({"dense": "512;256"}, "--dense is widths such as"),
         ({"balance": "smote", "strategy": "full"}, "only --strategy frozen"),
         ({"cut": "mixed7"}, "unknown stage of vgg19"),
-        ({"seed": -1}, "not below 0"),
+        ({"seed": -1}, "from 0 to 4294967295"),
+        ({"seed": 2**32}, "from 0 to 4294967295"),
+        ({"weight_decay": float("nan")}, "--weight-decay is from 0, not nan"),
+        ({"image_size": "2000x2000"}, "at most 1024x1024"),
         ({"bach_size": 3}, "did you mean 'batch_size'"),
     ],
 )
@@ -66,11 +70,11 @@ def test_li2020_is_as_the_paper_says():
 
 
 def test_config_files_that_are_none(tmp_path):
-    with pytest.raises(InputError, match="no such config file"):
-        read_config(tmp_path / "none.json")
+    with pytest.raises(InputError, match="no such file"):
+        read_json(tmp_path / "none.json")
     (tmp_path / "bad.json").write_text("{")
     with pytest.raises(InputError, match="not JSON"):
-        read_config(tmp_path / "bad.json")
+        read_json(tmp_path / "bad.json")
     (tmp_path / "list.json").write_text("[]")
     with pytest.raises(InputError, match="one JSON object"):
-        read_config(tmp_path / "list.json")
+        read_json(tmp_path / "list.json")
