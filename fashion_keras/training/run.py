@@ -67,7 +67,8 @@ def train(config: TrainConfig) -> Run:
         return _carry_out(config, prepared, folder)
     except InputError:
         # Refused before anything was trained: the same folder can be used once the call is right.
-        shutil.rmtree(folder)
+        if not (folder / "history.csv").is_file():
+            shutil.rmtree(folder)
         raise
 
 
