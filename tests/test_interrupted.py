@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,9 @@ def begin(config, folder):
         if value not in (None, "", False):
             flags += [f"--{name.replace('_', '-')}", str(value)]
     program = [sys.executable, "-m", "fashion_keras", "train", *flags]
-    return subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    # Where the tests themselves run in the background, Ctrl-C is ignored, and children would inherit that.
+    listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=listen)
 
 
 def wait_for_epoch(folder, epoch, process):
