@@ -3,7 +3,6 @@
 A compiled network is stored as files and runs without TensorFlow.
 """
 
-import json
 import logging
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from fashion_keras.models.classifier import WEIGHTS, Classifier, load_spec
 from fashion_keras.support.errors import InputError, unknown
-from fashion_keras.support.files import replacing, sha256, write_json
+from fashion_keras.support.files import read_json, replacing, sha256, write_json
 from fashion_keras.support.quiet import import_tensorflow
 
 if TYPE_CHECKING:
@@ -158,7 +157,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _check_stored(folder: Path, weights: str) -> None:
-    made = json.loads((folder / "network.json").read_text(encoding="utf-8"))
+    made = read_json(folder / "network.json")
     if made["weights"] != weights:
         raise InputError(f"{folder}: network.json was made of other weights; delete it to use model.weights.h5")
     for path in _files(folder):

@@ -13,7 +13,7 @@ from fashion_keras.catalog.tasks import Labels, get_task
 from fashion_keras.encoding.runtime import load_classifier
 from fashion_keras.evaluation import reports
 from fashion_keras.images.decode import check_images
-from fashion_keras.models.classifier import Classifier
+from fashion_keras.models.classifier import Classifier, Predictions
 from fashion_keras.support.errors import InputError, unknown
 from fashion_keras.support.files import read_json, write_json, write_table
 
@@ -39,8 +39,6 @@ def evaluate(
     Raises:
         InputError: when run or catalogue cannot be used, or no product is left to judge by.
     """
-    if part not in PARTS:
-        raise unknown("part", part, PARTS)
     classifier = load_classifier(run)
     origin = read_json(Path(run) / "origin.json")
     catalog = read_catalog(locate(data or origin["data"])[0])
@@ -68,15 +66,22 @@ def evaluate(
         **reports.scores(predictions, np.array(origin["train_counts"])),
     }
     if out is not None:
-        folder = Path(out)
-        reports.write_predictions(folder / "predictions.parquet", predictions)
-        write_table(folder / "rejected.csv", ("where", "id", "reason"), map(vars, judged.rejected))
-        reports.draw(folder, predictions, judged.paths, classifier.spec.image)
-        write_json(folder / "report.json", report)
+        _write(Path(out), report, predictions, judged, classifier)
     return report
 
 
+def _write(
+    folder: Path, report: dict[str, Any], predictions: Predictions, judged: Catalog, classifier: Classifier
+) -> None:
+    reports.write_predictions(folder / "predictions.parquet", predictions)
+    write_table(folder / "rejected.csv", ("where", "id", "reason"), map(vars, judged.rejected))
+    reports.draw(folder, predictions, judged.paths, classifier.spec.image)
+    write_json(folder / "report.json", report)
+
+
 def _choose(catalog: Catalog, origin: dict[str, Any], part: str) -> tuple[NDArray[np.int64], str]:
+    if part not in PARTS:
+        raise unknown("part", part, PARTS)
     own = catalog.fingerprint == origin["fingerprint"]
     if part == "test" and not own:
         raise InputError(f"{catalog.folder}: not the catalogue of the run ({origin['data']}), so without its test part")

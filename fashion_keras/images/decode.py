@@ -174,7 +174,7 @@ def _explained(name: str) -> Iterator[None]:
 
 
 def _load(image: Image.Image) -> Image.Image:
-    _check_size(image.size)  # the header's, before any pixel is decoded
+    _check_size(*image.size)  # the header's, before any pixel is decoded
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise InputError("PIL.ImageFile.LOAD_TRUNCATED_IMAGES is on, so that broken images pass; set it to False")
     image.load()
@@ -198,8 +198,7 @@ def _check_bytes(count: int) -> None:
         raise ImageError(f"{count} bytes is above the cap of {MAX_BYTES}" if count else "empty file")
 
 
-def _check_size(size: tuple[int, int]) -> None:
-    width, height = size
+def _check_size(width: int, height: int) -> None:
     if width * height == 0:
         raise ImageError(f"empty image ({width}x{height} pixels)")
     if width * height > MAX_PIXELS:
@@ -211,7 +210,7 @@ def _from_array(array: np.ndarray) -> Image.Image:
         array = array[:, :, 0]
     if array.ndim < 2 or array.shape[2:] not in ((), (3,), (4,)):
         raise ImageError(f"array {list(array.shape)}: expected [h, w], [h, w, 1], [h, w, 3] or [h, w, 4]")
-    _check_size(array.shape[1::-1])
+    _check_size(*array.shape[1::-1])
     return Image.fromarray(_to_8_bits(array))
 
 

@@ -1,6 +1,5 @@
 """A classifier, whatever computes its logits, and the one place where logits become probabilities. No Keras here."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from fashion_keras.images.decode import ImageSpec
 from fashion_keras.images.pipeline import for_inference
 from fashion_keras.models.heads import Head
 from fashion_keras.support.errors import InputError
+from fashion_keras.support.files import read_json
 
 WEIGHTS = "model.weights.h5"
 FORMAT = "fashion_keras.classifier/1"
@@ -106,7 +106,7 @@ def load_spec(folder: str | Path) -> tuple[ClassifierSpec, str]:
     if not path.is_file() or not (Path(folder) / WEIGHTS).is_file():
         raise InputError(f"{folder}: no finished run here (model.json and {WEIGHTS} are needed)")
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
         form, expected = values.pop("format"), values.pop("sha256")
         if form != FORMAT:
             raise InputError(f"{path}: format {form!r}; this version reads {FORMAT!r}")
@@ -114,7 +114,7 @@ def load_spec(folder: str | Path) -> tuple[ClassifierSpec, str]:
         values["head"] = Head(**{**values["head"], "dense": tuple(values["head"]["dense"])})
         values |= {name: tuple(values[name]) for name in ("classes", "paths")}
         return ClassifierSpec(**values), expected
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise InputError(f"{path}: not a model of ours ({error!r})") from None
 
 
