@@ -1,8 +1,9 @@
-"""An encoder: a frozen network from pixels to vectors, compiled for this machine and known by its fingerprint."""
+"""An encoder: a frozen network, or its trunk, compiled for this machine and known by its fingerprint."""
 
 import hashlib
 import logging
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -13,7 +14,8 @@ import tensorflow as tf
 from fashion_keras.encoding.runtime import PARITY, OpenVINONetwork, convert, least_cosine, probe
 from fashion_keras.images.decode import ImageSpec
 from fashion_keras.models.classifier import Forward
-from fashion_keras.models.precision import computes_bfloat16
+from fashion_keras.models.network import in_precision
+from fashion_keras.models.precision import computes_bfloat16, policy
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.files import cache_folder
 
@@ -22,14 +24,16 @@ log = logging.getLogger("fashion_keras")
 
 @dataclass(frozen=True)
 class Encoder:
-    """pixels [b, h, w, 3] float32 in 0..255 -> vectors [b, d] float32.
+    """pixels [b, h, w, 3] float32 in 0..255 -> vectors [b, d], or activations [b, h, w, c], float32.
 
     Attributes:
         name: of the network.
         image: how a picture becomes pixels.
         forward: the compiled network.
         runtime, precision: what it runs in.
-        fingerprint: of network, weights, input, runtime and precision: equal encoders give equal vectors.
+        fingerprint: of network, weights, input, runtime, precision and storage: equal encoders give equal vectors.
+        storage: float32 or float16, as which its vectors are kept on disk.
+        unit_norm: whether its vectors have length 1.
     """
 
     name: str
@@ -38,6 +42,8 @@ class Encoder:
     runtime: str
     precision: str
     fingerprint: str
+    storage: str = "float32"
+    unit_norm: bool = False
 
     @property
     def about(self) -> dict[str, Any]:
@@ -45,47 +51,76 @@ class Encoder:
         return {"network": self.name, "image": vars(self.image), "runtime": self.runtime, "precision": self.precision}
 
 
-def compile_encoder(network: keras.Model, image: ImageSpec, runtime: str = "auto", precision: str = "auto") -> Encoder:
-    """Compile a network, in float32 and with outputs [b, d], for this machine.
+def compile_encoder(
+    network: keras.Model,
+    image: ImageSpec,
+    runtime: str = "auto",
+    precision: str = "auto",
+    storage: str = "float32",
+) -> Encoder:
+    """Compile a network in float32 for this machine: the fastest way that agrees with the network itself.
 
-    OpenVINO compiles it where it is installed; in bfloat16 where the machine computes in it and the vectors
-    agree with Keras', else in float32. Where neither agrees, or on a GPU, Keras itself encodes.
+    On a CPU that is OpenVINO, where it is installed; on a GPU, or without OpenVINO, Keras in mixed precision. bfloat16
+    where the machine computes in it and the outputs agree, else float32; the network as it is if nothing else agrees.
 
     Args:
-        network: the frozen network.
+        network: the frozen network, or a cut of it at any layer.
         image: its input.
         runtime: auto, tensorflow or openvino.
-        precision: float32 or bfloat16; anything else is auto.
+        precision: auto, float32, bfloat16 or float16.
+        storage: how its outputs are kept on disk: float32 or float16.
 
     Raises:
         InputError: when OpenVINO is asked for and is not installed.
     """
     weights = _digest(network, image)
-    plain = Encoder(network.name, image, network.predict_on_batch, "tensorflow", "float32", f"{weights}-tensorflow")
+    pixels = probe(network.input.shape[1:], 16)
+    reference = network.predict_on_batch(pixels)
+    *tries, last = _ways(runtime, precision)
+    for way in tries:
+        forward = _compile(network, weights, *way)
+        if _agrees(forward(pixels), reference, way[1]):
+            break
+        log.warning("%s in %s, %s differs from Keras in float32", network.name, *way)
+    else:
+        way, forward = last, network.predict_on_batch
+    log.info("%s runs in %s, %s", network.name, *way)
+    fingerprint = "-".join([weights, *way, storage])
+    return Encoder(network.name, image, forward, *way, fingerprint, storage)
+
+
+def _ways(runtime: str, precision: str) -> list[tuple[str, str]]:
+    """(runtime, precision) to try in this order; which is taken must not hang on a timing, or no run could be repeated.
+
+    The last is Keras in float32, which needs no check.
+    """
     missing = find_spec("openvino") is None
-    if runtime == "tensorflow" or (runtime == "auto" and (missing or tf.config.list_physical_devices("GPU"))):
-        return plain
-    if missing:
+    if runtime == "openvino" and missing:
         raise InputError("runtime openvino: OpenVINO is not installed; pip install openvino, or use tensorflow")
+    if runtime == "auto":
+        runtime = "tensorflow" if missing or tf.config.list_physical_devices("GPU") else "openvino"
+    precisions = [precision]
+    if precision == "auto":
+        precisions = ["bfloat16", "float32"] if computes_bfloat16() else ["float32"]
+    if runtime == "openvino":
+        # Its CPU plugin has no float16 of its own.
+        precisions = ["float32" if name == "float16" else name for name in precisions]
+    tries = [(runtime, name) for name in precisions]
+    plain = ("tensorflow", "float32")
+    return [*(way for way in tries if way != plain), plain]
+
+
+def _compile(network: keras.Model, weights: str, runtime: str, precision: str) -> Forward:
+    if runtime == "tensorflow":
+        return partial(_in_float32, in_precision(network, policy(precision)))
     xml = cache_folder() / "networks" / weights / "network.xml"
     if not xml.is_file():
         convert(network, xml)
-    pixels = probe(network.input.shape[1:], 16)
-    reference = network.predict_on_batch(pixels)
-    for name in _precisions(precision):
-        compiled = OpenVINONetwork(xml, name)
-        if _agrees(compiled(pixels), reference, name):
-            log.info("%s runs in OpenVINO, %s", network.name, name)
-            return Encoder(network.name, image, compiled, "openvino", name, f"{weights}-openvino-{name}")
-        log.warning("OpenVINO in %s differs from Keras in %s", name, network.name)
-    return plain
+    return OpenVINONetwork(xml, precision)
 
 
-def _precisions(precision: str) -> tuple[str, ...]:
-    """The precisions to try; which is taken must not hang on a measurement, or runs could not be repeated."""
-    if precision in PARITY:
-        return (precision,)
-    return ("bfloat16", "float32") if computes_bfloat16() else ("float32",)
+def _in_float32(network: keras.Model, pixels: np.ndarray) -> np.ndarray:
+    return np.asarray(network.predict_on_batch(pixels)).astype(np.float32)
 
 
 def _agrees(ours: np.ndarray, reference: np.ndarray, precision: str) -> bool:

@@ -23,16 +23,17 @@ log = logging.getLogger("fashion_keras")
 
 RUNTIMES = ("auto", "tensorflow", "openvino")
 # The least cosine between a row of the compiled network and Keras in float32.
-PARITY = {"float32": 0.999999, "bfloat16": 0.9995}
+PARITY = {"float32": 0.999999, "bfloat16": 0.9995, "float16": 0.9995}
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 _BATCH = 16
 
 
 class OpenVINONetwork:
-    """A stored network as a function: pixels [b, h, w, 3] float32 in 0..255 -> outputs [b, d] float32.
+    """A stored network as a function: pixels [b, h, w, 3] float32 in 0..255 -> outputs [b, ...] float32.
 
-    Whole batches of a fixed size run on an asynchronous queue that keeps all cores busy, what is left over one by one.
+    Batches of a fixed size, the last one filled up, run on an asynchronous queue that keeps all cores busy; a single
+    image has a network of its own.
     """
 
     def __init__(self, xml: Path, precision: str = "float32") -> None:
@@ -45,19 +46,15 @@ class OpenVINONetwork:
 
     def __call__(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the network."""
-        whole = len(pixels) - len(pixels) % _BATCH
-        parts = [(_BATCH, pixels[:whole]), (1, pixels[whole:])]
-        return np.concatenate([self._run(size, part) for size, part in parts if len(part)])
-
-    def _run(self, size: int, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        size = 1 if len(pixels) == 1 else _BATCH
         queue = self._queue(size, pixels.shape[1:])
         results: dict[int, NDArray[np.float32]] = {}
         # The first output is the network's; a converted network may show inner ones, too (EfficientNet's swish).
         queue.set_callback(lambda request, start: results.update({start: request.get_output_tensor(0).data.copy()}))
         for start in range(0, len(pixels), size):
-            queue.start_async({0: pixels[start : start + size]}, start)
+            queue.start_async({0: _filled(pixels[start : start + size], size)}, start)
         queue.wait_all()
-        return np.concatenate([results[start] for start in sorted(results)])
+        return np.concatenate([results[start] for start in sorted(results)])[: len(pixels)]
 
     def _queue(self, size: int, shape: tuple[int, ...]) -> Any:  # noqa: ANN401 - an openvino.AsyncInferQueue
         if size not in self._queues:
@@ -131,12 +128,12 @@ def load_classifier(run: str | Path, runtime: str = "auto") -> Classifier:
 
 
 def least_cosine(ours: NDArray[np.float32], reference: NDArray[np.float32]) -> float:
-    """Return the least cosine between rows of `ours` and `reference`, both [n, d].
+    """Return the least cosine between rows of `ours` and `reference`, both [n, ...].
 
     >>> least_cosine(np.array([[1.0, 0.0], [1.0, 1.0]]), np.array([[2.0, 0.0], [0.0, 1.0]])).round(3).item()
     0.707
     """
-    ours, reference = ours.astype(np.float64), reference.astype(np.float64)
+    ours, reference = (values.reshape(len(values), -1).astype(np.float64) for values in (ours, reference))
     lengths = np.linalg.norm(ours, axis=1) * np.linalg.norm(reference, axis=1)
     return ((ours * reference).sum(axis=1) / lengths).min()
 
@@ -150,6 +147,10 @@ def probe(shape: tuple[int, int, int], count: int = 8) -> NDArray[np.float32]:
     inside = ((y - centres[0]) / radii[0]) ** 2 + ((x - centres[1]) / radii[1]) ** 2 < 1
     colours = random.uniform(0, 255, (count, 1, 1, 3)) * (0.75 + 0.25 * np.sin(9 * x + 5 * y))[None, :, :, None]
     return np.where(inside[..., None], colours, 255.0).astype(np.float32)
+
+
+def _filled(pixels: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    return pixels if len(pixels) == size else np.resize(pixels, (size, *pixels.shape[1:]))
 
 
 def _files(folder: Path) -> list[Path]:

@@ -7,7 +7,7 @@ are. A segment without its JSON does not count, so encoding can be killed at any
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.catalog.products import Catalog
 from fashion_keras.images.decode import decode_batch
+from fashion_keras.images.pipeline import ahead
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.files import cache_folder, replacing, write_json
 from fashion_keras.support.progress import Bar
@@ -25,17 +27,17 @@ if TYPE_CHECKING:
 
 # Changes when the same file would become other pixels.
 _DECODING = 1
-_SEGMENT = 512
-_BATCH = 64
+_SEGMENT = 256
 
-Change = Callable[[NDArray[np.float32], int], NDArray[np.float32]]
+Change = Callable[[NDArray[np.float32], Sequence[str]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
 class View:
-    """A way to look at every image: `name` is for people, `identity` tells it from all others, `change` does it.
+    """A way to look at an image: `name` is for people, `identity` tells it from all others, `change` does it.
 
-    `change` gets float32 pixels [b, h, w, 3] in 0..255 and the place of the first of them among all images.
+    `change` gets float32 pixels [b, h, w, 3] in 0..255 and the b paths; what it does to an image may depend on its file
+    name, but on no other image.
     """
 
     name: str
@@ -43,24 +45,84 @@ class View:
     change: Change
 
 
-def encode(paths: Sequence[str], encoder: "Encoder", view: View | None = None) -> NDArray[np.float32]:
-    """Return the vectors [n, d] float32 of n image files, from the cache as far as it has them.
+class Rows:
+    """Values on disk that read like an array [..., d] float32: `rows[3]`, `rows[[5, 2]]`, `np.asarray(rows)`.
+
+    Only what is asked for is read: `places` [..., 2] says in which of the memory-mapped `segments`, and where in it.
+    """
+
+    def __init__(self, segments: Sequence[NDArray[np.floating]], places: NDArray[np.int64]) -> None:
+        self.segments, self.places = segments, places
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As of an array."""
+        return (*self.places.shape[:-1], *self.segments[0].shape[1:])
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: Any) -> NDArray[np.float32]:  # noqa: ANN401 - whatever indexes an array
+        places = self.places[index]
+        flat = places.reshape(-1, 2)
+        values = np.empty((len(flat), *self.segments[0].shape[1:]), np.float32)
+        for number in np.unique(flat[:, 0]):
+            mine = flat[:, 0] == number
+            values[mine] = self.segments[number][flat[mine, 1]]
+        return values.reshape(*places.shape[:-1], *values.shape[1:])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.float32]:  # noqa: ANN401
+        return self[:].astype(dtype or np.float32, copy=False)
+
+    @classmethod
+    def stack(cls, rows: Sequence["Rows"]) -> "Rows":
+        """Return v rows [n, d] as one [v, n, d]."""
+        starts = np.cumsum([0, *(len(one.segments) for one in rows)])
+        places = np.stack([one.places + [start, 0] for one, start in zip(rows, starts, strict=False)])
+        return cls([segment for one in rows for segment in one.segments], places)
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """What an encoder says of n products.
+
+    Attributes:
+        ids [n] int64: of the products.
+        values [n, d]: float32 rows, read from disk as they are asked for.
+        unit_norm: whether every row has length 1.
+        fingerprint: of encoder, view and image files: equal ones mean equal values.
+        encoded: how many of the n images had to be encoded now; the others were in the cache.
+    """
+
+    ids: NDArray[np.int64]
+    values: Rows
+    unit_norm: bool
+    fingerprint: str
+    encoded: int
+
+
+def encode(catalog: Catalog, encoder: "Encoder", view: View | None = None) -> Vectors:
+    """Return the vectors of a catalogue's images, from the cache as far as it has them.
 
     An image is known by its path, size and time of change: new and changed ones are encoded, others are not looked at
-    again. What a view does may depend on an image's place, so its vectors hold for the same images in the same order.
+    again. Memory does not grow with the catalogue; killed at any moment, the next call goes on.
 
     Raises:
         ImageError: for the first image that cannot be used.
     """
-    keys = [_key(path) for path in paths]
-    name = "plain" if view is None else _digest([view.identity, *keys])
-    folder = _home() / encoder.fingerprint / name
-    found = _read(folder)
-    missing = [row for row, key in enumerate(keys) if key not in found]
+    keys = [_key(path) for path in catalog.paths]
+    identity = "plain" if view is None else _digest([view.identity])
+    folder = _home() / encoder.fingerprint / identity
+    known = {name for names in _held(folder).values() for name in names}
+    # Products may share an image.
+    missing = list(
+        {key: path for key, path in zip(keys, catalog.paths.tolist(), strict=True) if key not in known}.values()
+    )
     if missing:
         write_json(folder / "about.json", {**encoder.about, "view": "plain" if view is None else view.name})
-        found |= _encode_missing(paths, keys, missing, encoder, view, folder)
-    return np.stack([found[key] for key in keys])
+        _encode_missing(missing, encoder, view, folder)
+    fingerprint = _digest([encoder.fingerprint, identity, *keys])
+    return Vectors(catalog.ids, _read(folder, keys), encoder.unit_norm, fingerprint, len(missing))
 
 
 def stored() -> list[dict[str, Any]]:
@@ -69,7 +131,7 @@ def stored() -> list[dict[str, Any]]:
         {
             "folder": str(about.parent),
             **json.loads(about.read_text(encoding="utf-8")),
-            "vectors": len(_read(about.parent)),
+            "vectors": sum(map(len, _held(about.parent).values())),
             "bytes": sum(file.stat().st_size for file in about.parent.iterdir()),
         }
         for about in sorted(_home().glob("*/*/about.json"))
@@ -83,45 +145,57 @@ def clear() -> int:
     return freed
 
 
-def _encode_missing(
-    paths: Sequence[str], keys: list[str], missing: list[int], encoder: "Encoder", view: View | None, folder: Path
-) -> dict[str, NDArray[np.float32]]:
-    done: dict[str, NDArray[np.float32]] = {}
-    with Bar(f"encoding with {encoder.name}", len(missing)) as bar:
-        for start in range(0, len(missing), _SEGMENT):
-            rows = missing[start : start + _SEGMENT]
-            batches = (rows[at : at + _BATCH] for at in range(0, len(rows), _BATCH))
-            values = np.concatenate([_encode(paths, batch, encoder, view) for batch in batches])
-            names = [keys[row] for row in rows]
-            _write(folder, names, values)
-            done |= zip(names, values, strict=True)
-            bar.advance(len(rows))
-    return done
+def _encode_missing(paths: Sequence[str], encoder: "Encoder", view: View | None, folder: Path) -> None:
+    """Decode, encode and write side by side, one segment each."""
+    parts = [paths[at : at + _SEGMENT] for at in range(0, len(paths), _SEGMENT)]
+    values = ahead(encoder.forward(pixels) for pixels in ahead(_pixels(parts, encoder, view)))
+    with Bar(f"encoding with {encoder.name}", len(paths)) as bar:
+        for part, vectors in zip(parts, values, strict=True):
+            _write(folder, [_key(path) for path in part], _narrow(vectors, encoder.storage))
+            bar.advance(len(part))
 
 
-def _encode(paths: Sequence[str], rows: list[int], encoder: "Encoder", view: View | None) -> NDArray[np.float32]:
-    pixels = decode_batch([paths[row] for row in rows], encoder.image).astype(np.float32)
-    return encoder.forward(pixels if view is None else view.change(pixels, rows[0]))
+def _pixels(parts: list[Sequence[str]], encoder: "Encoder", view: View | None) -> Iterator[NDArray[np.float32]]:
+    for part in parts:
+        pixels = decode_batch(part, encoder.image).astype(np.float32)
+        yield pixels if view is None else view.change(pixels, part)
 
 
-def _write(folder: Path, names: list[str], values: NDArray[np.float32]) -> None:
+def _narrow(values: NDArray[np.float32], storage: str) -> NDArray[np.floating]:
+    """Return values as they are stored; in float32 all the same where float16 cannot hold them."""
+    with np.errstate(over="ignore"):
+        narrow = values.astype(storage)
+    return narrow if np.isfinite(narrow).all() else values
+
+
+def _write(folder: Path, names: list[str], values: NDArray[np.floating]) -> None:
     segment = folder / f"{_digest(names)}.npy"
     with replacing(segment) as temporary, temporary.open("wb") as file:
         np.save(file, values, allow_pickle=False)
     write_json(segment.with_suffix(".json"), names)
 
 
-def _read(folder: Path) -> dict[str, NDArray[np.float32]]:
-    found: dict[str, NDArray[np.float32]] = {}
-    for path in sorted(folder.glob("*.json")):
-        if path.name == "about.json":
-            continue
-        names = json.loads(path.read_text(encoding="utf-8"))
-        values = np.load(path.with_suffix(".npy"), mmap_mode="r", allow_pickle=False)
-        if len(values) != len(names):
-            raise InputError(f"{path}: does not match its vectors; run `fashion-keras features rm`")
-        found |= zip(names, values, strict=True)
-    return found
+def _held(folder: Path) -> dict[Path, list[str]]:
+    """Return what a folder holds: segment -> the images in it."""
+    manifests = sorted(path for path in folder.glob("*.json") if path.name != "about.json")
+    return {path.with_suffix(".npy"): json.loads(path.read_text(encoding="utf-8")) for path in manifests}
+
+
+def _read(folder: Path, keys: list[str]) -> Rows:
+    held = _held(folder)
+    places = {name: (number, row) for number, names in enumerate(held.values()) for row, name in enumerate(names)}
+    segments = [_open(path, len(names)) for path, names in held.items()]
+    return Rows(segments, np.array([places[key] for key in keys], np.int64))
+
+
+def _open(path: Path, count: int) -> NDArray[np.floating]:
+    try:
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: damaged ({error}); run `fashion-keras features rm`") from None
+    if len(values) != count:
+        raise InputError(f"{path}: does not match its .json; run `fashion-keras features rm`")
+    return values
 
 
 def _key(path: str) -> str:

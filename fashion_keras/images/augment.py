@@ -14,6 +14,9 @@ from fashion_keras.support.errors import InputError, unknown
 if TYPE_CHECKING:
     import tensorflow as tf
 
+# How many random numbers decide what a view looks like: ten its geometry, eight its colours.
+CHANCES = 18
+
 _MOVES = ("rotation", "shift_x", "shift_y", "shear", "zoom", "flip")
 _COLOURS = ("brightness", "contrast", "saturation", "hue", "pca_noise", "grayscale")
 
@@ -117,20 +120,19 @@ def without_colour(augmentation: Augmentation) -> Augmentation:
     return replace(augmentation, **dict.fromkeys(_COLOURS, 0.0))
 
 
-def augment_batch(images: "tf.Tensor", seed: "tf.Tensor", augmentation: Augmentation) -> "tf.Tensor":
+def augment_batch(images: "tf.Tensor", chances: "tf.Tensor", augmentation: Augmentation) -> "tf.Tensor":
     """Return one view of each image [n, h, w, 3] float32 in 0..255, in the same form; "none" returns them untouched.
 
-    The views follow from `seed`, [2] int32 or int64, alone; their geometry is the same with and without colour. Works
-    in eager mode and inside `tf.data`.
+    A view follows from its image and its row of `chances`, [n, CHANCES] float32 drawn uniformly from 0..1, alone; its
+    geometry is the same with and without colour. Works in eager mode and inside `tf.data`.
     """
     import tensorflow as tf  # noqa: PLC0415 - 3.5 s, for which whoever only reads the presets must not wait
 
     if not (augmentation.moves or augmentation.recolours):
         return images
-    views, (count, height, width) = images, tf.unstack(tf.shape(images)[:3])
-    geometry, colour = tf.unstack(tf.random.split(seed, 2))
+    views, (height, width) = images, tf.unstack(tf.shape(images)[1:3])
     if augmentation.moves:
-        matrices = affine_matrices(height, width, **_draw_moves(geometry, count, augmentation))
+        matrices = affine_matrices(height, width, **_moves(chances[:, :10], augmentation))
         views = tf.raw_ops.ImageProjectiveTransformV3(
             images=images,
             transforms=tf.reshape(matrices, [-1, 9])[:, :8],
@@ -140,7 +142,7 @@ def augment_batch(images: "tf.Tensor", seed: "tf.Tensor", augmentation: Augmenta
             fill_mode="NEAREST",
         )
     if augmentation.recolours:
-        views = _recolour(views, **_draw_colours(colour, count, augmentation))
+        views = _recolour(views, **_colours(chances[:, 10:], augmentation))
     return tf.ensure_shape(tf.clip_by_value(views, 0.0, 255.0), images.shape)
 
 
@@ -191,40 +193,38 @@ def affine_matrices(
     return reduce(tf.matmul, steps)
 
 
-def _draw_moves(seed: "tf.Tensor", count: "tf.Tensor", augmentation: Augmentation) -> dict[str, "tf.Tensor"]:
-    """Draw what `affine_matrices` takes for `count` images."""
+def _moves(chances: "tf.Tensor", augmentation: Augmentation) -> dict[str, "tf.Tensor"]:
+    """Turn `chances` [n, 10] into what `affine_matrices` takes."""
     import tensorflow as tf  # noqa: PLC0415
 
-    draws = tf.random.stateless_uniform([count, 10], seed)
     within = [getattr(augmentation, field) for field in ("rotation", "shear", "shift_x", "shift_y", "zoom", "zoom")]
-    jitter = (2 * draws[:, :6] - 1) * tf.constant(within, tf.float32)
+    jitter = (2 * chances[:, :6] - 1) * tf.constant(within, tf.float32)
     scales = tf.constant(augmentation.crop_scales, tf.float32)
     return {
         "rotation": jitter[:, 0],
         "shear": jitter[:, 1],
         "shift": jitter[:, 2:4],
         "zoom": 1 + jitter[:, 4:6],
-        "crop": tf.gather(scales, tf.cast(draws[:, 6:8] * len(augmentation.crop_scales), tf.int32)),
-        "place": tf.gather(_PLACES, tf.cast(draws[:, 8] * len(_PLACES), tf.int32)),
-        "mirror": 1 - 2 * tf.cast(draws[:, 9] < 0.5 * augmentation.flip, tf.float32),
+        "crop": tf.gather(scales, tf.cast(chances[:, 6:8] * len(augmentation.crop_scales), tf.int32)),
+        "place": tf.gather(_PLACES, tf.cast(chances[:, 8] * len(_PLACES), tf.int32)),
+        "mirror": 1 - 2 * tf.cast(chances[:, 9] < 0.5 * augmentation.flip, tf.float32),
     }
 
 
-def _draw_colours(seed: "tf.Tensor", count: "tf.Tensor", augmentation: Augmentation) -> dict[str, "tf.Tensor"]:
-    """Draw what `_recolour` takes for `count` images."""
+def _colours(chances: "tf.Tensor", augmentation: Augmentation) -> dict[str, "tf.Tensor"]:
+    """Turn `chances` [n, 8] into what `_recolour` takes."""
     import tensorflow as tf  # noqa: PLC0415
 
-    jitter_seed, light_seed = tf.unstack(tf.random.split(seed, 2))
-    draws = tf.random.stateless_uniform([count, 5], jitter_seed)
     within = [getattr(augmentation, field) for field in ("brightness", "contrast", "saturation", "hue")]
-    jitter = (2 * draws[:, :4] - 1) * tf.constant(within, tf.float32)
-    coloured = tf.cast(draws[:, 4] >= augmentation.grayscale, tf.float32)
+    jitter = (2 * chances[:, :4] - 1) * tf.constant(within, tf.float32)
+    coloured = tf.cast(chances[:, 4] >= augmentation.grayscale, tf.float32)
+    normal = tf.math.ndtri(tf.clip_by_value(chances[:, 5:], 1e-6, 1 - 1e-6))
     return {
         "brightness": 1 + jitter[:, 0],
         "contrast": 1 + jitter[:, 1],
         "saturation": (1 + jitter[:, 2]) * coloured,
         "hue": np.pi * jitter[:, 3],
-        "light": tf.random.stateless_normal([count, 3], light_seed, stddev=augmentation.pca_noise) @ _LIGHTING,
+        "light": augmentation.pca_noise * normal @ _LIGHTING,
     }
 
 

@@ -1,17 +1,20 @@
 """From files to batches: `for_training` (tf.data) is seeded and augmented, `for_inference` ordered and whole."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.images.augment import Augmentation, augment_batch
+from fashion_keras.images.augment import CHANCES, Augmentation, augment_batch
 from fashion_keras.images.decode import ImageSpec, decode_batch
 
 if TYPE_CHECKING:
     import tensorflow as tf
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,9 @@ def for_training(
         pixels, codes, weights = tf.numpy_function(load, [rows], (tf.uint8, tf.int64, tf.float32))
         pixels = tf.cast(tf.ensure_shape(pixels, (None, spec.height, spec.width, 3)), tf.float32)
         # One stream of random numbers per batch; epochs are far apart, so streams never meet.
-        pixels = augment_batch(pixels, tf.stack([tf.constant(seed, tf.int64), epoch * 1_000_000 + step]), augmentation)
+        stream = tf.stack([tf.constant(seed, tf.int64), epoch * 1_000_000 + step])
+        chances = tf.random.stateless_uniform([tf.shape(rows)[0], CHANCES], stream)
+        pixels = augment_batch(pixels, chances, augmentation)
         targets = tf.one_hot(tf.ensure_shape(codes, (None,)), classes)
         return pixels, targets, tf.ensure_shape(weights, (None,))
 
@@ -107,5 +112,14 @@ def for_inference(images: Sequence[Any], spec: ImageSpec, batch_size: int = 64) 
     Raises:
         ImageError: for the first image that cannot be used.
     """
-    for start in range(0, len(images), batch_size):
-        yield decode_batch(images[start : start + batch_size], spec).astype(np.float32)
+    starts = range(0, len(images), batch_size)
+    yield from ahead(decode_batch(images[at : at + batch_size], spec).astype(np.float32) for at in starts)
+
+
+def ahead(batches: Iterator[Item]) -> Iterator[Item]:
+    """Yield what `batches` yields, made on another thread while the one before is being used."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = thread.submit(next, batches, None)
+            yield batch

@@ -82,6 +82,22 @@ def trunk_of(network: keras.Model) -> keras.Model:
     return keras.Model(network.input, network.get_layer("pool").input)
 
 
+def up_to(network: keras.Model, layer: str) -> keras.Model:
+    """Return the part of a network from its input to the output of a layer, sharing its layers."""
+    return keras.Model(network.input, network.get_layer(layer).output, name=network.name)
+
+
+def after(network: keras.Model, layer: str) -> keras.Model:
+    """Return the part of a network from the output of a layer to its logits, sharing its layers."""
+    return keras.Model(network.get_layer(layer).output, network.output)
+
+
+def with_head(network: keras.Model, head: Head, classes: int) -> keras.Model:
+    """Return a network with a new head of first weights on the same backbone, sharing its layers."""
+    features = network.get_layer("pool").input
+    return keras.Model(network.input, _add_head(features, head, classes), name=network.name)
+
+
 def save_network(spec: ClassifierSpec, network: keras.Model, folder: Path) -> None:
     """Write model.weights.h5 and, naming its sha256, model.json."""
     weights = folder / WEIGHTS
@@ -101,9 +117,19 @@ def load_network(folder: str | Path) -> tuple[ClassifierSpec, keras.Model]:
     return spec, network
 
 
-def in_float32(spec: ClassifierSpec, network: keras.Model) -> keras.Model:
-    """Return a float32 twin of a network: every judgement is made in float32, whatever the training was in."""
-    twin = build_network(spec)
+def in_precision(network: keras.Model, policy: str) -> keras.Model:
+    """Return a copy of a network whose backbone computes under a dtype policy; scaling and head stay in float32.
+
+    Every judgement is made in float32, whatever the training was in.
+    """
+
+    def copy(layer: layers.Layer) -> layers.Layer:
+        outside = layer.name in ("scaling", "pool", "logits") or layer.name.startswith("head_")
+        # Bare operations, as in MobileNet's activation, compute in what they are given.
+        dtype = {} if outside or not isinstance(layer, layers.Layer) else {"dtype": policy}
+        return type(layer).from_config(layer.get_config() | dtype)
+
+    twin = keras.models.clone_model(network, clone_function=copy)
     twin.set_weights(network.get_weights())
     return twin
 

@@ -20,6 +20,7 @@ from fashion_keras.training.strategies import get_strategy
 OPTIMIZERS = ("adam", "rmsprop", "sgd", "adamw")
 _LARGEST = 1024
 SCHEDULES = ("plateau", "cosine", "constant")
+_COUNTS = ("epochs", "batch_size", "limit", "min_images", "patience", "plateau_patience", "accumulate", "tune")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
 
@@ -76,7 +77,14 @@ class TrainConfig:
     limit: int | None = _option(None, "use about so many products", metavar="N")
     precision: str = _option("auto", "auto: bfloat16 where the machine computes in it", PRECISIONS)
     runtime: str = _option("auto", "what runs a frozen network", RUNTIMES)
-    views: int = _option(4, "of strategy frozen: augmented views of each image, the plain one included", metavar="N")
+    views: int = _option(
+        4,
+        "views of each image, one plain, others augmented, that the frozen part of a network sees once; "
+        "0: fresh ones in every epoch, through the whole network",
+        metavar="N",
+    )
+    accumulate: int = _option(1, "batches whose gradients are averaged before a step", metavar="N")
+    tune: int | None = _option(None, "of strategy frozen: try so many heads and keep the best", metavar="N")
     cache: bool = _option(False, "keep the decoded pixels in memory")
     seed: int = _option(0, "of weights, split, order, augmentation", metavar="N")
     out: str | None = _option(None, "run folder; default: runs/TASK-BACKBONE-STRATEGY-N", metavar="DIR")
@@ -90,8 +98,10 @@ class TrainConfig:
         get_task(self.task)
         if self.strategy is not None:
             get_strategy(self.strategy)
-        if self.balance == "smote" and self.strategy_name != "frozen":
-            raise InputError("--balance smote adds vectors, which only --strategy frozen learns from")
+        if self.balance == "smote" and (self.strategy_name != "frozen" or not self.views):
+            raise InputError("--balance smote adds vectors, which only --strategy frozen learns from, with --views")
+        if self.tune and (self.strategy_name != "frozen" or not self.views):
+            raise InputError("--tune compares heads on vectors, which only --strategy frozen learns from, with --views")
         get_backbone(self.backbone).check_size(self.image)
         if self.cut:
             get_backbone(self.backbone).stage_end(self.cut)
@@ -99,10 +109,12 @@ class TrainConfig:
         _ = self.head_row
 
     def _check_ranges(self) -> None:
-        for name in ("epochs", "batch_size", "limit", "min_images", "patience", "plateau_patience", "views"):
+        for name in _COUNTS:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise InputError(f"--{name.replace('_', '-')} is a whole number from 1, not {value}")
+        if self.views < 0:
+            raise InputError(f"--views is a whole number from 0, not {self.views}")
         for name in ("dropout", "label_smoothing"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:

@@ -1,20 +1,24 @@
-"""What a network learns from, batch by batch: pictures, or the vectors of a backbone that does not change."""
+"""What a network learns from, batch by batch: pictures, or what the part of it that stays as it is says of them."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
+from zlib import crc32
 
 import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from fashion_keras.encoding.encoder import compile_encoder
-from fashion_keras.encoding.vectors import View, encode
-from fashion_keras.images.augment import Augmentation, augment_batch, get_augmentation
+from fashion_keras.catalog.products import Catalog
+from fashion_keras.encoding.encoder import Encoder
+from fashion_keras.encoding.vectors import Rows, View, encode
+from fashion_keras.images.augment import CHANCES, Augmentation, augment_batch, get_augmentation
 from fashion_keras.images.decode import ImageSpec
 from fashion_keras.images.pipeline import Examples, for_training
+from fashion_keras.models.network import after
 from fashion_keras.training.balance import epoch_rows, smote
 
 Order = Callable[[int], NDArray[np.int64]]
@@ -95,24 +99,27 @@ class ImageFeed:
 
 @dataclass(frozen=True)
 class VectorFeed:
-    """Vectors of a frozen backbone, for the head alone.
+    """What the frozen part of a network says of each image, for the layers after it.
 
     Attributes:
         train, held_out: labelled images, for their codes and weights.
-        views [v, n, d] float32: v augmented views of each training image; every epoch takes one of them at random.
-        vectors [m, d] float32: of the validation images.
+        cut: the layer with which the frozen part ends.
+        views [v, n, ...]: its float32 outputs for v augmented views of each training image; every epoch takes one of
+            them at random.
+        vectors [m, ...]: for the validation images.
         sampling: see `Sampling`.
     """
 
     train: Examples
     held_out: Examples
-    views: NDArray[np.float32]
-    vectors: NDArray[np.float32]
+    cut: str
+    views: Rows | NDArray[np.float32]
+    vectors: Rows
     sampling: Sampling
 
     def learner(self, network: keras.Model) -> keras.Model:
-        """The head: it shares its layers with the network."""
-        return keras.Model(network.get_layer("pool").output, network.output)
+        """The layers after the cut."""
+        return after(network, self.cut)
 
     @property
     def steps(self) -> tuple[int, int]:
@@ -127,34 +134,45 @@ class VectorFeed:
             for epoch in epochs:
                 rows = order(epoch)
                 views = np.random.default_rng((self.sampling.seed, epoch)).integers(len(self.views), size=len(rows))
-                yield from self._batches(self.views[views, rows], self.train, rows)
+                for part in self._parts(len(rows)):
+                    yield self.views[views[part], rows[part]], *self._targets(self.train, rows[part])
 
         return self._dataset(batches)
 
     def validation(self) -> tf.data.Dataset:
         """See `Feed`."""
         rows = np.arange(len(self.held_out))
-        return self._dataset(lambda: self._batches(self.vectors, self.held_out, rows))
+        parts = self._parts(len(rows))
+        return self._dataset(
+            lambda: ((self.vectors[part], *self._targets(self.held_out, rows[part])) for part in parts)
+        )
 
-    def _batches(self, vectors: np.ndarray, examples: Examples, rows: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
-        targets = np.eye(self.sampling.classes, dtype=np.float32)[examples.codes[rows]]
-        for start in range(0, len(rows), self.sampling.batch_size):
-            part = slice(start, start + self.sampling.batch_size)
-            yield vectors[part], targets[part], examples.weights[rows[part]]
+    def _parts(self, count: int) -> list[slice]:
+        size = self.sampling.batch_size
+        return [slice(start, start + size) for start in range(0, count, size)]
+
+    def _targets(self, examples: Examples, rows: NDArray[np.int64]) -> tuple[np.ndarray, np.ndarray]:
+        return np.eye(self.sampling.classes, dtype=np.float32)[examples.codes[rows]], examples.weights[rows]
 
     def _dataset(self, batches: Callable[[], Iterator[tuple[np.ndarray, ...]]]) -> tf.data.Dataset:
-        shapes = ((None, self.vectors.shape[1]), (None, self.sampling.classes), (None,))
+        shapes = ((None, *self.vectors.shape[1:]), (None, self.sampling.classes), (None,))
         signature = tuple(tf.TensorSpec(shape, tf.float32) for shape in shapes)
         return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2)
 
 
 def augmented_views(augmentation: Augmentation, count: int, seed: int) -> list[View]:
-    """Return the views beside the plain one that make `count` in all; none without augmentation."""
+    """Return the views beside the plain one that make `count` in all; none without augmentation.
 
-    def change(number: int) -> Callable[[NDArray[np.float32], int], NDArray[np.float32]]:
-        return lambda pixels, place: augment_batch(
-            tf.constant(pixels), tf.constant([seed, number * 10**9 + place], tf.int64), augmentation
-        ).numpy()
+    What a view does to an image depends on the seed, the view's number and the name of the image's file.
+    """
+
+    def change(number: int) -> Callable[[NDArray[np.float32], Sequence[str]], NDArray[np.float32]]:
+        def augmented(pixels: NDArray[np.float32], paths: Sequence[str]) -> NDArray[np.float32]:
+            streams = ([seed, number, crc32(Path(path).name.encode())] for path in paths)
+            chances = np.stack([np.random.default_rng(stream).random(CHANCES, np.float32) for stream in streams])
+            return augment_batch(tf.constant(pixels), tf.constant(chances), augmentation).numpy()
+
+        return augmented
 
     count = 1 if augmentation == get_augmentation("none") else count
     return [
@@ -163,13 +181,12 @@ def augmented_views(augmentation: Augmentation, count: int, seed: int) -> list[V
     ]
 
 
-def encode_feed(network: keras.Model, feed: ImageFeed, views: list[View], runtime: str, precision: str) -> VectorFeed:
-    """Encode the images of a feed once per view: what `network`, in float32, says at its pooling layer."""
-    backbone = keras.Model(network.input, network.get_layer("pool").output, name=network.name)
-    encoder = compile_encoder(backbone, feed.image, runtime, precision)
-    vectors = np.stack([encode(feed.train.images, encoder, view) for view in (None, *views)])
-    train = feed.train
+def encode_feed(
+    feed: ImageFeed, encoder: Encoder, cut: str, parts: tuple[Catalog, Catalog], views: list[View]
+) -> VectorFeed:
+    """Encode the training and validation images of a feed, `parts`, with the part of a network that ends at `cut`."""
+    train, vectors = feed.train, Rows.stack([encode(parts[0], encoder, view).values for view in (None, *views)])
     if feed.sampling.balance == "smote":
-        vectors, codes = smote(vectors, train.codes, feed.sampling.seed)
+        vectors, codes = smote(np.asarray(vectors), train.codes, feed.sampling.seed)
         train = Examples((), codes, np.ones(len(codes), np.float32))
-    return VectorFeed(train, feed.held_out, vectors, encode(feed.held_out.images, encoder), feed.sampling)
+    return VectorFeed(train, feed.held_out, cut, vectors, encode(parts[1], encoder).values, feed.sampling)

@@ -1,9 +1,10 @@
 """The training loop: `Fit(...).run()` trains a network phase by phase and can be interrupted anywhere."""
 
 import logging
+import math
 import time
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ class Fit:
         strategy: the phases.
         block: the last layer that strategy last_block keeps frozen.
         pretrained: see `thaw`.
-        feed: training and validation batches, and the part of the network that takes them.
+        feeds: for each phase its training and validation batches, and the part of the network that takes them.
         folder: of the run; history.csv and checkpoint/ are written there after each epoch.
     """
 
@@ -49,7 +50,7 @@ class Fit:
     strategy: Strategy
     block: str
     pretrained: bool
-    feed: Feed
+    feeds: tuple[Feed, ...]
     folder: Path
 
     def run(self) -> list[dict[str, Any]]:
@@ -58,75 +59,69 @@ class Fit:
         progress = files.read()
         for number, epochs in enumerate(self._phase_epochs()):
             if number > progress.phase:
-                self.bare.load_weights(files.best)
                 progress = progress.next_phase()
-            if number == progress.phase and not progress.done:
-                self._run_phase(self.strategy.phases[number], epochs, progress, files)
-        self.bare.load_weights(files.best)
+            if number == progress.phase:
+                learner = self.feeds[number].learner(self.network)
+                if not progress.done:
+                    self._run_phase(learner, epochs, progress, files)
+                _bare(learner).load_weights(files.best)
         return progress.history
-
-    @cached_property
-    def learner(self) -> keras.Model:
-        """The part of the network that is fed."""
-        return self.feed.learner(self.network)
-
-    @cached_property
-    def bare(self) -> keras.Model:
-        """The learner's twin without optimizer: the best weights go from phase to phase, whatever was compiled."""
-        return keras.Model(self.learner.input, self.learner.output)
 
     def _phase_epochs(self) -> list[int]:
         shares = np.cumsum([phase.share for phase in self.strategy.phases])
         ends = np.rint(shares * (self.config.epochs or self.strategy.epochs)).astype(int)
         return np.maximum(np.diff(ends, prepend=0), 1).tolist()
 
-    def _run_phase(self, phase: Phase, epochs: int, progress: Progress, files: Checkpoints) -> None:
+    def _run_phase(self, learner: keras.Model, epochs: int, progress: Progress, files: Checkpoints) -> None:
+        phase, feed = self.strategy.phases[progress.phase], self.feeds[progress.phase]
         thawed = thaw(self.network, self.strategy, phase, self.block, self.pretrained)
         _tell(self.network, phase, thawed)
-        self._compile(phase, epochs)
+        self._compile(learner, phase, epochs, feed.steps[0])
         if progress.epoch > progress.start:
-            self.learner.load_weights(files.weights(progress))
+            learner.load_weights(files.weights(progress))
         before = _sample(self.network, thawed)
         last = progress.start + epochs
-        self.learner.fit(
+        learner.fit(
             # One epoch more than is used: Keras warns of a data set that ends.
-            self.feed.training(range(progress.epoch, last + 1)),
+            feed.training(range(progress.epoch, last + 1)),
             shuffle=False,
-            validation_data=self.feed.validation(),
-            validation_steps=self.feed.steps[1],
+            validation_data=feed.validation(),
+            validation_steps=feed.steps[1],
             initial_epoch=progress.epoch,
             epochs=last,
-            steps_per_epoch=self.feed.steps[0],
-            callbacks=self._callbacks(progress, phase, last, files),
+            steps_per_epoch=feed.steps[0],
+            callbacks=self._callbacks(_Keeper(_bare(learner), progress, phase.thaw, last, files, feed.steps[0])),
             verbose=0,
         )
         if np.array_equal(before, _sample(self.network, thawed)):
             raise AssertionError(f"phase {phase.thaw} was to train {thawed or 'the head'}, which did not move")
 
-    def _compile(self, phase: Phase, epochs: int) -> None:
+    def _compile(self, learner: keras.Model, phase: Phase, epochs: int, batches: int) -> None:
         rate = phase.learning_rate
         if self.config.learning_rate:
             # Later phases keep their proportion to the first.
             rate *= self.config.learning_rate / self.strategy.phases[0].learning_rate
         if self._schedule == "cosine":
-            warm = min(_WARM_UP_EPOCHS, epochs - 1) * self.feed.steps[0]
+            steps = math.ceil(batches / self.config.accumulate)
+            warm = min(_WARM_UP_EPOCHS, epochs - 1) * steps
             rate = keras.optimizers.schedules.CosineDecay(
-                rate / 20, epochs * self.feed.steps[0] - warm, 0.0, warmup_target=rate, warmup_steps=warm
+                rate / 20, epochs * steps - warm, 0.0, warmup_target=rate, warmup_steps=warm
             )
         optimizer = self._optimizer(rate)
         smoothing = self.config.label_smoothing
         smoothing = self.strategy.label_smoothing if smoothing is None else smoothing
         loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
         # XLA is ten times slower than oneDNN on a CPU.
-        self.learner.compile(optimizer, loss, weighted_metrics=["accuracy"], jit_compile=False)
-        self.learner.optimizer.build(self.learner.trainable_variables)
+        learner.compile(optimizer, loss, weighted_metrics=["accuracy"], jit_compile=False)
+        learner.optimizer.build(learner.trainable_variables)
 
     def _optimizer(self, rate: Any) -> keras.optimizers.Optimizer:  # noqa: ANN401 - a number or a schedule
         name = self.config.optimizer or self.strategy.optimizer
         decay = self.config.weight_decay
         if decay is None:
             decay = _ADAMW_DECAY if name == "adamw" else None
-        optimizer = _OPTIMIZERS[name](rate, weight_decay=decay)
+        several = self.config.accumulate if self.config.accumulate > 1 else None
+        optimizer = _OPTIMIZERS[name](rate, weight_decay=decay, gradient_accumulation_steps=several)
         if decay:
             optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
         return optimizer
@@ -135,14 +130,13 @@ class Fit:
     def _schedule(self) -> str:
         return self.config.schedule or self.strategy.schedule
 
-    def _callbacks(
-        self, progress: Progress, phase: Phase, last: int, files: Checkpoints
-    ) -> list[keras.callbacks.Callback]:
+    def _callbacks(self, keeper: "_Keeper") -> list[keras.callbacks.Callback]:
         callbacks = [_Reseed(self.config.seed), keras.callbacks.EarlyStopping(patience=self.config.patience)]
         if self._schedule == "plateau":
             callbacks.append(keras.callbacks.ReduceLROnPlateau(factor=0.1, patience=self.config.plateau_patience))
+        keeper.keep_count_of(callbacks)
         # Last, so that it saves what the others have counted.
-        return [*callbacks, _Keeper(self.bare, progress, phase.thaw, last, callbacks, files, self.feed.steps[0])]
+        return [*callbacks, keeper]
 
 
 class _Reseed(keras.callbacks.Callback):
@@ -163,19 +157,15 @@ class _Keeper(keras.callbacks.Callback):
     """Keep progress, weights and history after each epoch, and tell how it goes."""
 
     def __init__(
-        self,
-        bare: keras.Model,
-        progress: Progress,
-        phase: str,
-        last: int,
-        others: list[keras.callbacks.Callback],
-        files: Checkpoints,
-        steps: int,
+        self, bare: keras.Model, progress: Progress, phase: str, last: int, files: Checkpoints, steps: int
     ) -> None:
         super().__init__()
         self.bare, self.progress, self.phase, self.last, self.files = bare, progress, phase, last, files
-        self.counted = {type(other).__name__: other for other in others if type(other).__name__ in _COUNTERS}
         self.steps = steps
+        self.counted: dict[str, keras.callbacks.Callback] = {}
+
+    def keep_count_of(self, others: list[keras.callbacks.Callback]) -> None:
+        self.counted = {type(other).__name__: other for other in others if type(other).__name__ in _COUNTERS}
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         for name, counters in self.progress.counters.items():
@@ -213,6 +203,11 @@ class _Keeper(keras.callbacks.Callback):
             name: {key: _plain(getattr(other, key)) for key in _COUNTERS[name]} for name, other in self.counted.items()
         }
         self.files.write(self.model, self.progress)
+
+
+def _bare(learner: keras.Model) -> keras.Model:
+    """Return a learner's twin without optimizer: its file of best weights fits whatever was compiled."""
+    return keras.Model(learner.input, learner.output)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - a counter of Keras'

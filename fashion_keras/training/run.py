@@ -13,26 +13,25 @@ from typing import Any
 import keras
 import numpy as np
 
-from fashion_keras.catalog.tasks import get_task
 from fashion_keras.encoding.runtime import store_network
 from fashion_keras.evaluation import plots, reports
-from fashion_keras.images.augment import get_augmentation, without_colour
-from fashion_keras.images.pipeline import Examples, for_training
+from fashion_keras.images.pipeline import for_training
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.classifier import Classifier, ClassifierSpec, Predictions
-from fashion_keras.models.network import as_classifier, in_float32, save_network
+from fashion_keras.models.network import as_classifier, in_precision, save_network
 from fashion_keras.models.precision import policy
 from fashion_keras.models.weights import Origin, initialise
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.files import read_json, write_json, write_table
 from fashion_keras.support.progress import LogFile
-from fashion_keras.training.balance import class_weights
 from fashion_keras.training.checkpoints import Checkpoints
 from fashion_keras.training.config import TrainConfig
-from fashion_keras.training.feeds import Feed, ImageFeed, Sampling, augmented_views, encode_feed
+from fashion_keras.training.feeds import ImageFeed
 from fashion_keras.training.fit import Fit
+from fashion_keras.training.inputs import image_feed, phase_feeds
 from fashion_keras.training.prepare import Prepared, prepare
 from fashion_keras.training.strategies import get_strategy
+from fashion_keras.training.tune import SEARCHED, tune
 
 log = logging.getLogger("fashion_keras")
 
@@ -98,16 +97,18 @@ def _carry_out(config: TrainConfig, prepared: Prepared, folder: Path) -> Run:
         warnings = [*prepared.warnings, *([origin.warning] if origin.warning else [])]
         _warn(warnings)
         encoding = time.perf_counter()
-        job = _make_job(config, prepared, spec, network, origin, folder)
+        job = _make_job(config, prepared, network, origin, folder)
         encoding = time.perf_counter() - encoding
         history = job.run()
         plots.history(folder / "history.png", history)
-        network = in_float32(spec, job.network)
+        spec, network = replace(spec, head=job.config.head_row), in_precision(job.network, "float32")
         save_network(spec, network, folder)
         store_network(network, folder)
         predictions, seconds = _predict_test(as_classifier(spec, network), prepared)
         report = _report(config, prepared, origin, predictions, warnings)
         times = {"encode": encoding, "test": seconds, "total": time.perf_counter() - began}
+        if config.tune:
+            report["tuned"] = {"trials": config.tune, **{name: getattr(job.config, name) for name in SEARCHED}}
         report |= _speeds(job, history, len(prepared.split.test), times)
         reports.write_predictions(folder / "predictions.parquet", predictions)
         reports.draw(folder, predictions, prepared.catalog.paths[prepared.split.test], config.image)
@@ -136,29 +137,19 @@ def _first_network(config: TrainConfig, prepared: Prepared, folder: Path) -> tup
     return spec, network, _remember(folder, prepared, origin)
 
 
-def _make_job(
-    config: TrainConfig, prepared: Prepared, spec: ClassifierSpec, network: keras.Model, origin: Origin, folder: Path
-) -> Fit:
-    strategy, backbone, task = get_strategy(config.strategy_name), get_backbone(config.backbone), get_task(config.task)
-    train = _examples(prepared, prepared.split.train, config.balance)
-    validation = _examples(prepared, prepared.split.validation, "none")
-    augmentation = get_augmentation(config.augment)
-    augmentation = without_colour(augmentation) if task.colour else augmentation
-    sampling = Sampling(len(spec.classes), config.balance, config.batch_size, config.seed)
-    feed: Feed = ImageFeed(train, validation, sampling, config.image, augmentation, config.cache)
-    _draw_views(feed, folder)
-    if strategy.name == "frozen":
-        views = augmented_views(augmentation, config.views, config.seed)
-        feed = encode_feed(in_float32(spec, network), feed, views, config.runtime, config.precision)
-    return Fit(
+def _make_job(config: TrainConfig, prepared: Prepared, network: keras.Model, origin: Origin, folder: Path) -> Fit:
+    pictures = image_feed(config, prepared)
+    _draw_views(pictures, folder)
+    job = Fit(
         network=network,
         config=config,
-        strategy=strategy,
-        block=backbone.last_frozen(config.cut),
+        strategy=get_strategy(config.strategy_name),
+        block=get_backbone(config.backbone).last_frozen(config.cut),
         pretrained=origin.pretrained,
-        feed=feed,
+        feeds=phase_feeds(config, prepared, network, pictures),
         folder=folder,
     )
+    return tune(job) if config.tune else job
 
 
 def _remember(folder: Path, prepared: Prepared, origin: Origin) -> Origin:
@@ -182,14 +173,6 @@ def _remember(folder: Path, prepared: Prepared, origin: Origin) -> Origin:
     }
     write_json(path, values)
     return origin
-
-
-def _examples(prepared: Prepared, rows: np.ndarray, balance: str) -> Examples:
-    codes = prepared.labels.codes[rows]
-    weights = np.ones(len(rows), np.float32)
-    if balance == "class_weight":
-        weights = class_weights(codes, len(prepared.labels.classes))[codes]
-    return Examples(prepared.catalog.paths[rows], codes, weights)
 
 
 def _draw_views(feed: ImageFeed, folder: Path) -> None:
@@ -229,7 +212,8 @@ def _report(
 
 def _speeds(job: Fit, history: list[dict[str, Any]], tested: int, times: dict[str, float]) -> dict[str, Any]:
     times = {"train": sum(row["seconds"] for row in history), **times}
-    seen = len(history) * job.feed.steps[0] * job.config.batch_size
+    steps = {phase.thaw: feed.steps[0] for phase, feed in zip(job.strategy.phases, job.feeds, strict=True)}
+    seen = sum(steps[row["phase"]] for row in history) * job.config.batch_size
     return {
         "seconds": {name: round(value, 2) for name, value in times.items()},
         "images_per_second": {"train": round(seen / times["train"], 1), "test": round(tested / times["test"], 1)},

@@ -113,6 +113,30 @@ def thaw(network: "keras.Model", strategy: Strategy, phase: Phase, block: str, p
     return [layer.name for layer in trunk if layer.trainable and layer.weights]
 
 
+def frozen_end(network: "keras.Model", strategy: Strategy, phase: Phase, block: str) -> str | None:
+    """Return the layer with which the part of a network ends that stays as it is throughout a phase.
+
+    What comes after it depends on nothing but its output, so that can be computed once per image. Where the first
+    thawed layer stands among branches, it is the last layer before they part.
+
+    Args:
+        network, strategy, phase, block: as in `thaw`.
+
+    Returns:
+        the layer's name, or None when nothing with weights stays as it is.
+    """
+    layers = network.layers
+    makers = {id(layer.output): number for number, layer in enumerate(layers)}
+    readers = [0] * len(layers)
+    for number, layer in enumerate(layers):
+        for tensor in layer.input if isinstance(layer.input, list) else [layer.input]:
+            readers[makers[id(tensor)]] = number
+    first = _first_thawed([layer.name for layer in layers], strategy, phase, block)
+    ends = [number for number in range(first) if max(readers[:number], default=0) <= number]
+    learnt = [number for number in ends if any(layer.weights for layer in layers[: number + 1])]
+    return layers[learnt[-1]].name if learnt else None
+
+
 def _first_thawed(names: list[str], strategy: Strategy, phase: Phase, block: str) -> int:
     end = names.index("pool") + 1
     if phase.thaw == "last_n":

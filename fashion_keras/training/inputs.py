@@ -1,0 +1,91 @@
+"""What each phase of a run learns from: pictures, or what the frozen part of the network says of them."""
+
+import logging
+import shutil
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from fashion_keras.catalog.tasks import get_task
+from fashion_keras.encoding.encoder import compile_encoder
+from fashion_keras.images.augment import get_augmentation, without_colour
+from fashion_keras.images.pipeline import Examples
+from fashion_keras.models.backbones import get_backbone
+from fashion_keras.models.network import in_precision, up_to
+from fashion_keras.support.files import cache_folder
+from fashion_keras.training.balance import class_weights
+from fashion_keras.training.config import TrainConfig
+from fashion_keras.training.feeds import Feed, ImageFeed, Sampling, augmented_views, encode_feed
+from fashion_keras.training.prepare import Prepared
+from fashion_keras.training.strategies import Phase, frozen_end, get_strategy
+
+log = logging.getLogger("fashion_keras")
+
+# How much of the free disk the outputs of a trunk may take.
+_SHARE = 0.5
+
+
+def image_feed(config: TrainConfig, prepared: Prepared) -> ImageFeed:
+    """Return the pictures of a run's training and validation parts."""
+    augmentation = get_augmentation(config.augment)
+    return ImageFeed(
+        train=_examples(prepared, prepared.split.train, config.balance),
+        held_out=_examples(prepared, prepared.split.validation, "none"),
+        sampling=Sampling(len(prepared.labels.classes), config.balance, config.batch_size, config.seed),
+        image=config.image,
+        augmentation=without_colour(augmentation) if get_task(config.task).colour else augmentation,
+        cache=config.cache,
+    )
+
+
+def phase_feeds(config: TrainConfig, prepared: Prepared, network: keras.Model, pictures: ImageFeed) -> tuple[Feed, ...]:
+    """Return what each phase learns from.
+
+    Where a part of `network`, from its input on, stays as it is throughout a phase, it sees each picture once per view,
+    before the phase begins; unless `config.views` is 0 or its outputs would not fit on the disk.
+    """
+    return tuple(
+        _feed(config, prepared, network, pictures, phase) for phase in get_strategy(config.strategy_name).phases
+    )
+
+
+def _feed(config: TrainConfig, prepared: Prepared, network: keras.Model, pictures: ImageFeed, phase: Phase) -> Feed:
+    strategy, block = get_strategy(config.strategy_name), get_backbone(config.backbone).last_frozen(config.cut)
+    cut = frozen_end(network, strategy, phase, block) if config.views else None
+    if cut is None:
+        return pictures
+    trunk = up_to(in_precision(network, "float32"), cut)
+    views = augmented_views(pictures.augmentation, min(config.views, config.epochs or strategy.epochs), config.seed)
+    if cut != "pool" and not _fits(trunk, (1 + len(views)) * len(pictures.train) + len(pictures.held_out)):
+        return pictures
+    encoder = compile_encoder(
+        trunk, config.image, config.runtime, config.precision, "float32" if cut == "pool" else "float16"
+    )
+    parts = prepared.catalog.take(prepared.split.train), prepared.catalog.take(prepared.split.validation)
+    return encode_feed(pictures, encoder, cut, parts, views)
+
+
+def _fits(trunk: keras.Model, count: int) -> bool:
+    """Say how much disk a trunk's outputs for `count` pictures take in float16, and whether it is there."""
+    last = trunk.layers[-1].name
+    needed = count * 2 * int(np.prod(trunk.output.shape[1:]))
+    home = cache_folder()
+    home.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(home).free
+    log.info(
+        "the network up to %s sees %d pictures once: %.2f GB of %.0f GB free in %s",
+        last, count, needed / 1e9, free / 1e9, home,
+    )  # fmt: skip
+    if needed > _SHARE * free:
+        log.warning("too little free disk for that: the whole network sees them in every epoch")
+        return False
+    return True
+
+
+def _examples(prepared: Prepared, rows: NDArray[np.int64], balance: str) -> Examples:
+    codes = prepared.labels.codes[rows]
+    weights = np.ones(len(rows), np.float32)
+    if balance == "class_weight":
+        weights = class_weights(codes, len(prepared.labels.classes))[codes]
+    return Examples(prepared.catalog.paths[rows], codes, weights)
