@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # Changes when the same file would become other pixels.
 _DECODING = 1
-_SEGMENT = 256
+_SEGMENT = 128
 
 Change = Callable[[NDArray[np.float32], Sequence[str]], NDArray[np.float32]]
 

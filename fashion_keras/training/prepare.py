@@ -10,6 +10,8 @@ from fashion_keras.catalog.sources import SAMPLE, locate
 from fashion_keras.catalog.splits import Split, split, subsample
 from fashion_keras.catalog.tasks import Labels, get_task
 from fashion_keras.images.decode import check_images
+from fashion_keras.models.backbones import get_backbone
+from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.config import TrainConfig
 
@@ -63,6 +65,20 @@ def prepare(config: TrainConfig) -> Prepared:
     division = split(labels.codes, catalog.groups, labels.classes, config.split, config.seed)
     warnings = (SAMPLE_WARNING,) if sample else ()
     return Prepared(SAMPLE if sample else str(source), catalog, fingerprint, labels, division, warnings)
+
+
+def first_spec(config: TrainConfig, labels: Labels) -> ClassifierSpec:
+    """Return what a run's network is built from."""
+    return ClassifierSpec(
+        backbone=config.backbone,
+        image=config.image,
+        scaling=config.scaling or get_backbone(config.backbone).scaling,
+        head=config.head_row,
+        task=config.task,
+        classes=labels.classes,
+        paths=labels.paths,
+        cut=config.cut,
+    )
 
 
 def _check(catalog: Catalog, labels: Labels) -> tuple[Catalog, Labels]:

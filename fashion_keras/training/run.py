@@ -29,7 +29,7 @@ from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.feeds import ImageFeed
 from fashion_keras.training.fit import Fit
 from fashion_keras.training.inputs import image_feed, phase_feeds
-from fashion_keras.training.prepare import Prepared, prepare
+from fashion_keras.training.prepare import Prepared, first_spec, prepare
 from fashion_keras.training.strategies import get_strategy
 from fashion_keras.training.tune import SEARCHED, tune
 
@@ -120,16 +120,7 @@ def _carry_out(config: TrainConfig, prepared: Prepared, folder: Path) -> Run:
 
 
 def _first_network(config: TrainConfig, prepared: Prepared, folder: Path) -> tuple[ClassifierSpec, keras.Model, Origin]:
-    spec = ClassifierSpec(
-        backbone=config.backbone,
-        image=config.image,
-        scaling=config.scaling or get_backbone(config.backbone).scaling,
-        head=config.head_row,
-        task=config.task,
-        classes=prepared.labels.classes,
-        paths=prepared.labels.paths,
-        cut=config.cut,
-    )
+    spec = first_spec(config, prepared.labels)
     keras.utils.set_random_seed(config.seed)
     scratch = get_strategy(config.strategy_name).from_scratch
     weights = "none" if scratch and config.weights == "auto" else config.weights

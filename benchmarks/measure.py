@@ -1,0 +1,61 @@
+"""What the benchmarks share: sides that take turns, medians, the machine, one way to print."""
+
+import json
+import os
+import platform
+import re
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+_VERSIONS = ("tensorflow", "keras", "openvino", "numpy", "pillow")
+
+
+def seconds(sides: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Return the median seconds of each side over `rounds`, the sides taking turns; a first round does not count."""
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for number in range(rounds + 1):
+        for name, side in sides.items():
+            began = time.perf_counter()
+            side()
+            if number:
+                times[name].append(time.perf_counter() - began)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def tell(claim: str, rows: list[dict[str, Any]], out: Path | None) -> None:
+    """Print rows as a table; also write them, with the machine, as JSON when `out` is given."""
+    print(claim)
+    print("| " + " | ".join(rows[0]) + " |")
+    print("|" + "---|" * len(rows[0]))
+    for row in rows:
+        print("| " + " | ".join(_plain(value) for value in row.values()) + " |")
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps({"claim": claim, "machine": machine(), "rows": rows}, indent=2) + "\n")
+
+
+def machine() -> dict[str, Any]:
+    """Describe processor, memory, operating system and versions."""
+    info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").is_file() else ""
+    model = re.search(r"model name\s*: (.*)", info)
+    flags = set(re.findall(r"\b(avx2|avx512f|avx512_bf16|amx_bf16)\b", info))
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "processor": model[1] if model else platform.processor(),
+        "cores": os.cpu_count(),
+        "instructions": sorted(flags),
+        "memory_GiB": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "system": platform.platform(terse=True),
+        "versions": {name: version(name) for name in _VERSIONS},
+    }
+
+
+def _plain(value: object) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

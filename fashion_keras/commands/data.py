@@ -1,0 +1,59 @@
+"""data describe, data download, data sample."""
+
+import argparse
+from pathlib import Path
+
+from fashion_keras.commands.shared import Commands, Parser, print_counts, print_json
+
+
+def add(commands: Commands) -> None:
+    """Add data describe, data download and data sample."""
+    parser = commands.add_parser("data", help="describe, download or draw a catalogue")
+    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION", parser_class=Parser)
+    describe = actions.add_parser("describe", help="count and draw what a catalogue holds")
+    describe.add_argument("data", metavar="DIR", help="a catalogue, or 'sample'")
+    describe.add_argument(
+        "--out", metavar="DIR", type=Path, default=Path("runs/describe"), help="folder of the figures"
+    )
+    describe.add_argument("--json", action="store_true", help="print one JSON object")
+    describe.set_defaults(command=_describe)
+    download = actions.add_parser("download", help="get the Kaggle set into data/")
+    download.add_argument("--large", action="store_true", help="the full-size pictures, 25 GB")
+    download.set_defaults(command=_download)
+    sample = actions.add_parser("sample", help="draw the sample catalogue and print its folder")
+    sample.set_defaults(command=_sample)
+
+
+def _describe(options: argparse.Namespace) -> None:
+    from fashion_keras.catalog.products import read_catalog
+    from fashion_keras.catalog.sources import locate
+    from fashion_keras.evaluation.describe import describe
+
+    description = describe(read_catalog(locate(options.data)[0]), options.out)
+    if options.json:
+        print_json(description)
+        return
+    for name in ("inputs", "products", "rejected", "repaired", "shared_titles"):
+        print(f"{name.replace('_', ' '):16}{description[name]:>8}")
+    for name in ("reasons", "missing", "sizes"):
+        print(f"{name}:")
+        print_counts(description[name])
+    for task, classes in description["tasks"].items():
+        print(f"{task}: {len(classes)} classes")
+        print_counts(classes)
+    print(f"figures in {options.out}")
+
+
+def _download(options: argparse.Namespace) -> None:
+    from fashion_keras.catalog.products import read_catalog
+    from fashion_keras.catalog.sources import download
+
+    folder = download(options.large)
+    catalog = read_catalog(folder)
+    print(f"{folder}: {len(catalog)} products, {len(catalog.rejected)} rows and files set aside")
+
+
+def _sample(_: argparse.Namespace) -> None:
+    from fashion_keras.catalog.sources import SAMPLE, locate
+
+    print(locate(SAMPLE)[0])

@@ -1,0 +1,28 @@
+"""features ls, features rm."""
+
+import argparse
+
+from fashion_keras.commands.shared import Commands, Parser
+
+
+def add(commands: Commands) -> None:
+    """Add features ls and features rm."""
+    parser = commands.add_parser("features", help="show or clear the cached vectors")
+    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION", parser_class=Parser)
+    actions.add_parser("ls", help="list what is cached").set_defaults(command=_list_features)
+    actions.add_parser("rm", help="remove all of it").set_defaults(command=_remove_features)
+
+
+def _list_features(_: argparse.Namespace) -> None:
+    from fashion_keras.encoding.vectors import stored
+
+    for entry in stored():
+        size = f"{entry['image']['height']}x{entry['image']['width']}"
+        made = f"{entry['network']} {size} {entry['runtime']} {entry['precision']}"
+        print(f"{entry['vectors']:>8} vectors {entry['bytes'] / 2**20:>8.1f} MB  {made}  {entry['view']}")
+
+
+def _remove_features(_: argparse.Namespace) -> None:
+    from fashion_keras.encoding.vectors import clear
+
+    print(f"{clear() / 2**20:.1f} MB freed")

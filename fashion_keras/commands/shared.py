@@ -1,0 +1,75 @@
+"""What commands share: flags from the fields of `TrainConfig`, ways to print."""
+
+import argparse
+import json
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any, NoReturn, TypeAlias
+
+from fashion_keras.support.errors import InputError
+from fashion_keras.training.config import TrainConfig, field_type
+
+OPTIONS = tuple(option.name for option in fields(TrainConfig))
+
+# What `add_subparsers` returns; argparse has no public name for it.
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors about arguments are one line, as all our errors are."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what `main` prints."""
+        raise InputError(f"{message} (see {self.prog} --help)")
+
+
+def add_options(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
+    """Add a flag for each of these fields of `TrainConfig`."""
+    for option in fields(TrainConfig):
+        if option.name not in names:
+            continue
+        flag = f"--{option.name.replace('_', '-')}"
+        about = option.metadata["about"]
+        if option.default is not None and option.default != "" and option.default is not False:
+            about += f" (default: {option.default})"
+        settings: dict[str, Any] = {"help": about, "default": argparse.SUPPRESS}
+        if field_type(option.name) is bool:
+            parser.add_argument(flag, action="store_true", **settings)
+            continue
+        metavar = option.metadata["metavar"] or "|".join(option.metadata["choices"])
+        if option.metadata["choices"] and option.metadata["metavar"]:
+            settings["help"] = f"{about}: {', '.join(option.metadata['choices'])}"
+        parser.add_argument(flag, type=field_type(option.name), metavar=metavar, **settings)
+
+
+def given(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the values of `TrainConfig`'s fields that were given as flags."""
+    return {name: value for name, value in vars(options).items() if name in OPTIONS}
+
+
+def start_tensorflow() -> None:
+    """Show the log, and import TensorFlow without its chatter."""
+    from fashion_keras.support.progress import log_to_console
+    from fashion_keras.support.quiet import import_tensorflow
+
+    log_to_console()
+    import_tensorflow()
+
+
+def with_interval(test: dict[str, Any]) -> str:
+    """Write an accuracy with its interval."""
+    low, high = test["accuracy_ci95"]
+    return f"{test['accuracy']:.3f} (95 % between {low:.3f} and {high:.3f})"
+
+
+def print_counts(counts: dict[str, int], most: int = 8) -> None:
+    """Print the first `most` counts, and the sum of the others."""
+    for name, count in list(counts.items())[:most]:
+        print(f"  {count:>8}  {name}")
+    if len(counts) > most:
+        print(f"  {sum(list(counts.values())[most:]):>8}  in {len(counts) - most} more")
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """Print one JSON object on one line."""
+    print(json.dumps(value, ensure_ascii=False, allow_nan=False))
