@@ -170,36 +170,3 @@ def test_a_folder_that_is_not_empty_is_left_alone(tiny_config, tmp_path):
     with pytest.raises(InputError, match=r"not an empty folder.*--resume"):
         train(replace(tiny_config, out=str(tmp_path)))
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
-
-
-def test_a_frozen_backbone_is_used_once(run, tiny_config, tmp_path, monkeypatch):
-    """The second task on the same network finds its vectors; and the head, put back, is the network's own."""
-    from fashion_keras.encoding.vectors import stored
-
-    monkeypatch.setenv("FASHION_KERAS_CACHE", str(tmp_path / "cache"))
-    config = replace(
-        tiny_config, strategy="frozen", weights=str(run.folder), epochs=3, augment="none", out=str(tmp_path / "a")
-    )
-    first = train(config)
-    (entry,) = stored()
-    assert entry["vectors"] == first.report["counts"]["train"] + first.report["counts"]["validation"]
-    assert first.report["test"]["accuracy"] >= run.report["test"]["accuracy"] - 0.1
-    second = train(replace(config, weights=str(run.folder), epochs=4, out=str(tmp_path / "b")))
-    assert stored() == [entry]
-    assert history(second.folder)[:3] == history(first.folder)
-
-
-def test_augmented_views_are_encoded_beside_the_plain_one(run, tiny_config, tmp_path, monkeypatch):
-    from fashion_keras.encoding.vectors import stored
-
-    monkeypatch.setenv("FASHION_KERAS_CACHE", str(tmp_path / "cache"))
-    config = replace(
-        tiny_config, strategy="frozen", weights=str(run.folder), epochs=1, views=3, out=str(tmp_path / "r")
-    )
-    counts = train(config).report["counts"]
-    assert len(stored()) == 3
-    entries = {entry["view"] == "plain": entry["vectors"] for entry in stored()}
-    assert entries == {True: counts["train"] + counts["validation"], False: counts["train"]}
-    balanced = train(replace(config, balance="smote", out=str(tmp_path / "balanced")))
-    assert balanced.report["counts"] == counts
-    assert len(stored()) == 3

@@ -177,7 +177,8 @@ def _write(folder: Path, names: list[str], values: NDArray[np.floating]) -> None
 
 def _held(folder: Path) -> dict[Path, list[str]]:
     """Return what a folder holds: segment -> the images in it."""
-    manifests = sorted(path for path in folder.glob("*.json") if path.name != "about.json")
+    # A name with a dot in front is a file that was being written when its process was killed.
+    manifests = sorted(path for path in folder.glob("[!.]*.json") if path.name != "about.json")
     return {path.with_suffix(".npy"): json.loads(path.read_text(encoding="utf-8")) for path in manifests}
 
 
@@ -191,7 +192,7 @@ def _read(folder: Path, keys: list[str]) -> Rows:
 def _open(path: Path, count: int) -> NDArray[np.floating]:
     try:
         values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path}: damaged ({error}); run `fashion-keras features rm`") from None
     if len(values) != count:
         raise InputError(f"{path}: does not match its .json; run `fashion-keras features rm`")

@@ -60,8 +60,13 @@ class LogFile:
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
 
     def __enter__(self) -> None:
-        logging.getLogger("fashion_keras").addHandler(self._handler)
+        log = logging.getLogger("fashion_keras")
+        self._level = log.level
+        log.setLevel(logging.INFO)
+        log.addHandler(self._handler)
 
     def __exit__(self, *_: object) -> None:
-        logging.getLogger("fashion_keras").removeHandler(self._handler)
+        log = logging.getLogger("fashion_keras")
+        log.setLevel(self._level)
+        log.removeHandler(self._handler)
         self._handler.close()

@@ -1,7 +1,6 @@
 """The training loop: `Fit(...).run()` trains a network phase by phase and can be interrupted anywhere."""
 
 import logging
-import math
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import Bar
 from fashion_keras.training.checkpoints import Checkpoints, Progress, save_weights
 from fashion_keras.training.config import TrainConfig
@@ -57,7 +57,7 @@ class Fit:
         """Train to the weights of lowest validation loss and return the history, going on from a checkpoint."""
         files = Checkpoints(self.folder)
         progress = files.read()
-        for number, epochs in enumerate(self._phase_epochs()):
+        for number, epochs in enumerate(self.strategy.phase_epochs(self.config.epochs)):
             if number > progress.phase:
                 progress = progress.next_phase()
             if number == progress.phase:
@@ -67,15 +67,12 @@ class Fit:
                 _bare(learner).load_weights(files.best)
         return progress.history
 
-    def _phase_epochs(self) -> list[int]:
-        shares = np.cumsum([phase.share for phase in self.strategy.phases])
-        ends = np.rint(shares * (self.config.epochs or self.strategy.epochs)).astype(int)
-        return np.maximum(np.diff(ends, prepend=0), 1).tolist()
-
     def _run_phase(self, learner: keras.Model, epochs: int, progress: Progress, files: Checkpoints) -> None:
         phase, feed = self.strategy.phases[progress.phase], self.feeds[progress.phase]
         thawed = thaw(self.network, self.strategy, phase, self.block, self.pretrained)
         _tell(self.network, phase, thawed)
+        if self.config.accumulate > feed.steps[0]:
+            raise InputError(f"--accumulate is at most the {feed.steps[0]} batches of an epoch")
         self._compile(learner, phase, epochs, feed.steps[0])
         if progress.epoch > progress.start:
             learner.load_weights(files.weights(progress))
@@ -102,10 +99,10 @@ class Fit:
             # Later phases keep their proportion to the first.
             rate *= self.config.learning_rate / self.strategy.phases[0].learning_rate
         if self._schedule == "cosine":
-            steps = math.ceil(batches / self.config.accumulate)
-            warm = min(_WARM_UP_EPOCHS, epochs - 1) * steps
+            # Counted in batches, accumulated or not, as Keras does.
+            warm = min(_WARM_UP_EPOCHS, epochs - 1) * batches
             rate = keras.optimizers.schedules.CosineDecay(
-                rate / 20, epochs * steps - warm, 0.0, warmup_target=rate, warmup_steps=warm
+                rate / 20, epochs * batches - warm, 0.0, warmup_target=rate, warmup_steps=warm
             )
         optimizer = self._optimizer(rate)
         smoothing = self.config.label_smoothing

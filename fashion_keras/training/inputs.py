@@ -45,18 +45,20 @@ def phase_feeds(config: TrainConfig, prepared: Prepared, network: keras.Model, p
     Where a part of `network`, from its input on, stays as it is throughout a phase, it sees each picture once per view,
     before the phase begins; unless `config.views` is 0 or its outputs would not fit on the disk.
     """
-    return tuple(
-        _feed(config, prepared, network, pictures, phase) for phase in get_strategy(config.strategy_name).phases
-    )
+    strategy = get_strategy(config.strategy_name)
+    phases = zip(strategy.phases, strategy.phase_epochs(config.epochs), strict=True)
+    return tuple(_feed(config, prepared, network, pictures, phase, epochs) for phase, epochs in phases)
 
 
-def _feed(config: TrainConfig, prepared: Prepared, network: keras.Model, pictures: ImageFeed, phase: Phase) -> Feed:
+def _feed(
+    config: TrainConfig, prepared: Prepared, network: keras.Model, pictures: ImageFeed, phase: Phase, epochs: int
+) -> Feed:
     strategy, block = get_strategy(config.strategy_name), get_backbone(config.backbone).last_frozen(config.cut)
     cut = frozen_end(network, strategy, phase, block) if config.views else None
     if cut is None:
         return pictures
     trunk = up_to(in_precision(network, "float32"), cut)
-    views = augmented_views(pictures.augmentation, min(config.views, config.epochs or strategy.epochs), config.seed)
+    views = augmented_views(pictures.augmentation, min(config.views, epochs), config.seed)
     if cut != "pool" and not _fits(trunk, (1 + len(views)) * len(pictures.train) + len(pictures.held_out)):
         return pictures
     encoder = compile_encoder(

@@ -48,6 +48,18 @@ class Strategy:
         """Whether first weights are not wanted."""
         return self.name == "scratch"
 
+    def phase_epochs(self, epochs: int | None) -> list[int]:
+        """Divide `epochs`, or the default, among the phases; each gets one at least.
+
+        >>> get_strategy("frozen+full").phase_epochs(9)
+        [3, 6]
+        """
+        ends = [
+            round(sum(phase.share for phase in self.phases[: number + 1]) * (epochs or self.epochs))
+            for number in range(len(self.phases))
+        ]
+        return [max(end - start, 1) for start, end in zip([0, *ends], ends, strict=False)]
+
 
 STRATEGIES = (
     Strategy("frozen", (Phase("head", 1.0, 1e-3),), epochs=40),

@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ import numpy as np
 
 from fashion_keras.models.network import with_head
 from fashion_keras.support.files import write_table
-from fashion_keras.training.checkpoints import Checkpoints
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.fit import Fit
 
@@ -31,12 +31,12 @@ def tune(job: Fit) -> Fit:
     for number in range(len(rows), job.config.tune):
         options = draw(job.config, number)
         history = _with(job, options, job.folder / "tune").run()
-        Checkpoints(job.folder / "tune").clear()
+        # Before it counts as finished: the next trial must not find its checkpoints.
+        shutil.rmtree(job.folder / "tune")
         best = min(history, key=lambda row: row["val_loss"])
         rows.append({"trial": number, **options, "epochs": len(history), "val_accuracy": best["val_accuracy"]})
         write_table(table, list(rows[0]), rows)
         log.info("trial %d/%d  val accuracy %.3f  %s", number + 1, job.config.tune, best["val_accuracy"], options)
-    (job.folder / "tune" / "history.csv").unlink(missing_ok=True)
     chosen = max(range(len(rows)), key=lambda number: float(rows[number]["val_accuracy"]))
     return _with(job, draw(job.config, chosen), job.folder)
 

@@ -11,7 +11,7 @@ from fashion_keras.encoding.runtime import least_cosine, probe
 from fashion_keras.images.decode import ImageSpec
 from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.heads import Head
-from fashion_keras.models.network import build_network
+from fashion_keras.models.network import build_network, up_to
 from fashion_keras.support.errors import InputError
 
 SPEC = ClassifierSpec("custom_cnn", ImageSpec(32, 32), "tf", Head("plain"), "t", ("a", "b"), ("a", "b"))
@@ -33,8 +33,26 @@ def test_each_precision_agrees_with_keras(backbone, precision, agreement):
 
 
 def test_tensorflow_is_keras_itself(backbone):
-    encoder = compile_encoder(backbone, SPEC.image, "tensorflow")
+    encoder = compile_encoder(backbone, SPEC.image, "tensorflow", "float32")
     np.testing.assert_array_equal(encoder.forward(PIXELS), backbone.predict_on_batch(PIXELS))
+
+
+def test_tensorflow_computes_in_mixed_precision_where_asked(backbone):
+    encoder = compile_encoder(backbone, SPEC.image, "tensorflow", "bfloat16")
+    assert (encoder.runtime, encoder.precision) == ("tensorflow", "bfloat16")
+    said, reference = encoder.forward(PIXELS), backbone.predict_on_batch(PIXELS)
+    assert said.dtype == np.float32
+    assert 0.9995 <= least_cosine(said, reference) < 1
+
+
+@pytest.mark.parametrize("stage", ["stage2_out", "stage4_out"])
+def test_a_cut_at_any_stage_agrees_with_keras(backbone, stage):
+    trunk = up_to(backbone, stage)
+    encoder = compile_encoder(trunk, SPEC.image, "openvino", "float32", "float16")
+    said, reference = encoder.forward(PIXELS), trunk.predict_on_batch(PIXELS)
+    assert said.shape == reference.shape == (20, *trunk.output.shape[1:])
+    assert least_cosine(said, reference) >= 0.999999
+    assert encoder.storage == "float16"
 
 
 def test_fingerprints_tell_weights_precisions_and_runtimes_apart(backbone):
@@ -49,9 +67,12 @@ def test_fingerprints_tell_weights_precisions_and_runtimes_apart(backbone):
     assert compile_encoder(backbone, SPEC.image, "tensorflow").fingerprint == encoders[2].fingerprint
 
 
-def test_a_network_that_does_not_agree_falls_back(backbone, monkeypatch):
+def test_a_network_that_does_not_agree_falls_back(backbone, monkeypatch, caplog):
     monkeypatch.setattr("fashion_keras.encoding.encoder.PARITY", {"float32": 1.1, "bfloat16": 1.1})
-    assert compile_encoder(backbone, SPEC.image).runtime == "tensorflow"
+    encoder = compile_encoder(backbone, SPEC.image)
+    assert (encoder.runtime, encoder.precision) == ("tensorflow", "float32")
+    assert "differs from Keras" in caplog.text
+    np.testing.assert_array_equal(encoder.forward(PIXELS), backbone.predict_on_batch(PIXELS))
 
 
 def test_without_openvino(backbone, monkeypatch):

@@ -3,15 +3,17 @@
 from dataclasses import replace
 
 import keras
+import numpy as np
 import pytest
 
+from fashion_keras.encoding.runtime import probe
 from fashion_keras.images.decode import ImageSpec
-from fashion_keras.models.backbones import get_backbone
+from fashion_keras.models.backbones import BACKBONES, get_backbone
 from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.heads import Head
-from fashion_keras.models.network import build_network
+from fashion_keras.models.network import after, build_network, up_to
 from fashion_keras.support.errors import InputError
-from fashion_keras.training.strategies import get_strategy, thaw
+from fashion_keras.training.strategies import frozen_end, get_strategy, thaw
 
 SPEC = ClassifierSpec("custom_cnn", ImageSpec(32, 32), "tf", Head("plain"), "gender", ("a", "b"), ("a", "b"))
 
@@ -63,3 +65,58 @@ def test_more_layers_than_there_are():
 def test_two_phases():
     assert thawed("frozen+full", phase=0)[1] == []
     assert "stage1_conv1" in thawed("frozen+full", phase=1)[1]
+
+
+def end(name, backbone="custom_cnn", phase=0):
+    row = get_backbone(backbone)
+    network = build_network(replace(SPEC, backbone=backbone, image=ImageSpec(row.minimum, row.minimum)))
+    strategy = get_strategy(name)
+    return network, frozen_end(network, strategy, strategy.phases[phase], row.last_frozen())
+
+
+@pytest.mark.parametrize(
+    ("name", "phase", "expected"),
+    [("frozen", 0, "pool"), ("frozen+full", 0, "pool"), ("frozen+full", 1, None), ("full", 0, None)],
+)
+def test_what_stays_as_it_is_ends_before_what_learns(name, phase, expected):
+    assert end(name, phase=phase)[1] == expected
+
+
+def test_li2020s_last_five_layers_stand_on_block5_conv1():
+    assert end("last_n:5", "vgg19")[1] == "block5_conv1"
+
+
+def test_nothing_stays_when_all_layers_learn():
+    assert end("last_n:24", "vgg_like")[1] is not None
+    layers = len(build_network(replace(SPEC, backbone="vgg_like")).layers)
+    assert end(f"last_n:{layers - 3}", "vgg_like")[1] is None
+
+
+def test_among_branches_it_is_the_layer_before_they_part():
+    """Inception's last 20 layers begin inside of the block that follows mixed9."""
+    assert end("last_n:20", "inception_v3")[1] == "mixed9"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [pytest.param(row, marks=() if row.name in ("custom_cnn", "resnet50") else pytest.mark.slow) for row in BACKBONES],
+    ids=lambda row: row.name,
+)
+def test_the_two_halves_are_the_network(row):
+    network, cut = end("last_block", row.name)
+    assert cut == row.last_frozen()
+    pixels = probe(network.input.shape[1:], 4)
+    whole = network.predict_on_batch(pixels)
+    halves = after(network, cut).predict_on_batch(up_to(network, cut).predict_on_batch(pixels))
+    np.testing.assert_allclose(halves, whole, atol=1e-4)
+
+
+@pytest.mark.parametrize("head", [Head("plain"), Head("deep", pooling="max", normalise=True, dense=(16,), dropout=0.5)])
+def test_a_head_trained_on_vectors_is_the_networks_own(head):
+    network = build_network(replace(SPEC, head=head))
+    pixels = probe((32, 32, 3), 16)
+    vectors = up_to(network, "pool").predict_on_batch(pixels)
+    assert vectors.shape == (16, 512)
+    np.testing.assert_allclose(
+        after(network, "pool").predict_on_batch(vectors), network.predict_on_batch(pixels), atol=1e-4
+    )
