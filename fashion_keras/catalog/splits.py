@@ -57,7 +57,9 @@ def subsample(codes: Integers, groups: Integers, limit: int, seed: int = 0) -> I
     if limit >= len(codes):
         return np.arange(len(codes))
     majority = _majority_class(codes, groups)
-    order = np.random.default_rng(seed).permutation(len(majority))
+    # As in `allot`, a group's place in line does not depend on the others; another line than there, or a sample would
+    # take its products from the test part.
+    order = np.argsort(np.random.default_rng((seed, 1)).random(len(majority)))
     sizes = np.bincount(groups)
     kept = []
     for code in np.unique(codes):
@@ -71,22 +73,26 @@ def subsample(codes: Integers, groups: Integers, limit: int, seed: int = 0) -> I
 def allot(codes: Integers, groups: Integers, fractions: Sequence[float], seed: int) -> Integers:
     """Give each row a part 0..p-1 in about those fractions per class, a group never divided.
 
-    Groups come in random order, each to the part that is furthest below its share of the class; the last groups of
-    a class go to parts that are still empty, so that every part has every class where there are enough groups.
+    Every group has a place in line that depends on the seed and its number alone; the last part takes its fraction of
+    a class from the head of the line, the first from its end. So another task on the same catalogue divides it almost
+    alike: what is known of the training images serves again, and hardly a test image was seen in training for the
+    other. A part has at least one group of a class where there are enough.
     """
     classes = _majority_class(codes, groups)
-    order = np.random.default_rng(seed).permutation(len(classes))
+    line = np.random.default_rng(seed).random(len(classes))
     sizes = np.bincount(groups)
     part_of_group = np.zeros(len(classes), dtype=np.int64)
     for code in np.unique(codes):
-        members = order[classes[order] == code]
-        need = np.array(fractions) * sizes[members].sum()
-        empty = np.ones(len(fractions), dtype=bool)
-        for left, group in zip(range(len(members), 0, -1), members, strict=True):
-            part = int(np.argmax(np.where(empty, need, -np.inf) if left <= empty.sum() else need))
-            part_of_group[group] = part
-            need[part] -= sizes[group]
-            empty[part] = False
+        members = np.flatnonzero(classes == code)
+        members = members[np.argsort(line[members])]
+        filled = np.cumsum(sizes[members]) / sizes[members].sum()
+        start = 0
+        for part in range(len(fractions) - 1, 0, -1):
+            # The end nearest to the fraction, one group further than the start, and one group left for each other part.
+            end = 1 + int(np.argmin(np.abs(filled - sum(fractions[part:]))))
+            end = max(min(end, len(members) - part), start + 1)
+            part_of_group[members[start:end]] = part
+            start = end
     return part_of_group[groups]
 
 

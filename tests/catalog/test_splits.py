@@ -53,6 +53,15 @@ def test_same_seed_same_split_other_seed_another():
     assert split(codes, groups, NAMES, seed=3).test.tolist() != split(codes, groups, NAMES, seed=4).test.tolist()
 
 
+def test_another_task_divides_the_same_catalogue_almost_alike():
+    """The same titles under other labels, a tenth of the products unlabelled: few change sides."""
+    codes, groups = catalogue()
+    labelled = np.random.default_rng(1).random(len(codes)) < 0.9
+    other = groups[labelled] % 2
+    tests = groups[split(codes, groups, NAMES).test], groups[labelled][split(other, groups[labelled], NAMES[:2]).test]
+    assert np.isin(tests[1], tests[0]).mean() > 0.9
+
+
 def test_three_titles_reach_all_three_parts():
     codes = np.array([0] * 30 + [1] * 3)
     parts = split(codes, np.arange(33), NAMES[:2])
