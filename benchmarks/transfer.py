@@ -20,7 +20,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import keras
 import numpy as np
-import tensorflow as tf
+import plain
 from measure import tell
 
 from fashion_keras import TrainConfig
@@ -115,43 +115,25 @@ def _plain(config: TrainConfig, prepared: Prepared) -> np.ndarray:
     rate = config.learning_rate or strategy.phases[0].learning_rate
     optimizer = keras.optimizers.get({"class_name": config.optimizer or "adam", "config": {"learning_rate": rate}})
     network.compile(optimizer, keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=False)
-    train, held_out = (_batches(config, prepared, part) for part in ("train", "validation"))
+    targets = np.eye(len(prepared.labels.classes), dtype=np.float32)[prepared.labels.codes]
+    parts = {name: getattr(prepared.split, name) for name in ("train", "validation")}
+    train, held_out = (
+        plain.batches(
+            prepared.catalog.paths[rows],
+            targets[rows],
+            config.image,
+            config.batch_size,
+            get_augmentation(config.augment) if name == "train" else None,
+            shuffle=name == "train",
+        )
+        for name, rows in parts.items()
+    )
     with tempfile.TemporaryDirectory() as folder:
         best = keras.callbacks.ModelCheckpoint(f"{folder}/best.weights.h5", save_best_only=True, save_weights_only=True)
         network.fit(train, shuffle=False, validation_data=held_out, epochs=config.epochs, callbacks=[best], verbose=0)
         network.load_weights(f"{folder}/best.weights.h5")
-    codes = prepared.labels.codes[prepared.split.validation]
+    codes = prepared.labels.codes[parts["validation"]]
     return network.predict(held_out, verbose=0).argmax(axis=1) == codes
-
-
-def _batches(config: TrainConfig, prepared: Prepared, part: str) -> tf.data.Dataset:
-    rows, size = getattr(prepared.split, part), (config.image.height, config.image.width)
-    targets = np.eye(len(prepared.labels.classes), dtype=np.float32)[prepared.labels.codes[rows]]
-    data = tf.data.Dataset.from_tensor_slices((prepared.catalog.paths[rows].tolist(), targets))
-    data = data.shuffle(len(rows)) if part == "train" else data
-
-    def load(path: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        picture = tf.io.decode_jpeg(tf.io.read_file(path), 3, dct_method="INTEGER_ACCURATE")
-        return tf.ensure_shape(tf.image.resize(picture, size), (*size, 3)), target
-
-    data = data.map(load, num_parallel_calls=tf.data.AUTOTUNE).batch(config.batch_size)
-    if part == "train":
-        layers = _augmentation(config)
-        data = data.map(lambda pixels, target: (layers(pixels, training=True), target), tf.data.AUTOTUNE)
-    return data.prefetch(tf.data.AUTOTUNE)
-
-
-def _augmentation(config: TrainConfig) -> keras.Sequential:
-    views = get_augmentation(config.augment)
-    layers = [
-        keras.layers.RandomFlip("horizontal"),
-        keras.layers.RandomRotation(views.rotation / 360, fill_mode="nearest"),
-        keras.layers.RandomTranslation(views.shift_y, views.shift_x, fill_mode="nearest"),
-        keras.layers.RandomZoom(views.zoom, views.zoom, fill_mode="nearest"),
-    ]
-    if views.brightness:
-        layers += [keras.layers.RandomBrightness(views.brightness), keras.layers.RandomContrast(views.contrast)]
-    return keras.Sequential(layers)
 
 
 def _second(config: TrainConfig, task: str, name: str) -> dict:

@@ -35,7 +35,11 @@ def begin(config, folder):
     for name, value in replace(config, out=str(folder)).to_dict().items():
         if value not in (None, "", False):
             flags += [f"--{name.replace('_', '-')}", str(value)]
-    program = [sys.executable, "-m", "fashion_keras", "train", *flags]
+    return start(*flags)
+
+
+def start(*flags):
+    program = [sys.executable, "-m", "fashion_keras", "train", *map(str, flags)]
     # Where the tests themselves run in the background, Ctrl-C is ignored, and children would inherit that.
     listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     return subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=listen)
@@ -70,6 +74,24 @@ def test_killed_and_resumed_equals_uninterrupted(config, whole, tmp_path, epoch)
     for name in ("accuracy", "top_3", "macro_f1", "ece"):
         assert resumed.report["test"][name] == pytest.approx(whole.report["test"][name], abs=1e-4)
     assert not (tmp_path / "run" / "checkpoint").exists()
+
+
+@pytest.mark.slow
+def test_a_head_killed_ten_times_at_random_moments_ends_as_if_nothing_was(config, tmp_path):
+    long = replace(config, strategy="frozen", epochs=150, patience=1000, plateau_patience=1000)
+    whole = train(replace(long, out=str(tmp_path / "whole")))
+    folder, random = tmp_path / "run", np.random.default_rng(0)
+    process = begin(long, folder)
+    for _ in range(10):
+        # Five seconds pass before the first epoch; later kills hit the writing of vectors, weights and history.
+        time.sleep(random.uniform(3, 9))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        process = start("--resume", folder) if (folder / "config.json").is_file() else begin(long, folder)
+    process.communicate(timeout=240)
+    resumed = resume(folder)
+    assert_same(folder, whole)
+    assert resumed.report["test"]["accuracy"] == whole.report["test"]["accuracy"]
 
 
 @pytest.mark.slow

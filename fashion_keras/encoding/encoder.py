@@ -27,7 +27,7 @@ class Encoder:
     """pixels [b, h, w, 3] float32 in 0..255 -> vectors [b, d], or activations [b, h, w, c], float32.
 
     Attributes:
-        name: of the network.
+        name: of the network, and of its last layer where it is a cut of one.
         image: how a picture becomes pixels.
         forward: the compiled network.
         runtime, precision: what it runs in.
@@ -76,17 +76,19 @@ def compile_encoder(
     weights = _digest(network, image)
     pixels = probe(network.input.shape[1:], 16)
     reference = network.predict_on_batch(pixels)
-    *tries, last = _ways(runtime, precision)
+    *tries, plain = _ways(runtime, precision)
     for way in tries:
         forward = _compile(network, weights, *way)
         if _agrees(forward(pixels), reference, way[1]):
             break
         log.warning("%s in %s, %s differs from Keras in float32", network.name, *way)
     else:
-        way, forward = last, network.predict_on_batch
+        way, forward = plain, network.predict_on_batch
     log.info("%s runs in %s, %s", network.name, *way)
     fingerprint = "-".join([weights, *way, storage])
-    return Encoder(network.name, image, forward, *way, fingerprint, storage)
+    last = network.layers[-1].name
+    name = network.name if last == "pool" else f"{network.name}:{last}"
+    return Encoder(name, image, forward, *way, fingerprint, storage)
 
 
 def _ways(runtime: str, precision: str) -> list[tuple[str, str]]:

@@ -139,9 +139,11 @@ def stored() -> list[dict[str, Any]]:
 
 
 def clear() -> int:
-    """Remove all cached vectors and return how many bytes that freed."""
-    freed = sum(path.stat().st_size for path in _home().rglob("*") if path.is_file())
-    shutil.rmtree(_home(), ignore_errors=True)
+    """Remove all cached vectors and compiled networks and return how many bytes that freed."""
+    folders = _home(), cache_folder() / "networks"
+    freed = sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
     return freed
 
 
