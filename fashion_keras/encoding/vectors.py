@@ -110,19 +110,18 @@ def encode(catalog: Catalog, encoder: "Encoder", view: View | None = None) -> Ve
     Raises:
         ImageError: for the first image that cannot be used.
     """
-    keys = [_key(path) for path in catalog.paths]
-    identity = "plain" if view is None else _digest([view.identity])
-    folder = _home() / encoder.fingerprint / identity
-    known = {name for names in _held(folder).values() for name in names}
-    # Products may share an image.
-    missing = list(
-        {key: path for key, path in zip(keys, catalog.paths.tolist(), strict=True) if key not in known}.values()
-    )
-    if missing:
+    keys, folder = [_key(path) for path in catalog.paths], _folder(encoder, view)
+    new = _missing(catalog, encoder, view)
+    if new:
         write_json(folder / "about.json", {**encoder.about, "view": "plain" if view is None else view.name})
-        _encode_missing(missing, encoder, view, folder)
-    fingerprint = _digest([encoder.fingerprint, identity, *keys])
-    return Vectors(catalog.ids, _read(folder, keys), encoder.unit_norm, fingerprint, len(missing))
+        _encode_missing(new, encoder, view, folder)
+    fingerprint = _digest([encoder.fingerprint, folder.name, *keys])
+    return Vectors(catalog.ids, _read(folder, keys), encoder.unit_norm, fingerprint, len(new))
+
+
+def count_missing(catalog: Catalog, encoder: "Encoder", view: View | None = None) -> int:
+    """Return how many images `encode` would have to encode."""
+    return len(_missing(catalog, encoder, view))
 
 
 def stored() -> list[dict[str, Any]]:
@@ -145,6 +144,16 @@ def clear() -> int:
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
     return freed
+
+
+def _folder(encoder: "Encoder", view: View | None) -> Path:
+    return _home() / encoder.fingerprint / ("plain" if view is None else _digest([view.identity]))
+
+
+def _missing(catalog: Catalog, encoder: "Encoder", view: View | None) -> list[str]:
+    known = {name for names in _held(_folder(encoder, view)).values() for name in names}
+    # Products may share an image.
+    return list({key: path for path in catalog.paths.tolist() if (key := _key(path)) not in known}.values())
 
 
 def _encode_missing(paths: Sequence[str], encoder: "Encoder", view: View | None, folder: Path) -> None:

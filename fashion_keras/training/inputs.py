@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fashion_keras.catalog.tasks import get_task
 from fashion_keras.encoding.encoder import compile_encoder
+from fashion_keras.encoding.vectors import count_missing
 from fashion_keras.images.augment import get_augmentation, without_colour
 from fashion_keras.images.pipeline import Examples
 from fashion_keras.models.backbones import get_backbone
@@ -59,28 +60,23 @@ def _feed(
         return pictures
     trunk = up_to(in_precision(network, "float32"), cut)
     views = augmented_views(pictures.augmentation, min(config.views, epochs), config.seed)
-    if cut != "pool" and not _fits(trunk, (1 + len(views)) * len(pictures.train) + len(pictures.held_out)):
-        return pictures
-    encoder = compile_encoder(
-        trunk, config.image, config.runtime, config.precision, "float32" if cut == "pool" else "float16"
-    )
+    storage = "float32" if cut == "pool" else "float16"
+    encoder = compile_encoder(trunk, config.image, config.runtime, config.precision, storage)
     parts = prepared.catalog.take(prepared.split.train), prepared.catalog.take(prepared.split.validation)
-    return encode_feed(pictures, encoder, cut, parts, views)
+    new = sum(count_missing(parts[0], encoder, view) for view in (None, *views)) + count_missing(parts[1], encoder)
+    fits = _fits(encoder.name, new * 2 * int(np.prod(trunk.output.shape[1:]))) if cut != "pool" else True
+    return encode_feed(pictures, encoder, cut, parts, views) if fits else pictures
 
 
-def _fits(trunk: keras.Model, count: int) -> bool:
-    """Say how much disk a trunk's outputs for `count` pictures take in float16, and whether it is there."""
-    last = trunk.layers[-1].name
-    needed = count * 2 * int(np.prod(trunk.output.shape[1:]))
+def _fits(name: str, needed: int) -> bool:
+    """Say how many bytes of disk a trunk's outputs take, and whether they are there."""
     home = cache_folder()
     home.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(home).free
-    log.info(
-        "the network up to %s sees %d pictures once: %.2f GB of %.0f GB free in %s",
-        last, count, needed / 1e9, free / 1e9, home,
-    )  # fmt: skip
+    sizes = f"{needed / 1e6:,.1f} MB more in {home}, where {free / 1e6:,.0f} MB are free"
+    log.info("what %s says of the pictures takes %s", name, sizes)
     if needed > _SHARE * free:
-        log.warning("too little free disk for that: the whole network sees them in every epoch")
+        log.warning("too little free disk for that: the whole network sees the pictures in every epoch")
         return False
     return True
 
