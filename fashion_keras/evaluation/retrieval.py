@@ -1,0 +1,255 @@
+"""The quality of visual search as pure NumPy functions: vectors to rankings, rankings to one score per query, to means.
+
+Shapes: q queries, n gallery items, ranks best first. A score takes `relevant` [q, m] bool, one row per query: whether
+the item at each rank is relevant, down the *whole* gallery without the query itself, so that a row also holds how many
+relevant items there are, R. A query without any has no score: NaN, out of the mean, and counted as excluded.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from fashion_keras.support.errors import InputError
+
+COLUMNS = ("article_type", "base_colour", "gender")
+TOP = 10
+
+_CELLS = 2**20  # similarities in memory at a time: 8 MB in float64
+_GRID = 2.0**24  # similarities are told apart down to 2**-24, the resolution of the float32 vectors
+_ROW_BITS = 32
+
+Score = dict[str, float | int | list[float] | None]
+
+
+def rankings(
+    gallery: np.ndarray, queries: np.ndarray | None = None, m: int | None = None, block: int | None = None
+) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield (rows, ranked), a block of queries at a time: the rows, and their m best gallery rows [b, m] int64.
+
+    Ranked by the dot product of `queries` [q, d] float32 with `gallery` [n, d] float32, both of unit norm; without
+    queries each gallery item is one, and is left out of its own ranking. m is all of them unless given. Products are
+    summed in float64 and rounded to 2**-24, so that equal vectors tie and `block`, the queries at a time, has no say;
+    ties go to the lower row. Memory: both sets in float64, and a block against the gallery. Raises InputError for m or
+    block < 1, m above the gallery, vectors that are not finite, not of unit norm, or of two widths.
+    """
+    gallery = _unit("gallery", gallery)
+    alone = queries is None
+    queries = gallery if queries is None else _unit("queries", queries)
+    if queries.shape[1] != gallery.shape[1]:
+        raise InputError(f"queries have {queries.shape[1]} dimensions, the gallery has {gallery.shape[1]}")
+    others = len(gallery) - alone
+    m = max(others, 1) if m is None else _at_least_one("m", m)
+    if m > others:
+        raise InputError(f"asked for the {m} best gallery rows, but a query has {others} to choose from")
+    step = max(1, _CELLS // len(gallery)) if block is None else _at_least_one("block", block)
+    blocks = (slice(start, min(start + step, len(queries))) for start in range(0, len(queries), step))
+    return ((rows, _best(_keys(gallery, queries[rows], rows.start if alone else None), m)) for rows in blocks)
+
+
+def nearest(gallery: np.ndarray, m: int, queries: np.ndarray | None = None) -> np.ndarray:
+    """Return the m best rows of `gallery` [n, d] float32 for each query: [q, m] int64, best first (see rankings).
+
+    >>> nearest(np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]), 2).tolist()
+    [[2, 1], [2, 0], [1, 0]]
+    """
+    return np.concatenate([ranked for _, ranked in rankings(gallery, queries, m)])
+
+
+def precision_at(relevant: np.ndarray, k: int, least: int = 1) -> np.ndarray:
+    """Return precision@k [q]: the relevant items of the first k, divided by k (Manning et al. 2008, chapter 8).
+
+    Only of queries with at least `least` relevant items: 1 asks all that can be asked, but one with R < k cannot exceed
+    R / k; least = k asks those that can reach 1.
+    """
+    relevant, totals = _ranked(relevant)
+    hits = np.count_nonzero(relevant[:, : _at_least_one("k", k)], axis=1)
+    return np.where(totals >= _at_least_one("least", least), hits / k, np.nan)
+
+
+def recall_at(relevant: np.ndarray, k: int) -> np.ndarray:
+    """Return recall@k [q]: the relevant items of the first k, divided by R (Manning et al. 2008, chapter 8).
+
+    It cannot exceed k / R: where R is in the thousands, recall@10 is small however good the search.
+    """
+    relevant, totals = _ranked(relevant)
+    return _share(np.count_nonzero(relevant[:, : _at_least_one("k", k)], axis=1), totals)
+
+
+def hit_at(relevant: np.ndarray, k: int) -> np.ndarray:
+    """Return [q]: 1 where any of the first k is relevant, else 0.
+
+    Its mean is the recall@k of metric learning (Oh Song et al. 2016, arXiv:1511.06452).
+    """
+    relevant, totals = _ranked(relevant)
+    return np.where(totals > 0, relevant[:, : _at_least_one("k", k)].any(axis=1), np.nan)
+
+
+def average_precision_at_r(relevant: np.ndarray) -> np.ndarray:
+    """Return [q]: 1/R x the sum, over the ranks i <= R that hold a relevant item, of precision@i.
+
+    Its mean is the MAP@R of Musgrave et al. 2020, arXiv:2003.08505; 1 only when the first R are the R relevant items.
+
+    >>> average_precision_at_r([[True, False, True, True]]).round(4).tolist()  # 1/3 * (1/1 + 2/3); rank 4 is beyond R
+    [0.5556]
+    """
+    relevant, totals = _ranked(relevant)
+    ranks = np.arange(1, totals.max(initial=0) + 1)
+    counted = relevant[:, : len(ranks)] & (ranks <= totals[:, None])
+    return _share(np.sum(np.cumsum(counted, axis=1) / ranks, axis=1, where=counted), totals)
+
+
+def reciprocal_rank(relevant: np.ndarray) -> np.ndarray:
+    """Return [q]: 1 / the rank of the first relevant item. Its mean is MRR (Voorhees 1999, TREC-8)."""
+    relevant, totals = _ranked(relevant)
+    return np.where(totals > 0, 1 / (relevant.argmax(axis=1) + 1), np.nan)
+
+
+def ndcg_at(grades: np.ndarray, k: int) -> np.ndarray:
+    """Return nDCG@k [q] of `grades` [q, m] int >= 0, the grade of the item at each rank down the whole gallery.
+
+    DCG@k is the sum over the first k ranks of (2**grade - 1) / log2(rank + 1); the ideal it is divided by ranks all
+    items of the gallery by grade, retrieved or not (Järvelin & Kekäläinen 2002; the gain is of Burges et al. 2005).
+    """
+    grades, _ = _ranked(grades, None)
+    ideal = np.sort(grades, axis=1, kind="stable")[:, ::-1]
+    best = _gain(ideal[:, : _at_least_one("k", k)])
+    return np.where(best > 0, _gain(grades[:, :k]) / np.where(best > 0, best, 1), np.nan)
+
+
+def mean_interval(values: np.ndarray, level: float = 0.95, draws: int = 2000, seed: int = 0) -> tuple[float, float]:
+    """Return (low, high), the percentile bootstrap interval of the mean of `values` [q] float, resampling queries.
+
+    What metrics.accuracy_interval does for values of 0 and 1, for any. Queries are taken as independent; products that
+    share a title are not quite, so the true interval is somewhat wider.
+    """
+    values, rng = np.asarray(values, dtype=np.float64), np.random.default_rng(seed)
+    if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
+        raise InputError(f"need finite scores of at least one query, got shape {values.shape}")
+    means = [values[rng.integers(len(values), size=len(values))].mean() for _ in range(draws)]
+    return float(np.quantile(means, (1 - level) / 2)), float(np.quantile(means, (1 + level) / 2))
+
+
+def mean_score(values: np.ndarray, seed: int = 0) -> Score:
+    """Return value, ci95, queries and excluded of `values` [q] float, where NaN is a query without a score.
+
+    value is the mean over the others, ci95 its bootstrap interval [low, high]; both are None when there are none.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    scored = values[~np.isnan(values)]
+    known = {"queries": len(scored), "excluded": len(values) - len(scored)}
+    if not len(scored):
+        return {"value": None, "ci95": None, **known}
+    return {"value": float(scored.mean()), "ci95": list(mean_interval(scored, seed=seed)), **known}
+
+
+def encoder_scores(
+    vectors: np.ndarray, columns: Mapping[str, np.ndarray], titles: np.ndarray, seed: int = 0
+) -> dict[str, Score]:
+    """Return name -> score (see mean_score): how well `vectors` [n, d] float32 of unit norm find alike products.
+
+    Every product is a query against all others. `columns` has article_type, base_colour and gender, each [n] str; ""
+    is a missing label, which agrees with nothing. `titles` [n] int is the title group. The grade of nDCG is how many
+    of the three labels agree. Raises InputError for lengths that differ, a missing column, unfit vectors.
+    """
+    vectors = _unit("vectors", vectors)
+    groups = {name: _groups(columns, name, len(vectors)) for name in COLUMNS}
+    groups["same_title"] = _groups({"titles": titles}, "titles", len(vectors))
+    parts = defaultdict(list)
+    for rows, ranked in rankings(vectors):
+        relevant = {name: group[ranked] == group[rows, None] for name, group in groups.items()}
+        for name, values in _query_scores(relevant).items():
+            parts[name].append(values)
+    return {name: mean_score(np.concatenate(values), seed) for name, values in parts.items()}
+
+
+def _query_scores(relevant: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    kind, title = relevant["article_type"], relevant["same_title"]
+    grades = sum(relevant[name].astype(np.uint8) for name in COLUMNS)
+    return {
+        f"article_type precision@{TOP}": precision_at(kind, TOP),
+        f"article_type precision@{TOP} (R >= {TOP})": precision_at(kind, TOP, least=TOP),
+        f"base_colour precision@{TOP}": precision_at(relevant["base_colour"], TOP),
+        f"gender precision@{TOP}": precision_at(relevant["gender"], TOP),
+        f"article_type recall@{TOP}": recall_at(kind, TOP),
+        "article_type mAP@R": average_precision_at_r(kind),
+        "article_type MRR": reciprocal_rank(kind),
+        f"graded nDCG@{TOP}": ndcg_at(grades, TOP),
+        "same_title recall@1": hit_at(title, 1),
+        f"same_title recall@{TOP}": hit_at(title, TOP),
+    }
+
+
+def _keys(gallery: np.ndarray, queries: np.ndarray, first: int | None) -> np.ndarray:
+    """Return whole numbers [b, n] int64, smaller is better: the similarity in the high bits, the row in the low ones.
+
+    No two of a query are equal, so the fastest sort, which is not stable, puts ties in the order of rows. When `first`
+    is given, the queries are the gallery rows from there on, and each comes last for itself.
+    """
+    similarity = queries @ gallery.T
+    if first is not None:
+        own = np.arange(len(queries))
+        similarity[own, first + own] = -2  # below every cosine
+    similarity *= -_GRID
+    keys = np.rint(similarity, out=similarity).astype(np.int64)
+    keys <<= _ROW_BITS
+    keys |= np.arange(len(gallery))
+    return keys
+
+
+def _best(keys: np.ndarray, m: int) -> np.ndarray:
+    """Return the gallery rows [b, m] of the m smallest of `keys` [b, n], in order."""
+    if m < keys.shape[1] // 2:
+        keys = np.partition(keys, m - 1, axis=1)[:, :m]
+    keys.sort(axis=1)
+    return keys[:, :m] & (2**_ROW_BITS - 1)
+
+
+def _groups(columns: Mapping[str, np.ndarray], name: str, count: int) -> np.ndarray:
+    """Number the labels [count] of a column: equal ones share a number, a missing one ("") shares with none."""
+    if name not in columns:
+        raise InputError(f"columns has no {name!r}; it has: {', '.join(columns)}")
+    labels = np.asarray(columns[name])
+    if labels.shape != (count,):
+        raise InputError(f"need one value of {name} for each of {count} vectors, got shape {labels.shape}")
+    known, groups = np.unique(labels, return_inverse=True)
+    missing = labels == "" if labels.dtype.kind in "OTU" else np.zeros(count, dtype=bool)
+    return np.where(missing, len(known) + np.arange(count), groups).astype(np.int32)
+
+
+def _unit(name: str, vectors: np.ndarray) -> np.ndarray:
+    """Return `vectors` [n, d] as float64, checked: n and d >= 1, finite, of unit norm to within a hundredth."""
+    vectors = np.asarray(vectors, dtype=np.float64)
+    if vectors.ndim != 2 or not vectors.size:
+        raise InputError(f"{name} must have shape (items, dimensions), at least one of each, got {vectors.shape}")
+    norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    if not np.isfinite(norms).all():
+        raise InputError(f"{name} has a value that is not finite in row {np.flatnonzero(~np.isfinite(norms))[0]}")
+    odd = np.flatnonzero(np.abs(norms - 1) > 0.01)
+    if len(odd):
+        raise InputError(f"{name} must have unit norm; that of row {odd[0]} is {norms[odd[0]]:g}: divide by it")
+    return vectors
+
+
+def _ranked(values: np.ndarray, dtype: type | None = bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return `values` [q, m] as an array and how many of each row are not 0, [q] int."""
+    values = np.asarray(values, dtype)
+    if values.ndim != 2 or not values.shape[1]:
+        raise InputError(f"need one row per query and one column per rank, got shape {values.shape}")
+    return values, np.count_nonzero(values, axis=1)
+
+
+def _at_least_one(name: str, number: int) -> int:
+    if number < 1:
+        raise InputError(f"{name} must be at least 1, got {number}")
+    return number
+
+
+def _share(part: np.ndarray, totals: np.ndarray) -> np.ndarray:
+    """Divide [q] by [q]; NaN where the total is 0."""
+    return np.where(totals > 0, part / np.maximum(totals, 1), np.nan)
+
+
+def _gain(grades: np.ndarray) -> np.ndarray:
+    """Return the DCG [q] of `grades` [q, k] int in the order of ranks."""
+    return np.sum((2.0**grades - 1) / np.log2(np.arange(2, grades.shape[1] + 2)), axis=1)

@@ -1,0 +1,1 @@
+"""Visual search: products by the likeness of their pictures."""

@@ -1,0 +1,194 @@
+"""An index in a folder: vectors and product columns in segments, and a manifest that is renamed into place.
+
+Exact cosine by NumPy over memory-mapped vectors. A change writes new files and then a new manifest, so it is there as
+a whole or not at all, whenever it is killed; whoever has opened the index keeps seeing what was opened.
+"""
+
+import fcntl
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from fashion_keras.search.records import IndexSpec, Neighbours, Records, Where, check_k, check_vectors
+from fashion_keras.search.segments import Segment, View, write_deleted, write_segment
+from fashion_keras.support.errors import InputError
+from fashion_keras.support.files import read_json, write_json
+
+FORMAT = "fashion_keras.index/1"
+MANIFEST = "manifest.json"
+
+
+class LocalIndex:
+    """The index in a folder; see `Index`."""
+
+    def __init__(self, folder: str | Path) -> None:
+        """Open an index; InputError when there is none, or a file of it is missing, truncated or altered."""
+        self.folder = Path(folder)
+        self._view = self._open()
+        self.spec = IndexSpec.from_dict(self._view.manifest["spec"])
+
+    @classmethod
+    def create(cls, folder: str | Path, spec: IndexSpec) -> "LocalIndex":
+        """Begin an empty index; InputError when the folder holds anything."""
+        folder = Path(folder)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(f"{folder}: not an empty folder; give another --out")
+        folder.mkdir(parents=True, exist_ok=True)
+        empty = {"format": FORMAT, "version": 0, "spec": spec.to_dict(), "segments": [], "deleted": None}
+        write_json(folder / MANIFEST, empty)
+        return cls(folder)
+
+    def __len__(self) -> int:
+        return len(self._view)
+
+    @property
+    def version(self) -> int:
+        """How many changes were made to what was opened."""
+        return self._view.manifest["version"]
+
+    def add(self, records: Records) -> None:
+        """See `Index`."""
+        records.check(self.spec)
+
+        def change(view: View) -> dict[str, Any]:
+            known = records.ids[np.isin(records.ids, view.ids[view.alive])]
+            if len(known):
+                raise InputError(f"id {known[0]} is in the index already; update replaces it")
+            return self._appended(view, records)
+
+        self._commit(change)
+
+    def update(self, records: Records) -> None:
+        """See `Index`."""
+        records.check(self.spec)
+        self._commit(lambda view: self._deleted(view, view.positions(records.ids)) | self._appended(view, records))
+
+    def delete(self, ids: NDArray[np.int64]) -> None:
+        """See `Index`."""
+        self._commit(lambda view: self._deleted(view, view.positions(np.asarray(ids, np.int64))))
+
+    def compact(self) -> None:
+        """Write what is left as one segment, and remove the others."""
+
+        def change(view: View) -> dict[str, Any]:
+            name = _name(view.manifest["version"] + 1)
+            kept = [write_segment(self.folder, name, len(view), view.blocks())] if len(view) else []
+            return {"segments": kept, "deleted": None}
+
+        self._commit(change)
+
+    def stats(self) -> dict[str, Any]:
+        """Return products, what was replaced or removed and still takes room, segments, version, bytes, the spec."""
+        manifest = self._view.manifest
+        return {
+            "products": len(self),
+            "removed": int((~self._view.alive).sum()),
+            "segments": len(manifest["segments"]),
+            "version": manifest["version"],
+            "bytes": sum(sum(segment["bytes"].values()) for segment in manifest["segments"]),
+            **manifest["spec"],
+        }
+
+    def refresh(self) -> None:
+        """See what was committed since the index was opened."""
+        if read_json(self.folder / MANIFEST)["version"] != self.version:
+            self._view = self._open()
+
+    def lookup(self, ids: NDArray[np.int64]) -> Records:
+        """See `Index`."""
+        return self._view.take(self._view.positions(np.asarray(ids, np.int64)))
+
+    def nearest(self, vectors: NDArray[np.float32], k: int, where: Where | None = None) -> list[Neighbours]:
+        """See `Index`; with a filter, too, these are the true nearest of all that match."""
+        vectors = np.atleast_2d(np.asarray(vectors, np.float32))
+        if vectors.shape[1] != self.spec.width:
+            raise InputError(f"vectors are [q, {self.spec.width}] in this index, not {list(vectors.shape)}")
+        check_vectors(vectors)
+        check_k(k, len(self))
+        view = self._view
+        matching = view.matching(where)
+        return [_best(view.ids[rows], scores, k) for rows, scores in view.scores(vectors, matching)]
+
+    def _appended(self, view: View, records: Records) -> dict[str, Any]:
+        if not len(records):
+            return {}
+        segment = Segment(records.vectors, _table(records))
+        entry = write_segment(self.folder, _name(view.manifest["version"] + 1), len(records), iter([segment]))
+        return {"segments": [*view.manifest["segments"], entry]}
+
+    def _deleted(self, view: View, rows: NDArray[np.int64]) -> dict[str, Any]:
+        dead = np.union1d(np.flatnonzero(~view.alive), rows)
+        return {"deleted": write_deleted(self.folder, _name(view.manifest["version"] + 1), dead)}
+
+    def _commit(self, change: Callable[[View], dict[str, Any]]) -> None:
+        """Let `change` write files and name them; then rename the new manifest into place and clear up."""
+        with _locked(self.folder):
+            view = self._open()
+            manifest = {**view.manifest, **change(view), "version": view.manifest["version"] + 1}
+            write_json(self.folder / MANIFEST, manifest)
+            self._view = self._open()
+            self._clear_up()
+
+    def _open(self) -> View:
+        """Open the files that the manifest names; once more when a writer has replaced them meanwhile."""
+        for attempt in range(3):
+            manifest = _manifest(self.folder)
+            try:
+                return View.open(self.folder, manifest)
+            except InputError:
+                if attempt == 2 or _manifest(self.folder)["version"] == manifest["version"]:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _clear_up(self) -> None:
+        """Remove files that no version names any more, or that a killed writer left."""
+        manifest = self._view.manifest
+        named = {entry["name"] for entry in [*manifest["segments"], manifest["deleted"]] if entry}
+        for path in self.folder.iterdir():
+            ours = path.suffix in (".npy", ".arrow") and path.name.split(".")[0] not in named
+            if ours or path.name.startswith("."):
+                path.unlink()
+
+
+def _best(ids: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Neighbours:
+    """The k highest scores, of equal ones the lower ids."""
+    if k < len(scores):
+        # All that reach the k-th score: which of equal ones are kept must not hang on their order.
+        kept = np.flatnonzero(scores >= np.partition(scores, -k)[-k])
+        ids, scores = ids[kept], scores[kept]
+    order = np.lexsort((ids, -scores))[:k]
+    return Neighbours(ids[order], scores[order])
+
+
+def _table(records: Records) -> pa.Table:
+    columns = {name: pa.array(values.tolist()).dictionary_encode() for name, values in records.columns.items()}
+    return pa.table({"id": records.ids, "path": pa.array(records.paths.tolist()), **columns})
+
+
+def _name(version: int) -> str:
+    return f"{version:010d}"
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    if not (folder / MANIFEST).is_file():
+        raise InputError(f"{folder}: no index here; `fashion-keras index --data DIR --out {folder}` makes one")
+    manifest = read_json(folder / MANIFEST)
+    if manifest.get("format") != FORMAT:
+        raise InputError(f"{folder / MANIFEST}: format {manifest.get('format')!r}; this version reads {FORMAT!r}")
+    return manifest
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the only right to write; the system takes it back from a process that dies."""
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{folder}: another process is changing this index; try again when it is done") from None
+        yield
