@@ -1,7 +1,8 @@
 """An index in a folder: vectors and product columns in segments, and a manifest that is renamed into place.
 
-Exact cosine by NumPy over memory-mapped vectors. A change writes new files and then a new manifest, so it is there as
-a whole or not at all, whenever it is killed; whoever has opened the index keeps seeing what was opened.
+Exact cosine by NumPy over memory-mapped vectors; above 50,000 of them a graph proposes candidates. A change writes new
+files and then a new manifest, so it is there as a whole or not at all, whenever it is killed; whoever has opened the
+index keeps seeing what was opened.
 """
 
 import fcntl
@@ -14,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from fashion_keras.search.graph import GraphSearch, build_graph, wants_graph
 from fashion_keras.search.records import IndexSpec, Neighbours, Records, Where, check_k, check_vectors
 from fashion_keras.search.segments import Segment, View, write_deleted, write_segment
 from fashion_keras.support.errors import InputError
@@ -21,6 +23,8 @@ from fashion_keras.support.files import read_json, write_json
 
 FORMAT = "fashion_keras.index/1"
 MANIFEST = "manifest.json"
+# Of the graph, at least: those that are compared again with the vectors themselves.
+_CANDIDATES = 64
 
 
 class LocalIndex:
@@ -30,6 +34,7 @@ class LocalIndex:
         """Open an index; InputError when there is none, or a file of it is missing, truncated or altered."""
         self.folder = Path(folder)
         self._view = self._open()
+        self._graph = GraphSearch(self.folder, self._view)
         self.spec = IndexSpec.from_dict(self._view.manifest["spec"])
 
     @classmethod
@@ -83,12 +88,13 @@ class LocalIndex:
         self._commit(change)
 
     def stats(self) -> dict[str, Any]:
-        """Return products, what was replaced or removed and still takes room, segments, version, bytes, the spec."""
+        """Return products, what was removed and still takes room, segments, rows in the graph, version, bytes, spec."""
         manifest = self._view.manifest
         return {
             "products": len(self),
             "removed": int((~self._view.alive).sum()),
             "segments": len(manifest["segments"]),
+            "graph": self._graph.rows,
             "version": manifest["version"],
             "bytes": sum(sum(segment["bytes"].values()) for segment in manifest["segments"]),
             **manifest["spec"],
@@ -98,21 +104,39 @@ class LocalIndex:
         """See what was committed since the index was opened."""
         if read_json(self.folder / MANIFEST)["version"] != self.version:
             self._view = self._open()
+            self._graph = GraphSearch(self.folder, self._view)
 
     def lookup(self, ids: NDArray[np.int64]) -> Records:
         """See `Index`."""
         return self._view.take(self._view.positions(np.asarray(ids, np.int64)))
 
     def nearest(self, vectors: NDArray[np.float32], k: int, where: Where | None = None) -> list[Neighbours]:
-        """See `Index`; with a filter, too, these are the true nearest of all that match."""
+        """See `Index`; with a filter these are the true nearest of all that match, however many there are."""
         vectors = np.atleast_2d(np.asarray(vectors, np.float32))
         if vectors.shape[1] != self.spec.width:
             raise InputError(f"vectors are [q, {self.spec.width}] in this index, not {list(vectors.shape)}")
         check_vectors(vectors)
         check_k(k, len(self))
         view = self._view
-        matching = view.matching(where)
-        return [_best(view.ids[rows], scores, k) for rows, scores in view.scores(vectors, matching)]
+        if where or not self._graph.rows:
+            found = view.scores(vectors, view.matching(where))
+        else:
+            found = self._near(view, vectors, max(_CANDIDATES, 4 * k))
+            found = (
+                one if len(one[0]) >= k else next(view.scores(vector[None], view.matching(None)))
+                for vector, one in zip(vectors, found, strict=True)
+            )
+        return [_best(view.ids[rows], scores, k) for rows, scores in found]
+
+    def _near(
+        self, view: View, vectors: NDArray[np.float32], count: int
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Yield (rows, their cosines) of the graph's candidates and of all that it does not know."""
+        unknown = self._graph.rows + np.flatnonzero(view.alive[self._graph.rows :])
+        candidates = self._graph.candidates(vectors, count)
+        for vector, rows, (_, scores) in zip(vectors, candidates, view.scores(vectors, unknown), strict=True):
+            kept = rows[(rows >= 0) & view.alive[rows]]
+            yield np.concatenate([kept, unknown]), np.concatenate([view.vectors(kept) @ vector, scores])
 
     def _appended(self, view: View, records: Records) -> dict[str, Any]:
         if not len(records):
@@ -133,6 +157,9 @@ class LocalIndex:
             write_json(self.folder / MANIFEST, manifest)
             self._view = self._open()
             self._clear_up()
+            if wants_graph(self.folder, self._view):
+                build_graph(self.folder, self._view)
+            self._graph = GraphSearch(self.folder, self._view)
 
     def _open(self) -> View:
         """Open the files that the manifest names; once more when a writer has replaced them meanwhile."""

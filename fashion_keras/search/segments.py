@@ -87,14 +87,14 @@ class View:
         """Return the products of `rows`, in that order."""
         table = self._products.take(pa.array(rows))
         columns = {name: _strings(table[name]) for name in table.column_names if name not in ("id", "path")}
-        return Records(self.ids[rows], self._vectors(rows), _strings(table["path"]), columns)
+        return Records(self.ids[rows], self.vectors(rows), _strings(table["path"]), columns)
 
     def blocks(self) -> Iterator[Segment]:
         """Yield what is alive, block by block."""
         rows = np.flatnonzero(self.alive)
         for start in range(0, len(rows), _BLOCK):
             part = rows[start : start + _BLOCK]
-            yield Segment(self._vectors(part), self._products.take(pa.array(part)))
+            yield Segment(self.vectors(part), self._products.take(pa.array(part)))
 
     def matching(self, where: Where | None) -> NDArray[np.int64]:
         """Return the rows that are alive and match; InputError for an unknown column or value."""
@@ -112,7 +112,7 @@ class View:
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
         """Yield (rows, their cosines) for each of `vectors` [q, d]."""
         few = len(rows) < _FEW * len(self.alive)
-        picked = self._vectors(rows) if few else None
+        picked = self.vectors(rows) if few else None
         step = max(1, _SCORES // max(len(self.alive), 1))
         for start in range(0, len(vectors), step):
             part = vectors[start : start + step]
@@ -126,7 +126,8 @@ class View:
     def _values(self, name: str) -> list[str]:
         return self._products[name].combine_chunks().dictionary.to_pylist() if self.segments else []
 
-    def _vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the vectors [m, d] of `rows`."""
         ends = np.cumsum([len(segment.vectors) for segment in self.segments])
         number = np.searchsorted(ends, rows, side="right")
         values = np.empty((len(rows), self.manifest["spec"]["width"]), np.float32)

@@ -34,6 +34,12 @@ def assert_nearest(found, kept, query, k):
     np.testing.assert_allclose(found.scores, sorted(scores.values(), reverse=True)[:k], atol=1e-3)
 
 
+def brute_force(kept, query, k):
+    scores = kept.vectors @ query
+    order = np.lexsort((kept.ids, -scores))[:k]
+    return kept.ids[order], scores[order]
+
+
 @pytest.fixture(params=[LocalIndex, PostgresIndex])
 def index(request, tmp_path):
     where = request.getfixturevalue("database") if request.param is PostgresIndex else tmp_path / "index"

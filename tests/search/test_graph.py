@@ -1,0 +1,77 @@
+"""The graph beside a large local index: fast, nearly exact, and never needed."""
+
+import numpy as np
+import pytest
+
+from fashion_keras.search import graph
+from fashion_keras.search.local import LocalIndex
+from tests.search.test_index import SPEC, brute_force, records
+
+
+@pytest.fixture
+def index(tmp_path, monkeypatch):
+    monkeypatch.setattr(graph, "LARGE", 1000)
+    index = LocalIndex.create(tmp_path / "index", SPEC)
+    index.add(records(0, 2000))
+    return index
+
+
+def recall(index, kept, k=10):
+    queries = records(9000, 9050).vectors
+    found = index.nearest(queries, k)
+    shared = [
+        len(set(one.ids) & set(brute_force(kept, query, k)[0])) for query, one in zip(queries, found, strict=True)
+    ]
+    return np.mean(shared) / k
+
+
+def test_it_is_built_when_the_index_is_large_and_finds_nearly_all(index):
+    assert index.stats()["graph"] == 2000
+    assert recall(index, records(0, 2000)) > 0.98
+
+
+def test_scores_are_those_of_the_vectors(index):
+    query = records(9000, 9001).vectors[0]
+    (found,) = index.nearest(query, 5)
+    np.testing.assert_allclose(found.scores, index.lookup(found.ids).vectors @ query, atol=1e-6)
+
+
+def test_what_it_does_not_know_is_found_and_what_was_removed_is_not(index):
+    index.add(records(2000, 2100))
+    assert index.stats()["graph"] == 2000
+    assert index.nearest(records(2000, 2100).vectors[7], 1)[0].ids.tolist() == [20070]
+    index.delete(np.array([20070]))
+    index.delete(np.arange(0, 10_000, 10))
+    assert 20070 not in index.nearest(records(2000, 2100).vectors[7], 20)[0].ids
+    (found,) = index.nearest(records(0, 2000).vectors[3], 10)
+    assert len(found.ids) == 10
+    assert found.ids.min() >= 10_000
+
+
+def test_it_is_built_again_when_it_knows_too_little(index):
+    index.add(records(2000, 2500))
+    assert index.stats()["graph"] == 2500
+    index.delete(np.array([0]))
+    index.compact()
+    assert index.stats()["graph"] == 2499
+    assert index.nearest(records(0, 2000).vectors[1], 1)[0].ids.tolist() == [10]
+
+
+def test_a_filter_does_not_need_it(index):
+    (found,) = index.nearest(records(9000, 9001).vectors, 5, {"gender": "Women"})
+    assert set(index.lookup(found.ids).columns["gender"]) == {"Women"}
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda folder: (folder / "graph.usearch").unlink(),
+        lambda folder: (folder / "graph.usearch").write_bytes((folder / "graph.usearch").read_bytes()[:-10]),
+        lambda folder: (folder / "graph.json").write_text("{"),
+    ],
+)
+def test_without_it_the_index_answers_exactly(index, harm):
+    harm(index.folder)
+    again = LocalIndex(index.folder)
+    assert again.stats()["graph"] == 0
+    assert recall(again, records(0, 2000)) == 1
