@@ -7,7 +7,7 @@ are. A segment without its JSON does not count, so encoding can be killed at any
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,7 +111,7 @@ def encode(catalog: Catalog, encoder: "Encoder", view: View | None = None) -> Ve
         ImageError: for the first image that cannot be used.
     """
     keys, folder = [_key(path) for path in catalog.paths], _folder(encoder, view)
-    new = _missing(catalog, encoder, view)
+    new = _missing(catalog, keys, folder)
     if new:
         write_json(folder / "about.json", {**encoder.about, "view": "plain" if view is None else view.name})
         _encode_missing(new, encoder, view, folder)
@@ -121,7 +121,7 @@ def encode(catalog: Catalog, encoder: "Encoder", view: View | None = None) -> Ve
 
 def count_missing(catalog: Catalog, encoder: "Encoder", view: View | None = None) -> int:
     """Return how many images `encode` would have to encode."""
-    return len(_missing(catalog, encoder, view))
+    return len(_missing(catalog, [_key(path) for path in catalog.paths], _folder(encoder, view)))
 
 
 def stored() -> list[dict[str, Any]]:
@@ -150,26 +150,27 @@ def _folder(encoder: "Encoder", view: View | None) -> Path:
     return _home() / encoder.fingerprint / ("plain" if view is None else _digest([view.identity]))
 
 
-def _missing(catalog: Catalog, encoder: "Encoder", view: View | None) -> list[str]:
-    known = {name for names in _held(_folder(encoder, view)).values() for name in names}
-    # Products may share an image.
-    return list({key: path for path in catalog.paths.tolist() if (key := _key(path)) not in known}.values())
+def _missing(catalog: Catalog, keys: list[str], folder: Path) -> dict[str, str]:
+    """Return key -> path of the images that a folder does not hold; products may share an image."""
+    known = {name for names in _held(folder).values() for name in names}
+    return {key: path for key, path in zip(keys, catalog.paths.tolist(), strict=True) if key not in known}
 
 
-def _encode_missing(paths: Sequence[str], encoder: "Encoder", view: View | None, folder: Path) -> None:
+def _encode_missing(new: dict[str, str], encoder: "Encoder", view: View | None, folder: Path) -> None:
     """Decode, encode and write side by side, one segment each."""
-    parts = [paths[at : at + _SEGMENT] for at in range(0, len(paths), _SEGMENT)]
-    values = ahead(encoder.forward(pixels) for pixels in ahead(_pixels(parts, encoder, view)))
-    with Bar(f"encoding with {encoder.name}", len(paths)) as bar:
+    keys = list(new)
+    parts = [keys[at : at + _SEGMENT] for at in range(0, len(keys), _SEGMENT)]
+    pixels = ahead(_pixels([new[key] for key in part], encoder, view) for part in parts)
+    values = ahead(map(encoder.forward, pixels))
+    with Bar(f"encoding with {encoder.name}", len(keys)) as bar:
         for part, vectors in zip(parts, values, strict=True):
-            _write(folder, [_key(path) for path in part], _narrow(vectors, encoder.storage))
+            _write(folder, part, _narrow(vectors, encoder.storage))
             bar.advance(len(part))
 
 
-def _pixels(parts: list[Sequence[str]], encoder: "Encoder", view: View | None) -> Iterator[NDArray[np.float32]]:
-    for part in parts:
-        pixels = decode_batch(part, encoder.image).astype(np.float32)
-        yield pixels if view is None else view.change(pixels, part)
+def _pixels(paths: list[str], encoder: "Encoder", view: View | None) -> NDArray[np.float32]:
+    pixels = decode_batch(paths, encoder.image).astype(np.float32)
+    return pixels if view is None else view.change(pixels, paths)
 
 
 def _narrow(values: NDArray[np.float32], storage: str) -> NDArray[np.floating]:
