@@ -27,10 +27,14 @@ def again(config, name, **changes):
     return train(replace(config, **changes, out=config.out + name))
 
 
+def products(run):
+    return sum(run.report["counts"][part] for part in ("train", "validation", "test"))
+
+
 def test_a_second_run_finds_the_first_ones_vectors(config):
     first = again(config, "1", augment="none")
     (entry,) = stored()
-    assert entry["vectors"] == first.report["counts"]["train"] + first.report["counts"]["validation"]
+    assert entry["vectors"] == products(first)
     assert history(first.folder)[-1]["val_loss"] < history(first.folder)[0]["val_loss"]
     longer = again(config, "2", augment="none", epochs=4)
     assert stored() == [entry]
@@ -41,20 +45,19 @@ def test_views_of_an_image_are_shared_between_tasks(config):
     """Another task divides the products in another way; an image's views stay the image's."""
     again(config, "1", views=3, epochs=3)
     before = {entry["view"]: entry["vectors"] for entry in stored()}
-    counts = again(config, "2", views=3, epochs=3, task="gender", min_images=50).report["counts"]
+    second = again(config, "2", views=3, epochs=3, task="gender", min_images=50)
     after = {entry["view"]: entry["vectors"] for entry in stored()}
     assert len(before) == 3
     assert before.keys() == after.keys()
-    products = counts["train"] + counts["validation"]
-    assert all(before[view] < after[view] < before[view] + products for view in after)
+    assert all(before[view] < after[view] < before[view] + products(second) for view in after)
 
 
 @pytest.mark.slow
 def test_no_more_views_than_epochs_and_smote_on_each(config):
-    counts = again(config, "1", views=4, epochs=2).report["counts"]
+    first = again(config, "1", views=4, epochs=2)
     entries = {entry["view"]: entry["vectors"] for entry in stored()}
-    assert entries == {"plain": counts["train"] + counts["validation"], "default, view 1": counts["train"]}
-    assert again(config, "2", views=2, epochs=2, balance="smote").report["counts"] == counts
+    assert entries == {"plain": products(first), "default, view 1": first.report["counts"]["train"]}
+    assert again(config, "2", views=2, epochs=2, balance="smote").report["counts"] == first.report["counts"]
     assert len(stored()) == 2
 
 

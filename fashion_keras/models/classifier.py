@@ -90,10 +90,16 @@ class Classifier:
             ImageError: for the first image that cannot be used, with its reason.
         """
         logits = np.concatenate([self.forward(pixels) for pixels in for_inference(images, self.spec.image)])
-        if len(logits) != len(images):
-            raise AssertionError(f"{len(logits)} predictions for {len(images)} images")
-        ids = np.arange(len(images)) if ids is None else ids
-        return Predictions(ids, _softmax(logits / self.spec.temperature), self.spec.classes, truth)
+        return predictions(self.spec, logits, np.arange(len(images)) if ids is None else ids, truth)
+
+
+def predictions(
+    spec: ClassifierSpec, logits: NDArray[np.float32], ids: NDArray[np.int64], truth: NDArray[np.int64] | None = None
+) -> Predictions:
+    """Turn logits [n, k] of the n products `ids` into probabilities: the only place where that is done."""
+    if len(logits) != len(ids):
+        raise AssertionError(f"{len(logits)} predictions for {len(ids)} images")
+    return Predictions(ids, _softmax(logits / spec.temperature), spec.classes, truth)
 
 
 def load_spec(folder: str | Path) -> tuple[ClassifierSpec, str]:

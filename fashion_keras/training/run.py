@@ -13,12 +13,14 @@ from typing import Any
 import keras
 import numpy as np
 
+from fashion_keras.encoding.encoder import compile_encoder
 from fashion_keras.encoding.runtime import store_network
+from fashion_keras.encoding.vectors import encode
 from fashion_keras.evaluation import plots, reports
 from fashion_keras.images.pipeline import for_training
 from fashion_keras.models.backbones import get_backbone
-from fashion_keras.models.classifier import Classifier, ClassifierSpec, Predictions
-from fashion_keras.models.network import as_classifier, in_precision, save_network
+from fashion_keras.models.classifier import ClassifierSpec, Predictions, predictions
+from fashion_keras.models.network import after, as_classifier, in_precision, save_network, up_to
 from fashion_keras.models.precision import policy
 from fashion_keras.models.weights import Origin, initialise
 from fashion_keras.support.errors import InputError
@@ -104,14 +106,16 @@ def _carry_out(config: TrainConfig, prepared: Prepared, folder: Path) -> Run:
         spec, network = replace(spec, head=job.config.head_row), in_precision(job.network, "float32")
         save_network(spec, network, folder)
         store_network(network, folder)
-        predictions, seconds = _predict_test(as_classifier(spec, network), prepared)
-        report = _report(config, prepared, origin, predictions, warnings)
-        times = {"encode": encoding, "test": seconds, "total": time.perf_counter() - began}
+        testing = time.perf_counter()
+        said = _predict_test(config, prepared, spec, network)
+        testing = time.perf_counter() - testing
+        report = _report(config, prepared, origin, said, warnings)
+        times = {"encode": encoding, "test": testing, "total": time.perf_counter() - began}
         if config.tune:
             report["tuned"] = {"trials": config.tune, **{name: getattr(job.config, name) for name in SEARCHED}}
         report |= _speeds(job, history, len(prepared.split.test), times)
-        reports.write_predictions(folder / "predictions.parquet", predictions)
-        reports.draw(folder, predictions, prepared.catalog.paths[prepared.split.test], config.image)
+        reports.write_predictions(folder / "predictions.parquet", said)
+        reports.draw(folder, said, prepared.catalog.paths[prepared.split.test], config.image)
         # Last: a folder with a report is a finished run.
         write_json(folder / "report.json", report)
         Checkpoints(folder).clear()
@@ -176,15 +180,18 @@ def _draw_views(feed: ImageFeed, folder: Path) -> None:
     plots.contact_sheet(folder / "augmentation.png", list(pixels), [""] * len(rows), columns=6, title=title)
 
 
-def _predict_test(classifier: Classifier, prepared: Prepared) -> tuple[Predictions, float]:
-    began = time.perf_counter()
-    rows, catalog = prepared.split.test, prepared.catalog
-    predictions = classifier.predict(catalog.paths[rows], catalog.ids[rows], prepared.labels.codes[rows])
-    return predictions, time.perf_counter() - began
+def _predict_test(config: TrainConfig, prepared: Prepared, spec: ClassifierSpec, network: keras.Model) -> Predictions:
+    """Judge the test part in float32; what a frozen backbone says of it is kept for the next task."""
+    test, codes = prepared.catalog.take(prepared.split.test), prepared.labels.codes[prepared.split.test]
+    if config.strategy_name != "frozen" or not config.views:
+        return as_classifier(spec, network).predict(test.paths, test.ids, codes)
+    encoder = compile_encoder(up_to(network, "pool"), config.image, config.runtime, "float32")
+    logits = after(network, "pool").predict(np.asarray(encode(test, encoder).values), verbose=0)
+    return predictions(spec, logits, test.ids, codes)
 
 
 def _report(
-    config: TrainConfig, prepared: Prepared, origin: Origin, predictions: Predictions, warnings: list[str]
+    config: TrainConfig, prepared: Prepared, origin: Origin, said: Predictions, warnings: list[str]
 ) -> dict[str, Any]:
     classes = prepared.labels.classes
     counts = np.bincount(prepared.labels.codes[prepared.split.train], minlength=len(classes))
@@ -196,7 +203,7 @@ def _report(
         "warnings": warnings,
         "classes": list(classes),
         "counts": prepared.counts,
-        **reports.scores(predictions, counts),
+        **reports.scores(said, counts),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _VERSIONS}},
     }
 
