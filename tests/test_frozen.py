@@ -41,6 +41,7 @@ def test_a_second_run_finds_the_first_ones_vectors(config):
     assert history(longer.folder)[:3] == history(first.folder)
 
 
+@pytest.mark.slow
 def test_views_of_an_image_are_shared_between_tasks(config):
     """Another task divides the products in another way; an image's views stay the image's."""
     again(config, "1", views=3, epochs=3)
@@ -61,7 +62,7 @@ def test_no_more_views_than_epochs_and_smote_on_each(config):
     assert len(stored()) == 2
 
 
-@pytest.mark.parametrize("strategy", ["frozen", "last_block"])
+@pytest.mark.parametrize("strategy", [pytest.param("frozen", marks=pytest.mark.slow), "last_block"])
 def test_what_is_kept_of_pictures_changes_nothing(config, strategy):
     """Without augmentation, epochs on what a trunk said once are epochs of the whole network."""
     plain = replace(config, strategy=strategy, augment="none", epochs=2, optimizer="sgd", head="plain")
@@ -88,6 +89,7 @@ def test_two_phases_each_learn_from_what_suits_them(config):
     assert {entry["view"] for entry in stored()} == {"plain"}
 
 
+@pytest.mark.slow
 def test_disk_use_is_said_before_and_too_little_means_the_ordinary_way(config, monkeypatch):
     run = again(config, "1", strategy="last_block", epochs=1)
     (entry,) = stored()
