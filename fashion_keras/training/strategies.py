@@ -137,16 +137,20 @@ def frozen_end(network: "keras.Model", strategy: Strategy, phase: Phase, block: 
     Returns:
         the layer's name, or None when nothing with weights stays as it is.
     """
-    layers = network.layers
-    makers = {id(layer.output): number for number, layer in enumerate(layers)}
-    readers = [0] * len(layers)
-    for number, layer in enumerate(layers):
-        for tensor in layer.input if isinstance(layer.input, list) else [layer.input]:
+    # Not `layers`: MobileNet's activation and ConvNeXt's scaling hold bare operations, too.
+    steps = network.operations
+    makers = {id(step.output): number for number, step in enumerate(steps)}
+    readers = [0] * len(steps)
+    for number, step in enumerate(steps):
+        for tensor in step.input if isinstance(step.input, list) else [step.input]:
             readers[makers[id(tensor)]] = number
-    first = _first_thawed([layer.name for layer in layers], strategy, phase, block)
+    names = [layer.name for layer in network.layers]
+    first = steps.index(network.layers[_first_thawed(names, strategy, phase, block)])
     ends = [number for number in range(first) if max(readers[:number], default=0) <= number]
-    learnt = [number for number in ends if any(layer.weights for layer in layers[: number + 1])]
-    return layers[learnt[-1]].name if learnt else None
+    learnt = [
+        steps[number].name for number in ends if any(getattr(step, "weights", ()) for step in steps[: number + 1])
+    ]
+    return next((name for name in reversed(learnt) if name in names), None)
 
 
 def _first_thawed(names: list[str], strategy: Strategy, phase: Phase, block: str) -> int:
