@@ -5,12 +5,8 @@ python benchmarks/encode.py --data DIR --backbone vgg19
 
 import argparse
 import os
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -29,25 +25,6 @@ from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.network import build_network, in_precision, up_to
 
 STATIC_BATCH = 16
-
-# Keras has one backend per process: this one encodes the file of pixels once for every line that it reads.
-_TORCH = """
-import sys, numpy, torch
-from fashion_keras import TrainConfig
-from fashion_keras.models.backbones import get_backbone
-from fashion_keras.models.classifier import ClassifierSpec
-from fashion_keras.models.network import build_network, up_to
-config = TrainConfig(backbone=sys.argv[1], image_size=sys.argv[2])
-scaling = get_backbone(config.backbone).scaling
-spec = ClassifierSpec(config.backbone, config.image, scaling, config.head_row, "", ("a",), ("a",))
-network = up_to(build_network(spec), "pool")
-pixels = numpy.load(sys.argv[3])
-for line in sys.stdin:
-    with torch.inference_mode():
-        for start in range(0, len(pixels), 64):
-            network(torch.from_numpy(pixels[start : start + 64])).numpy()
-    print("done", flush=True)
-"""
 
 
 def main() -> None:
@@ -73,8 +50,6 @@ def main() -> None:
         "the limit: bare OpenVINO, arrays in memory": _bare(network, pixels, encoder.precision),
         "ours: files to vectors on disk": partial(_ours, catalog, encoder),
     }
-    if find_spec("torch"):
-        sides["PyTorch, float32, same network"] = _torch(config, pixels)
     took = seconds(sides, options.rounds)
     plain = took["model.predict, float32"]
     rows = [
@@ -116,27 +91,6 @@ def _bare(network: keras.Model, pixels: np.ndarray, precision: str) -> partial:
         queue.wait_all()
 
     return partial(loop)
-
-
-def _torch(config: TrainConfig, pixels: np.ndarray) -> Callable[[], None]:
-    folder = tempfile.mkdtemp()
-    np.save(f"{folder}/pixels.npy", pixels)
-    size = f"{config.image.height}x{config.image.width}"
-    process = subprocess.Popen(
-        [sys.executable, "-c", _TORCH, config.backbone, size, f"{folder}/pixels.npy"],
-        env={**os.environ, "KERAS_BACKEND": "torch"},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-    def encode_once() -> None:
-        process.stdin.write("\n")
-        process.stdin.flush()
-        if process.stdout.readline() != "done\n":
-            raise RuntimeError("the PyTorch side ended")
-
-    return encode_once
 
 
 if __name__ == "__main__":
