@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fashion_keras.search.graph import GraphSearch, build_graph, wants_graph
-from fashion_keras.search.records import IndexSpec, Neighbours, Records, Where, check_k, check_vectors
+from fashion_keras.search.records import IndexSpec, Neighbours, Records, Where, check_query
 from fashion_keras.search.segments import Segment, View, write_deleted, write_segment
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.files import read_json, write_json
@@ -112,11 +112,7 @@ class LocalIndex:
 
     def nearest(self, vectors: NDArray[np.float32], k: int, where: Where | None = None) -> list[Neighbours]:
         """See `Index`; with a filter these are the true nearest of all that match, however many there are."""
-        vectors = np.atleast_2d(np.asarray(vectors, np.float32))
-        if vectors.shape[1] != self.spec.width:
-            raise InputError(f"vectors are [q, {self.spec.width}] in this index, not {list(vectors.shape)}")
-        check_vectors(vectors)
-        check_k(k, len(self))
+        vectors = check_query(vectors, k, self.spec, len(self))
         view = self._view
         if where or not self._graph.rows:
             found = view.scores(vectors, view.matching(where))

@@ -18,7 +18,7 @@ from pgvector import HalfVector
 from pgvector.psycopg import register_vector
 from psycopg import sql
 
-from fashion_keras.search.records import IndexSpec, Neighbours, Records, Where, check_k, check_vectors, check_where
+from fashion_keras.search.records import IndexSpec, Neighbours, Records, Where, check_query, check_where
 from fashion_keras.support.errors import InputError
 
 EXACT = 50_000
@@ -127,11 +127,7 @@ class PostgresIndex:
 
     def nearest(self, vectors: NDArray[np.float32], k: int, where: Where | None = None) -> list[Neighbours]:
         """See `Index`; exact where at most `EXACT` products match."""
-        vectors = np.atleast_2d(np.asarray(vectors, np.float32))
-        if vectors.shape[1] != self.spec.width:
-            raise InputError(f"vectors are [q, {self.spec.width}] in this index, not {list(vectors.shape)}")
-        check_vectors(vectors)
-        check_k(k, len(self))
+        vectors = check_query(vectors, k, self.spec, len(self))
         with self._connected() as connection:
             wanted = check_where(where, self._values(connection, where))
             matching = sql.SQL(" AND ").join(

@@ -143,7 +143,12 @@ def check_where(where: Where | None, values: Mapping[str, Sequence[str]]) -> dic
     return wanted
 
 
-def check_k(k: int, size: int) -> None:
-    """Raise InputError unless 1 <= k <= size."""
+def check_query(vectors: NDArray[np.float32], k: int, spec: IndexSpec, size: int) -> NDArray[np.float32]:
+    """Return queries as [q, d] float32; InputError unless an index of `size` products can answer them with k each."""
+    vectors = np.atleast_2d(np.asarray(vectors, np.float32))
+    if vectors.shape[1] != spec.width:
+        raise InputError(f"vectors are [q, {spec.width}] in this index, not {list(vectors.shape)}")
+    check_vectors(vectors)
     if not 1 <= k <= size:
         raise InputError(f"k is from 1 to the {size} products of the index, not {k}")
+    return vectors
