@@ -17,7 +17,8 @@ import openvino
 from measure import seconds, tell
 
 from fashion_keras import TrainConfig, read_catalog
-from fashion_keras.encoding.encoder import Encoder, compile_encoder
+from fashion_keras.encoding.compilation import compile_encoder
+from fashion_keras.encoding.encoder import Encoder
 from fashion_keras.encoding.vectors import encode
 from fashion_keras.images.decode import decode_batch
 from fashion_keras.models.backbones import get_backbone

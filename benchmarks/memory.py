@@ -21,7 +21,7 @@ _ENCODE = """
 import resource, sys, time
 from fashion_keras import TrainConfig, read_catalog
 import keras
-from fashion_keras.encoding.encoder import compile_encoder
+from fashion_keras.encoding.compilation import compile_encoder
 from fashion_keras.encoding.vectors import encode
 from fashion_keras.models.network import build_network, up_to
 from fashion_keras.models.classifier import ClassifierSpec

@@ -57,8 +57,8 @@ def _drain(batches: Iterable[object]) -> None:
 
 def _ours(paths: np.ndarray, spec: ImageSpec) -> tf.data.Dataset:
     count = len(paths)
-    examples = Examples(paths, np.zeros(count, np.int64), np.ones(count, np.float32))
-    return for_training(examples, 2, spec, get_augmentation("li2020"), lambda _: np.arange(count), range(1), BATCH)
+    examples = Examples(paths, np.zeros((count, 2), np.float32), np.ones(count, np.float32))
+    return for_training(examples, spec, get_augmentation("li2020"), lambda _: np.arange(count), range(1), BATCH)
 
 
 if __name__ == "__main__":

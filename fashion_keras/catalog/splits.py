@@ -82,7 +82,7 @@ def allot(codes: Integers, groups: Integers, fractions: Sequence[float], seed: i
     line = np.random.default_rng(seed).random(len(classes))
     sizes = np.bincount(groups)
     part_of_group = np.zeros(len(classes), dtype=np.int64)
-    for code in np.unique(codes):
+    for code in np.unique(classes[classes >= 0]):
         members = np.flatnonzero(classes == code)
         members = members[np.argsort(line[members])]
         filled = np.cumsum(sizes[members]) / sizes[members].sum()

@@ -7,7 +7,8 @@ from dataclasses import fields
 from typing import Any, NoReturn, TypeAlias
 
 from fashion_keras.support.errors import InputError
-from fashion_keras.training.config import TrainConfig, field_type
+from fashion_keras.support.options import field_type, flag
+from fashion_keras.training.config import TrainConfig
 
 OPTIONS = tuple(option.name for option in fields(TrainConfig))
 
@@ -23,23 +24,22 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{message} (see {self.prog} --help)")
 
 
-def add_options(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
-    """Add a flag for each of these fields of `TrainConfig`."""
-    for option in fields(TrainConfig):
+def add_options(parser: argparse.ArgumentParser, names: Iterable[str], kind: type = TrainConfig) -> None:
+    """Add a flag for each of these fields of a config."""
+    for option in fields(kind):
         if option.name not in names:
             continue
-        flag = f"--{option.name.replace('_', '-')}"
         about = option.metadata["about"]
         if option.default is not None and option.default != "" and option.default is not False:
             about += f" (default: {option.default})"
         settings: dict[str, Any] = {"help": about, "default": argparse.SUPPRESS}
-        if field_type(option.name) is bool:
-            parser.add_argument(flag, action="store_true", **settings)
+        if field_type(kind, option.name) is bool:
+            parser.add_argument(flag(option.name), action="store_true", **settings)
             continue
         metavar = option.metadata["metavar"] or "|".join(option.metadata["choices"])
         if option.metadata["choices"] and option.metadata["metavar"]:
             settings["help"] = f"{about}: {', '.join(option.metadata['choices'])}"
-        parser.add_argument(flag, type=field_type(option.name), metavar=metavar, **settings)
+        parser.add_argument(flag(option.name), type=field_type(kind, option.name), metavar=metavar, **settings)
 
 
 def given(options: argparse.Namespace) -> dict[str, Any]:

@@ -1,25 +1,18 @@
-"""An encoder: a frozen network, or its trunk, compiled for this machine and known by its fingerprint."""
+"""What turns pictures into vectors, compiled for this machine and known by its fingerprint."""
 
-import hashlib
-import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
+from numpy.typing import NDArray
 
-from fashion_keras.encoding.runtime import PARITY, OpenVINONetwork, convert, least_cosine, probe
 from fashion_keras.images.decode import ImageSpec
+from fashion_keras.images.pipeline import for_inference
 from fashion_keras.models.classifier import Forward
-from fashion_keras.models.network import in_precision
-from fashion_keras.models.precision import computes_bfloat16, policy
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.files import cache_folder
-
-log = logging.getLogger("fashion_keras")
 
 
 @dataclass(frozen=True)
@@ -31,7 +24,7 @@ class Encoder:
         image: how a picture becomes pixels.
         forward: the compiled network.
         runtime, precision: what it runs in.
-        fingerprint: of network, weights, input, runtime, precision and storage: equal encoders give equal vectors.
+        identity: of network, weights and input: vectors of encoders that share it can be compared.
         storage: float32 or float16, as which its vectors are kept on disk.
         unit_norm: whether its vectors have length 1.
     """
@@ -41,102 +34,32 @@ class Encoder:
     forward: Forward
     runtime: str
     precision: str
-    fingerprint: str
+    identity: str
     storage: str = "float32"
     unit_norm: bool = False
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all that decides what its stored vectors are: equal encoders give equal ones."""
+        return "-".join([self.identity, self.runtime, self.precision, self.storage])
 
     @property
     def about(self) -> dict[str, Any]:
         """What people want to know of it."""
         return {"network": self.name, "image": vars(self.image), "runtime": self.runtime, "precision": self.precision}
 
+    def embed(self, images: Sequence[Any]) -> NDArray[np.float32]:
+        """Return vectors [n, d] float32 of n images, each a path, encoded bytes, a PIL image or an array in 0..255.
 
-def compile_encoder(
-    network: keras.Model,
-    image: ImageSpec,
-    runtime: str = "auto",
-    precision: str = "auto",
-    storage: str = "float32",
-) -> Encoder:
-    """Compile a network in float32 for this machine: the fastest way that agrees with the network itself.
-
-    On a CPU that is OpenVINO, where it is installed; on a GPU, or without OpenVINO, Keras in mixed precision. bfloat16
-    where the machine computes in it and the outputs agree, else float32; the network as it is if nothing else agrees.
-
-    Args:
-        network: the frozen network, or a cut of it at any layer.
-        image: its input.
-        runtime: auto, tensorflow or openvino.
-        precision: auto, float32, bfloat16 or float16.
-        storage: how its outputs are kept on disk: float32 or float16.
-
-    Raises:
-        InputError: when OpenVINO is asked for and is not installed.
-    """
-    weights = _digest(network, image)
-    pixels = probe(network.input.shape[1:], 16)
-    reference = network.predict_on_batch(pixels)
-    *tries, plain = _ways(runtime, precision)
-    for way in tries:
-        forward = _compile(network, weights, *way)
-        if _agrees(forward(pixels), reference, way[1]):
-            break
-        log.warning("%s in %s, %s differs from Keras in float32", network.name, *way)
-    else:
-        way, forward = plain, network.predict_on_batch
-    log.info("%s runs in %s, %s", network.name, *way)
-    fingerprint = "-".join([weights, *way, storage])
-    last = network.layers[-1].name
-    name = network.name if last == "pool" else f"{network.name}:{last}"
-    return Encoder(name, image, forward, *way, fingerprint, storage)
+        Raises:
+            ImageError: for the first image that cannot be used.
+            InputError: when there is none.
+        """
+        if not len(images):
+            raise InputError("embed needs at least one image")
+        return np.concatenate([self.forward(pixels) for pixels in for_inference(images, self.image)])
 
 
-def _ways(runtime: str, precision: str) -> list[tuple[str, str]]:
-    """(runtime, precision) to try in this order; which is taken must not hang on a timing, or no run could be repeated.
-
-    The last is Keras in float32, which needs no check.
-    """
-    missing = find_spec("openvino") is None
-    if runtime == "openvino" and missing:
-        raise InputError("runtime openvino: OpenVINO is not installed; pip install openvino, or use tensorflow")
-    if runtime == "auto":
-        runtime = "tensorflow" if missing or tf.config.list_physical_devices("GPU") else "openvino"
-    precisions = [precision]
-    if precision == "auto":
-        precisions = ["bfloat16", "float32"] if computes_bfloat16() else ["float32"]
-    if runtime == "openvino":
-        # Its CPU plugin has no float16 of its own.
-        precisions = ["float32" if name == "float16" else name for name in precisions]
-    tries = [(runtime, name) for name in precisions]
-    plain = ("tensorflow", "float32")
-    return [*(way for way in tries if way != plain), plain]
-
-
-def _compile(network: keras.Model, weights: str, runtime: str, precision: str) -> Forward:
-    if runtime == "tensorflow":
-        return partial(_in_float32, in_precision(network, policy(precision)))
-    xml = cache_folder() / "networks" / weights / "network.xml"
-    if not xml.is_file():
-        convert(network, xml)
-    return OpenVINONetwork(xml, precision)
-
-
-def _in_float32(network: keras.Model, pixels: np.ndarray) -> np.ndarray:
-    return np.asarray(network.predict_on_batch(pixels)).astype(np.float32)
-
-
-def _agrees(ours: np.ndarray, reference: np.ndarray, precision: str) -> bool:
-    """Compare vectors as they are, and less their mean: where all vectors are nearly one, the rest is what counts."""
-    middle = reference.mean(axis=0)
-    return bool(
-        least_cosine(ours, reference) >= PARITY[precision] and least_cosine(ours - middle, reference - middle) >= 0.99
-    )
-
-
-def _digest(network: keras.Model, image: ImageSpec) -> str:
-    digest = hashlib.sha256(str((image, network.get_layer("scaling").mode)).encode())
-    for layer in network.layers:
-        digest.update(type(layer).__name__.encode())
-        for weight in layer.get_weights():
-            digest.update(np.ascontiguousarray(weight).tobytes())
-    return digest.hexdigest()[:24]
+def network_file(identity: str) -> Path:
+    """Return where the network of that identity is kept for OpenVINO; its weights lie beside it as .bin."""
+    return cache_folder() / "networks" / identity / "network.xml"

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.models.classifier import WEIGHTS, Classifier, load_spec
+from fashion_keras.models.classifier import Classifier
+from fashion_keras.models.storage import WEIGHTS, load_classifier_spec
 from fashion_keras.support.errors import InputError, unknown
 from fashion_keras.support.files import read_json, replacing, sha256, write_json
 from fashion_keras.support.quiet import import_tensorflow
@@ -114,7 +115,7 @@ def load_classifier(run: str | Path, runtime: str = "auto") -> Classifier:
     if runtime not in RUNTIMES:
         raise unknown("runtime", runtime, RUNTIMES)
     folder = Path(run)
-    spec, weights = load_spec(folder)
+    spec, weights = load_classifier_spec(folder)
     stored = (folder / "network.json").is_file() and find_spec("openvino") is not None
     if runtime == "openvino" and not stored:
         raise InputError(f"{folder}: no network stored for OpenVINO, or OpenVINO is not installed; use tensorflow")

@@ -139,7 +139,7 @@ def stored() -> list[dict[str, Any]]:
 
 def clear() -> int:
     """Remove all cached vectors and compiled networks and return how many bytes that freed."""
-    folders = _home(), cache_folder() / "networks"
+    folders = _home(), cache_folder() / "networks", cache_folder() / "encoders"
     freed = sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,7 +1,9 @@
 """One table of backbones: how each is built, what it wants as input, where it can be cut. Reading it needs no Keras."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fashion_keras.images.decode import ImageSpec
@@ -11,6 +13,9 @@ if TYPE_CHECKING:
     import keras
 
 SCALINGS = ("caffe", "tf", "unit", "builtin")
+# Encoders whose weights come with the package: a folder for each, called like its backbone.
+SHIPPED = Path(__file__).parent / "shipped"
+_LARGEST = 1024
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,17 @@ class Backbone:
     def pretrained(self) -> bool:
         """Whether ImageNet weights are published for it."""
         return self.builder.startswith("keras.")
+
+    @property
+    def shipped(self) -> Path | None:
+        """The encoder that comes with the package and stands on this network, if there is one."""
+        folder = SHIPPED / self.name
+        return folder if (folder / "model.json").is_file() else None
+
+    @property
+    def published(self) -> bool:
+        """Whether there are weights for it that have learnt something."""
+        return self.pretrained or self.shipped is not None
 
     def check_size(self, spec: ImageSpec) -> None:
         """Raise InputError when `spec` is smaller than the network allows."""
@@ -147,6 +163,9 @@ BACKBONES = (
     ),
     Backbone("convnext_tiny", "keras.applications:ConvNeXtTiny", _CATALOGUE, 32, "builtin", _CONVNEXT, 768, 27_820_128),
     Backbone("custom_cnn", "fashion_keras.models.compact:custom_cnn", _CATALOGUE, 32, "tf", _COMPACT, 512, 4_905_440),
+    Backbone(
+        "fashion_small", "fashion_keras.models.compact:fashion_small", _CATALOGUE, 32, "tf", _COMPACT, 384, 3_544_032
+    ),
     Backbone("vgg_like", "fashion_keras.models.compact:vgg_like", _CATALOGUE, 32, "tf", _VGG, 512, 10_031_712),
 )
 
@@ -157,3 +176,17 @@ def get_backbone(name: str) -> Backbone:
         if backbone.name == name:
             return backbone
     raise unknown("backbone", name, [backbone.name for backbone in BACKBONES])
+
+
+def image_spec(backbone: str, size: str | None, fit: str = "pad") -> ImageSpec:
+    """Return the input of a backbone, at "HEIGHTxWIDTH" or at its own size; InputError for what is not a size."""
+    spec = replace(get_backbone(backbone).image, fit=fit)
+    if size is None:
+        return spec
+    match = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", size)
+    if not match:
+        raise InputError(f"--image-size is HEIGHTxWIDTH in pixels, such as 80x60, not {size!r}")
+    height, width = int(match[1]), int(match[2])
+    if max(height, width) > _LARGEST:
+        raise InputError(f"--image-size is at most {_LARGEST}x{_LARGEST}, not {size}")
+    return replace(spec, height=height, width=width)

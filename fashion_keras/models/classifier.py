@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,6 @@ from numpy.typing import NDArray
 from fashion_keras.images.decode import ImageSpec
 from fashion_keras.images.pipeline import for_inference
 from fashion_keras.models.heads import Head
-from fashion_keras.support.errors import InputError
-from fashion_keras.support.files import read_json
-
-WEIGHTS = "model.weights.h5"
-FORMAT = "fashion_keras.classifier/1"
 
 Forward = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -100,28 +94,6 @@ def predictions(
     if len(logits) != len(ids):
         raise AssertionError(f"{len(logits)} predictions for {len(ids)} images")
     return Predictions(ids, _softmax(logits / spec.temperature), spec.classes, truth)
-
-
-def load_spec(folder: str | Path) -> tuple[ClassifierSpec, str]:
-    """Read model.json: the spec, and the sha256 of the weights.
-
-    Raises:
-        InputError: when the folder holds no model, or one of another version.
-    """
-    path = Path(folder) / "model.json"
-    if not path.is_file() or not (Path(folder) / WEIGHTS).is_file():
-        raise InputError(f"{folder}: no finished run here (model.json and {WEIGHTS} are needed)")
-    try:
-        values = read_json(path)
-        form, expected = values.pop("format"), values.pop("sha256")
-        if form != FORMAT:
-            raise InputError(f"{path}: format {form!r}; this version reads {FORMAT!r}")
-        values["image"] = ImageSpec(**values["image"])
-        values["head"] = Head(**{**values["head"], "dense": tuple(values["head"]["dense"])})
-        values |= {name: tuple(values[name]) for name in ("classes", "paths")}
-        return ClassifierSpec(**values), expected
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a model of ours ({error!r})") from None
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

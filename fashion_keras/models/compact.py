@@ -18,10 +18,19 @@ def custom_cnn(input_tensor: KerasTensor) -> keras.Model:
     Returns:
         a model to [b, h / 32, w / 32, 512].
     """
-    x = _convolve(input_tensor, 32, "stem", stride=2)
-    for stage, filters in enumerate((32, 64, 128, 256, 512), 1):
-        x = _residual(x, filters, f"stage{stage}", stride=1 if stage == 1 else 2)
-    return keras.Model(keras.utils.get_source_inputs(input_tensor), x, name="custom_cnn")
+    return _residual_network(input_tensor, (32, 64, 128, 256, 512), "custom_cnn")
+
+
+def fashion_small(input_tensor: KerasTensor) -> keras.Model:
+    """The network whose weights come with the package: `custom_cnn` with a narrower last stage, 3.5 M parameters.
+
+    Args:
+        input_tensor [b, h, w, 3]: scaled pixels; h and w at least 32.
+
+    Returns:
+        a model to [b, h / 32, w / 32, 384].
+    """
+    return _residual_network(input_tensor, (32, 64, 128, 256, 384), "fashion_small")
 
 
 def vgg_like(input_tensor: KerasTensor) -> keras.Model:
@@ -39,6 +48,13 @@ def vgg_like(input_tensor: KerasTensor) -> keras.Model:
             x = _convolve(x, filters, f"block{stage}_conv{number}")
         x = layers.MaxPooling2D(2, padding="same", name=f"block{stage}_pool")(x)
     return keras.Model(keras.utils.get_source_inputs(input_tensor), x, name="vgg_like")
+
+
+def _residual_network(input_tensor: KerasTensor, widths: tuple[int, ...], name: str) -> keras.Model:
+    x = _convolve(input_tensor, widths[0], "stem", stride=2)
+    for stage, filters in enumerate(widths, 1):
+        x = _residual(x, filters, f"stage{stage}", stride=1 if stage == 1 else 2)
+    return keras.Model(keras.utils.get_source_inputs(input_tensor), x, name=name)
 
 
 def _residual(x: KerasTensor, filters: int, name: str, stride: int) -> KerasTensor:

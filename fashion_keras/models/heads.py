@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from fashion_keras.support.errors import unknown
 
-POOLINGS = ("avg", "max")
+POOLINGS = ("avg", "max", "gem")
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,7 @@ class Head:
 
     Attributes:
         name: as written after `--head`.
-        pooling: avg or max, over height and width.
+        pooling: over height and width: avg, max, or gem, the generalised mean between the two (Radenović et al. 2018).
         normalise: batch normalisation of the pooled features: any backbone's come at one scale. It learns while the
             backbone is frozen and keeps what it learnt when that is thawed.
         dropout_before: share of pooled features dropped in training.

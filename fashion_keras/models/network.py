@@ -1,21 +1,24 @@
 """The Keras side of a classifier: its network is built here, saved, and loaded."""
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
+import numpy as np
 from keras import layers, ops
 
 from fashion_keras.models.backbones import SCALINGS, get_backbone
-from fashion_keras.models.classifier import FORMAT, WEIGHTS, Classifier, ClassifierSpec, load_spec
+from fashion_keras.models.classifier import Classifier, ClassifierSpec
 from fashion_keras.models.heads import Head
+from fashion_keras.models.storage import WEIGHTS, EncoderSpec, Spec, load_spec, write_spec
 from fashion_keras.support.errors import InputError, unknown
-from fashion_keras.support.files import replacing, sha256, write_json
+from fashion_keras.support.files import replacing, sha256
 
 # keras.applications.imagenet_utils: the mean pixel of ImageNet in BGR order.
 _CAFFE_MEAN = (103.939, 116.779, 123.68)
+_IN_FLOAT32 = ("scaling", "pool", "logits", "projection", "embedding")
 
 
 @keras.saving.register_keras_serializable("fashion_keras")
@@ -44,13 +47,38 @@ class Scaling(layers.Layer):
         return {**super().get_config(), "mode": self.mode}
 
 
+@keras.saving.register_keras_serializable("fashion_keras")
+class GeneralisedMeanPooling2D(layers.Layer):
+    """[b, h, w, c] -> [b, c]: the mean of x^p over height and width, to the power of 1/p; p is learnt, from 3.
+
+    Between the average (p = 1) and the maximum; Radenović et al. 2018, arXiv:1711.02512, eq. 3. Values below 1e-6
+    count as that.
+    """
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        """Make p, one number."""
+        self.power = self.add_weight(name="power", shape=(), initializer=keras.initializers.Constant(3.0))
+
+    def call(self, features: keras.KerasTensor) -> keras.KerasTensor:
+        """Pool features [b, h, w, c]."""
+        powers = ops.power(ops.maximum(features, 1e-6), self.power)
+        return ops.power(ops.mean(powers, axis=(1, 2)), 1 / self.power)
+
+
+_POOLINGS = {
+    "avg": layers.GlobalAveragePooling2D,
+    "max": layers.GlobalMaxPooling2D,
+    "gem": GeneralisedMeanPooling2D,
+}
+
+
 def build_network(
-    spec: ClassifierSpec,
+    spec: Spec,
     policy: str = "float32",
     weights: str | None = None,
     fill: Callable[[keras.Model], None] | None = None,
 ) -> keras.Model:
-    """Build pixels [b, h, w, 3] float32 in 0..255 -> logits [b, k] float32.
+    """Build pixels [b, h, w, 3] float32 in 0..255 -> logits [b, k] float32, or an encoder's vectors [b, d] of length 1.
 
     Args:
         spec: what to build.
@@ -74,7 +102,11 @@ def build_network(
     if fill:
         fill(trunk)
     features = trunk.get_layer(backbone.stage_end(spec.cut)).output if spec.cut else trunk.output
-    return keras.Model(pixels, _add_head(features, spec.head, len(spec.classes)), name=spec.backbone)
+    if isinstance(spec, EncoderSpec):
+        output = _add_embedding(features, spec.head, spec.width)
+    else:
+        output = _add_head(features, spec.head, len(spec.classes))
+    return keras.Model(pixels, output, name=spec.backbone)
 
 
 def trunk_of(network: keras.Model) -> keras.Model:
@@ -98,15 +130,23 @@ def with_head(network: keras.Model, head: Head, classes: int) -> keras.Model:
     return keras.Model(network.input, _add_head(features, head, classes), name=network.name)
 
 
-def save_network(spec: ClassifierSpec, network: keras.Model, folder: Path) -> None:
-    """Write model.weights.h5 and, naming its sha256, model.json."""
-    weights = folder / WEIGHTS
-    with replacing(weights) as temporary:
+def penultimate(network: keras.Model) -> keras.Model:
+    """Return a classifier's network up to what its logits are made of, scaled to length 1, sharing its layers."""
+    features = network.get_layer("logits").input
+    vectors = layers.UnitNormalization(name="embedding", dtype="float32")(features)
+    return keras.Model(network.input, vectors, name=network.name)
+
+
+def save_network(spec: Spec, network: keras.Model, folder: Path, storage: str = "float32") -> None:
+    """Write model.weights.h5, its numbers as float32 or float16, and, naming its sha256, model.json."""
+    with replacing(folder / WEIGHTS) as temporary:
         network.save_weights(temporary)
-    write_json(folder / "model.json", {"format": FORMAT, "sha256": sha256(weights), **asdict(spec)})
+        if storage != "float32":
+            _narrow(temporary, storage)
+    write_spec(spec, folder)
 
 
-def load_network(folder: str | Path) -> tuple[ClassifierSpec, keras.Model]:
+def load_network(folder: str | Path) -> tuple[Spec, keras.Model]:
     """Read a run folder's spec and, in float32, its network; InputError as `load_spec`."""
     folder = Path(folder)
     spec, expected = load_spec(folder)
@@ -124,7 +164,7 @@ def in_precision(network: keras.Model, policy: str) -> keras.Model:
     """
 
     def copy(layer: layers.Layer) -> layers.Layer:
-        outside = layer.name in ("scaling", "pool", "logits") or layer.name.startswith("head_")
+        outside = layer.name in _IN_FLOAT32 or layer.name.startswith("head_")
         # Bare operations, as in MobileNet's activation, compute in what they are given.
         dtype = {} if outside or not isinstance(layer, layers.Layer) else {"dtype": policy}
         return type(layer).from_config(layer.get_config() | dtype)
@@ -139,9 +179,29 @@ def as_classifier(spec: ClassifierSpec, network: keras.Model) -> Classifier:
     return Classifier(spec, network.predict_on_batch)
 
 
+def _narrow(path: Path, storage: str) -> None:
+    """Write the numbers of a weights file anew in fewer bits; Keras widens them when it reads them."""
+    with h5py.File(path) as file:
+        numbers: dict[str, np.ndarray] = {}
+        file.visititems(lambda name, item: numbers.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    with h5py.File(path, "w") as file:
+        for name, values in numbers.items():
+            file[name] = values.astype(storage) if values.dtype.kind == "f" else values
+
+
 def _add_head(features: keras.KerasTensor, head: Head, classes: int) -> keras.KerasTensor:
-    pool = layers.GlobalMaxPooling2D if head.pooling == "max" else layers.GlobalAveragePooling2D
-    x = pool(name="pool", dtype="float32")(features)
+    return layers.Dense(classes, name="logits", dtype="float32")(_add_hidden(features, head))
+
+
+def _add_embedding(features: keras.KerasTensor, head: Head, width: int) -> keras.KerasTensor:
+    x = _add_hidden(features, head)
+    if width:
+        x = layers.Dense(width, name="projection", dtype="float32")(x)
+    return layers.UnitNormalization(name="embedding", dtype="float32")(x)
+
+
+def _add_hidden(features: keras.KerasTensor, head: Head) -> keras.KerasTensor:
+    x = _POOLINGS[head.pooling](name="pool", dtype="float32")(features)
     if head.normalise:
         x = layers.BatchNormalization(momentum=0.9, name="head_norm", dtype="float32")(x)
     if head.dropout_before:
@@ -150,4 +210,4 @@ def _add_head(features: keras.KerasTensor, head: Head, classes: int) -> keras.Ke
         x = layers.Dense(units, "relu", name=f"head_dense{number}", dtype="float32")(x)
     if head.dropout:
         x = layers.Dropout(head.dropout, name="head_dropout", dtype="float32")(x)
-    return layers.Dense(classes, name="logits", dtype="float32")(x)
+    return x

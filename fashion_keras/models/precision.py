@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-import tensorflow as tf
-
 
 def policy(precision: str) -> str:
     """Return Keras' dtype policy for "auto", "float32", "bfloat16" or "float16".
@@ -19,8 +17,15 @@ def policy(precision: str) -> str:
 
 def computes_bfloat16() -> bool:
     """Whether this machine's GPU, or its CPU when it has none, multiplies in bfloat16."""
+    import tensorflow as tf  # noqa: PLC0415 - a stored network runs without it
+
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         return tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0)) >= (8, 0)
+    return cpu_computes_bfloat16()
+
+
+def cpu_computes_bfloat16() -> bool:
+    """Whether this machine's CPU multiplies in bfloat16."""
     flags = Path("/proc/cpuinfo")
     return flags.is_file() and re.search(r"\b(amx_bf16|avx512_bf16)\b", flags.read_text()) is not None

@@ -12,8 +12,8 @@ import keras
 import numpy as np
 
 from fashion_keras.models.backbones import get_backbone
-from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.network import build_network, load_network, trunk_of
+from fashion_keras.models.storage import Spec
 from fashion_keras.support.errors import InputError, unknown
 
 Layers = list[tuple[str, list[np.ndarray]]]
@@ -23,7 +23,7 @@ SOURCES = ("auto", "imagenet", "fashion", "none")
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the weights came from ("imagenet", "none", or a path), and a warning to repeat, or ""."""
+    """Where the weights came from ("imagenet", "fashion", "none", or a path), and a warning to repeat, or ""."""
 
     source: str
     warning: str = ""
@@ -34,7 +34,7 @@ class Origin:
         return self.source != "none"
 
 
-def initialise(spec: ClassifierSpec, weights: str, policy: str = "float32") -> tuple[keras.Model, Origin]:
+def initialise(spec: Spec, weights: str, policy: str = "float32") -> tuple[keras.Model, Origin]:
     """Build a network and give its backbone its first weights.
 
     Args:
@@ -46,19 +46,22 @@ def initialise(spec: ClassifierSpec, weights: str, policy: str = "float32") -> t
         InputError: when the weights named are not to be had or belong to another network; names the first layer that
             differs. With "auto", ImageNet weights that cannot be had give random ones and a warning instead.
     """
-    if weights in ("auto", "imagenet"):
-        return _imagenet(spec, policy, required=weights == "imagenet")
+    shipped = get_backbone(spec.backbone).shipped
     if weights == "none":
         return build_network(spec, policy), Origin("none")
-    if weights == "fashion":
-        raise InputError(f"no fashion weights are published for {spec.backbone}; use --weights auto, none or a file")
+    if weights == "fashion" and not shipped:
+        raise InputError(f"no fashion weights come with {spec.backbone}; use --weights auto, none or a file")
+    if shipped and weights in ("auto", "fashion"):
+        return build_network(spec, policy, fill=lambda trunk: _load_file(trunk, shipped)), Origin("fashion")
+    if weights in ("auto", "imagenet"):
+        return _imagenet(spec, policy, required=weights == "imagenet")
     path = Path(weights)
     if not path.exists():
         raise unknown("weights (and no such file)", weights, [*SOURCES, "FILE"])
     return build_network(spec, policy, fill=lambda trunk: _load_file(trunk, path)), Origin(str(path))
 
 
-def _imagenet(spec: ClassifierSpec, policy: str, required: bool) -> tuple[keras.Model, Origin]:
+def _imagenet(spec: Spec, policy: str, required: bool) -> tuple[keras.Model, Origin]:
     reason = f"none are published for {spec.backbone}"
     if get_backbone(spec.backbone).pretrained:
         try:

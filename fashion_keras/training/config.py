@@ -2,30 +2,25 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from types import UnionType
-from typing import Any, get_args, get_type_hints
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from fashion_keras.catalog.splits import RECIPES as SPLITS
 from fashion_keras.catalog.tasks import TASKS, get_task
 from fashion_keras.encoding.runtime import RUNTIMES
 from fashion_keras.images.augment import PRESETS
 from fashion_keras.images.decode import FITS, ImageSpec
-from fashion_keras.models.backbones import BACKBONES, SCALINGS, get_backbone
+from fashion_keras.models.backbones import BACKBONES, SCALINGS, get_backbone, image_spec
 from fashion_keras.models.heads import HEADS, POOLINGS, Head, get_head
 from fashion_keras.support.errors import InputError, unknown
+from fashion_keras.support.options import check_counts, check_options, from_dict, option
 from fashion_keras.training.balance import BALANCES
 from fashion_keras.training.strategies import get_strategy
 
 OPTIMIZERS = ("adam", "rmsprop", "sgd", "adamw")
-_LARGEST = 1024
 SCHEDULES = ("plateau", "cosine", "constant")
 _COUNTS = ("epochs", "batch_size", "limit", "min_images", "patience", "plateau_patience", "accumulate", "tune")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
-
-
-def _option(default: Any, about: str, choices: tuple[str, ...] = (), metavar: str = "") -> Any:  # noqa: ANN401
-    return field(default=default, metadata={"about": about, "choices": choices, "metavar": metavar})
 
 
 def _names(rows: tuple[Any, ...]) -> tuple[str, ...]:
@@ -40,61 +35,55 @@ class TrainConfig:
         InputError: on construction, for any value that is not allowed; one line that says what is.
     """
 
-    task: str = _option("article_type", f"what to learn: {', '.join(_names(TASKS))}, column:NAME", metavar="T")
-    backbone: str = _option("vgg19", "network", _names(BACKBONES), "B")
-    data: str | None = _option(None, "catalogue, or 'sample'; default: data/ if the Kaggle set is there", metavar="DIR")
-    weights: str = _option("auto", "first weights: auto, imagenet, fashion, none, a file, a run", metavar="W")
-    strategy: str | None = _option(
+    task: str = option("article_type", f"what to learn: {', '.join(_names(TASKS))}, column:NAME", metavar="T")
+    backbone: str = option("vgg19", "network", _names(BACKBONES), "B")
+    data: str | None = option(None, "catalogue, or 'sample'; default: data/ if the Kaggle set is there", metavar="DIR")
+    weights: str = option("auto", "first weights: auto, imagenet, fashion, none, a file, a run", metavar="W")
+    strategy: str | None = option(
         None,
         "which layers learn: frozen, last_block, last_n:N, full, scratch, frozen+full; default: frozen, or scratch",
         metavar="S",
     )
-    image_size: str | None = _option(None, "input size of the network; default: the backbone's", metavar="HxW")
-    fit: str = _option("pad", "how a picture of other proportions fits in", FITS)
-    epochs: int | None = _option(None, "default: by the strategy", metavar="N")
-    batch_size: int = _option(64, "images a step", metavar="N")
-    learning_rate: float | None = _option(None, "of the first phase; default: by the strategy", metavar="X")
-    optimizer: str | None = _option(None, "default: by the strategy", OPTIMIZERS)
-    weight_decay: float | None = _option(None, "decoupled; default: 0.05 with adamw, else none", metavar="X")
-    schedule: str | None = _option(None, "of the learning rate; default: by the strategy", SCHEDULES)
-    patience: int = _option(10, "stop after so many epochs without a lower validation loss", metavar="N")
-    plateau_patience: int = _option(5, "with schedule plateau: epochs before the rate falls to a tenth", metavar="N")
-    label_smoothing: float | None = _option(
+    image_size: str | None = option(None, "input size of the network; default: the backbone's", metavar="HxW")
+    fit: str = option("pad", "how a picture of other proportions fits in", FITS)
+    epochs: int | None = option(None, "default: by the strategy", metavar="N")
+    batch_size: int = option(64, "images a step", metavar="N")
+    learning_rate: float | None = option(None, "of the first phase; default: by the strategy", metavar="X")
+    optimizer: str | None = option(None, "default: by the strategy", OPTIMIZERS)
+    weight_decay: float | None = option(None, "decoupled; default: 0.05 with adamw, else none", metavar="X")
+    schedule: str | None = option(None, "of the learning rate; default: by the strategy", SCHEDULES)
+    patience: int = option(10, "stop after so many epochs without a lower validation loss", metavar="N")
+    plateau_patience: int = option(5, "with schedule plateau: epochs before the rate falls to a tenth", metavar="N")
+    label_smoothing: float | None = option(
         None, "share of the target spread over all classes; default: 0.1 from scratch, else 0", metavar="X"
     )
-    augment: str = _option("default", "augmentation", _names(PRESETS))
-    balance: str = _option("none", "of classes of different size", BALANCES)
-    head: str = _option("default", "what stands on the backbone", _names(HEADS))
-    pooling: str | None = _option(None, "default: by the head", POOLINGS)
-    dense: str | None = _option(
-        None, "widths of hidden layers, as 512 or 512,256; default: by the head", metavar="W,.."
-    )
-    dropout: float | None = _option(None, "default: by the head", metavar="X")
-    cut: str = _option("", "end the backbone after this stage", metavar="STAGE")
-    scaling: str | None = _option(None, "of pixels; default: what the backbone's weights expect", SCALINGS)
-    min_images: int = _option(100, "classes with fewer are left out", metavar="N")
-    split: str = _option("title", "title: no product title in two parts; random: as papers did", SPLITS)
-    limit: int | None = _option(None, "use about so many products", metavar="N")
-    precision: str = _option("auto", "auto: bfloat16 where the machine computes in it", PRECISIONS)
-    runtime: str = _option("auto", "what runs a frozen network", RUNTIMES)
-    views: int = _option(
+    augment: str = option("default", "augmentation", _names(PRESETS))
+    balance: str = option("none", "of classes of different size", BALANCES)
+    head: str = option("default", "what stands on the backbone", _names(HEADS))
+    pooling: str | None = option(None, "default: by the head", POOLINGS)
+    dense: str | None = option(None, "widths of hidden layers, as 512 or 512,256; default: by the head", metavar="W,..")
+    dropout: float | None = option(None, "default: by the head", metavar="X")
+    cut: str = option("", "end the backbone after this stage", metavar="STAGE")
+    scaling: str | None = option(None, "of pixels; default: what the backbone's weights expect", SCALINGS)
+    min_images: int = option(100, "classes with fewer are left out", metavar="N")
+    split: str = option("title", "title: no product title in two parts; random: as papers did", SPLITS)
+    limit: int | None = option(None, "use about so many products", metavar="N")
+    precision: str = option("auto", "auto: bfloat16 where the machine computes in it", PRECISIONS)
+    runtime: str = option("auto", "what runs a frozen network", RUNTIMES)
+    views: int = option(
         4,
         "views of each image, one plain, others augmented, that the frozen part of a network sees once; "
         "0: fresh ones in every epoch, through the whole network",
         metavar="N",
     )
-    accumulate: int = _option(1, "batches whose gradients are averaged before a step", metavar="N")
-    tune: int | None = _option(None, "of strategy frozen: try so many heads and keep the best", metavar="N")
-    cache: bool = _option(False, "keep the decoded pixels in memory")
-    seed: int = _option(0, "of weights, split, order, augmentation", metavar="N")
-    out: str | None = _option(None, "run folder; default: runs/TASK-BACKBONE-STRATEGY-N", metavar="DIR")
+    accumulate: int = option(1, "batches whose gradients are averaged before a step", metavar="N")
+    tune: int | None = option(None, "of strategy frozen: try so many heads and keep the best", metavar="N")
+    cache: bool = option(False, "keep the decoded pixels in memory")
+    seed: int = option(0, "of weights, split, order, augmentation", metavar="N")
+    out: str | None = option(None, "run folder; default: runs/TASK-BACKBONE-STRATEGY-N", metavar="DIR")
 
     def __post_init__(self) -> None:
-        for option in fields(self):
-            _check_type(option.name, getattr(self, option.name))
-            value, choices = getattr(self, option.name), option.metadata["choices"]
-            if choices and value is not None and value not in choices:
-                raise unknown(f"--{option.name.replace('_', '-')}", value, choices)
+        check_options(self)
         get_task(self.task)
         if self.strategy is not None:
             get_strategy(self.strategy)
@@ -109,12 +98,8 @@ class TrainConfig:
         _ = self.head_row
 
     def _check_ranges(self) -> None:
-        for name in _COUNTS:
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise InputError(f"--{name.replace('_', '-')} is a whole number from 1, not {value}")
-        if self.views < 0:
-            raise InputError(f"--views is a whole number from 0, not {self.views}")
+        check_counts(self, _COUNTS)
+        check_counts(self, ("views",), least=0)
         for name in ("dropout", "label_smoothing"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < 1:
@@ -129,21 +114,12 @@ class TrainConfig:
     @property
     def image(self) -> ImageSpec:
         """The size and fit of the network's input."""
-        spec = replace(get_backbone(self.backbone).image, fit=self.fit)
-        if self.image_size is None:
-            return spec
-        match = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", self.image_size)
-        if not match:
-            raise InputError(f"--image-size is HEIGHTxWIDTH in pixels, such as 80x60, not {self.image_size!r}")
-        height, width = int(match[1]), int(match[2])
-        if max(height, width) > _LARGEST:
-            raise InputError(f"--image-size is at most {_LARGEST}x{_LARGEST}, not {self.image_size}")
-        return replace(spec, height=height, width=width)
+        return image_spec(self.backbone, self.image_size, self.fit)
 
     @property
     def strategy_name(self) -> str:
         """The strategy, or the default: frozen for a network with published weights, else scratch."""
-        return self.strategy or ("frozen" if get_backbone(self.backbone).pretrained else "scratch")
+        return self.strategy or ("frozen" if get_backbone(self.backbone).published else "scratch")
 
     @property
     def head_row(self) -> Head:
@@ -161,11 +137,7 @@ class TrainConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "TrainConfig":
         """Make a config of `values`; an unknown key raises InputError that offers the nearest."""
-        known = [option.name for option in fields(cls)]
-        for name in values:
-            if name not in known:
-                raise unknown("config key", name, known)
-        return cls(**values)
+        return from_dict(cls, values)
 
 
 @dataclass(frozen=True)
@@ -227,19 +199,3 @@ def get_recipe(name: str) -> Recipe:
         if recipe.name == name:
             return recipe
     raise unknown("recipe", name, _names(RECIPES))
-
-
-def field_type(name: str) -> type:
-    """Return the plain type of a config field: str, int, float or bool."""
-    hint = get_type_hints(TrainConfig)[name]
-    return get_args(hint)[0] if isinstance(hint, UnionType) else hint
-
-
-def _check_type(name: str, value: object) -> None:
-    wanted = field_type(name)
-    optional = isinstance(get_type_hints(TrainConfig)[name], UnionType)
-    if value is None and optional:
-        return
-    fits = type(value) is wanted or (wanted is float and type(value) is int)
-    if not fits:
-        raise InputError(f"{name} must be {'null or ' if optional else ''}of type {wanted.__name__}, not {value!r}")

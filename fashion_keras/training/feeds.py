@@ -25,7 +25,7 @@ Order = Callable[[int], NDArray[np.int64]]
 
 
 class Feed(Protocol):
-    """Batches (inputs, one-hot targets, weights) for training and for validation, and what they are fed to."""
+    """Batches (inputs, targets, weights) for training and for validation, and what they are fed to."""
 
     def learner(self, network: keras.Model) -> keras.Model:
         """Return the part of `network` that takes the inputs."""
@@ -43,9 +43,8 @@ class Feed(Protocol):
 
 @dataclass(frozen=True)
 class Sampling:
-    """How rows become batches: k classes, balance of classes, batch size, seed."""
+    """How rows become batches: balance of classes, batch size, seed."""
 
-    classes: int
     balance: str
     batch_size: int
     seed: int
@@ -92,7 +91,7 @@ class ImageFeed:
     def _batches(self, examples: Examples, augmentation: Augmentation, order: Order, epochs: range) -> tf.data.Dataset:
         sampling = self.sampling
         return for_training(
-            examples, sampling.classes, self.image, augmentation, order, epochs, sampling.batch_size, sampling.seed,
+            examples, self.image, augmentation, order, epochs, sampling.batch_size, sampling.seed,
             self.cache,
         )  # fmt: skip
 
@@ -152,10 +151,10 @@ class VectorFeed:
         return [slice(start, start + size) for start in range(0, count, size)]
 
     def _targets(self, examples: Examples, rows: NDArray[np.int64]) -> tuple[np.ndarray, np.ndarray]:
-        return np.eye(self.sampling.classes, dtype=np.float32)[examples.codes[rows]], examples.weights[rows]
+        return examples.targets[rows], examples.weights[rows]
 
     def _dataset(self, batches: Callable[[], Iterator[tuple[np.ndarray, ...]]]) -> tf.data.Dataset:
-        shapes = ((None, *self.vectors.shape[1:]), (None, self.sampling.classes), (None,))
+        shapes = ((None, *self.vectors.shape[1:]), (None, *self.train.targets.shape[1:]), (None,))
         signature = tuple(tf.TensorSpec(shape, tf.float32) for shape in shapes)
         return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2)
 
@@ -188,5 +187,5 @@ def encode_feed(
     train, vectors = feed.train, Rows.stack([encode(parts[0], encoder, view).values for view in (None, *views)])
     if feed.sampling.balance == "smote":
         vectors, codes = smote(np.asarray(vectors), train.codes, feed.sampling.seed)
-        train = Examples((), codes, np.ones(len(codes), np.float32))
+        train = Examples((), np.eye(train.targets.shape[1], dtype=np.float32)[codes], np.ones(len(codes), np.float32))
     return VectorFeed(train, feed.held_out, cut, vectors, encode(parts[1], encoder).values, feed.sampling)

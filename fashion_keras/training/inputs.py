@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.tasks import get_task
-from fashion_keras.encoding.encoder import compile_encoder
+from fashion_keras.encoding.compilation import compile_encoder
 from fashion_keras.encoding.vectors import count_missing
 from fashion_keras.images.augment import get_augmentation, without_colour
 from fashion_keras.images.pipeline import Examples
@@ -33,7 +33,7 @@ def image_feed(config: TrainConfig, prepared: Prepared) -> ImageFeed:
     return ImageFeed(
         train=_examples(prepared, prepared.split.train, config.balance),
         held_out=_examples(prepared, prepared.split.validation, "none"),
-        sampling=Sampling(len(prepared.labels.classes), config.balance, config.batch_size, config.seed),
+        sampling=Sampling(config.balance, config.batch_size, config.seed),
         image=config.image,
         augmentation=without_colour(augmentation) if get_task(config.task).colour else augmentation,
         cache=config.cache,
@@ -82,8 +82,8 @@ def _fits(name: str, needed: int) -> bool:
 
 
 def _examples(prepared: Prepared, rows: NDArray[np.int64], balance: str) -> Examples:
-    codes = prepared.labels.codes[rows]
+    codes, classes = prepared.labels.codes[rows], len(prepared.labels.classes)
     weights = np.ones(len(rows), np.float32)
     if balance == "class_weight":
-        weights = class_weights(codes, len(prepared.labels.classes))[codes]
-    return Examples(prepared.catalog.paths[rows], codes, weights)
+        weights = class_weights(codes, classes)[codes]
+    return Examples(prepared.catalog.paths[rows], np.eye(classes, dtype=np.float32)[codes], weights)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.encoding.encoder import compile_encoder
+from fashion_keras.encoding.compilation import compile_encoder
 from fashion_keras.encoding.vectors import encode
 from fashion_keras.evaluation.metrics import accuracy_interval
 from fashion_keras.models.backbones import get_backbone

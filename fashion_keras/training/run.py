@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from fashion_keras.encoding.encoder import compile_encoder
+from fashion_keras.encoding.compilation import compile_encoder
 from fashion_keras.encoding.runtime import store_network
 from fashion_keras.encoding.vectors import encode
 from fashion_keras.evaluation import plots, reports
@@ -173,8 +173,7 @@ def _remember(folder: Path, prepared: Prepared, origin: Origin) -> Origin:
 def _draw_views(feed: ImageFeed, folder: Path) -> None:
     """Draw four training images in six augmented views each."""
     rows = np.linspace(0, len(feed.train) - 1, 4).astype(np.int64).repeat(6)
-    classes = feed.sampling.classes
-    data = for_training(feed.train, classes, feed.image, feed.augmentation, lambda _: rows, range(1), len(rows))
+    data = for_training(feed.train, feed.image, feed.augmentation, lambda _: rows, range(1), len(rows))
     pixels = next(iter(data))[0].numpy().round().astype(np.uint8)
     title = f"augmentation: {feed.augmentation.name}"
     plots.contact_sheet(folder / "augmentation.png", list(pixels), [""] * len(rows), columns=6, title=title)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from fashion_keras.encoding.encoder import compile_encoder
+from fashion_keras.encoding.compilation import compile_encoder
 from fashion_keras.encoding.runtime import least_cosine, probe
 from fashion_keras.images.decode import ImageSpec
 from fashion_keras.models.classifier import ClassifierSpec
@@ -68,7 +68,7 @@ def test_fingerprints_tell_weights_precisions_and_runtimes_apart(backbone):
 
 
 def test_a_network_that_does_not_agree_falls_back(backbone, monkeypatch, caplog):
-    monkeypatch.setattr("fashion_keras.encoding.encoder.PARITY", {"float32": 1.1, "bfloat16": 1.1})
+    monkeypatch.setattr("fashion_keras.encoding.compilation.PARITY", {"float32": 1.1, "bfloat16": 1.1})
     encoder = compile_encoder(backbone, SPEC.image)
     assert (encoder.runtime, encoder.precision) == ("tensorflow", "float32")
     assert "differs from Keras" in caplog.text
@@ -77,7 +77,7 @@ def test_a_network_that_does_not_agree_falls_back(backbone, monkeypatch, caplog)
 
 def test_without_openvino(backbone, monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)
-    monkeypatch.setattr("fashion_keras.encoding.encoder.find_spec", lambda _: None)
+    monkeypatch.setattr("fashion_keras.encoding.compilation.find_spec", lambda _: None)
     assert compile_encoder(backbone, SPEC.image).runtime == "tensorflow"
     with pytest.raises(InputError, match="OpenVINO is not installed"):
         compile_encoder(backbone, SPEC.image, "openvino")

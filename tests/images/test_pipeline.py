@@ -13,7 +13,9 @@ SPEC = ImageSpec(8, 6)
 @pytest.fixture
 def examples():
     pictures = np.random.default_rng(0).integers(0, 256, (10, 8, 6, 3), np.uint8)
-    return Examples(list(pictures), np.arange(10) % 3, np.linspace(1, 2, 10, dtype=np.float32))
+    return Examples(
+        list(pictures), np.eye(3, dtype=np.float32)[np.arange(10) % 3], np.linspace(1, 2, 10, dtype=np.float32)
+    )
 
 
 def order(epoch):
@@ -21,7 +23,7 @@ def order(epoch):
 
 
 def batches(examples, epochs, name="default", seed=0, cache=False):
-    data = for_training(examples, 3, SPEC, get_augmentation(name), order, epochs, 4, seed, cache)
+    data = for_training(examples, SPEC, get_augmentation(name), order, epochs, 4, seed, cache)
     return [tuple(part.numpy() for part in batch) for batch in data]
 
 
@@ -46,7 +48,7 @@ def test_seed_and_epoch_change_the_views(examples):
     base = batches(examples, range(1))[0][0]
     assert (batches(examples, range(1), seed=1)[0][0] != base).any()
     same_rows = for_training(
-        examples, 3, SPEC, get_augmentation("default"), lambda _: np.arange(10), range(2), 10
+        examples, SPEC, get_augmentation("default"), lambda _: np.arange(10), range(2), 10
     ).as_numpy_iterator()
     assert (next(same_rows)[0] != next(same_rows)[0]).any()
 

@@ -23,14 +23,14 @@ def fit(folder, batch_size, accumulate, optimizer="sgd", schedule="constant"):
     random = np.random.default_rng(0)
     codes = np.arange(64) % 2
     vectors = random.normal(codes[:, None], 1, (64, 512)).astype(np.float32)
-    examples = Examples((), codes, np.ones(64, np.float32))
+    examples = Examples((), np.eye(codes.max() + 1, dtype=np.float32)[codes], np.ones(64, np.float32))
     config = TrainConfig(
         backbone="custom_cnn", strategy="frozen", epochs=3, batch_size=batch_size, accumulate=accumulate,
         optimizer=optimizer, schedule=schedule,
     )  # fmt: skip
     keras.utils.set_random_seed(0)
     network = build_network(SPEC)
-    feed = VectorFeed(examples, examples, "pool", vectors[None], vectors, Sampling(2, "none", batch_size, 0))
+    feed = VectorFeed(examples, examples, "pool", vectors[None], vectors, Sampling("none", batch_size, 0))
     history = Fit(network, config, get_strategy("frozen"), "stage4_out", False, (feed,), folder).run()
     return network.get_layer("logits").get_weights()[0], history
 
@@ -54,8 +54,8 @@ def test_more_accumulated_batches_than_an_epoch_has(tmp_path):
 
 def test_every_epoch_sees_every_row_once_in_one_of_its_views():
     views = np.arange(60, dtype=np.float32).reshape(3, 20, 1)
-    examples = Examples((), np.arange(20) % 2, np.ones(20, np.float32))
-    feed = VectorFeed(examples, examples, "pool", views, views[0], Sampling(2, "none", 8, 0))
+    examples = Examples((), np.eye(2, dtype=np.float32)[np.arange(20) % 2], np.ones(20, np.float32))
+    feed = VectorFeed(examples, examples, "pool", views, views[0], Sampling("none", 8, 0))
     batches = list(feed.training(range(2)).as_numpy_iterator())
     assert [len(batch[0]) for batch in batches] == [8, 8, 4] * 2
     for epoch in (batches[:3], batches[3:]):

@@ -1,0 +1,73 @@
+"""A model in a folder: model.json, a spec, and model.weights.h5, which it names by its sha256. No Keras here."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from fashion_keras.images.decode import ImageSpec
+from fashion_keras.models.classifier import ClassifierSpec
+from fashion_keras.models.heads import Head
+from fashion_keras.support.errors import InputError
+from fashion_keras.support.files import read_json, sha256, write_json
+
+SPEC, WEIGHTS = "model.json", "model.weights.h5"
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """All that is needed to build an encoder's network again.
+
+    Attributes:
+        backbone, cut: which network, and the stage it ends with ("" for all of it).
+        image: how a picture becomes pixels.
+        scaling: one of `SCALINGS`; see `Backbone.scaling`.
+        head: pooling, and what else stands on it; its dropouts are for training.
+        width: of the linear layer at the end, a projection or a whitening; 0 for none.
+    """
+
+    backbone: str
+    image: ImageSpec
+    scaling: str
+    head: Head
+    cut: str = ""
+    width: int = 0
+
+
+Spec = ClassifierSpec | EncoderSpec
+_FORMATS = {ClassifierSpec: "fashion_keras.classifier/1", EncoderSpec: "fashion_keras.encoder/1"}
+
+
+def write_spec(spec: Spec, folder: Path) -> None:
+    """Write model.json beside the weights that are there already."""
+    values = {"format": _FORMATS[type(spec)], "sha256": sha256(folder / WEIGHTS), **asdict(spec)}
+    write_json(folder / SPEC, values)
+
+
+def load_spec(folder: str | Path) -> tuple[Spec, str]:
+    """Read model.json: the spec of a classifier or an encoder, and the sha256 of the weights.
+
+    Raises:
+        InputError: when the folder holds no model, or one of another version.
+    """
+    path = Path(folder) / SPEC
+    if not path.is_file() or not (Path(folder) / WEIGHTS).is_file():
+        raise InputError(f"{folder}: no finished run here ({SPEC} and {WEIGHTS} are needed)")
+    values = read_json(path)
+    kinds = {name: kind for kind, name in _FORMATS.items()}
+    try:
+        form, expected = values.pop("format"), values.pop("sha256")
+        if form not in kinds:
+            raise InputError(f"{path}: format {form!r}; this version reads {', '.join(kinds)}")
+        values["image"] = ImageSpec(**values["image"])
+        values["head"] = Head(**{**values["head"], "dense": tuple(values["head"]["dense"])})
+        values |= {name: tuple(values[name]) for name in ("classes", "paths") if name in values}
+        return kinds[form](**values), expected
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path}: not a model of ours ({error!r})") from None
+
+
+def load_classifier_spec(folder: str | Path) -> tuple[ClassifierSpec, str]:
+    """Read what `load_spec` reads; InputError also for an encoder."""
+    spec, expected = load_spec(folder)
+    if not isinstance(spec, ClassifierSpec):
+        raise InputError(f"{folder}: an encoder, which knows no classes; a run of `fashion-keras train` is needed")
+    return spec, expected
