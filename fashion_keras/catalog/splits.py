@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.catalog.products import Catalog
+from fashion_keras.catalog.tasks import get_task
 from fashion_keras.support.errors import InputError, unknown
 
 RECIPES = ("title", "random")
@@ -68,6 +70,25 @@ def subsample(codes: Integers, groups: Integers, limit: int, seed: int = 0) -> I
         wanted = np.searchsorted(filled, filled[-1:] * limit / len(codes)) + 1
         kept.append(members[: max(3, *wanted)])
     return np.flatnonzero(np.isin(groups, np.concatenate(kept)))
+
+
+def hold_out(catalog: Catalog, fraction: float, seed: int = 0) -> tuple[Integers, Integers]:
+    """Divide a catalogue in two: rows to learn from and rows held out, each sorted, [.] int64; no title in both.
+
+    About `fraction` of every article type is held out; products without an article type count as one more.
+
+    Raises:
+        InputError: for a fraction that is not between 0 and 1, or when no titles are left to learn from.
+    """
+    if not 0 < fraction < 1:
+        raise InputError(f"--hold-out is between 0 and 1, not {fraction}")
+    labels = get_task("article_type").encode(catalog.columns)
+    codes = np.where(labels.known, labels.codes, len(labels.classes))
+    parts = allot(codes, catalog.groups, (1 - fraction, fraction), seed)
+    train, held_out = np.flatnonzero(parts == 0), np.flatnonzero(parts == 1)
+    if not len(train):
+        raise InputError(f"{catalog.folder}: {len(catalog)} products have too few titles to hold any out")
+    return train, held_out
 
 
 def allot(codes: Integers, groups: Integers, fractions: Sequence[float], seed: int) -> Integers:

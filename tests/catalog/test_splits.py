@@ -1,9 +1,12 @@
 """Splits: no title in two parts, every class in every part, nothing lost."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from fashion_keras.catalog.splits import split, subsample
+from fashion_keras.catalog.products import read_catalog
+from fashion_keras.catalog.splits import hold_out, split, subsample
 from fashion_keras.support.errors import InputError
 
 
@@ -98,3 +101,31 @@ def test_a_small_sample_of_many_classes_can_still_be_split():
 def test_a_limit_above_the_size_takes_all():
     codes, groups = catalogue()
     assert subsample(codes, groups, 10**6).tolist() == list(range(len(codes)))
+
+
+def test_a_part_is_held_out_by_title(sample):
+    catalog = read_catalog(sample)
+    train, held_out = hold_out(catalog, 0.265, seed=1)
+    assert sorted([*train, *held_out]) == list(range(len(catalog)))
+    assert not set(catalog.groups[train]) & set(catalog.groups[held_out])
+    assert len(held_out) / len(catalog) == pytest.approx(0.265, abs=0.02)
+    kinds = catalog.columns["article_type"]
+    for kind, count in zip(*np.unique(kinds, return_counts=True), strict=True):
+        if count >= 40:
+            assert (kinds[held_out] == kind).mean() == pytest.approx((kinds == kind).mean(), rel=0.3)
+    assert hold_out(catalog, 0.265, seed=1)[1].tolist() == held_out.tolist() != hold_out(catalog, 0.265)[1].tolist()
+
+
+def test_products_without_an_article_type_are_held_out_like_any_others(sample):
+    catalog = read_catalog(sample)
+    kinds = catalog.columns["article_type"].copy()
+    kinds[::2] = ""
+    train, held_out = hold_out(replace(catalog, columns={**catalog.columns, "article_type": kinds}), 0.2)
+    assert sorted([*train, *held_out]) == list(range(len(catalog)))
+    assert (kinds[held_out] == "").sum() / (kinds == "").sum() == pytest.approx(0.2, abs=0.02)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 1.0, float("nan")])
+def test_a_part_is_between_nothing_and_all(sample, fraction):
+    with pytest.raises(InputError, match="--hold-out is between 0 and 1"):
+        hold_out(read_catalog(sample), fraction)

@@ -1,0 +1,129 @@
+"""Attributes: groups of labels of which a product has one or several, and where they are read."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashion_keras.catalog.tasks import TASKS, Columns, Task, get_task
+from fashion_keras.support.errors import InputError, unknown
+
+
+@dataclass(frozen=True)
+class ProductType:
+    """A kind of product, and how it is found in a catalogue: `column` holds one of `values`."""
+
+    name: str
+    column: str
+    values: tuple[str, ...]
+
+    def rows(self, columns: Columns) -> NDArray[np.bool_]:
+        """Return rows [n] bool: the products of this type; InputError when the catalogue lacks the column."""
+        return np.isin(get_column(columns, self.column, f"product type {self.name}"), self.values)
+
+
+@dataclass(frozen=True)
+class Names:
+    """The product's name, read by the rows of `name_rules` that have this group."""
+
+    group: str
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A column whose cells hold a label, or several with a bar between them: "Cotton|Linen"."""
+
+    column: str
+
+
+@dataclass(frozen=True)
+class AttributeGroup:
+    """A group of labels.
+
+    Attributes:
+        name: as written after `--task`.
+        kind: "single" when a product has one of the labels, "multi" when it may have several.
+        source: where the labels are read: a single-label task, the product's name, or a column's cells.
+        applies_to: the product types that have the attribute; () for all. Of other products it is not known.
+        labels: the labels there are; () for those that are found.
+    """
+
+    name: str
+    kind: Literal["single", "multi"]
+    source: Task | Names | Cells
+    applies_to: tuple[ProductType, ...] = ()
+    labels: tuple[str, ...] = ()
+
+    def applicable(self, columns: Columns) -> Columns:
+        """Return the columns with every cell emptied of the products that the group does not apply to.
+
+        Raises:
+            InputError: when the catalogue has none of the product types, or lacks the column that tells them.
+        """
+        if not self.applies_to:
+            return columns
+        rows = np.any([kind.rows(columns) for kind in self.applies_to], axis=0)
+        if not rows.any():
+            kind = self.applies_to[0]
+            found = sorted(set(columns[kind.column].tolist()) - {""})
+            raise unknown(f"{kind.column} of attribute group {self.name}", kind.values[0], found)
+        return {name: np.where(rows, values, "") for name, values in columns.items()}
+
+
+_APPAREL = ProductType("apparel", "master_category", ("Apparel",))
+_ACCESSORY = ProductType("accessory", "master_category", ("Accessories",))
+_FOOTWEAR = ProductType("footwear", "master_category", ("Footwear",))
+_WATCH = ProductType("watch", "article_type", ("Watches",))
+# What catalogues in Kaggle's layout tell. Names of shoes say nothing of their pattern that their pictures show.
+GROUPS = (
+    AttributeGroup("article_type", "single", get_task("article_type")),
+    AttributeGroup("gender", "single", get_task("gender")),
+    AttributeGroup("base_colour", "single", get_task("base_colour")),
+    AttributeGroup("season", "single", get_task("season")),
+    AttributeGroup("usage", "single", get_task("usage")),
+    AttributeGroup("pattern", "multi", Names("pattern"), (_APPAREL, _ACCESSORY)),
+    AttributeGroup("material", "multi", Names("material"), (_APPAREL, _ACCESSORY, _FOOTWEAR)),
+    AttributeGroup("neck", "single", Names("neck"), (_APPAREL,)),
+    AttributeGroup("sleeve", "single", Names("sleeve"), (_APPAREL,)),
+    AttributeGroup("display", "single", Names("display"), (_WATCH,)),
+    AttributeGroup("fit", "single", Names("fit"), (_APPAREL,)),
+    AttributeGroup("heel", "single", Names("heel"), (_FOOTWEAR,)),
+)
+
+
+def get_groups(names: str) -> tuple[AttributeGroup, ...]:
+    """Return all groups for "attributes", else those named, with commas between; a single-label task is one, too.
+
+    >>> [group.name for group in get_groups("pattern,gender_master,column:brand")]
+    ['pattern', 'gender_master', 'column:brand']
+
+    Raises:
+        InputError: for an unknown name or one given twice.
+    """
+    if names == "attributes":
+        return GROUPS
+    wanted = [name.strip() for name in names.split(",")]
+    double = [name for name, count in Counter(wanted).items() if count > 1]
+    if double:
+        raise InputError(f"attribute group {double[0]!r} is named twice in {names!r}; name it once")
+    return tuple(_get_group(name) for name in wanted)
+
+
+def get_column(columns: Columns, name: str, what: str) -> NDArray[np.str_]:
+    """Return the values [n] str of a column; when it is not there, an InputError says that `what` needs it."""
+    if name not in columns:
+        raise InputError(f"{what} needs the column {name!r}; the catalogue has: {', '.join(columns)}")
+    return columns[name]
+
+
+def _get_group(name: str) -> AttributeGroup:
+    for group in GROUPS:
+        if group.name == name:
+            return group
+    tasks = [task.name for task in TASKS]
+    if name in tasks or name.startswith("column:"):
+        return AttributeGroup(name, "single", get_task(name))
+    known = dict.fromkeys(["attributes", *(group.name for group in GROUPS), *tasks, "column:NAME"])
+    raise unknown("attribute group", name, known)

@@ -1,0 +1,181 @@
+"""The iMaterialist format: every entry is in the catalogue or set aside with its reason."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from fashion_keras.catalog.imaterialist import read_imaterialist
+from fashion_keras.support.errors import InputError
+
+MAP = """labelId,taskId,labelName,taskName
+66,3,Female,gender
+106,3,Male,gender
+17,2,Black,color
+19,2,Blue,color
+77,2,Gold,color
+105,8,Long Sleeved,sleeve
+171,8,Sleeveless,sleeve
+89,1,"Hosiery, Stockings, Tights",category
+92,1,Jeans,category
+"""
+
+
+def write(folder, images, annotations, files=(), label_map=MAP):
+    """Write the three sources; `images` are ids, `annotations` pairs of id and labels."""
+    (folder / "images").mkdir()
+    for name in files:
+        Image.new("RGB", (4, 4)).save(folder / "images" / name)
+    document = {
+        "info": {"year": 2018},
+        "images": [{"url": f"https://example.org/{image}.jpg", "imageId": image} for image in images],
+        "annotations": [{"imageId": image, "labelId": labels} for image, labels in annotations],
+    }
+    (folder / "train.json").write_text(json.dumps(document, indent=1))
+    (folder / "labels.csv").write_text(label_map)
+
+
+def read(folder, labels="labels.csv"):
+    return read_imaterialist(folder / "train.json", folder / labels, folder / "images")
+
+
+def reasons(catalog):
+    return {row.where: row.reason for row in catalog.rejected}
+
+
+def test_labels_are_grouped_by_task(tmp_path):
+    write(tmp_path, ["2", "1"], [("1", ["66", "17", "77", "105"]), ("2", ["106", "89"])], ["1.jpg", "2.png"])
+    catalog, targets = read(tmp_path)
+    assert catalog.ids.tolist() == [2, 1]
+    assert catalog.paths.tolist() == [str(tmp_path / "images" / "2.png"), str(tmp_path / "images" / "1.jpg")]
+    assert catalog.columns["color"].tolist() == ["", "Black|Gold"]
+    assert catalog.rejected == ()
+    assert [(group.name, group.kind) for group in targets.groups] == [
+        ("gender", "multi"),
+        ("color", "multi"),
+        ("sleeve", "single"),
+        ("category", "single"),
+    ]
+    assert targets.classes[1] == ("Black", "Blue", "Gold")
+    assert targets.of("gender").tolist() == [[0, 1], [1, 0]]
+    assert targets.of("color").tolist() == [[-1, -1, -1], [1, 0, 1]]
+    assert targets.codes("sleeve").tolist() == [-1, 0]
+    assert targets.classes[3] == ("Hosiery, Stockings, Tights", "Jeans")
+    assert targets.codes("category").tolist() == [0, -1]
+
+
+def test_labels_without_an_image_keep_their_place(tmp_path):
+    write(tmp_path, ["1"], [("1", ["17"])], ["1.jpg"])
+    assert read(tmp_path)[1].values.tolist() == [[-1, -1, 1, 0, 0, -1, -1, -1, -1]]
+
+
+def test_everything_set_aside_has_its_reason_and_is_counted(tmp_path):
+    images = ["1", "2", "3", "4", "5", "1", "x9", "6"]
+    annotations = [
+        ("1", ["17"]), ("2", ["17"]), ("4", ["17", "999"]), ("5", ["105", "171"]), ("1", ["19"]), ("8", ["17"]),
+        ("6", []),
+    ]  # fmt: skip
+    files = ["1.jpg", "1.png", "3.jpg", "4.jpg", "5.jpg", "6.jpg", "77.jpg", "photo.jpg"]
+    write(tmp_path, images, annotations, files)
+    catalog, targets = read(tmp_path)
+    assert catalog.ids.tolist() == [1]
+    assert catalog.columns["color"].tolist() == ["Black"]
+    assert len(targets.values) == 1
+    assert reasons(catalog) == {
+        "train.json images[1]": "not fetched: no file 2.jpg|.jpeg|.png|.webp",
+        "train.json images[2]": "no annotation",
+        "train.json images[3]": "label '999' is not in labels.csv",
+        "train.json images[4]": "2 labels of the single-valued task 'sleeve'",
+        "train.json images[5]": "imageId 1 stands at images[0] already",
+        "train.json images[6]": "imageId 'x9' is not a whole number of at most 18 digits",
+        "train.json images[7]": "no annotation",
+        "train.json annotations[4]": "second annotation of imageId 1",
+        "train.json annotations[5]": "annotation of an image that is not listed",
+        "images/1.png": "second file of imageId 1",
+        "images/77.jpg": "file of an image that is not listed",
+        "images/photo.jpg": "not named imageId.jpg|.jpeg|.png|.webp",
+    }
+    assert catalog.inputs == len(images) + 2 + 3 == len(catalog) + len(catalog.rejected)
+
+
+def test_the_label_map_may_be_json_and_ids_numbers(tmp_path):
+    write(tmp_path, [1], [(1, [17])], ["001.jpg"])
+    rows = [dict(zip(("labelId", "labelName"), pair, strict=True)) for pair in ((17, "Black"), (19, "Blue"))]
+    (tmp_path / "labels.json").write_text(json.dumps([row | {"taskId": 2, "taskName": "color"} for row in rows]))
+    catalog, targets = read(tmp_path, "labels.json")
+    assert catalog.ids.tolist() == [1]
+    assert targets.values.tolist() == [[1, 0]]
+
+
+def test_the_fingerprint_follows_the_labels(tmp_path):
+    prints = []
+    for name, label in (("a", "17"), ("b", "17"), ("c", "19")):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name, ["1"], [("1", [label])], ["1.jpg"])
+        prints.append(read(tmp_path / name)[0].fingerprint)
+    assert prints[0] == prints[1] != prints[2]
+
+
+def break_json(text):
+    return text.replace('"annotations"', "annotations")
+
+
+def drop_key(text):
+    return text.replace('"imageId": "2",\n   "labelId"', '"labelId"')
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (break_json, r"train\.json:15: not JSON \(Expecting property name"),
+        (drop_key, r"train\.json:22: annotations\[1\] has no key 'imageId'"),
+        (
+            lambda text: text.replace('"labelId": [\n    "19"\n   ]', '"labelId": "19"'),
+            r"json:22: .*'labelId' holds no",
+        ),
+        (lambda text: text.replace('"imageId": "2"\n', '"id": "2"\n'), r"json:10: images\[1\] has no key 'imageId'"),
+        (lambda text: text.replace('"annotations"', '"notes"'), r"json:1: the key 'annotations' is missing"),
+        (lambda text: "[]", r"train\.json:1: expected an object"),
+    ],
+)
+def test_a_malformed_file_is_named_with_line_and_key(tmp_path, change, message):
+    write(tmp_path, ["1", "2"], [("1", ["17"]), ("2", ["19"])], ["1.jpg"])
+    path = tmp_path / "train.json"
+    path.write_text(change(path.read_text()))
+    with pytest.raises(InputError, match=message):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("label_map", "message"),
+    [
+        (MAP + "93,1,Leggings\n", r"labels\.csv:11: no value for the key 'taskName'"),
+        (MAP.replace("labelName", "name"), r"labels\.csv:2: no value for the key 'labelName'"),
+        (MAP + "92,1,Leggings,category\n", r"labels\.csv:11: label 92 \(category: Leggings\) stands there already"),
+        (MAP + "93,1,Jeans,category\n", r"labels\.csv:11: label 93 \(category: Jeans\) stands there already"),
+        (MAP + "93,1,Tights|Socks,category\n", r"labels\.csv:11: .* no '\|' in its name"),
+        (MAP + "49,5,Collared,neckline\n", r"labels\.csv: task 'neckline' has 1 labels; a task needs two"),
+    ],
+)
+def test_a_malformed_label_map_is_named_with_its_line(tmp_path, label_map, message):
+    write(tmp_path, ["1"], [("1", ["17"])], ["1.jpg"], label_map)
+    with pytest.raises(InputError, match=message):
+        read(tmp_path)
+
+
+def test_a_label_map_in_json_is_named_with_its_line(tmp_path):
+    write(tmp_path, ["1"], [("1", ["17"])], ["1.jpg"])
+    (tmp_path / "labels.json").write_text('[\n{"labelId": 1, "taskId": 2, "labelName": "A", "taskName": "t"},\n{}\n]')
+    with pytest.raises(InputError, match=r"labels\.json:3: \[1\] has no key 'labelId'"):
+        read(tmp_path, "labels.json")
+
+
+def test_nothing_fetched_says_so(tmp_path):
+    write(tmp_path, ["1"], [("1", ["17"])])
+    with pytest.raises(InputError, match=r"none of 1 images can be used \(first: train.json images\[0\]: not fetched"):
+        read(tmp_path)
+    (tmp_path / "images").rmdir()
+    with pytest.raises(InputError, match="no such folder"):
+        read(tmp_path)
+    with pytest.raises(InputError, match=r"other\.csv: no such file"):
+        read(tmp_path, "other.csv")
