@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fashion_keras"
-FLOORS = ("support", "catalog", "images", "models", "encoding", "evaluation", "training", "search", "commands")
+FLOORS = ("support", "catalog", "images", "models", "encoding", "evaluation", "training", "search", "studies", "commands")
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 

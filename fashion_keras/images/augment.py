@@ -1,21 +1,8 @@
-"""Augmentation presets: all geometry in one affine warp per image, all colour in one linear map per image.
-
-The presets can be read without TensorFlow; the functions that draw and warp import it when they are called.
-"""
+"""Augmentation: how far a view may stray from its image. A table of presets, which can be read without TensorFlow."""
 
 from dataclasses import dataclass, replace
-from functools import reduce
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from fashion_keras.support.errors import InputError, unknown
-
-if TYPE_CHECKING:
-    import tensorflow as tf
-
-# How many random numbers decide what a view looks like: ten its geometry, eight its colours.
-CHANCES = 18
 
 _MOVES = ("rotation", "shift_x", "shift_y", "shear", "zoom", "flip")
 _COLOURS = ("brightness", "contrast", "saturation", "hue", "pca_noise", "grayscale")
@@ -34,6 +21,9 @@ class Augmentation:
     fractions, `hue` as a fraction of half a turn, `pca_noise` the standard deviation of AlexNet's lighting noise,
     `grayscale` the probability of a grey view.
 
+    `erase`: the probability that a rectangle, each side a tenth to four tenths of the image's, is painted white (random
+    erasing, Zhong et al. 2017, arXiv:1708.04896, who fill it with noise).
+
     Raises InputError for a field below 0, a zoom of 1 or more, and a crop scale outside 0..1.
     """
 
@@ -51,10 +41,11 @@ class Augmentation:
     hue: float = 0.0
     pca_noise: float = 0.0
     grayscale: float = 0.0
+    erase: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse values that would turn an image inside out."""
-        for field in (*_MOVES, *_COLOURS):
+        for field in (*_MOVES, *_COLOURS, "erase"):
             if not getattr(self, field) >= 0:
                 raise InputError(f"augmentation {self.name}: {field} must be 0 or more, not {getattr(self, field)!r}")
         if self.zoom >= 1:
@@ -78,6 +69,9 @@ PRESETS = (
     # For product photos on white.
     Augmentation("default", rotation=10.0, shift_x=0.1, shift_y=0.1, zoom=0.15, flip=True,
                  brightness=0.15, contrast=0.15, saturation=0.1),
+    # For long training from scratch on few images.
+    Augmentation("strong", rotation=10.0, shift_x=0.1, shift_y=0.1, zoom=0.15, flip=True,
+                 brightness=0.15, contrast=0.15, saturation=0.1, erase=0.5),
     # The authors' "shear 0.2" reads like a fraction, but ImageDataGenerator takes degrees: next to nothing, kept as is.
     Augmentation("li2020", rotation=40.0, shift_x=0.2, shift_y=0.2, shear=0.2, zoom=0.2, flip=True),
     Augmentation("schindler2018", shift_x=0.25, shift_y=0.25, zoom=0.25, flip=True),
@@ -86,21 +80,6 @@ PRESETS = (
                  brightness=0.125, contrast=0.125, saturation=0.125, hue=0.1, pca_noise=0.05, grayscale=0.05),
     Augmentation("guo2019", flip=True, crop_scales=(1.0, 0.9375, 0.875)),
 )  # fmt: skip
-
-# Where a crop may lie, (x, y) in fractions of the room that it leaves around it: in a corner or in the centre.
-_PLACES = np.array([(-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5), (0.5, 0.5), (0.0, 0.0)], np.float32)
-
-# Maps of RGB rows: to grey of the same luma; to what is left, the chroma; and that turned by a quarter in YIQ.
-_YIQ = np.array([(0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112)])
-_LUMA = _YIQ[0].astype(np.float32)
-_GREY = np.outer(_LUMA, np.ones(3, np.float32))
-_CHROMA = np.eye(3, dtype=np.float32) - _GREY
-_TURNED = (np.linalg.inv(_YIQ) @ [(0, 0, 0), (0, 0, -1), (0, 1, 0)] @ _YIQ).T.astype(np.float32)
-
-# Principal components of ImageNet's RGB values in 0..255, one per row, as long as their standard deviation.
-# Method: Krizhevsky et al. 2012, section 4.1; numbers: fb.resnet.torch and MXNet.
-_AXES = np.float32([(-0.5675, -0.5808, -0.5836), (0.7192, -0.0045, -0.6948), (0.4009, -0.8140, 0.4203)])
-_LIGHTING = np.float32([(55.46,), (4.794,), (1.148,)]) * _AXES
 
 
 def get_augmentation(name: str) -> Augmentation:
@@ -118,132 +97,3 @@ def without_colour(augmentation: Augmentation) -> Augmentation:
     0.0
     """
     return replace(augmentation, **dict.fromkeys(_COLOURS, 0.0))
-
-
-def augment_batch(images: "tf.Tensor", chances: "tf.Tensor", augmentation: Augmentation) -> "tf.Tensor":
-    """Return one view of each image [n, h, w, 3] float32 in 0..255, in the same form; "none" returns them untouched.
-
-    A view follows from its image and its row of `chances`, [n, CHANCES] float32 drawn uniformly from 0..1, alone; its
-    geometry is the same with and without colour. Works in eager mode and inside `tf.data`.
-    """
-    import tensorflow as tf  # noqa: PLC0415 - 3.5 s, for which whoever only reads the presets must not wait
-
-    if not (augmentation.moves or augmentation.recolours):
-        return images
-    views, (height, width) = images, tf.unstack(tf.shape(images)[1:3])
-    if augmentation.moves:
-        matrices = affine_matrices(height, width, **_moves(chances[:, :10], augmentation))
-        views = tf.raw_ops.ImageProjectiveTransformV3(
-            images=images,
-            transforms=tf.reshape(matrices, [-1, 9])[:, :8],
-            output_shape=[height, width],
-            fill_value=0.0,
-            interpolation="BILINEAR",
-            fill_mode="NEAREST",
-        )
-    if augmentation.recolours:
-        views = _recolour(views, **_colours(chances[:, 10:], augmentation))
-    return tf.ensure_shape(tf.clip_by_value(views, 0.0, 255.0), images.shape)
-
-
-def affine_matrices(
-    height: "tf.Tensor | int",
-    width: "tf.Tensor | int",
-    *,
-    rotation: "tf.Tensor",
-    shear: "tf.Tensor",
-    shift: "tf.Tensor",
-    zoom: "tf.Tensor",
-    crop: "tf.Tensor",
-    place: "tf.Tensor",
-    mirror: "tf.Tensor",
-) -> "tf.Tensor":
-    """Return [n, 3, 3] float32: from a view's pixel (x, y, 1) to the point of its image that it shows.
-
-    All float32: `rotation` and `shear` [n] in degrees; in (x, y) order `shift` [n, 2] in fractions of the size, `zoom`
-    and `crop` [n, 2] in fractions of the image that stay in view, `place` [n, 2] in -0.5..0.5 of the room that the crop
-    leaves; `mirror` [n], -1 to flip and 1 not to.
-
-    Order and signs are those of `apply_affine_transform` in keras.src.legacy.preprocessing.image, then comes the crop,
-    then the flip. The centre is the image's own: Keras since late 2020 (keras-preprocessing#318, so after li2020) swaps
-    its x and y, which turns an image that is not square around another point.
-    """
-    import tensorflow as tf  # noqa: PLC0415
-
-    zero, one = tf.zeros_like(rotation), tf.ones_like(rotation)
-
-    def matrix(*entries: "tf.Tensor") -> "tf.Tensor":
-        return tf.reshape(tf.stack([*entries, zero, zero, one], axis=1), [-1, 3, 3])
-
-    size = tf.cast(tf.stack([width, height]), tf.float32)
-    centre_x, centre_y = tf.unstack((size - 1) / 2 * one[:, None], axis=1)
-    shift_x, shift_y = tf.unstack(size * shift, axis=1)
-    place_x, place_y = tf.unstack(size * place * (1 - crop), axis=1)
-    turn, lean = np.pi / 180 * rotation, np.pi / 180 * shear
-    steps = (
-        matrix(one, zero, centre_x, zero, one, centre_y),
-        matrix(tf.cos(turn), -tf.sin(turn), zero, tf.sin(turn), tf.cos(turn), zero),
-        matrix(one, zero, shift_x, zero, one, shift_y),
-        matrix(one, -tf.sin(lean), zero, zero, tf.cos(lean), zero),
-        matrix(zoom[:, 0], zero, zero, zero, zoom[:, 1], zero),
-        matrix(crop[:, 0], zero, place_x, zero, crop[:, 1], place_y),
-        matrix(mirror, zero, zero, zero, one, zero),
-        matrix(one, zero, -centre_x, zero, one, -centre_y),
-    )
-    return reduce(tf.matmul, steps)
-
-
-def _moves(chances: "tf.Tensor", augmentation: Augmentation) -> dict[str, "tf.Tensor"]:
-    """Turn `chances` [n, 10] into what `affine_matrices` takes."""
-    import tensorflow as tf  # noqa: PLC0415
-
-    within = [getattr(augmentation, field) for field in ("rotation", "shear", "shift_x", "shift_y", "zoom", "zoom")]
-    jitter = (2 * chances[:, :6] - 1) * tf.constant(within, tf.float32)
-    scales = tf.constant(augmentation.crop_scales, tf.float32)
-    return {
-        "rotation": jitter[:, 0],
-        "shear": jitter[:, 1],
-        "shift": jitter[:, 2:4],
-        "zoom": 1 + jitter[:, 4:6],
-        "crop": tf.gather(scales, tf.cast(chances[:, 6:8] * len(augmentation.crop_scales), tf.int32)),
-        "place": tf.gather(_PLACES, tf.cast(chances[:, 8] * len(_PLACES), tf.int32)),
-        "mirror": 1 - 2 * tf.cast(chances[:, 9] < 0.5 * augmentation.flip, tf.float32),
-    }
-
-
-def _colours(chances: "tf.Tensor", augmentation: Augmentation) -> dict[str, "tf.Tensor"]:
-    """Turn `chances` [n, 8] into what `_recolour` takes."""
-    import tensorflow as tf  # noqa: PLC0415
-
-    within = [getattr(augmentation, field) for field in ("brightness", "contrast", "saturation", "hue")]
-    jitter = (2 * chances[:, :4] - 1) * tf.constant(within, tf.float32)
-    coloured = tf.cast(chances[:, 4] >= augmentation.grayscale, tf.float32)
-    normal = tf.math.ndtri(tf.clip_by_value(chances[:, 5:], 1e-6, 1 - 1e-6))
-    return {
-        "brightness": 1 + jitter[:, 0],
-        "contrast": 1 + jitter[:, 1],
-        "saturation": (1 + jitter[:, 2]) * coloured,
-        "hue": np.pi * jitter[:, 3],
-        "light": augmentation.pca_noise * normal @ _LIGHTING,
-    }
-
-
-def _recolour(
-    images: "tf.Tensor",
-    brightness: "tf.Tensor",
-    contrast: "tf.Tensor",
-    saturation: "tf.Tensor",
-    hue: "tf.Tensor",
-    light: "tf.Tensor",
-) -> "tf.Tensor":
-    """Light each image, then change its brightness, its contrast around its mean grey, its saturation and its hue."""
-    import tensorflow as tf  # noqa: PLC0415
-
-    def each(values: "tf.Tensor") -> "tf.Tensor":
-        return values[:, None, None]
-
-    lit = images + each(light)
-    grey = tf.linalg.matvec(tf.reduce_mean(lit, axis=[1, 2]), _LUMA)
-    colours = _GREY + each(saturation * tf.cos(hue)) * _CHROMA + each(saturation * tf.sin(hue)) * _TURNED
-    mapped = tf.einsum("nhwc,ncd->nhwd", lit, each(brightness * contrast) * colours)
-    return mapped + each(brightness * (1 - contrast) * grey)[..., None]

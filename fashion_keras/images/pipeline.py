@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.images.augment import CHANCES, Augmentation, augment_batch
+from fashion_keras.images.augment import Augmentation
 from fashion_keras.images.decode import ImageSpec, decode_batch
+from fashion_keras.images.views import CHANCES, augment_batch
 
 if TYPE_CHECKING:
     import tensorflow as tf

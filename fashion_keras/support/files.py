@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,22 @@ def sha256(path: Path) -> str:
     """Return the hexadecimal SHA-256 of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def new_folder(given: str | Path | None, default: str) -> Path:
+    """Make and return an empty folder: `given`, or the first of DEFAULT-1, DEFAULT-2, ... that is not there.
+
+    Raises:
+        InputError: when `given` holds anything.
+    """
+    if given is None:
+        folder = next(path for number in count(1) if not (path := Path(f"{default}-{number}")).exists())
+    else:
+        folder = Path(given)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(f"{folder}: not an empty folder; give another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def cache_folder() -> Path:

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from fashion_keras.catalog.products import Catalog
 from fashion_keras.encoding.encoder import Encoder
 from fashion_keras.encoding.vectors import Rows, View, encode
-from fashion_keras.images.augment import CHANCES, Augmentation, augment_batch, get_augmentation
+from fashion_keras.images.augment import Augmentation, get_augmentation
 from fashion_keras.images.decode import ImageSpec
 from fashion_keras.images.pipeline import Examples, for_training
+from fashion_keras.images.views import CHANCES, augment_batch
 from fashion_keras.models.network import after
 from fashion_keras.training.balance import epoch_rows, smote
 

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.catalog.products import Catalog
 from fashion_keras.catalog.tasks import get_task
 from fashion_keras.encoding.compilation import compile_encoder
 from fashion_keras.encoding.vectors import count_missing
@@ -17,6 +18,7 @@ from fashion_keras.models.network import in_precision, up_to
 from fashion_keras.support.files import cache_folder
 from fashion_keras.training.balance import class_weights
 from fashion_keras.training.config import TrainConfig
+from fashion_keras.training.encoder_config import EncoderConfig
 from fashion_keras.training.feeds import Feed, ImageFeed, Sampling, augmented_views, encode_feed
 from fashion_keras.training.prepare import Prepared
 from fashion_keras.training.strategies import Phase, frozen_end, get_strategy
@@ -48,12 +50,19 @@ def phase_feeds(config: TrainConfig, prepared: Prepared, network: keras.Model, p
     """
     strategy = get_strategy(config.strategy_name)
     phases = zip(strategy.phases, strategy.phase_epochs(config.epochs), strict=True)
-    return tuple(_feed(config, prepared, network, pictures, phase, epochs) for phase, epochs in phases)
+    parts = prepared.catalog.take(prepared.split.train), prepared.catalog.take(prepared.split.validation)
+    return tuple(phase_feed(config, parts, network, pictures, phase, epochs) for phase, epochs in phases)
 
 
-def _feed(
-    config: TrainConfig, prepared: Prepared, network: keras.Model, pictures: ImageFeed, phase: Phase, epochs: int
+def phase_feed(
+    config: TrainConfig | EncoderConfig,
+    parts: tuple[Catalog, Catalog],
+    network: keras.Model,
+    pictures: ImageFeed,
+    phase: Phase,
+    epochs: int,
 ) -> Feed:
+    """Return what one phase learns from, of the products to learn from and those held out; see `phase_feeds`."""
     strategy, block = get_strategy(config.strategy_name), get_backbone(config.backbone).last_frozen(config.cut)
     cut = frozen_end(network, strategy, phase, block) if config.views else None
     if cut is None:
@@ -62,7 +71,6 @@ def _feed(
     views = augmented_views(pictures.augmentation, min(config.views, epochs), config.seed)
     storage = "float32" if cut == "pool" else "float16"
     encoder = compile_encoder(trunk, config.image, config.runtime, config.precision, storage)
-    parts = prepared.catalog.take(prepared.split.train), prepared.catalog.take(prepared.split.validation)
     new = sum(count_missing(parts[0], encoder, view) for view in (None, *views)) + count_missing(parts[1], encoder)
     fits = _fits(encoder.name, new * 2 * int(np.prod(trunk.output.shape[1:]))) if cut != "pool" else True
     return encode_feed(pictures, encoder, cut, parts, views) if fits else pictures

@@ -8,14 +8,12 @@ import numpy as np
 import pytest
 
 from fashion_keras.images.augment import (
-    CHANCES,
     PRESETS,
     Augmentation,
-    affine_matrices,
-    augment_batch,
     get_augmentation,
     without_colour,
 )
+from fashion_keras.images.views import CHANCES, affine_matrices, augment_batch
 from fashion_keras.support.errors import InputError
 
 HEIGHT, WIDTH = 40, 30
@@ -80,14 +78,14 @@ def keras(image, rotation=0, shear=0, shift=(0, 0), zoom=(1, 1)):
 
 
 def test_presets_are_read_without_tensorflow():
-    code = "import sys; from fashion_keras.images.augment import *; get_augmentation('default'); "
+    code = "import sys, fashion_keras.images.views, fashion_keras.images.augment; "
     code += "sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
 
 
 def test_presets_are_what_the_papers_say():
     assert [preset.name for preset in PRESETS] == [
-        *("none", "default", "li2020", "schindler2018", "gutierrez2019", "guo2019")
+        *("none", "default", "strong", "li2020", "schindler2018", "gutierrez2019", "guo2019")
     ]
     rows = {preset.name: preset for preset in PRESETS}
     li = Augmentation("li2020", rotation=40, shift_x=0.2, shift_y=0.2, shear=0.2, zoom=0.2, flip=True)
@@ -135,10 +133,10 @@ def test_geometry_equals_keras(moves):
 
 def test_the_warp_of_a_batch_equals_scipy():
     """The one pass through ImageProjectiveTransformV3 shows what the matrices say, border included."""
-    from fashion_keras.images import augment
+    from fashion_keras.images import views as drawing
 
     li = get_augmentation("li2020")
-    moves = augment._moves(drawn(8, (1, 2)), li)
+    moves = drawing._moves(drawn(8, (1, 2)), li)
     for view, matrix in zip(views(li, count=8), affine_matrices(HEIGHT, WIDTH, **moves).numpy(), strict=True):
         np.testing.assert_allclose(view, warped(picture(), matrix), atol=0.1)
 
@@ -204,9 +202,9 @@ def test_half_of_the_views_are_flipped_and_nothing_else_happens():
 
 
 def test_moves_stay_within_their_ranges():
-    from fashion_keras.images import augment
+    from fashion_keras.images import views as drawing
 
-    moves = augment._moves(drawn(4000, (5, 6)), get_augmentation("li2020"))
+    moves = drawing._moves(drawn(4000, (5, 6)), get_augmentation("li2020"))
     for name, low, high in (("rotation", -40, 40), ("shear", -0.2, 0.2), ("shift", -0.2, 0.2), ("zoom", 0.8, 1.2)):
         values = moves[name].numpy()
         room = (high - low) / 100
@@ -247,7 +245,9 @@ def test_without_colour_keeps_the_geometry_and_every_colour():
     assert (quiet.rotation, quiet.shift_x, quiet.zoom, quiet.flip) == (10.0, 0.1, 0.15, True)
     for preset in PRESETS:
         np.testing.assert_allclose(
-            views(without_colour(preset), image=plain((200, 90, 30))), [plain((200, 90, 30))] * 64, rtol=1e-6
+            views(replace(without_colour(preset), erase=0.0), image=plain((200, 90, 30))),
+            [plain((200, 90, 30))] * 64,
+            rtol=1e-6,
         )
     assert np.ptp(views(default, image=plain((200, 90, 30))), axis=0).min() > 5
     still = replace(default, brightness=0, contrast=0, saturation=1e-7)
@@ -329,3 +329,15 @@ def test_views_work_inside_tf_data_with_any_batch_size():
     assert [len(batch) for batch in batches] == [2, 2, 1]
     np.testing.assert_allclose(batches[0], views(default, count=2), atol=0.01)
     assert data.element_spec.shape[1:] == (HEIGHT, WIDTH, 3)
+
+
+def test_erasing_paints_one_rectangle_white_in_as_many_images_as_asked():
+    white = views(Augmentation("t", erase=0.5), 400, image=np.zeros((HEIGHT, WIDTH, 3), np.float32)).min(axis=3) == 255
+    painted = white.any(axis=(1, 2))
+    assert 0.4 < painted.mean() < 0.6
+    for one in white[painted]:
+        rows, columns = one.any(axis=1), one.any(axis=0)
+        # A rectangle, of at most four tenths of each side and the pixel that it may begin in.
+        np.testing.assert_array_equal(one, rows[:, None] & columns)
+        assert rows.sum() <= 0.4 * HEIGHT + 1
+        assert columns.sum() <= 0.4 * WIDTH + 1

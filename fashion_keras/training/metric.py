@@ -1,0 +1,255 @@
+"""Metric learning: a projection, and as much of a backbone as is thawed, learns which products are alike."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from fashion_keras.catalog.products import Catalog, read_catalog
+from fashion_keras.catalog.sources import locate
+from fashion_keras.catalog.splits import hold_out
+from fashion_keras.catalog.tasks import get_task
+from fashion_keras.encoding.loading import load_encoder
+from fashion_keras.encoding.runtime import store_network
+from fashion_keras.evaluation.retrieval import COLUMNS, encoder_scores
+from fashion_keras.images.augment import get_augmentation, without_colour
+from fashion_keras.images.decode import check_images
+from fashion_keras.images.pipeline import Examples
+from fashion_keras.models.backbones import get_backbone
+from fashion_keras.models.network import build_network, in_precision, save_network
+from fashion_keras.models.precision import policy
+from fashion_keras.models.storage import SPEC, WEIGHTS, EncoderSpec, load_spec
+from fashion_keras.models.weights import Origin, initialise
+from fashion_keras.support.files import new_folder, write_json, write_table
+from fashion_keras.support.progress import Bar, LogFile
+from fashion_keras.training.alike import TITLE, alike_batches, label_codes, one_hot_groups
+from fashion_keras.training.encoder_config import EncoderConfig
+from fashion_keras.training.feeds import ImageFeed, Order, Sampling
+from fashion_keras.training.inputs import phase_feed
+from fashion_keras.training.losses import (
+    additive_angular_margin,
+    divided,
+    semi_hard_triplet,
+    smoothed,
+    supervised_contrastive,
+)
+from fashion_keras.training.strategies import get_strategy, thaw
+
+Integers = NDArray[np.int64]
+Loss = Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor]
+
+log = logging.getLogger("fashion_keras")
+
+_WARM_UP_EPOCHS = 2
+_SMOOTHING = 0.1
+
+
+@dataclass(frozen=True)
+class TrainedEncoder:
+    """A trained encoder: its folder, and its report, as in report.json."""
+
+    folder: Path
+    report: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class AlikeSampling(Sampling):
+    """Batches of P classes x K images.
+
+    Attributes:
+        images: K; P is the batch size divided by it.
+        kinds [n] int64: what makes a class, of each image of the training part.
+        titles [n] int64: their title groups.
+    """
+
+    images: int
+    kinds: Integers
+    titles: Integers
+
+    def order(self, _: Integers) -> Order:
+        """Return epoch -> rows."""
+        classes = self.batch_size // self.images
+        return lambda epoch: alike_batches(self.kinds, self.titles, classes, self.images, self.seed, int(epoch))
+
+
+class Cosines(keras.layers.Layer):
+    """Vectors [b, d] of length 1 -> their cosines [b, k] with k class centres, which it learns."""
+
+    def __init__(self, classes: int, **options: Any) -> None:  # noqa: ANN401 - Keras' own options
+        super().__init__(**options)
+        self.classes = classes
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        """Make the centres [d, k]."""
+        self.centres = self.add_weight(name="centres", shape=(shape[-1], self.classes), initializer="glorot_uniform")
+
+    def call(self, vectors: keras.KerasTensor) -> keras.KerasTensor:
+        """Compare vectors [b, d] with the centres."""
+        return vectors @ ops.normalize(self.centres, axis=0)
+
+
+def train_encoder(config: EncoderConfig) -> TrainedEncoder:
+    """Train an encoder and judge it on products it has not seen; all about it is then in its folder.
+
+    Raises:
+        InputError: when the folder is not empty, or catalogue or weights cannot be used.
+    """
+    began = time.perf_counter()
+    source, _ = locate(config.data)
+    catalog = read_catalog(source)
+    catalog = catalog.set_aside(check_images(catalog.paths))
+    folder = new_folder(config.out, f"runs/encoder-{config.backbone}-{config.loss}")
+    write_json(folder / "config.json", asdict(config))
+    with LogFile(folder / "log.txt"):
+        write_table(folder / "rejected.csv", ("where", "id", "reason"), map(vars, catalog.rejected))
+        network, origin = _first_network(config)
+        parts = hold_out(catalog, config.hold_out, config.seed)
+        log.info("%s: %d products to learn from, %d held out", source, *map(len, parts))
+        history = _fit(config, network, origin, catalog, parts)
+        write_table(folder / "history.csv", list(history[0]), history)
+        network = in_precision(network, "float32")
+        save_network(config.spec, network, folder, config.storage)
+        store_network(network, folder)
+        report = {
+            "backbone": config.backbone,
+            "weights": origin.source,
+            "warnings": [origin.warning] if origin.warning else [],
+            "counts": {"train": len(parts[0]), "held_out": len(parts[1]), "rejected": len(catalog.rejected)},
+            "held_out": judge(folder, catalog.take(parts[1])),
+            "seconds": round(time.perf_counter() - began, 1),
+        }
+        write_json(folder / "report.json", report)
+    return TrainedEncoder(folder, report)
+
+
+def judge(encoder: str | Path, catalog: Catalog) -> dict[str, Any]:
+    """Return the retrieval scores of an encoder, each product of a catalogue a query to all others."""
+    vectors = load_encoder(encoder, precision="float32").embed(catalog.paths)
+    return encoder_scores(vectors, {name: catalog.columns[name] for name in COLUMNS}, catalog.groups)
+
+
+def _first_network(config: EncoderConfig) -> tuple[keras.Model, Origin]:
+    keras.utils.set_random_seed(config.seed)
+    scratch = get_strategy(config.strategy_name).from_scratch
+    weights = "none" if scratch and config.weights == "auto" else config.weights
+    if (Path(weights) / SPEC).is_file() and _alike(load_spec(weights)[0], config.spec):
+        # An encoder of the same kind: its projection goes on learning, too.
+        network = build_network(config.spec, policy(config.precision))
+        network.load_weights(Path(weights) / WEIGHTS)
+        return network, Origin(weights)
+    network, origin = initialise(config.spec, weights, policy(config.precision))
+    if origin.warning:
+        log.warning("WARNING  %s", origin.warning)
+    return network, origin
+
+
+def _alike(ours: object, theirs: EncoderSpec) -> bool:
+    """Whether two networks differ in dropout at most, which has no weights."""
+    return isinstance(ours, EncoderSpec) and replace(ours, head=theirs.head) == theirs
+
+
+def _fit(
+    config: EncoderConfig, network: keras.Model, origin: Origin, catalog: Catalog, parts: tuple[Integers, Integers]
+) -> list[dict[str, Any]]:
+    codes = label_codes(catalog, config.likenesses)
+    targets, widths = codes.astype(np.float32), ()
+    if config.loss == "arcface":
+        targets, widths = one_hot_groups(codes)
+        network = keras.Model(network.input, Cosines(sum(widths), name="centres", dtype="float32")(network.output))
+    strategy = get_strategy(config.strategy_name)
+    phase = strategy.phases[0]
+    pictures = _pictures(config, catalog, parts, codes, targets)
+    catalogs = tuple(catalog.take(rows) for rows in parts)
+    feed = phase_feed(config, catalogs, network, pictures, phase, config.epochs)
+    thaw(network, strategy, phase, get_backbone(config.backbone).last_frozen(config.cut), origin.pretrained)
+    learner, steps = feed.learner(network), feed.steps[0]
+    # A twin: what is compiled cannot be copied, as the encoder itself will be.
+    learner = keras.Model(learner.input, learner.output)
+    learner.compile(_optimizer(config, steps), _loss(config, widths), jit_compile=False)
+    keeper = _History(config.epochs, steps)
+    # One epoch more than is used: Keras warns of a data set that ends.
+    learner.fit(
+        feed.training(range(config.epochs + 1)), shuffle=False, epochs=config.epochs, steps_per_epoch=steps,
+        callbacks=[keeper], verbose=0,
+    )  # fmt: skip
+    return keeper.rows
+
+
+def _pictures(
+    config: EncoderConfig,
+    catalog: Catalog,
+    parts: tuple[Integers, Integers],
+    codes: Integers,
+    targets: NDArray[np.float32],
+) -> ImageFeed:
+    names = [one.name for one in config.likenesses]
+    sampling = Sampling("none", config.batch_size, config.seed)
+    if config.loss != "arcface":
+        # What agrees in all that is learnt but the title, or in the title where there is nothing else.
+        columns = [number for number, name in enumerate(names) if name != TITLE] or [0]
+        kinds = np.unique(codes[parts[0]][:, columns], axis=0, return_inverse=True)[1]
+        titles = catalog.groups[parts[0]]
+        sampling = AlikeSampling("none", config.batch_size, config.seed, config.images_per_class, kinds, titles)
+    examples = [Examples(catalog.paths[rows], targets[rows], np.ones(len(rows), np.float32)) for rows in parts]
+    augmentation = get_augmentation(config.augment)
+    if any(name != TITLE and get_task(name).colour for name in names):
+        augmentation = without_colour(augmentation)
+    return ImageFeed(*examples, sampling, config.image, augmentation, config.cache)
+
+
+def _loss(config: EncoderConfig, widths: tuple[int, ...]) -> Loss:
+    weights = [one.weight for one in config.likenesses]
+
+    def of_centres(targets: keras.KerasTensor, cosines: keras.KerasTensor) -> keras.KerasTensor:
+        groups = zip(divided(targets, widths), divided(cosines, widths), weights, strict=True)
+        return sum(
+            weight * additive_angular_margin(said, smoothed(target, _SMOOTHING), config.margin, config.scale)
+            for target, said, weight in groups
+        )
+
+    def of_pairs(codes: keras.KerasTensor, vectors: keras.KerasTensor) -> keras.KerasTensor:
+        single = supervised_contrastive if config.loss == "supcon" else semi_hard_triplet
+        setting = config.temperature if config.loss == "supcon" else config.margin
+        return sum(weight * single(vectors, codes[:, number], setting) for number, weight in enumerate(weights))
+
+    return of_centres if config.loss == "arcface" else of_pairs
+
+
+def _optimizer(config: EncoderConfig, steps: int) -> keras.optimizers.Optimizer:
+    warm = min(_WARM_UP_EPOCHS, config.epochs - 1) * steps
+    rate = config.learning_rate
+    rate = keras.optimizers.schedules.CosineDecay(
+        rate / 20, config.epochs * steps - warm, warmup_target=rate, warmup_steps=warm
+    )
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+class _History(keras.callbacks.Callback):
+    """Keep loss and seconds of each epoch, and tell how it goes."""
+
+    def __init__(self, epochs: int, steps: int) -> None:
+        super().__init__()
+        self.epochs, self.steps = epochs, steps
+        self.rows: list[dict[str, float]] = []
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self.began = time.perf_counter()
+        self.bar = Bar(f"epoch {epoch + 1}/{self.epochs}", self.steps)
+
+    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self.bar.advance()
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self.bar.close()
+        seconds = round(time.perf_counter() - self.began, 2)
+        self.rows.append({"epoch": epoch + 1, "loss": float(logs["loss"]), "seconds": seconds})
+        log.info("epoch %d/%d  loss %.3f  %.0f s", epoch + 1, self.epochs, logs["loss"], seconds)
