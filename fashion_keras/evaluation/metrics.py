@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fashion_keras.evaluation import checks
 from fashion_keras.support.errors import InputError
 
 FREQUENCIES = ("head", "mid", "tail")
@@ -16,7 +17,7 @@ FREQUENCIES = ("head", "mid", "tail")
 
 def accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
     """Return the share of rows where `predicted` [n] int equals `truth` [n] int."""
-    truth, predicted = _rows(truth=truth, predicted=predicted)
+    truth, predicted = checks.rows(truth=truth, predicted=predicted)
     return float(np.mean(truth == predicted))
 
 
@@ -28,7 +29,7 @@ def accuracy_interval(
     Resampling n rows that are right with share p and counting the right ones draws from Binomial(n, p): no row is
     copied. When every row is right (or wrong) all resamples agree, and the interval has no width.
     """
-    (correct,) = _rows(correct=correct)
+    (correct,) = checks.rows(correct=correct)
     means = np.random.default_rng(seed).binomial(len(correct), np.mean(correct), size=draws) / len(correct)
     return float(np.quantile(means, (1 - level) / 2)), float(np.quantile(means, (1 + level) / 2))
 
@@ -42,7 +43,7 @@ def top_k_accuracy(truth: np.ndarray, probabilities: np.ndarray, k: int = 3) -> 
     >>> top_k_accuracy([0, 0], [[0.4, 0.4, 0.2], [0.4, 0.5, 0.1]], k=1), top_k_accuracy([0], [[0.4, 0.4, 0.2]], k=2)
     (0.0, 1.0)
     """
-    truth, probabilities = _scored(truth, probabilities)
+    truth, probabilities = checks.scored(truth, probabilities)
     own = probabilities[np.arange(len(truth)), truth]
     rivals = np.sum(probabilities >= own[:, None], axis=1) - 1
     return float(np.mean(rivals < k))
@@ -54,8 +55,8 @@ def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> 
     >>> confusion_matrix([0, 0, 1], [0, 1, 1], classes=2).tolist()
     [[1, 1], [0, 1]]
     """
-    truth, predicted = _rows(truth=truth, predicted=predicted)
-    cells = _codes("truth", truth, classes) * classes + _codes("predicted", predicted, classes)
+    truth, predicted = checks.rows(truth=truth, predicted=predicted)
+    cells = checks.codes("truth", truth, classes) * classes + checks.codes("predicted", predicted, classes)
     return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
 
 
@@ -66,14 +67,38 @@ def precision_recall_f1(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
     F1 of a class that has support and is never predicted is 0: it was missed every time.
     """
     confusion = np.asarray(confusion)
-    hits, support, predicted = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-    f1 = _ratio(2 * hits, np.where(support > 0, support + predicted, 0))
-    return _ratio(hits, predicted), _ratio(hits, support), f1
+    return scores_of_counts(np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0))
+
+
+def scores_of_counts(
+    hits: np.ndarray, support: np.ndarray, predicted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (precision, recall, f1), as precision_recall_f1, of how often each class was found, true and predicted.
+
+    All three are [..., k] int, and so is the shape of what is returned.
+    """
+    f1 = checks.ratio(2 * hits, np.where(support > 0, support + predicted, 0))
+    return checks.ratio(hits, predicted), checks.ratio(hits, support), f1
 
 
 def macro_f1(confusion: np.ndarray) -> float:
     """Return the unweighted mean F1 of the classes with support in `confusion` [k, k]; NaN when none has any."""
-    return _mean(precision_recall_f1(confusion)[2])
+    return checks.mean(precision_recall_f1(confusion)[2])
+
+
+def ranked_counts(relevant: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (thresholds [t], released [t] int, hits [t] int) of `relevant` [n] bool ranked by `scores` [n] float.
+
+    thresholds are the distinct scores, highest first: `released` rows score at least as high, `hits` of them relevant.
+
+    >>> [column.tolist() for column in ranked_counts(np.array([True, False, True]), np.array([0.5, 0.9, 0.5]))]
+    [[0.9, 0.5], [1, 3], [0, 2]]
+    """
+    relevant, scores = checks.rows(relevant=relevant, scores=scores)
+    order = np.argsort(scores)[::-1]
+    ranked = scores[order]
+    last_of_tie = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
+    return ranked[last_of_tie], last_of_tie + 1, np.cumsum(relevant[order].astype(bool))[last_of_tie]
 
 
 def precision_recall_curve(relevant: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -82,13 +107,9 @@ def precision_recall_curve(relevant: np.ndarray, scores: np.ndarray) -> tuple[np
     As in scikit-learn: one point per distinct score ("at least this high"), thresholds ascending, the closing point is
     precision 1 at recall 0. Recall is NaN when nothing is relevant.
     """
-    relevant, scores = _rows(relevant=relevant, scores=scores)
-    order = np.argsort(scores)[::-1]
-    ranked = scores[order]
-    last_of_tie = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
-    hits = np.cumsum(relevant[order].astype(bool))[last_of_tie]
-    precision, recall = hits / (last_of_tie + 1), _ratio(hits, np.full_like(hits, hits[-1]))
-    return np.append(precision[::-1], 1.0), np.append(recall[::-1], 0.0), ranked[last_of_tie][::-1]
+    thresholds, released, hits = ranked_counts(relevant, scores)
+    precision, recall = hits / released, checks.ratio(hits, np.full_like(hits, hits[-1]))
+    return np.append(precision[::-1], 1.0), np.append(recall[::-1], 0.0), thresholds[::-1]
 
 
 def average_precision(relevant: np.ndarray, scores: np.ndarray) -> float:
@@ -108,7 +129,7 @@ def micro_average_precision(truth: np.ndarray, probabilities: np.ndarray) -> flo
 
     The micro-averaged, one-vs-rest AP of li2020: a pair is relevant when the class is the row's `truth` [n] int.
     """
-    truth, probabilities = _scored(truth, probabilities)
+    truth, probabilities = checks.scored(truth, probabilities)
     return average_precision((truth[:, None] == np.arange(probabilities.shape[1])).ravel(), probabilities.ravel())
 
 
@@ -118,12 +139,14 @@ def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins
     Equal-width bins closed on the right, (low, high], weighted by their rows (Guo et al. 2017, arXiv:1706.04599). A
     confidence of exactly 0 belongs to the first bin; empty bins weigh nothing.
     """
-    confidence, correct = _rows(confidence=confidence, correct=correct)
-    if confidence.min() < 0 or confidence.max() > 1 + 1e-6:  # a float32 softmax may exceed 1 by rounding
-        raise InputError(f"confidence must be in 0..1, not {confidence.min():g}..{confidence.max():g}")
-    inner_edges = np.linspace(0, 1, bins + 1)[1:-1]
-    gaps = np.bincount(np.searchsorted(inner_edges, confidence), weights=confidence - correct)
+    confidence, correct = checks.rows(confidence=confidence, correct=correct)
+    gaps = np.bincount(confidence_bins(confidence, bins), weights=confidence - correct)
     return float(np.abs(gaps).sum() / len(confidence))
+
+
+def confidence_bins(confidence: np.ndarray, bins: int = 15) -> np.ndarray:
+    """Return the bin [n] int in 0..bins-1 of `confidence` [n] float in 0..1, as expected_calibration_error has them."""
+    return np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], checks.unit("confidence", confidence))
 
 
 def head_mid_tail(support_train: np.ndarray) -> list[str]:
@@ -136,7 +159,7 @@ def head_mid_tail(support_train: np.ndarray) -> list[str]:
     >>> head_mid_tail([10, 60, 30])
     ['tail', 'head', 'mid']
     """
-    (sizes,) = _rows(support_train=np.asarray(support_train, dtype=np.int64))
+    (sizes,) = checks.rows(support_train=np.asarray(support_train, dtype=np.int64))
     order = np.argsort(-sizes, kind="stable")
     before = np.empty_like(sizes)
     before[order] = np.cumsum(sizes[order]) - sizes[order]
@@ -150,7 +173,7 @@ def most_confident_mistakes(truth: np.ndarray, probabilities: np.ndarray, count:
 
     The prediction for a row of `probabilities` [n, k] is its first largest class; `truth` is [n] int.
     """
-    truth, probabilities = _scored(truth, probabilities)
+    truth, probabilities = checks.scored(truth, probabilities)
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != truth)
     return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:count]
 
@@ -160,7 +183,7 @@ def summary(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float | l
 
     All of them are defined for any n >= 1, so there is no NaN and no None among them.
     """
-    truth, probabilities = _scored(truth, probabilities)
+    truth, probabilities = checks.scored(truth, probabilities)
     predicted = probabilities.argmax(axis=1)
     correct = predicted == truth
     return {
@@ -181,18 +204,25 @@ def per_class(
     `truth` [n] int, `probabilities` [n, k], `classes` k names, `train_counts` [k] int training images per class, which
     decide the frequency (see head_mid_tail). A score that is undefined is None.
     """
-    truth, probabilities = _scored(truth, probabilities)
+    truth, probabilities = checks.scored(truth, probabilities)
     k = probabilities.shape[1]
     if not len(classes) == len(train_counts) == k:
         raise InputError(f"{k} columns of probabilities, {len(classes)} classes, {len(train_counts)} train_counts")
     confusion = confusion_matrix(truth, probabilities.argmax(axis=1), k)
     areas = [average_precision(truth == code, probabilities[:, code]) for code in range(k)]
     scores = np.column_stack([*precision_recall_f1(confusion), areas])
-    names = ("precision", "recall", "f1", "average_precision")
-    rows = zip(classes, confusion.sum(axis=1).tolist(), scores, head_mid_tail(train_counts), strict=True)
+    return class_rows(classes, confusion.sum(axis=1), scores, head_mid_tail(train_counts))
+
+
+def class_rows(
+    classes: Sequence[str], support: np.ndarray, scores: np.ndarray, frequency: Sequence[str]
+) -> list[dict[str, str | int | float | None]]:
+    """Return the rows of per_class; `scores` [k, 4] are precision, recall, F1 and average precision, NaN for None."""
+    keys = ("precision", "recall", "f1", "average_precision")
+    lines = zip(classes, support.tolist(), scores, frequency, strict=True)
     return [
-        {"name": name, "support": support, **dict(zip(names, map(_or_none, values), strict=True)), "frequency": zone}
-        for name, support, values, zone in rows
+        {"name": name, "support": count, **dict(zip(keys, map(checks.or_none, values), strict=True)), "frequency": zone}
+        for name, count, values, zone in lines
     ]
 
 
@@ -209,51 +239,6 @@ def _over_classes(rows: list[dict]) -> dict[str, int | float | None]:
     return {
         "classes": len(rows),
         "support": sum(row["support"] for row in rows),
-        "balanced_accuracy": _or_none(_mean([row["recall"] for row in rows])),
-        "macro_f1": _or_none(_mean([row["f1"] for row in rows])),
+        "balanced_accuracy": checks.or_none(checks.mean([row["recall"] for row in rows])),
+        "macro_f1": checks.or_none(checks.mean([row["f1"] for row in rows])),
     }
-
-
-def _rows(**arrays: np.ndarray) -> list[np.ndarray]:
-    """Return the named arrays as [n] arrays of one length, at least 1, with finite values."""
-    values = {name: np.asarray(array) for name, array in arrays.items()}
-    if len({array.shape for array in values.values()}) > 1 or any(array.ndim != 1 for array in values.values()):
-        raise InputError(f"need one value per row, got shapes {', '.join(f'{n} {a.shape}' for n, a in values.items())}")
-    for name, array in values.items():
-        if not len(array):
-            raise InputError(f"{name} is empty: there is no row to score")
-        if not np.isfinite(array).all():
-            raise InputError(f"{name} has a value that is not finite in row {np.flatnonzero(~np.isfinite(array))[0]}")
-    return list(values.values())
-
-
-def _scored(truth: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return `truth` [n] and `probabilities` [n, k] float64, checked: n >= 1, finite, codes in 0..k-1."""
-    (truth,) = _rows(truth=truth)
-    probabilities = np.asarray(probabilities, dtype=np.float64)
-    if probabilities.ndim != 2 or len(probabilities) != len(truth):
-        raise InputError(f"need probabilities of shape ({len(truth)}, classes), got {probabilities.shape}")
-    if not np.isfinite(probabilities).all():
-        raise InputError("probabilities has values that are not finite; did training diverge?")
-    return _codes("truth", truth, probabilities.shape[1]), probabilities
-
-
-def _codes(name: str, codes: np.ndarray, classes: int) -> np.ndarray:
-    if not np.issubdtype(codes.dtype, np.integer) or codes.min() < 0 or codes.max() >= classes:
-        raise InputError(f"{name} must be whole numbers in 0..{classes - 1}, got {codes.min()}..{codes.max()}")
-    return codes.astype(np.int64)
-
-
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    """Divide [k] by [k]; NaN where `whole` is 0."""
-    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
-
-
-def _mean(values: Sequence[float | None]) -> float:
-    """Return the mean of the defined values; NaN when there are none."""
-    numbers = np.asarray(values, dtype=np.float64)
-    return float("nan") if np.isnan(numbers).all() else float(np.nanmean(numbers))
-
-
-def _or_none(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)

@@ -9,20 +9,16 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from PIL import Image, ImageDraw, ImageFont
 
+from fashion_keras.evaluation import figures
+from fashion_keras.evaluation.figures import ACCENT, CURVES, FAINT, INK, MUTED
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.files import replacing
 
-INK, MUTED, FAINT, GRID, ACCENT = "#1f2933", "#7b8794", "#ccd2d9", "#eceff2", "#0b7285"
-# Paul Tol's "muted" colours, which the colour-blind can tell apart: one for each curve that is named.
-CURVES = ["#cc6677", "#332288", "#ddaa33", "#117733", "#88ccee", "#882255",
-          "#44aa99", "#999933", "#aa4499", "#661100", "#6699cc", "#888888"]  # fmt: skip
-HEAT = LinearSegmentedColormap.from_list("heat", ["#ffffff", "#9ad4dd", ACCENT, "#052f38"]).with_extremes(bad=GRID)
 BAR = 0.2  # inches from one bar of class_counts to the next
 LARGEST = 40  # bars in one panel of class_counts
 CELL, MARGIN, LINE = 160, 12, 15  # pixels of a contact sheet: least cell width, space around a cell, height of a line
@@ -37,18 +33,10 @@ def confusion(path: Path, counts: np.ndarray, classes: Sequence[str]) -> None:
     """
     support = counts.sum(axis=1, keepdims=True)
     share = np.divide(counts, support, out=np.full(counts.shape, np.nan), where=support > 0)
-    side = max(0.34 * len(classes), 3.6)
-    axes = _canvas(side, side)
-    axes.pcolormesh(share, cmap=HEAT, vmin=0, vmax=1, edgecolors=GRID, linewidth=0.6)
-    axes.set(xlabel="predicted class", ylabel="true class and its rows", ylim=(len(classes), 0))
-    _print_shares(axes, share, size=7.5 if len(classes) > 12 else 10)
-    names = [_label(name) for name in classes]
-    middles = np.arange(len(names)) + 0.5
-    axes.set_xticks(middles, names, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(middles, [f"{name}  {n:,}" for name, n in zip(names, support[:, 0], strict=True)])
-    _style(axes, f"Confusion, % of each row; n = {counts.sum():,}")
-    axes.spines[:].set_visible(False)
-    _save(axes.figure, path)
+    axes = figures.heat_map(share, classes, support[:, 0])
+    axes.set(xlabel="predicted class", ylabel="true class and its rows")
+    figures.dress(axes, f"Confusion, % of each row; n = {counts.sum():,}")
+    figures.save(axes.figure, path)
 
 
 def precision_recall(path: Path, curves: Sequence[Curve], micro: tuple[np.ndarray, np.ndarray, float]) -> None:
@@ -60,17 +48,20 @@ def precision_recall(path: Path, curves: Sequence[Curve], micro: tuple[np.ndarra
     areas = np.array([curve[3] for curve in curves], dtype=np.float64)
     ranked = [curves[i] for i in np.argsort(areas, kind="stable") if not np.isnan(areas[i])]
     named = ranked if len(ranked) <= len(CURVES) else ranked[:10]
-    axes = _canvas(7, 5)
+    axes = figures.canvas(7, 5)
     for _, precision, recall, _ in ranked[len(named) :]:
         _step(axes, precision, recall, FAINT, 0.7)
     bold = _step(axes, micro[0], micro[1], INK, 2.6)
     lines = [_step(axes, curve[1], curve[2], color, 1.1) for curve, color in zip(named, CURVES, strict=False)]
-    texts = [f"{micro[2]:.3f}  micro average", *(f"{area:.3f}  {_label(name)}" for name, _, _, area in named)]
+    texts = [
+        f"{micro[2]:.3f}  micro average",
+        *(f"{area:.3f}  {figures.short_name(name)}" for name, _, _, area in named),
+    ]
     heading = "average precision" + (f",\nlowest 10 of {len(ranked)} classes" if len(named) < len(ranked) else "")
-    _legend(axes, [bold, *lines], texts, heading)
+    figures.legend(axes, [bold, *lines], texts, heading)
     axes.set(xlim=(0, 1.005), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
-    _style(axes, "Precision and recall")
-    _save(axes.figure, path)
+    figures.dress(axes, "Precision and recall")
+    figures.save(axes.figure, path)
 
 
 def class_accuracy(path: Path, classes: Sequence[str], recall: np.ndarray, support: np.ndarray) -> None:
@@ -80,12 +71,12 @@ def class_accuracy(path: Path, classes: Sequence[str], recall: np.ndarray, suppo
     """
     recall = np.asarray(recall, dtype=np.float64)
     order = np.argsort(-recall, kind="stable")  # NaN sorts last
-    axes = _canvas(5, 0.24 * len(classes))
+    axes = figures.canvas(5, 0.24 * len(classes))
     texts = ["no rows" if np.isnan(recall[i]) else f"{recall[i]:.1%}   n = {support[i]:,}" for i in order]
     _bars(axes, [classes[i] for i in order], np.nan_to_num(recall[order]), texts)
     axes.set_xlim(0, 1)
-    _style(axes, f"Accuracy within each class; n = {np.sum(support):,}")
-    _save(axes.figure, path)
+    figures.dress(axes, f"Accuracy within each class; n = {np.sum(support):,}")
+    figures.save(axes.figure, path)
 
 
 def history(path: Path, rows: Sequence[Mapping[str, float | str | None]]) -> None:
@@ -94,7 +85,7 @@ def history(path: Path, rows: Sequence[Mapping[str, float | str | None]]) -> Non
     Each row has epoch (counted through all phases), phase, loss, accuracy, val_loss, val_accuracy, learning_rate; a
     None is a gap in its line.
     """
-    _need(rows, "epochs")
+    figures.need(rows, "epochs")
     figure = Figure(figsize=(8, 8))
     panels = figure.subplots(3, 1, sharex=True, height_ratios=[3, 3, 1.1])
     epochs = _column(rows, "epoch")
@@ -102,19 +93,19 @@ def history(path: Path, rows: Sequence[Mapping[str, float | str | None]]) -> Non
         train = axes.plot(epochs, _column(rows, name), ".-", color=MUTED, linewidth=1.2)
         validation = axes.plot(epochs, _column(rows, f"val_{name}"), ".-", color=ACCENT, linewidth=1.8)
         axes.set_ylabel(name)
-    _legend(panels[0], validation + train, ["validation", "train"], None)
+    figures.legend(panels[0], validation + train, ["validation", "train"], None)
     panels[2].plot(epochs, _column(rows, "learning_rate"), ".-", color=INK, linewidth=1.2, drawstyle="steps-mid")
     panels[2].set(yscale="log", ylabel="learning rate", xlabel="epoch", xlim=(epochs[0] - 0.5, epochs[-1] + 0.5))
     panels[2].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     for axes in panels:
-        _style(axes, "")
+        figures.dress(axes, "")
     _mark_phases(panels, epochs, [row["phase"] for row in rows])
-    _save(figure, path)
+    figures.save(figure, path)
 
 
 def class_counts(path: Path, counts: Mapping[str, Mapping[str, int]]) -> None:
     """Draw one panel per task, images per class, largest first; classes after the 40th are summed as "N more"."""
-    _need(counts, "tasks")
+    figures.need(counts, "tasks")
     filled = [0.0] * min(3, len(counts))  # inches of each column of panels
     panels = []
     for task, sizes in counts.items():
@@ -130,8 +121,8 @@ def class_counts(path: Path, counts: Mapping[str, Mapping[str, int]]) -> None:
         _bars(axes, list(bars), list(bars.values()), [f"{count:,}" for count in bars.values()])
         for bar in axes.patches[LARGEST:]:
             bar.set_color(FAINT)  # not a class, but the sum of many
-        _style(axes, f"{_label(task)}: {len(counts[task])} classes")
-    _save(figure, path)
+        figures.dress(axes, f"{figures.short_name(task)}: {len(counts[task])} classes")
+    figures.save(figure, path)
 
 
 def contact_sheet(
@@ -141,7 +132,7 @@ def contact_sheet(
 
     Small pictures are enlarged by a whole number without smoothing (60x80 by 2), so that their pixels stay visible.
     """
-    _need(images, "images")
+    figures.need(images, "images")
     if len(images) != len(captions):
         raise InputError(f"{len(images)} images, but {len(captions)} captions: give one for each")
     pictures = _enlarged(images)
@@ -161,37 +152,6 @@ def contact_sheet(
         sheet.save(temporary, format="PNG")
 
 
-def _canvas(width: float, height: float) -> Axes:
-    """Return axes of that size in inches; what is written around them makes the picture larger, see _save."""
-    return Figure(figsize=(width, height)).add_axes((0, 0, 1, 1))
-
-
-def _save(figure: Figure, path: Path) -> None:
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120, facecolor="white", bbox_inches="tight", pad_inches=0.15)
-
-
-def _style(axes: Axes, title: str) -> None:
-    axes.set_title(title, loc="left", fontsize=11, color=INK, pad=10)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[:].set(color=MUTED, linewidth=0.6)
-    axes.tick_params(which="both", labelsize=8.5, labelcolor=INK, color=MUTED, length=2, width=0.6)
-    for label in (axes.xaxis.label, axes.yaxis.label):
-        label.set(fontsize=9, color=MUTED)
-
-
-def _label(name: str) -> str:
-    """Return a name that fits beside an axis, its dollars escaped: matplotlib reads a pair of them as mathematics."""
-    return (name if len(name) <= 30 else f"{name[:29]}…").replace("$", r"\$")
-
-
-def _print_shares(axes: Axes, share: np.ndarray, size: float) -> None:
-    for row, column in zip(*np.nonzero(share >= 0.01), strict=True):
-        luminance = np.dot(HEAT(share[row, column])[:3], (0.2126, 0.7152, 0.0722))
-        style = {"color": "white" if luminance < 0.5 else "black", "fontsize": size, "ha": "center", "va": "center"}
-        axes.text(column + 0.5, row + 0.5, f"{100 * share[row, column]:.0f}", **style)
-
-
 def _step(axes: Axes, precision: np.ndarray, recall: np.ndarray, color: str, width: float) -> Line2D:
     """Draw a curve as steps, less the points that fall on the pixel of the one before: there may be millions."""
     pixels = np.round(np.stack([precision, recall]) * 1000)
@@ -200,16 +160,11 @@ def _step(axes: Axes, precision: np.ndarray, recall: np.ndarray, color: str, wid
     return axes.plot(np.asarray(recall)[moved], np.asarray(precision)[moved], **style)[0]
 
 
-def _legend(axes: Axes, handles: Sequence[Line2D], labels: Sequence[str], heading: str | None) -> None:
-    box = {"loc": "upper left", "bbox_to_anchor": (1.01, 1), "frameon": False, "fontsize": 8.5, "labelcolor": INK}
-    axes.legend(handles, labels, title=heading, title_fontsize=8.5, alignment="left", **box)
-
-
 def _bars(axes: Axes, names: Sequence[str], values: Sequence[float], texts: Sequence[str]) -> None:
     """Draw horizontal bars from the top down, each with its text at the end instead of an axis."""
     bars = axes.barh(range(len(names)), values, height=0.72, color=ACCENT)
     axes.bar_label(bars, texts, padding=4, fontsize=8, color=MUTED)
-    axes.set_yticks(range(len(names)), [_label(name) for name in names])
+    axes.set_yticks(range(len(names)), [figures.short_name(name) for name in names])
     axes.set(xlim=(0, None), ylim=(len(names) - 0.4, -0.6))
     axes.xaxis.set_visible(False)
     axes.spines["bottom"].set_visible(False)
@@ -233,7 +188,7 @@ def _mark_phases(panels: Sequence[Axes], epochs: np.ndarray, phases: Sequence[st
         for axes in panels if i else ():
             axes.axvline(place, color=MUTED, linewidth=0.7, linestyle=(0, (4, 3)))
         spot = {"xycoords": ("data", "axes fraction"), "xytext": (0, 3 + turn * 11), "textcoords": "offset points"}
-        panels[0].annotate(_label(phases[i]), (place, 1), fontsize=8.5, color=MUTED, **spot)
+        panels[0].annotate(figures.short_name(phases[i]), (place, 1), fontsize=8.5, color=MUTED, **spot)
 
 
 def _enlarged(images: Sequence[np.ndarray]) -> list[Image.Image]:
@@ -252,8 +207,3 @@ def _write(draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, size: i
         text = text[:-1]
         shown = f"{text}…"
     draw.text(place, shown, fill=INK, font=font)
-
-
-def _need(values: Sequence | Mapping, what: str) -> None:
-    if len(values) == 0:
-        raise InputError(f"no {what} to draw")

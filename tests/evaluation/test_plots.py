@@ -62,7 +62,7 @@ def pixels(path):
 def figures(monkeypatch):
     """The matplotlib figures that would have been written, to look at what they hold."""
     kept = []
-    monkeypatch.setattr(plots, "_save", lambda figure, _: kept.append(figure))
+    monkeypatch.setattr(plots.figures, "save", lambda figure, _: kept.append(figure))
     return kept
 
 
