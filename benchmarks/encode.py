@@ -5,6 +5,8 @@ python benchmarks/encode.py --data DIR --backbone vgg19
 
 import argparse
 import os
+import subprocess
+import sys
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -36,6 +38,7 @@ def main() -> None:
     parser.add_argument("--image-size", metavar="HxW")
     parser.add_argument("--images", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--torch", metavar="PYTHON", help="an interpreter that has torch, for a PyTorch side")
     parser.add_argument("--out", type=Path, metavar="FILE")
     options = parser.parse_args()
     config = TrainConfig(backbone=options.backbone, image_size=options.image_size)
@@ -51,6 +54,9 @@ def main() -> None:
         "the limit: bare OpenVINO, arrays in memory": _bare(network, pixels, encoder.precision),
         "ours: files to vectors on disk": partial(_ours, catalog, encoder),
     }
+    if options.torch:
+        for precision in ("float32", "bfloat16"):
+            sides[f"PyTorch, {precision}, arrays in memory"] = _torch(options.torch, config, len(pixels), precision)
     took = seconds(sides, options.rounds)
     plain = took["model.predict, float32"]
     rows = [
@@ -73,6 +79,28 @@ def _ours(catalog: object, encoder: Encoder) -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["FASHION_KERAS_CACHE"] = folder
         encode(catalog, encoder)
+
+
+def _torch(python: str, config: TrainConfig, images: int, precision: str) -> partial:
+    """Start a process that has the network in PyTorch; it ends when this one closes its input."""
+    builder, image = get_backbone(config.backbone).builder, config.image
+    script = Path(__file__).with_name("encode_torch.py")
+    arguments = [python, script, builder, precision, image.height, image.width, images]
+    process = subprocess.Popen(
+        list(map(str, arguments)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+
+    def wait_for(answer: str) -> None:
+        if process.stdout.readline().strip() != answer:
+            sys.exit(f"{python} has no working torch and keras")
+
+    def once() -> None:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        wait_for("done")
+
+    wait_for("ready")
+    return partial(once)
 
 
 def _bare(network: keras.Model, pixels: np.ndarray, precision: str) -> partial:

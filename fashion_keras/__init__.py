@@ -6,26 +6,43 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fashion_keras.catalog.products import Catalog, read_catalog
     from fashion_keras.catalog.sources import locate
+    from fashion_keras.encoding.encoder import Encoder
+    from fashion_keras.encoding.loading import load_encoder
     from fashion_keras.encoding.runtime import load_classifier
     from fashion_keras.evaluation.evaluate import evaluate
     from fashion_keras.models.classifier import Classifier, Predictions
+    from fashion_keras.search.build import build_index, open_index, update_index
+    from fashion_keras.search.compare import evaluate_search
+    from fashion_keras.search.similar import Match, search_similar
     from fashion_keras.support.errors import InputError
     from fashion_keras.training.config import TrainConfig
+    from fashion_keras.training.encoder_config import EncoderConfig
+    from fashion_keras.training.metric import train_encoder
     from fashion_keras.training.run import Run, resume, train
 
 __all__ = [
     "Catalog",
     "Classifier",
+    "Encoder",
+    "EncoderConfig",
     "InputError",
+    "Match",
     "Predictions",
     "Run",
     "TrainConfig",
+    "build_index",
     "evaluate",
+    "evaluate_search",
     "load_classifier",
+    "load_encoder",
     "locate",
+    "open_index",
     "read_catalog",
     "resume",
+    "search_similar",
     "train",
+    "train_encoder",
+    "update_index",
 ]
 
 _HOMES = {
@@ -35,7 +52,17 @@ _HOMES = {
     "evaluate": "evaluation.evaluate",
     "Classifier": "models.classifier",
     "Predictions": "models.classifier",
+    "Encoder": "encoding.encoder",
+    "load_encoder": "encoding.loading",
     "load_classifier": "encoding.runtime",
+    "build_index": "search.build",
+    "open_index": "search.build",
+    "update_index": "search.build",
+    "evaluate_search": "search.compare",
+    "Match": "search.similar",
+    "search_similar": "search.similar",
+    "EncoderConfig": "training.encoder_config",
+    "train_encoder": "training.metric",
     "InputError": "support.errors",
     "TrainConfig": "training.config",
     "Run": "training.run",
