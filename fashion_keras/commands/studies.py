@@ -2,7 +2,7 @@
 
 import argparse
 
-from fashion_keras.commands.shared import Commands, Parser, start_tensorflow
+from fashion_keras.commands.shared import Commands, Parser, print_scores, start_tensorflow
 
 
 def add(commands: Commands) -> None:
@@ -25,8 +25,7 @@ def _pretrain(options: argparse.Namespace) -> None:
     from fashion_keras.studies.pretrain import pretrain, ship
 
     report = pretrain(options.data, options.out, options.epochs)
-    for name, score in report["held_out"].items():
-        print(f"{name:40}{'-' if score['value'] is None else format(score['value'], '.3f')}")
+    print_scores(report["held_out"])
     print(f"encoder  {options.out}/alike")
     if options.ship:
         print(f"shipped  {ship(options.out)}")

@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from fashion_keras.evaluation import metrics, plots
+from fashion_keras.catalog.products import Catalog
+from fashion_keras.evaluation import calibration, metrics, plots, plots_tags, retrieval
 from fashion_keras.images.decode import ImageSpec, decode_batch
-from fashion_keras.models.classifier import Predictions
+from fashion_keras.models.predictions import Predictions
 from fashion_keras.support.files import replacing
 
 _MISTAKES = 40
@@ -32,6 +33,16 @@ def scores(predictions: Predictions, train_counts: NDArray[np.int64]) -> dict[st
     }
 
 
+def retrieval_scores(vectors: NDArray[np.float32], catalog: Catalog, seed: int = 0) -> dict[str, retrieval.Score]:
+    """Return how well vectors [n, d] find alike products of a catalogue of n; see `retrieval.encoder_scores`.
+
+    A column that the catalogue lacks agrees with nothing: its scores have no value.
+    """
+    missing = np.full(len(catalog), "")
+    columns = {name: catalog.columns.get(name, missing) for name in retrieval.COLUMNS}
+    return retrieval.encoder_scores(vectors, columns, catalog.groups, seed)
+
+
 def write_predictions(path: Path, predictions: Predictions) -> None:
     """Write one row per image: id, truth, predicted, confidence, probabilities [k] in the order of the classes."""
     codes = predictions.probabilities.argmax(axis=1)
@@ -49,7 +60,7 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
 
 
 def draw(folder: Path, predictions: Predictions, paths: Sequence[str], spec: ImageSpec) -> None:
-    """Draw confusion.png, precision_recall.png, class_accuracy.png and, if there are any, mistakes.png.
+    """Draw confusion.png, precision_recall.png, class_accuracy.png, reliability.png and, if any, mistakes.png.
 
     Args:
         folder: receives the figures.
@@ -63,8 +74,9 @@ def draw(folder: Path, predictions: Predictions, paths: Sequence[str], spec: Ima
     plots.class_accuracy(
         folder / "class_accuracy.png", classes, metrics.precision_recall_f1(counts)[1], counts.sum(axis=1)
     )
-    curves = [_curve(name, truth == code, probabilities[:, code]) for code, name in enumerate(classes)]
-    micro = _curve("", np.eye(len(classes), dtype=bool)[truth].ravel(), probabilities.ravel())
+    draw_reliability(folder / "reliability.png", probabilities.max(axis=1), probabilities.argmax(axis=1) == truth)
+    curves = [curve(name, truth == code, probabilities[:, code]) for code, name in enumerate(classes)]
+    micro = curve("", np.eye(len(classes), dtype=bool)[truth].ravel(), probabilities.ravel())
     plots.precision_recall(folder / "precision_recall.png", curves, micro[1:])
     worst = metrics.most_confident_mistakes(truth, probabilities, _MISTAKES)
     if len(worst):
@@ -76,6 +88,13 @@ def draw(folder: Path, predictions: Predictions, paths: Sequence[str], spec: Ima
         plots.contact_sheet(folder / "mistakes.png", list(pictures), captions, title="The most confident mistakes")
 
 
-def _curve(name: str, relevant: NDArray[np.bool_], values: NDArray[np.float32]) -> plots.Curve:
+def draw_reliability(path: Path, confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> None:
+    """Draw how often answers of some confidence [n] are right [n]."""
+    error = metrics.expected_calibration_error(confidence, right)
+    plots_tags.reliability(path, *calibration.reliability(confidence, right), error)
+
+
+def curve(name: str, relevant: NDArray[np.bool_], values: NDArray[np.float32]) -> plots.Curve:
+    """Return the precision-recall curve of values [n], with its name and average precision."""
     precision, recall, _ = metrics.precision_recall_curve(relevant, values)
     return name, precision, recall, metrics.average_precision(relevant, values)

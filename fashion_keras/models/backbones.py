@@ -26,12 +26,13 @@ class Backbone:
         name: as written after `--backbone`.
         builder: "module:function"; keras.applications or ours.
         image: the default input; small, as the catalogue's pictures are.
-        minimum: smallest legal height and width.
+        minimum: smallest legal height and width; of a fixed network, its longer side.
         scaling: what its weights expect of pixels in 0..255: caffe (BGR less the ImageNet mean), tf (-1..1), unit
             (0..1), builtin (the network scales by itself).
         stages: (stage name, its last layer), in order; "" for the network's last. Freezing and cutting go by these.
         width: channels of the last feature map.
         parameters: of the network without head.
+        fixed: whether it works at its default size alone.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Backbone:
     stages: tuple[tuple[str, str], ...]
     width: int
     parameters: int
+    fixed: bool = False
 
     @property
     def pretrained(self) -> bool:
@@ -60,8 +62,14 @@ class Backbone:
         return self.pretrained or self.shipped is not None
 
     def check_size(self, spec: ImageSpec) -> None:
-        """Raise InputError when `spec` is smaller than the network allows."""
-        if min(spec.height, spec.width) < self.minimum:
+        """Raise InputError when `spec` is smaller than the network allows, or not the one size that it works at."""
+        own = self.image
+        if self.fixed and (spec.height, spec.width) != (own.height, own.width):
+            raise InputError(
+                f"{self.name} works on images of {own.height}x{own.width} alone, not {spec.height}x{spec.width}: "
+                "leave --image-size out"
+            )
+        if not self.fixed and min(spec.height, spec.width) < self.minimum:
             raise InputError(
                 f"{self.name} needs images of at least {self.minimum}x{self.minimum}, not {spec.height}x{spec.width}: "
                 f"give --image-size {max(spec.height, self.minimum)}x{max(spec.width, self.minimum)}"
@@ -99,6 +107,8 @@ def _stages(*layers: str) -> tuple[tuple[str, str], ...]:
 _VGG = _stages(*(f"block{number}_pool" for number in range(1, 6)))
 _INCEPTION = _stages(*(f"mixed{number}" for number in range(11)))
 _COMPACT = _stages(*(f"stage{number}_out" for number in range(1, 6)))
+_POOLED = (*_stages("pool1", "pool2", "pool3"), ("code", ""))
+_CODED = (*_stages(*(f"stage{number}_out" for number in range(1, 5))), ("code", ""))
 
 
 def _resnet(conv4_blocks: int) -> tuple[tuple[str, str], ...]:
@@ -167,6 +177,28 @@ BACKBONES = (
         "fashion_small", "fashion_keras.models.compact:fashion_small", _CATALOGUE, 32, "tf", _COMPACT, 384, 3_544_032
     ),
     Backbone("vgg_like", "fashion_keras.models.compact:vgg_like", _CATALOGUE, 32, "tf", _VGG, 512, 10_031_712),
+    Backbone(
+        "li2020_autoencoder",
+        "fashion_keras.models.autoencoder:li2020_autoencoder",
+        ImageSpec(60, 60, fit="stretch"),
+        60,
+        "unit",
+        _POOLED,
+        512,
+        2_192,
+        fixed=True,
+    ),
+    Backbone(
+        "autoencoder",
+        "fashion_keras.models.autoencoder:autoencoder",
+        _CATALOGUE,
+        80,
+        "unit",
+        _CODED,
+        512,
+        3_013_344,
+        fixed=True,
+    ),
 )
 
 
@@ -178,9 +210,10 @@ def get_backbone(name: str) -> Backbone:
     raise unknown("backbone", name, [backbone.name for backbone in BACKBONES])
 
 
-def image_spec(backbone: str, size: str | None, fit: str = "pad") -> ImageSpec:
-    """Return the input of a backbone, at "HEIGHTxWIDTH" or at its own size; InputError for what is not a size."""
-    spec = replace(get_backbone(backbone).image, fit=fit)
+def image_spec(backbone: str, size: str | None, fit: str | None = None) -> ImageSpec:
+    """Return a backbone's input, at "HEIGHTxWIDTH" and that fit or at its own; InputError for what is not a size."""
+    own = get_backbone(backbone).image
+    spec = replace(own, fit=fit or own.fit)
     if size is None:
         return spec
     match = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", size)

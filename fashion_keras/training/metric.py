@@ -18,7 +18,7 @@ from fashion_keras.catalog.splits import hold_out
 from fashion_keras.catalog.tasks import get_task
 from fashion_keras.encoding.loading import load_encoder
 from fashion_keras.encoding.runtime import store_network
-from fashion_keras.evaluation.retrieval import COLUMNS, encoder_scores
+from fashion_keras.evaluation.reports import retrieval_scores
 from fashion_keras.images.augment import get_augmentation, without_colour
 from fashion_keras.images.decode import check_images
 from fashion_keras.images.pipeline import Examples
@@ -132,7 +132,7 @@ def train_encoder(config: EncoderConfig) -> TrainedEncoder:
 def judge(encoder: str | Path, catalog: Catalog) -> dict[str, Any]:
     """Return the retrieval scores of an encoder, each product of a catalogue a query to all others."""
     vectors = load_encoder(encoder, precision="float32").embed(catalog.paths)
-    return encoder_scores(vectors, {name: catalog.columns[name] for name in COLUMNS}, catalog.groups)
+    return retrieval_scores(vectors, catalog)
 
 
 def _first_network(config: EncoderConfig) -> tuple[keras.Model, Origin]:
