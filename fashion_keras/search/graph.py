@@ -3,8 +3,7 @@
 Its candidates are compared again with the vectors themselves, so scores are those of an exact search.
 """
 
-import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,74 +11,89 @@ import numpy as np
 from numpy.typing import NDArray
 from usearch.index import Index as Graph
 
-from fashion_keras.search.segments import View
+from fashion_keras.search.segments import CHECKED, View
 from fashion_keras.support.errors import InputError
-from fashion_keras.support.files import read_json, replacing, write_json
+from fashion_keras.support.files import read_json, replacing, sha256, write_json
+from fashion_keras.support.progress import Bar
 
-log = logging.getLogger("fashion_keras")
-
+GRAPH, ABOUT = "graph.usearch", "graph.json"
+_NONE: Mapping[str, Any] = {"segments": [], "rows": 0, "bytes": 0, "sha256": ""}
 # From so many products on a graph is built.
-LARGE = 50_000
-# Rows that the graph does not know are compared one by one; beyond this share it is built again.
+LARGE = 20_000
+# Rows that the graph does not know are compared one by one; beyond this share it learns them.
 _UNKNOWN = 0.1
-_CONNECTIVITY, _EXPANSION_ADD, _EXPANSION_SEARCH = 16, 128, 128
-_BLOCK = 65_536
+# With fewer looked at in a search, groups of products that lie far from all others are missed as a whole.
+_CONNECTIVITY, _EXPANSION_ADD, _EXPANSION_SEARCH = 16, 128, 256
+_BLOCK = 8192
 
 
-def build_graph(folder: Path, view: View) -> None:
-    """Build the graph of a view's vectors, dead ones included, and put it beside them."""
-    width = view.manifest["spec"]["width"]
-    graph = Graph(
-        ndim=width, metric="ip", dtype="f16", connectivity=_CONNECTIVITY, expansion_add=_EXPANSION_ADD,
-        expansion_search=_EXPANSION_SEARCH,
-    )  # fmt: skip
-    start = 0
-    for segment in view.segments:
-        for at in range(0, len(segment.vectors), _BLOCK):
-            part = segment.vectors[at : at + _BLOCK]
-            graph.add(np.arange(start, start + len(part)), part)
-            start += len(part)
-    with replacing(folder / "graph.usearch") as temporary:
-        graph.save(str(temporary))
-    names = [entry["name"] for entry in view.manifest["segments"]]
-    write_json(
-        folder / "graph.json", {"segments": names, "rows": start, "bytes": (folder / "graph.usearch").stat().st_size}
-    )
+class GraphSearch:
+    """The graph of the first `rows` of a view; 0 where there is none. `about` is what graph.json said of it."""
+
+    def __init__(self, folder: Path, view: View, held: "GraphSearch | None" = None) -> None:
+        """Open the graph beside a view, or take over what `held`, of an earlier version, has open."""
+        self.about = _about(folder, view)
+        same = held is not None and held.about == self.about
+        self._graph = held._graph if same else _opened(folder / GRAPH, self.about)
+        self.rows = len(self._graph) if self._graph is not None else 0
+
+    def near(
+        self, view: View, vectors: NDArray[np.float32], count: int
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Yield (rows, their cosines) for each of `vectors` [q, d]: `count` by the graph, and what it does not know."""
+        unknown = self.rows + np.flatnonzero(view.alive[self.rows :])
+        found = self._graph.search(vectors, min(count, self.rows))
+        matches = [found] if len(vectors) == 1 else found
+        for vector, match, (_, scores) in zip(vectors, matches, view.scores(vectors, unknown), strict=True):
+            rows = match.keys.astype(np.int64)
+            kept = rows[view.alive[rows]]
+            yield np.concatenate([kept, unknown]), np.concatenate([view.vectors(kept) @ vector, scores])
 
 
 def wants_graph(folder: Path, view: View) -> bool:
     """Whether a view is large and its graph is missing or knows too little of it."""
     rows = len(view.alive)
-    return rows > LARGE and rows - _known(folder, view) > _UNKNOWN * rows
+    return rows > LARGE and rows - _about(folder, view)["rows"] > _UNKNOWN * rows
 
 
-class GraphSearch:
-    """The candidates of a graph, and the rows that it does not know."""
-
-    def __init__(self, folder: Path, view: View) -> None:
-        self.rows = _known(folder, view)
-        # Memory-mapped: only what a search touches is read.
-        self._graph = Graph.restore(str(folder / "graph.usearch"), view=True) if self.rows else None
-        if self._graph is not None:
-            self._graph.expansion_search = _EXPANSION_SEARCH
-
-    def candidates(self, vectors: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-        """Return [q, count] rows near each of `vectors` [q, d]; -1 where there are fewer."""
-        found = self._graph.search(vectors, min(count, self.rows))
-        keys = np.atleast_2d(found.keys).astype(np.int64)
-        kept = np.full((len(vectors), count), -1)
-        kept[:, : keys.shape[1]] = keys
-        return kept
-
-
-def _known(folder: Path, view: View) -> int:
-    """How many of a view's first rows the graph knows; 0 where it is missing, torn, or of other segments."""
-    if not (folder / "graph.json").is_file() or not (folder / "graph.usearch").is_file():
-        return 0
-    try:
-        about: Mapping[str, Any] = read_json(folder / "graph.json")
-    except InputError:
-        return 0
+def build_graph(folder: Path, view: View) -> None:
+    """Put a graph of a view's vectors, dead ones included, beside them; one that knows the first rows goes on."""
+    graph = Graph(
+        ndim=view.manifest["spec"]["width"], metric="ip", dtype="bf16", connectivity=_CONNECTIVITY,
+        expansion_add=_EXPANSION_ADD, enable_key_lookups=False,
+    )  # fmt: skip
+    if _opened(folder / GRAPH, _about(folder, view)) is not None:
+        graph.load(str(folder / GRAPH))
+        graph.expansion_add = _EXPANSION_ADD
+    rows = len(view.alive)
+    with Bar("graph", rows - len(graph)) as bar:
+        for start in range(len(graph), rows, _BLOCK):
+            part = np.arange(start, min(start + _BLOCK, rows))
+            graph.add(part, view.vectors(part))
+            bar.advance(len(part))
+    with replacing(folder / GRAPH) as temporary:
+        graph.save(str(temporary))
     names = [entry["name"] for entry in view.manifest["segments"]]
-    whole = (folder / "graph.usearch").stat().st_size == about["bytes"]
-    return about["rows"] if whole and names[: len(about["segments"])] == about["segments"] else 0
+    size, digest = (folder / GRAPH).stat().st_size, sha256(folder / GRAPH)
+    write_json(folder / ABOUT, {"segments": names, "rows": rows, "bytes": size, "sha256": digest})
+
+
+def _about(folder: Path, view: View) -> Mapping[str, Any]:
+    """Return what graph.json says of a graph of a view's first rows; `_NONE` without one, or one of other segments."""
+    try:
+        about = read_json(folder / ABOUT)
+    except InputError:
+        return _NONE
+    names = [entry["name"] for entry in view.manifest["segments"]]
+    whole = (folder / GRAPH).is_file() and (folder / GRAPH).stat().st_size == about["bytes"]
+    return about if whole and names[: len(about["segments"])] == about["segments"] else _NONE
+
+
+def _opened(path: Path, about: Mapping[str, Any]) -> Graph | None:
+    """Map a graph into memory, so that only what a search touches is read; None where it is not what `about` says."""
+    if not about["rows"] or (about["bytes"] <= CHECKED and sha256(path) != about["sha256"]):
+        return None
+    graph = Graph.restore(str(path), view=True, enable_key_lookups=False)
+    graph.expansion_search = _EXPANSION_SEARCH
+    # A writer may have put another one there meanwhile.
+    return graph if len(graph) == about["rows"] else None

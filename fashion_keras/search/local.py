@@ -1,12 +1,14 @@
 """An index in a folder: vectors and product columns in segments, and a manifest that is renamed into place.
 
-Exact cosine by NumPy over memory-mapped vectors; above 50,000 of them a graph proposes candidates. A change writes new
+Exact cosine by NumPy over memory-mapped vectors; above 20,000 of them a graph proposes candidates. A change writes new
 files and then a new manifest, so it is there as a whole or not at all, whenever it is killed; whoever has opened the
 index keeps seeing what was opened.
 """
 
 import fcntl
-from collections.abc import Callable, Iterator
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ from fashion_keras.search.segments import Segment, View, write_deleted, write_se
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.files import read_json, write_json
 
+log = logging.getLogger("fashion_keras")
+
 FORMAT = "fashion_keras.index/1"
 MANIFEST = "manifest.json"
 # Of the graph, at least: those that are compared again with the vectors themselves.
@@ -33,8 +37,9 @@ class LocalIndex:
     def __init__(self, folder: str | Path) -> None:
         """Open an index; InputError when there is none, or a file of it is missing, truncated or altered."""
         self.folder = Path(folder)
-        self._view = self._open()
-        self._graph = GraphSearch(self.folder, self._view)
+        # Replaced in one step: other threads may be searching.
+        self._opened: tuple[View, GraphSearch] | None = None
+        self._show(self._open())
         self.spec = IndexSpec.from_dict(self._view.manifest["spec"])
 
     @classmethod
@@ -52,6 +57,13 @@ class LocalIndex:
         return len(self._view)
 
     @property
+    def _view(self) -> View:
+        return self._opened[0]
+
+    def _show(self, view: View) -> None:
+        self._opened = view, GraphSearch(self.folder, view, self._opened and self._opened[1])
+
+    @property
     def version(self) -> int:
         """How many changes were made to what was opened."""
         return self._view.manifest["version"]
@@ -61,7 +73,7 @@ class LocalIndex:
         records.check(self.spec)
 
         def change(view: View) -> dict[str, Any]:
-            known = records.ids[np.isin(records.ids, view.ids[view.alive])]
+            known = records.ids[view.holds(records.ids)]
             if len(known):
                 raise InputError(f"id {known[0]} is in the index already; update replaces it")
             return self._appended(view, records)
@@ -92,9 +104,9 @@ class LocalIndex:
         manifest = self._view.manifest
         return {
             "products": len(self),
-            "removed": int((~self._view.alive).sum()),
+            "removed": len(self._view.alive) - len(self),
             "segments": len(manifest["segments"]),
-            "graph": self._graph.rows,
+            "graph": self._opened[1].rows,
             "version": manifest["version"],
             "bytes": sum(sum(segment["bytes"].values()) for segment in manifest["segments"]),
             **manifest["spec"],
@@ -103,8 +115,11 @@ class LocalIndex:
     def refresh(self) -> None:
         """See what was committed since the index was opened."""
         if read_json(self.folder / MANIFEST)["version"] != self.version:
-            self._view = self._open()
-            self._graph = GraphSearch(self.folder, self._view)
+            self._show(self._open())
+
+    def ids(self) -> NDArray[np.int64]:
+        """See `Index`."""
+        return np.sort(self._view.ids[self._view.alive])
 
     def lookup(self, ids: NDArray[np.int64]) -> Records:
         """See `Index`."""
@@ -112,27 +127,17 @@ class LocalIndex:
 
     def nearest(self, vectors: NDArray[np.float32], k: int, where: Where | None = None) -> list[Neighbours]:
         """See `Index`; with a filter these are the true nearest of all that match, however many there are."""
-        vectors = check_query(vectors, k, self.spec, len(self))
-        view = self._view
-        if where or not self._graph.rows:
+        view, graph = self._opened
+        vectors = check_query(vectors, k, self.spec, len(view))
+        if where or not graph.rows:
             found = view.scores(vectors, view.matching(where))
         else:
-            found = self._near(view, vectors, max(_CANDIDATES, 4 * k))
+            found = graph.near(view, vectors, max(_CANDIDATES, 4 * k))
             found = (
                 one if len(one[0]) >= k else next(view.scores(vector[None], view.matching(None)))
                 for vector, one in zip(vectors, found, strict=True)
             )
         return [_best(view.ids[rows], scores, k) for rows, scores in found]
-
-    def _near(
-        self, view: View, vectors: NDArray[np.float32], count: int
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """Yield (rows, their cosines) of the graph's candidates and of all that it does not know."""
-        unknown = self._graph.rows + np.flatnonzero(view.alive[self._graph.rows :])
-        candidates = self._graph.candidates(vectors, count)
-        for vector, rows, (_, scores) in zip(vectors, candidates, view.scores(vectors, unknown), strict=True):
-            kept = rows[(rows >= 0) & view.alive[rows]]
-            yield np.concatenate([kept, unknown]), np.concatenate([view.vectors(kept) @ vector, scores])
 
     def _appended(self, view: View, records: Records) -> dict[str, Any]:
         if not len(records):
@@ -149,28 +154,41 @@ class LocalIndex:
         """Let `change` write files and name them; then rename the new manifest into place and clear up."""
         with _locked(self.folder):
             view = self._open()
-            manifest = {**view.manifest, **change(view), "version": view.manifest["version"] + 1}
-            write_json(self.folder / MANIFEST, manifest)
-            self._view = self._open()
-            self._clear_up()
-            if wants_graph(self.folder, self._view):
-                build_graph(self.folder, self._view)
-            self._graph = GraphSearch(self.folder, self._view)
+            try:
+                manifest = {**view.manifest, **change(view), "version": view.manifest["version"] + 1}
+                write_json(self.folder / MANIFEST, manifest)
+            except OSError as error:
+                self._clear_up(view.manifest)
+                text = f"{self.folder}: {error.strerror}; the index is as it was: make room and try again"
+                raise InputError(text) from None
+            _sync(self.folder)
+            view = self._open()
+            self._clear_up(view.manifest)
+            self._show(view)
+            self._learn(view)
+            self._show(view)
+
+    def _learn(self, view: View) -> None:
+        """Bring the graph up to date; without it the index is slower, and as right."""
+        try:
+            if wants_graph(self.folder, view):
+                build_graph(self.folder, view)
+        except (OSError, RuntimeError) as error:
+            log.warning("%s: no graph, search will be slow: %s", self.folder, error)
 
     def _open(self) -> View:
         """Open the files that the manifest names; once more when a writer has replaced them meanwhile."""
         for attempt in range(3):
             manifest = _manifest(self.folder)
             try:
-                return View.open(self.folder, manifest)
+                return View.open(self.folder, manifest, self._opened and self._view)
             except InputError:
                 if attempt == 2 or _manifest(self.folder)["version"] == manifest["version"]:
                     raise
         raise AssertionError("unreachable")
 
-    def _clear_up(self) -> None:
+    def _clear_up(self, manifest: Mapping[str, Any]) -> None:
         """Remove files that no version names any more, or that a killed writer left."""
-        manifest = self._view.manifest
         named = {entry["name"] for entry in [*manifest["segments"], manifest["deleted"]] if entry}
         for path in self.folder.iterdir():
             ours = path.suffix in (".npy", ".arrow") and path.name.split(".")[0] not in named
@@ -204,6 +222,15 @@ def _manifest(folder: Path) -> dict[str, Any]:
     if manifest.get("format") != FORMAT:
         raise InputError(f"{folder / MANIFEST}: format {manifest.get('format')!r}; this version reads {FORMAT!r}")
     return manifest
+
+
+def _sync(folder: Path) -> None:
+    """Make what was renamed in a folder outlast a power cut."""
+    number = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 @contextmanager

@@ -21,8 +21,8 @@ class IndexSpec:
     """What an index holds; vectors of another encoder are refused.
 
     Attributes:
-        encoder: what `load_encoder` takes.
-        fingerprint: of the encoder.
+        encoder, weights, image_size: what `load_encoder` takes.
+        fingerprint: the encoder's identity.
         image: how its pictures become pixels.
         width: of its vectors.
         columns: of the products, to filter by.
@@ -33,6 +33,8 @@ class IndexSpec:
     image: ImageSpec
     width: int
     columns: tuple[str, ...]
+    weights: str = "auto"
+    image_size: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The fields, as a manifest holds them."""
@@ -103,6 +105,12 @@ class Index(Protocol):
     def stats(self) -> dict[str, Any]:
         """What is kept, and how."""
 
+    def ids(self) -> NDArray[np.int64]:
+        """Return the ids of all products, in ascending order."""
+
+    def refresh(self) -> None:
+        """See what others have changed since the index was opened."""
+
     def lookup(self, ids: NDArray[np.int64]) -> Records:
         """Return products by their ids, in that order; InputError for an id that is not there."""
 
@@ -120,23 +128,31 @@ class Neighbours:
 
 def check_vectors(vectors: NDArray[np.float32], names: NDArray[Any] | None = None) -> None:
     """Raise InputError for the first of `vectors` [n, d] that is not finite or not of length 1."""
-    lengths = np.linalg.norm(vectors, axis=1)
+    # Not np.linalg.norm, which makes a copy of them all.
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
     wrong = np.flatnonzero(~(np.abs(lengths - 1) < _UNIT))
     if len(wrong):
         name = wrong[0] if names is None else names[wrong[0]]
         raise InputError(f"vector of {name}: length {lengths[wrong[0]]:.3g}; vectors here have length 1")
 
 
+def asked(where: Where | None) -> dict[str, tuple[str, ...]]:
+    """Return `where` with a tuple of values for each column."""
+    return {name: (value,) if isinstance(value, str) else tuple(value) for name, value in (where or {}).items()}
+
+
 def check_where(where: Where | None, values: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """Return `where` with a tuple of values for each column.
+    """Return what `asked` returns.
 
     Raises:
-        InputError: for a column or a value that `values` does not hold; offers the nearest.
+        InputError: for a column without a value, and a column or value that `values` does not hold; offers the nearest.
     """
-    wanted = {name: (value,) if isinstance(value, str) else tuple(value) for name, value in (where or {}).items()}
+    wanted = asked(where)
     for name, choices in wanted.items():
         if name not in values:
             raise unknown("column", name, values)
+        if not choices:
+            raise InputError(f"no value of {name} to filter by; known: {', '.join(values[name])}")
         for value in choices:
             if value not in values[name]:
                 raise unknown(f"value of {name}", value, values[name])

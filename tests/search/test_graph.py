@@ -62,11 +62,18 @@ def test_a_filter_does_not_need_it(index):
     assert set(index.lookup(found.ids).columns["gender"]) == {"Women"}
 
 
+def altered(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255
+    path.write_bytes(content)
+
+
 @pytest.mark.parametrize(
     "harm",
     [
         lambda folder: (folder / "graph.usearch").unlink(),
         lambda folder: (folder / "graph.usearch").write_bytes((folder / "graph.usearch").read_bytes()[:-10]),
+        lambda folder: altered(folder / "graph.usearch"),
         lambda folder: (folder / "graph.json").write_text("{"),
     ],
 )
@@ -75,3 +82,28 @@ def test_without_it_the_index_answers_exactly(index, harm):
     again = LocalIndex(index.folder)
     assert again.stats()["graph"] == 0
     assert recall(again, records(0, 2000)) == 1
+
+
+def test_one_that_cannot_be_written_is_made_by_a_later_change(index, monkeypatch, caplog):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(graph.Graph, "save", full)
+        index.add(records(2000, 2500))
+    assert "no graph, search will be slow: [Errno 28] No space left on device" in caplog.text
+    assert len(index) == 2500
+    assert index.nearest(records(2000, 2500).vectors[7], 1)[0].ids.tolist() == [20070]
+    index.delete(np.array([20070]))
+    assert index.stats()["graph"] == 2500
+
+
+def test_what_it_learned_first_is_not_learned_again(index, monkeypatch):
+    learned, add = [], graph.Graph.add
+    monkeypatch.setattr(
+        graph.Graph, "add", lambda self, rows, vectors: (learned.extend(rows), add(self, rows, vectors))
+    )
+    index.add(records(2000, 2500))
+    assert learned == [*range(2000, 2500)]
+    (found,) = index.nearest(records(2000, 2500).vectors[7], 1)
+    assert found.ids.tolist() == [20070]

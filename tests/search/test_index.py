@@ -99,6 +99,17 @@ def test_a_rare_filter_returns_what_there_is(index):
     assert [sorted(one.ids) for one in found] == [[300, 310]] * 3
 
 
+def test_a_value_that_no_product_has_any_more_is_unknown(index):
+    index.add(records(0, 12))
+    index.delete(records(0, 12).ids[records(0, 12).columns["gender"] == "Women"])
+    for _ in range(2):
+        with pytest.raises(InputError, match="unknown value of gender 'Women'; did you mean 'Men'"):
+            index.nearest(records(0, 1).vectors, 1, {"base_colour": "Red", "gender": ["Men", "Women"]})
+        index.compact()
+    index.add(records(1, 2))
+    assert index.nearest(records(0, 1).vectors, 5, {"gender": "Women"})[0].ids.tolist() == [10]
+
+
 def test_equal_scores_come_by_id(index):
     one = records(0, 6)
     same = Records(one.ids[::-1], np.repeat(one.vectors[:1], 6, axis=0), one.paths, one.columns)
@@ -138,6 +149,16 @@ def test_an_index_is_opened_again_with_its_spec(index, again):
     assert len(again()) == 5
 
 
+def test_what_others_add_is_there_after_a_refresh(index, again):
+    index.add(records(0, 5))
+    other = again()
+    index.update(records(0, 2, seed=1))
+    index.add(records(7, 9))
+    other.refresh()
+    assert other.ids().tolist() == [0, 10, 20, 30, 40, 70, 80]
+    assert other.nearest(records(0, 2, seed=1).vectors[1], 1)[0].ids.tolist() == [10]
+
+
 def test_an_index_that_is_there_is_not_made_again(index):
     index.add(records(0, 5))
     with pytest.raises(InputError, match="give another"):
@@ -172,11 +193,13 @@ def test_wrong_records_are_refused(index, wrong, message):
     ("call", "message"),
     [
         (lambda index: index.nearest(records(0, 1).vectors, 0), "k is from 1 to the 10 products"),
+        (lambda index: index.nearest(records(0, 1).vectors, -1), "k is from 1 to the 10 products of the index, not -1"),
         (lambda index: index.nearest(records(0, 1).vectors, 11), "k is from 1 to the 10 products"),
         (lambda index: index.nearest(np.ones((1, 5)), 1), r"vectors are \[q, 16\]"),
         (lambda index: index.nearest(np.zeros((1, 16)), 1), "length 0"),
         (lambda index: index.nearest(records(0, 1).vectors, 1, {"sex": "Men"}), "unknown column 'sex'"),
         (lambda index: index.nearest(records(0, 1).vectors, 1, {"gender": "Woman"}), "did you mean 'Women'"),
+        (lambda index: index.nearest(records(0, 1).vectors, 1, {"gender": []}), "no value of gender to filter by"),
         (lambda index: index.add(records(9, 12)), "id 90 is in the index already"),
         (lambda index: index.update(records(9, 12)), "id 100 is not in the index"),
         (lambda index: index.delete(np.array([5])), "id 5 is not in the index"),

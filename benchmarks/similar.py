@@ -1,0 +1,54 @@
+"""search_similar from picture file to matches: decoding, encoding and searching, the index open.
+
+python benchmarks/similar.py --data DIR
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from measure import tell
+
+from fashion_keras import build_index, load_encoder, read_catalog, search_similar
+from fashion_keras.images.decode import decode
+
+
+def main() -> None:
+    """Ask for a catalogue's own pictures, one after the other."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, type=Path)
+    parser.add_argument("--encoder", default="fashion_small")
+    parser.add_argument("--queries", type=int, default=500)
+    parser.add_argument("--out", type=Path, metavar="FILE")
+    options = parser.parse_args()
+    encoder = load_encoder(options.encoder)
+    paths = read_catalog(options.data).paths[: options.queries].tolist()
+    with tempfile.TemporaryDirectory() as folder:
+        began = time.perf_counter()
+        index = build_index(options.data, options.encoder, f"{folder}/index")
+        built = time.perf_counter() - began
+        steps = {
+            "search_similar, whole": lambda path: search_similar(path, 5, f"{folder}/index"),
+            "with a filter": lambda path: search_similar(path, 5, f"{folder}/index", {"gender": "Women"}),
+            "of it: decoding": lambda path: decode(path, encoder.image),
+            "of it: decoding and encoding": lambda path: encoder.embed([path]),
+        }
+        rows = [{"step": name, **_milliseconds(step, paths)} for name, step in steps.items()]
+        claim = f"{options.encoder}, {len(index)} products (index built in {built:.1f} s), {len(paths)} queries"
+    tell(claim, rows, options.out)
+
+
+def _milliseconds(step: object, paths: list[str]) -> dict[str, float]:
+    times = []
+    for path in [*paths[:20], *paths]:
+        began = time.perf_counter()
+        step(path)
+        times.append(1000 * (time.perf_counter() - began))
+    p50, p99 = np.percentile(times[20:], [50, 99])
+    return {"p50, ms": float(p50), "p99, ms": float(p99)}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,253 @@
+"""The index in PostgreSQL: other users and programs, older versions, servers that go away or lack something."""
+
+import json
+import threading
+
+import numpy as np
+import psycopg
+import pytest
+
+from fashion_keras.search import postgres
+from fashion_keras.search.postgres import PostgresIndex
+from fashion_keras.support.errors import InputError
+from tests.search.test_index import SPEC, assert_nearest, brute_force, records
+
+VERSION_1 = """
+CREATE SCHEMA "{0}";
+CREATE TABLE "{0}".about (version int NOT NULL, spec jsonb NOT NULL);
+CREATE TABLE "{0}".products (
+    id bigint PRIMARY KEY, path text NOT NULL, vector halfvec(16) NOT NULL,
+    "column_gender" text NOT NULL, "column_base_colour" text NOT NULL
+);
+CREATE INDEX ON "{0}".products ("column_gender");
+CREATE INDEX ON "{0}".products ("column_base_colour");
+"""
+
+
+@pytest.fixture
+def index(database):
+    index = PostgresIndex.create(database, SPEC)
+    index.add(records(0, 30))
+    return index
+
+
+@pytest.fixture
+def admin(server):
+    """Run a statement as the owner of the server."""
+    with psycopg.connect(server.address(), autocommit=True) as connection:
+        yield connection.execute
+
+
+def schema(url):
+    return url.split("index=")[1]
+
+
+def test_an_index_of_version_1_is_brought_up_to_date(database, admin):
+    admin("CREATE EXTENSION IF NOT EXISTS vector")
+    admin(VERSION_1.format(schema(database)))
+    admin(f'INSERT INTO "{schema(database)}".about VALUES (1, %s)', [json.dumps(SPEC.to_dict())])
+    kept = records(0, 30)
+    for number, vector, path in zip(kept.ids.tolist(), kept.vectors.tolist(), kept.paths.tolist(), strict=True):
+        values = [number, path, str(vector), "Men" if number else "Women", "Red"]
+        admin(f'INSERT INTO "{schema(database)}".products VALUES (%s, %s, %s, %s, %s)', values)
+    for _ in range(2):
+        index = PostgresIndex(database)
+        assert (len(index), index.spec) == (30, SPEC)
+        assert index.nearest(kept.vectors[3], 5, {"gender": "Women"})[0].ids.tolist() == [0]
+    index.add(records(30, 40))
+    assert len(index) == 40
+    assert admin(f'SELECT version FROM "{schema(database)}".about').fetchone() == (2,)
+
+
+def test_an_index_of_a_later_version_is_left_alone(index, admin):
+    admin(f'UPDATE "{schema(index.url)}".about SET version = 9')
+    for call in (lambda: PostgresIndex(index.url), lambda: index.delete(np.array([0])), lambda: len(index)):
+        with pytest.raises(InputError, match="made by a later version; this one reads up to 2, not 9"):
+            call()
+
+
+def test_what_others_change_is_counted(index, admin):
+    products = f'"{schema(index.url)}".products'
+    admin(f"DELETE FROM {products} WHERE column_gender = 'Men'")
+    admin(f"UPDATE {products} SET column_gender = 'Boys' WHERE id = 10")
+    assert len(index) == 22
+    assert index.nearest(records(0, 1).vectors, 22, {"gender": "Boys"})[0].ids.tolist() == [10]
+    with pytest.raises(InputError, match="unknown value of gender 'Men'"):
+        index.nearest(records(0, 1).vectors, 3, {"gender": "Men"})
+    index.compact()
+    assert index.ids().tolist() == PostgresIndex(index.url).ids().tolist()
+
+
+def test_one_connection_serves_all_calls_and_is_opened_again_when_the_server_closed_it(index, admin):
+    def backend():
+        return index._session._connection.info.backend_pid
+
+    first = backend()
+    index.add(records(30, 40))
+    index.compact()
+    index.nearest(records(0, 1).vectors, 3)
+    assert backend() == first
+    admin("SELECT pg_terminate_backend(%s)", [first])
+    assert index.nearest(records(0, 40).vectors[7], 1)[0].ids.tolist() == [70]
+    assert backend() != first
+    admin("SELECT pg_terminate_backend(%s)", [backend()])
+    index.add(records(40, 50))
+    assert len(index) == 50
+    index.close()
+    assert len(index) == 50
+
+
+def test_a_refused_call_leaves_the_connection_usable(index):
+    with pytest.raises(InputError, match="id 0 is in the index already"):
+        index.add(records(0, 3))
+    index.delete(np.array([0]))
+    assert len(index) == 29
+
+
+def test_threads_share_an_index(index):
+    failed = []
+
+    def work(number):
+        try:
+            for turn in range(5):
+                start = 100 * (number + 1) + 10 * turn
+                index.add(records(start, start + 10))
+                found = index.nearest(records(start, start + 10).vectors, 1)
+                assert [one.ids[0] for one in found] == records(start, start + 10).ids.tolist()
+        except Exception as error:  # noqa: BLE001 - whatever a thread raises fails the test
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=[number]) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert len(index) == 330
+
+
+def test_two_writers_wait_for_each_other(index):
+    other = PostgresIndex(index.url)
+    waiting = threading.Thread(target=other.update, args=[records(0, 30, seed=1)])
+    with index._writing():
+        waiting.start()
+        waiting.join(0.3)
+        assert waiting.is_alive()
+    waiting.join()
+    np.testing.assert_allclose(index.lookup(np.array([0])).vectors, records(0, 30, seed=1).vectors[:1], atol=1e-3)
+
+
+@pytest.fixture
+def large(database, monkeypatch):
+    monkeypatch.setattr(postgres, "LARGE", 1000)
+    index = PostgresIndex.create(database, SPEC)
+    index.add(records(0, 2000))
+    assert index.stats()["graph"]
+    return index
+
+
+def test_a_large_index_has_a_graph_that_finds_nearly_all(large):
+    kept, queries = records(0, 2000), records(9000, 9050).vectors
+    found = large.nearest(queries, 10)
+    shared = [len({*one.ids} & {*brute_force(kept, query, 10)[0]}) for query, one in zip(queries, found, strict=True)]
+    assert np.mean(shared) / 10 > 0.98
+    assert len(large.nearest(queries[0], 700)[0].ids) == 700
+
+
+def test_few_are_all_compared_whatever_was_asked_before(large, monkeypatch):
+    kept, queries = records(0, 2000), records(9000, 9010).vectors
+    for _ in range(3):
+        large.nearest(queries, 10)
+        monkeypatch.setattr(postgres, "LARGE", 5000)
+        for query, found in zip(queries, large.nearest(queries, 10), strict=True):
+            assert_nearest(found, kept, query, 10)
+        monkeypatch.setattr(postgres, "LARGE", 1000)
+
+
+@pytest.mark.parametrize("where", [{"gender": "Girls"}, {"gender": ["Girls", "Men"], "base_colour": "Teal"}])
+def test_the_graph_goes_on_until_a_filter_has_all_it_can_have(large, monkeypatch, where):
+    monkeypatch.setattr(postgres, "EXACT", 0)
+    rare = records(3000, 3003)
+    columns = {"gender": np.array(["Girls"] * 3), "base_colour": np.array(["Teal"] * 3)}
+    large.add(type(rare)(rare.ids, rare.vectors, rare.paths, columns))
+    far = -rare.vectors[0]
+    assert sorted(large.nearest(far, 5, where)[0].ids) == rare.ids.tolist()
+
+
+def test_a_server_that_is_not_there():
+    with pytest.raises(InputError, match="no server answers") as caught:
+        PostgresIndex("postgresql://me:secret@/postgres?host=/nowhere&index=x")
+    assert "secret" not in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_an_index_that_is_not_there(database):
+    with pytest.raises(InputError, match="no index here; `fashion-keras index"):
+        PostgresIndex(database)
+
+
+@pytest.fixture
+def bare(server, admin):
+    """A database of its own; its name."""
+    admin("CREATE DATABASE bare")
+    yield "bare"
+    admin("DROP DATABASE bare WITH (FORCE)")
+
+
+def test_a_server_without_pgvector(server, admin, bare):
+    admin("ALTER DATABASE bare SET extension_control_path = '/nowhere'")
+    for call in (PostgresIndex, lambda url: PostgresIndex.create(url, SPEC)):
+        with pytest.raises(InputError, match="this server has no pgvector; install"):
+            call(server.address(database=bare))
+
+
+def test_a_pgvector_that_is_too_old(server, bare):
+    with psycopg.connect(server.address(database=bare)) as connection:
+        connection.execute("CREATE EXTENSION vector")
+        connection.execute("UPDATE pg_extension SET extversion = '0.7.4' WHERE extname = 'vector'")
+    with pytest.raises(InputError, match=r"pgvector is 0\.7\.4 there; install 0\.8"):
+        PostgresIndex(server.address(database=bare))
+
+
+@pytest.fixture
+def role(admin):
+    """Somebody who may only log in."""
+    admin("CREATE ROLE somebody LOGIN")
+    yield "somebody"
+    admin("DROP OWNED BY somebody")
+    admin("DROP ROLE somebody")
+
+
+def test_a_role_that_may_not_install_pgvector(server, bare, role):
+    with pytest.raises(InputError, match='permission denied to create extension "vector"; ask'):
+        PostgresIndex.create(server.address(user=role, database=bare), SPEC)
+
+
+def test_a_role_that_may_not_make_an_index(server, index, role):
+    with pytest.raises(InputError, match="permission denied for database postgres; ask"):
+        PostgresIndex.create(f"{server.address(user=role)}&index=mine", SPEC)
+
+
+def test_a_role_that_may_only_read(server, index, role, admin):
+    admin(f'GRANT USAGE ON SCHEMA "{schema(index.url)}" TO {role}')
+    admin(f'GRANT SELECT ON ALL TABLES IN SCHEMA "{schema(index.url)}" TO {role}')
+    reader = PostgresIndex(f"{server.address(user=role)}&index={schema(index.url)}")
+    assert reader.nearest(records(0, 30).vectors[7], 1, {"gender": ""})[0].ids.tolist() == [70]
+    with pytest.raises(InputError, match="permission denied for table about; ask"):
+        reader.delete(np.array([0]))
+
+
+def test_a_call_that_the_server_ends(index, admin):
+    rows = records(100, 110)
+
+    class Ended(np.ndarray):
+        """Paths that end the connection when they are read."""
+
+        def tolist(self):
+            admin("SELECT pg_terminate_backend(%s)", [index._session._connection.info.backend_pid])
+            return super().tolist()
+
+    broken = type(rows)(rows.ids, rows.vectors, rows.paths.view(Ended), rows.columns)
+    with pytest.raises(InputError, match=r"the server ended the call .* as a whole or not at all"):
+        index.add(broken)
+    assert len(index) == 30
