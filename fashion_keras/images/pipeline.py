@@ -116,7 +116,9 @@ def for_inference(images: Sequence[Any], spec: ImageSpec, batch_size: int = 64) 
         ImageError: for the first image that cannot be used.
     """
     starts = range(0, len(images), batch_size)
-    yield from ahead(decode_batch(images[at : at + batch_size], spec).astype(np.float32) for at in starts)
+    batches = (decode_batch(images[at : at + batch_size], spec).astype(np.float32) for at in starts)
+    # A thread for one batch would only cost time.
+    yield from batches if len(starts) == 1 else ahead(batches)
 
 
 def ahead(batches: Iterator[Item]) -> Iterator[Item]:

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from fashion_keras.encoding.encoder import Encoder
 from fashion_keras.encoding.loading import load_encoder
-from fashion_keras.images.decode import ImageError, ImageSpec, decode, decode_batch
+from fashion_keras.images.decode import ImageError, ImageSpec, decode
 from fashion_keras.search.build import DEFAULT_INDEX, open_index
 from fashion_keras.search.records import Index, Records, Where
 from fashion_keras.support.errors import InputError
 
-# Pictures are compared by their pixels from this cosine on, and are the same up to this mean difference of 0..255.
-_NEAR, _SAME = 0.97, 3.0
+# From this cosine on, pictures are compared themselves, this small; they are the same if they differ by at most this
+# share of what is on them. On the real images that finds pictures saved again and hardly two of different products.
+_NEAR, _SKETCH, _SAME = 0.99, ImageSpec(20, 15), 0.05
 # How many neighbours say what a picture shows, and which share of their scores one value needs.
 _VOTERS, _MAJORITY = 10, 0.5
 # What is no attribute that two products could share.
@@ -48,11 +49,11 @@ class Match:
 
 @dataclass(frozen=True)
 class Query:
-    """One thing to look for: its vector [d], what is known of it, and its pixels or the id it has in the index."""
+    """One thing to look for: its vector [d], what is known of it, a sketch, and its id if it is in the index."""
 
     vector: NDArray[np.float32]
     attributes: dict[str, str]
-    pixels: NDArray[np.uint8] | None = None
+    sketch: NDArray[np.float32] | None = None
     id: int | None = None
 
 
@@ -113,22 +114,17 @@ class Searcher:
         if not images:
             raise InputError("search_similar needs at least one image")
         pictures = [image for image in images if not _is_id(image)]
-        pixels = decode_batch(pictures, self.encoder.image) if pictures else ()
-        vectors = iter(self.encoder.forward(pixels.astype(np.float32)) if pictures else ())
-        shown = iter(pixels)
-        return [
-            self._product(int(image)) if _is_id(image) else self._picture(next(vectors), next(shown))
-            for image in images
-        ]
+        vectors = iter(self.encoder.embed(pictures) if pictures else ())
+        return [self._product(int(image)) if _is_id(image) else self._picture(image, next(vectors)) for image in images]
 
     def _product(self, number: int) -> Query:
         record = self.index.lookup(np.array([number]))
-        return Query(record.vectors[0], _attributes(record, 0), id=number)
+        return Query(record.vectors[0], _attributes(record, 0), _Pictures(record).of(0), number)
 
-    def _picture(self, vector: NDArray[np.float32], pixels: NDArray[np.uint8]) -> Query:
+    def _picture(self, image: Any, vector: NDArray[np.float32]) -> Query:  # noqa: ANN401
         """Let the nearest products say what a picture shows."""
         near = self.index.nearest(vector, min(_VOTERS, len(self.index)))[0]
-        return Query(vector, _vote(self.index.lookup(near.ids), near.scores), pixels=pixels)
+        return Query(vector, _vote(self.index.lookup(near.ids), near.scores), sketch=_sketch(image))
 
     def _matches(
         self, query: Query, k: int, where: Where | None, exclude_self: bool, collapse_duplicates: bool
@@ -149,10 +145,10 @@ class Searcher:
         self, query: Query, records: Records, scores: NDArray[np.float32], exclude_self: bool, collapse: bool
     ) -> list[int]:
         """Return the rows that are neither the query itself nor show a picture again."""
-        pictures = _Pictures(records, self.encoder.image)
+        pictures = _Pictures(records)
         kept: list[int] = []
         for row, number in enumerate(records.ids.tolist()):
-            itself = number == query.id or (scores[row] >= _NEAR and pictures.shows(row, query.pixels))
+            itself = number == query.id or (scores[row] >= _NEAR and pictures.shows(row, query.sketch))
             near = [other for other in kept if records.vectors[row] @ records.vectors[other] >= _NEAR]
             again = collapse and any(pictures.shows(row, pictures.of(other)) for other in near)
             if not (exclude_self and itself) and not again:
@@ -161,25 +157,32 @@ class Searcher:
 
 
 class _Pictures:
-    """The pictures of records, decoded when they are first asked for."""
+    """Sketches of the pictures of records, made when they are first asked for."""
 
-    def __init__(self, records: Records, image: ImageSpec) -> None:
-        self._paths, self._image = records.paths, image
-        self._pixels: dict[int, NDArray[np.uint8] | None] = {}
+    def __init__(self, records: Records) -> None:
+        self._paths = records.paths
+        self._sketches: dict[int, NDArray[np.float32] | None] = {}
 
-    def of(self, row: int) -> NDArray[np.uint8] | None:
-        """The pixels of a row, or None where its file cannot be read any more: such a one is like no other."""
-        if row not in self._pixels:
+    def of(self, row: int) -> NDArray[np.float32] | None:
+        """The sketch of a row, or None where its file cannot be read any more: such a one is like no other."""
+        if row not in self._sketches:
             try:
-                self._pixels[row] = decode(str(self._paths[row]), self._image)
+                self._sketches[row] = _sketch(str(self._paths[row]))
             except ImageError:
-                self._pixels[row] = None
-        return self._pixels[row]
+                self._sketches[row] = None
+        return self._sketches[row]
 
-    def shows(self, row: int, pixels: NDArray[np.uint8] | None) -> bool:
-        """Whether a row's picture is this one, small differences of compression aside."""
-        ours = None if pixels is None else self.of(row)
-        return ours is not None and float(np.abs(ours.astype(np.float32) - pixels).mean()) <= _SAME
+    def shows(self, row: int, sketch: NDArray[np.float32] | None) -> bool:
+        """Whether a row's picture is the one of this sketch."""
+        ours = None if sketch is None else self.of(row)
+        if ours is None:
+            return False
+        ink = 255 - np.mean([ours, sketch])
+        return bool(np.abs(ours - sketch).mean() <= _SAME * max(ink, 1.0))
+
+
+def _sketch(image: Any) -> NDArray[np.float32]:  # noqa: ANN401 - whatever is a picture
+    return decode(image, _SKETCH).astype(np.float32)
 
 
 @lru_cache(maxsize=4)
