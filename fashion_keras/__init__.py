@@ -10,17 +10,22 @@ if TYPE_CHECKING:
     from fashion_keras.encoding.loading import load_encoder
     from fashion_keras.encoding.runtime import load_classifier
     from fashion_keras.evaluation.evaluate import evaluate
-    from fashion_keras.models.classifier import Classifier, Predictions
+    from fashion_keras.models.classifier import Classifier
+    from fashion_keras.models.predictions import AttributePredictions, Predictions
     from fashion_keras.search.build import build_index, open_index, update_index
     from fashion_keras.search.compare import evaluate_search
     from fashion_keras.search.similar import Match, search_similar
     from fashion_keras.support.errors import InputError
+    from fashion_keras.tagging.config import TaggerConfig
+    from fashion_keras.tagging.tagger import Tag, Tagger, Tags, load_tagger
+    from fashion_keras.tagging.training import train_tagger
     from fashion_keras.training.config import TrainConfig
     from fashion_keras.training.encoder_config import EncoderConfig
     from fashion_keras.training.metric import train_encoder
     from fashion_keras.training.run import Run, resume, train
 
 __all__ = [
+    "AttributePredictions",
     "Catalog",
     "Classifier",
     "Encoder",
@@ -29,12 +34,17 @@ __all__ = [
     "Match",
     "Predictions",
     "Run",
+    "Tag",
+    "Tagger",
+    "TaggerConfig",
+    "Tags",
     "TrainConfig",
     "build_index",
     "evaluate",
     "evaluate_search",
     "load_classifier",
     "load_encoder",
+    "load_tagger",
     "locate",
     "open_index",
     "read_catalog",
@@ -42,6 +52,7 @@ __all__ = [
     "search_similar",
     "train",
     "train_encoder",
+    "train_tagger",
     "update_index",
 ]
 
@@ -51,7 +62,8 @@ _HOMES = {
     "locate": "catalog.sources",
     "evaluate": "evaluation.evaluate",
     "Classifier": "models.classifier",
-    "Predictions": "models.classifier",
+    "AttributePredictions": "models.predictions",
+    "Predictions": "models.predictions",
     "Encoder": "encoding.encoder",
     "load_encoder": "encoding.loading",
     "load_classifier": "encoding.runtime",
@@ -61,6 +73,12 @@ _HOMES = {
     "evaluate_search": "search.compare",
     "Match": "search.similar",
     "search_similar": "search.similar",
+    "Tag": "tagging.tagger",
+    "Tagger": "tagging.tagger",
+    "Tags": "tagging.tagger",
+    "load_tagger": "tagging.tagger",
+    "TaggerConfig": "tagging.config",
+    "train_tagger": "tagging.training",
     "EncoderConfig": "training.encoder_config",
     "train_encoder": "training.metric",
     "InputError": "support.errors",

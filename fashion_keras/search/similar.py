@@ -14,7 +14,7 @@ from fashion_keras.encoding.encoder import Encoder
 from fashion_keras.encoding.loading import load_encoder
 from fashion_keras.images.decode import ImageError, ImageSpec, decode
 from fashion_keras.search.build import DEFAULT_INDEX, open_index
-from fashion_keras.search.records import Index, Records, Where
+from fashion_keras.search.records import Index, Neighbours, Records, Where
 from fashion_keras.support.errors import InputError
 
 # From this cosine on, pictures are compared themselves, this small; they are the same if they differ by at most this
@@ -22,6 +22,8 @@ from fashion_keras.support.errors import InputError
 _NEAR, _SKETCH, _SAME = 0.99, ImageSpec(20, 15), 0.05
 # How many neighbours say what a picture shows, and which share of their scores one value needs.
 _VOTERS, _MAJORITY = 10, 0.5
+# So many more are asked for than wanted: some show the query's own picture.
+_SPARE = 3
 # What is no attribute that two products could share.
 _OWN = ("product_display_name", "year")
 
@@ -49,12 +51,21 @@ class Match:
 
 @dataclass(frozen=True)
 class Query:
-    """One thing to look for: its vector [d], what is known of it, a sketch, and its id if it is in the index."""
+    """One thing to look for.
+
+    Attributes:
+        vector [d]: of length 1.
+        attributes: what is known of it.
+        sketch: of its picture, if that can be read.
+        id: in the index, for a product of it.
+        near: its nearest products, where the index has been asked already.
+    """
 
     vector: NDArray[np.float32]
     attributes: dict[str, str]
     sketch: NDArray[np.float32] | None = None
     id: int | None = None
+    near: Neighbours | None = None
 
 
 def search_similar(
@@ -107,39 +118,43 @@ class Searcher:
     ) -> list[list[Match]]:
         """See `search_similar`."""
         self.index.refresh()
-        queries = self._queries(images)
+        if not 1 <= k <= len(self.index):
+            raise InputError(f"k is from 1 to the {len(self.index)} products of the index, not {k}")
+        queries = self._queries(images, k)
         return [self._matches(query, k, where, exclude_self, collapse_duplicates) for query in queries]
 
-    def _queries(self, images: Sequence[Any]) -> list[Query]:
+    def _queries(self, images: Sequence[Any], k: int) -> list[Query]:
         if not images:
             raise InputError("search_similar needs at least one image")
         pictures = [image for image in images if not _is_id(image)]
         vectors = iter(self.encoder.embed(pictures) if pictures else ())
-        return [self._product(int(image)) if _is_id(image) else self._picture(image, next(vectors)) for image in images]
+        return [
+            self._product(int(image)) if _is_id(image) else self._picture(image, next(vectors), k) for image in images
+        ]
 
     def _product(self, number: int) -> Query:
         record = self.index.lookup(np.array([number]))
         return Query(record.vectors[0], _attributes(record, 0), _Pictures(record).of(0), number)
 
-    def _picture(self, image: Any, vector: NDArray[np.float32]) -> Query:  # noqa: ANN401
+    def _picture(self, image: Any, vector: NDArray[np.float32], k: int) -> Query:  # noqa: ANN401
         """Let the nearest products say what a picture shows."""
-        near = self.index.nearest(vector, min(_VOTERS, len(self.index)))[0]
-        return Query(vector, _vote(self.index.lookup(near.ids), near.scores), sketch=_sketch(image))
+        near = self.index.nearest(vector, min(max(_VOTERS, k + _SPARE), len(self.index)))[0]
+        said = _vote(self.index.lookup(near.ids[:_VOTERS]), near.scores[:_VOTERS])
+        return Query(vector, said, _sketch(image), near=near)
 
     def _matches(
         self, query: Query, k: int, where: Where | None, exclude_self: bool, collapse_duplicates: bool
     ) -> list[Match]:
         """Ask for more until k are left, or all that match have been seen."""
-        if not 1 <= k <= len(self.index):
-            raise InputError(f"k is from 1 to the {len(self.index)} products of the index, not {k}")
-        asked = min(len(self.index), k + 3)
+        asked = min(len(self.index), k + _SPARE)
+        near = query.near if query.near and not where else self.index.nearest(query.vector, asked, where)[0]
         while True:
-            near = self.index.nearest(query.vector, asked, where)[0]
             records = self.index.lookup(near.ids)
             kept = self._kept(query, records, near.scores, exclude_self, collapse_duplicates)
             if len(kept) >= k or len(near.ids) < asked or asked == len(self.index):
                 return [_match(query, records, row, near.scores, rank) for rank, row in enumerate(kept[:k], 1)]
             asked = min(len(self.index), 4 * asked)
+            near = self.index.nearest(query.vector, asked, where)[0]
 
     def _kept(
         self, query: Query, records: Records, scores: NDArray[np.float32], exclude_self: bool, collapse: bool
