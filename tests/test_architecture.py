@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fashion_keras"
-FLOORS = ("support", "catalog", "images", "models", "encoding", "evaluation", "training", "search", "studies", "commands")
+FLOORS = (
+    "support", "catalog", "images", "models", "encoding", "evaluation", "training", "search", "tagging", "studies",
+    "commands",
+)  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
