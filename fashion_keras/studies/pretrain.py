@@ -20,8 +20,8 @@ LABELS = EncoderConfig(
 )  # fmt: skip
 ALIKE = EncoderConfig(
     backbone=NAME, strategy="full", dropout=0.2, loss="supcon", temperature=0.1,
-    labels="article_type:1.3,base_colour,gender:0.5,title:0.5", augment="strong", batch_size=192, epochs=10,
-    learning_rate=5e-4, cache=True, storage="float16",
+    labels="article_type:3,base_colour:1.2,gender:0.25,title:0.5", augment="strong", batch_size=192, epochs=18,
+    learning_rate=1e-3, cache=True, storage="float16",
 )  # fmt: skip
 
 
