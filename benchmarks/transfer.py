@@ -32,8 +32,10 @@ from fashion_keras.models.weights import initialise
 from fashion_keras.support.progress import log_to_console
 from fashion_keras.training.config import get_recipe
 from fashion_keras.training.fit import Fit
+from fashion_keras.training.goals import first_spec
+from fashion_keras.training.group_loss import make_objective
 from fashion_keras.training.inputs import image_feed, phase_feeds
-from fashion_keras.training.prepare import Prepared, first_spec, prepare
+from fashion_keras.training.prepare import Prepared, prepare
 from fashion_keras.training.strategies import get_strategy, thaw
 
 
@@ -96,26 +98,27 @@ def _row(name: str, seconds: float, correct: np.ndarray, rows: list[dict]) -> di
 
 def _ours(config: TrainConfig, prepared: Prepared) -> np.ndarray:
     keras.utils.set_random_seed(config.seed)
-    network, origin = initialise(first_spec(config, prepared.labels), config.weights, policy(config.precision))
+    spec = first_spec(config, prepared.goal.groups)
+    network, origin = initialise(spec, config.weights, policy(config.precision))
     feeds = phase_feeds(config, prepared, network, image_feed(config, prepared))
     strategy, block = get_strategy(config.strategy_name), get_backbone(config.backbone).last_frozen(config.cut)
     with tempfile.TemporaryDirectory() as folder:
-        Fit(network, config, strategy, block, origin.pretrained, feeds, Path(folder)).run()
-    feed = feeds[-1]
-    logits = feed.learner(network).predict(feed.validation().map(lambda *batch: batch[0]), verbose=0)
-    return np.asarray(logits, np.float32).argmax(axis=1) == feed.held_out.codes
+        objective = make_objective(config, prepared.goal, prepared.split.train)
+        job = Fit(network, objective, config, strategy, block, origin.pretrained, feeds, Path(folder))
+        job.run()
+    return job.validation_logits().argmax(axis=1) == feeds[-1].held_out.codes
 
 
 def _plain(config: TrainConfig, prepared: Prepared) -> np.ndarray:
     """What a tutorial does: tf.data from files, augmentation layers, `fit` on the whole network."""
     keras.utils.set_random_seed(config.seed)
-    network, origin = initialise(first_spec(config, prepared.labels), config.weights)
+    network, origin = initialise(first_spec(config, prepared.goal.groups), config.weights)
     strategy = get_strategy(config.strategy_name)
     thaw(network, strategy, strategy.phases[0], get_backbone(config.backbone).last_frozen(), origin.pretrained)
     rate = config.learning_rate or strategy.phases[0].learning_rate
     optimizer = keras.optimizers.get({"class_name": config.optimizer or "adam", "config": {"learning_rate": rate}})
     network.compile(optimizer, keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=False)
-    targets = np.eye(len(prepared.labels.classes), dtype=np.float32)[prepared.labels.codes]
+    targets = prepared.goal.values.astype(np.float32)
     parts = {name: getattr(prepared.split, name) for name in ("train", "validation")}
     train, held_out = (
         plain.batches(
@@ -132,7 +135,7 @@ def _plain(config: TrainConfig, prepared: Prepared) -> np.ndarray:
         best = keras.callbacks.ModelCheckpoint(f"{folder}/best.weights.h5", save_best_only=True, save_weights_only=True)
         network.fit(train, shuffle=False, validation_data=held_out, epochs=config.epochs, callbacks=[best], verbose=0)
         network.load_weights(f"{folder}/best.weights.h5")
-    codes = prepared.labels.codes[parts["validation"]]
+    codes = prepared.goal.strata[parts["validation"]]
     return network.predict(held_out, verbose=0).argmax(axis=1) == codes
 
 

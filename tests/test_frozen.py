@@ -11,6 +11,7 @@ import pytest
 
 from fashion_keras import InputError, TrainConfig, load_classifier, resume, train
 from fashion_keras.encoding.vectors import stored
+from fashion_keras.models.predictions import probabilities
 from fashion_keras.training.inputs import image_feed
 from fashion_keras.training.prepare import prepare
 from tests.test_runs import history
@@ -77,8 +78,8 @@ def test_the_head_put_back_is_as_good_as_it_was_on_vectors(config):
     run = again(config, "1", epochs=2)
     prepared = prepare(config)
     rows = prepared.split.validation
-    said = load_classifier(run.folder).predict(prepared.catalog.paths[rows])
-    loss = -np.log(said.probabilities[np.arange(len(rows)), prepared.labels.codes[rows]]).mean()
+    said = probabilities(prepared.goal.groups, load_classifier(run.folder).logits(prepared.catalog.paths[rows]))
+    loss = -np.log(said[np.arange(len(rows)), prepared.goal.strata[rows]]).mean()
     assert loss == pytest.approx(min(row["val_loss"] for row in history(run.folder)), rel=1e-3)
 
 
@@ -165,4 +166,4 @@ def test_pictures_of_a_run_are_divided_as_its_split_says(tiny_config):
     prepared = prepare(tiny_config)
     feed = image_feed(tiny_config, prepared)
     np.testing.assert_array_equal(feed.train.images, prepared.catalog.paths[prepared.split.train])
-    np.testing.assert_array_equal(feed.held_out.codes, prepared.labels.codes[prepared.split.validation])
+    np.testing.assert_array_equal(feed.held_out.codes, prepared.goal.strata[prepared.split.validation])

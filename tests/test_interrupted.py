@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from fashion_keras import InputError, load_classifier, resume, train
+from fashion_keras.models.predictions import probabilities
 from fashion_keras.training.prepare import prepare
 from tests.test_runs import history
 
@@ -126,8 +127,8 @@ def test_resume_where_nothing_was_begun(tmp_path):
 def test_what_is_saved_is_the_best_epoch(whole, config):
     prepared = prepare(config)
     rows = prepared.split.validation
-    said = load_classifier(whole.folder).predict(prepared.catalog.paths[rows])
-    loss = -np.log(said.probabilities[np.arange(len(rows)), prepared.labels.codes[rows]]).mean()
+    said = probabilities(prepared.goal.groups, load_classifier(whole.folder).logits(prepared.catalog.paths[rows]))
+    loss = -np.log(said[np.arange(len(rows)), prepared.goal.strata[rows]]).mean()
     assert loss == pytest.approx(
         min(row["val_loss"] for row in history(whole.folder) if row["phase"] == "all"), rel=1e-3
     )

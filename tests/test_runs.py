@@ -19,7 +19,7 @@ from fashion_keras.training.prepare import prepare
 FILES = {
     "config.json", "history.csv", "report.json", "predictions.parquet", "model.json", "model.weights.h5", "origin.json",
     "rejected.csv", "log.txt", "augmentation.png", "class_accuracy.png", "confusion.png", "history.png",
-    "mistakes.png", "precision_recall.png", "network.json", "network.xml", "network.bin",
+    "mistakes.png", "precision_recall.png", "reliability.png", "network.json", "network.xml", "network.bin",
 }  # fmt: skip
 
 

@@ -111,6 +111,26 @@ def get_groups(names: str) -> tuple[AttributeGroup, ...]:
     return tuple(_get_group(name) for name in wanted)
 
 
+def read_task(name: str) -> Task | tuple[AttributeGroup, ...]:
+    """Return what `--task` names: a single-label task, or the groups of several heads.
+
+    One attribute that is no task, such as "pattern", is a group by itself.
+
+    >>> read_task("gender").name, [group.name for group in read_task("gender,pattern")]
+    ('gender', ['gender', 'pattern'])
+
+    Raises:
+        InputError: for an unknown name; names the nearest one.
+    """
+    tasks = [task.name for task in TASKS]
+    if name in tasks or (name.startswith("column:") and "," not in name):
+        return get_task(name)
+    attributes = [group.name for group in GROUPS if group.name not in tasks]
+    if name not in ("attributes", *attributes) and "," not in name:
+        raise unknown("task", name, [*tasks, "column:NAME", "attributes", *attributes])
+    return get_groups(name)
+
+
 def get_column(columns: Columns, name: str, what: str) -> NDArray[np.str_]:
     """Return the values [n] str of a column; when it is not there, an InputError says that `what` needs it."""
     if name not in columns:

@@ -32,7 +32,7 @@ def split(codes: Integers, groups: Integers, classes: Sequence[str], recipe: str
     """Divide n labelled products 64 / 16 / 20 per class.
 
     Args:
-        codes [n] int64: class of each product, 0..k-1.
+        codes [n] int64: class of each product, 0..k-1; of classes from k on, a part may lack products.
         groups [n] int64: title groups; with recipe "title" a group stays in one part.
         classes [k]: names, for error messages.
         recipe: "title", or "random" as the papers did (titles then leak from train to test).
@@ -130,7 +130,7 @@ def _check_sizes(codes: Integers, units: Integers, classes: Sequence[str]) -> No
     images = np.bincount(codes, minlength=len(classes))
     majority = _majority_class(codes, units)
     titles = np.bincount(majority[majority >= 0], minlength=len(classes))
-    small = np.flatnonzero(titles < 3)
+    small = np.flatnonzero(titles[: len(classes)] < 3)
     if len(small):
         named = ", ".join(f"{classes[code]} ({images[code]} images, {titles[code]} titles)" for code in small[:5])
         raise InputError(

@@ -33,6 +33,11 @@ class Labels:
         """known [n] bool: where there is a label."""
         return self.codes >= 0
 
+    @property
+    def values(self) -> NDArray[np.int8]:
+        """values [n, k] int8: 1 for the class of each product, 0 for the others; a row of -1 where it is not known."""
+        return np.where(self.known[:, None], self.codes[:, None] == np.arange(len(self.classes)), -1).astype(np.int8)
+
 
 @dataclass(frozen=True)
 class Task:

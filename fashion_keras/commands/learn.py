@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from fashion_keras.commands.heads import print_heads
 from fashion_keras.commands.shared import (
     OPTIONS,
     Commands,
@@ -47,6 +48,7 @@ def _train(options: argparse.Namespace) -> None:
     test = run.report["test"]
     print(f"run folder  {run.folder}")
     print(f"accuracy    {with_interval(test)} on {run.report['counts']['test']} test products")
+    print_heads(run.report)
 
 
 def _add_probe(parser: argparse.ArgumentParser) -> None:

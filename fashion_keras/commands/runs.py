@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fashion_keras.commands.heads import print_heads, print_hierarchy, written
 from fashion_keras.commands.shared import Commands, print_counts, print_json, with_interval
 from fashion_keras.support.errors import InputError
 
@@ -36,7 +37,10 @@ def _evaluate(options: argparse.Namespace) -> None:
     print(f"accuracy  {with_interval(report['test'])} on {report['counts']['test']} products ({report['part']})")
     print(f"catalogue {report['catalog']}")
     for name in ("top_3", "macro_f1", "micro_average_precision", "ece"):
-        print(f"{name:24}{report['test'][name]:.3f}")
+        if report["test"][name] is not None:
+            print(f"{name:24}{report['test'][name]:.3f}")
+    print_heads(report)
+    print_hierarchy(report)
     if report["ids_in_training"]:
         print(f"{report['ids_in_training']} of them have ids that the run was trained on")
     if report["reasons"]:
@@ -62,16 +66,21 @@ def _predict(options: argparse.Namespace) -> None:
     classifier = load_classifier(options.run)
     if not good:
         raise InputError(f"{bad[0]['image']}: {bad[0]['reason']}")
-    rows = [_row(path, *said) for path, said in zip(good, classifier.predict(good).top(3), strict=True)]
+    answers = classifier.predict(good).answers()
+    rows = [{"image": str(path), **answer} for path, answer in zip(good, answers, strict=True)]
     if options.json:
         print_json({"predictions": rows, "rejected": bad})
         return
     for row in rows:
-        print(row["image"], *(f"{one['class']} {one['probability']:.3f}" for one in row["top"]), sep="  ")
+        _print_row(row)
     for row in bad:
         print(f"set aside: {row['image']}: {row['reason']}", file=sys.stderr)
 
 
-def _row(path: Path, *said: tuple[str, float]) -> dict[str, Any]:
-    top = [{"class": name, "probability": probability} for name, probability in said]
-    return {"image": str(path), "class": top[0]["class"], "confidence": top[0]["probability"], "top": top}
+def _print_row(row: dict[str, Any]) -> None:
+    if "heads" not in row:
+        print(row["image"], written(row), sep="  ")
+        return
+    print(row["image"])
+    for name, answer in row["heads"].items():
+        print(f"  {name:20}{written(answer)}")

@@ -70,6 +70,16 @@ def print_counts(counts: dict[str, int], most: int = 8) -> None:
         print(f"  {sum(list(counts.values())[most:]):>8}  in {len(counts) - most} more")
 
 
+def print_scores(scores: dict[str, dict[str, Any]]) -> None:
+    """Print each score with its interval and how many queries have none."""
+    for name, score in scores.items():
+        if score["value"] is None:
+            print(f"{name:40}    -  (no query has one)")
+        else:
+            low, high = score["ci95"]
+            print(f"{name:40}{score['value']:>6.3f} ({low:.3f}-{high:.3f}) over {score['queries']} queries")
+
+
 def print_json(value: dict[str, Any]) -> None:
     """Print one JSON object on one line."""
     print(json.dumps(value, ensure_ascii=False, allow_nan=False))

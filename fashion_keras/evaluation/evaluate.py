@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from fashion_keras.catalog.products import Catalog, read_catalog
 from fashion_keras.catalog.sources import locate
-from fashion_keras.catalog.tasks import Labels, get_task
 from fashion_keras.encoding.runtime import load_classifier
-from fashion_keras.evaluation import reports
+from fashion_keras.evaluation import judging
 from fashion_keras.images.decode import check_images
-from fashion_keras.models.classifier import Classifier, Predictions
+from fashion_keras.models.classifier import Classifier
 from fashion_keras.support.errors import InputError, unknown
 from fashion_keras.support.files import read_json, write_json, write_table
 
@@ -43,10 +42,10 @@ def evaluate(
     origin = read_json(Path(run) / "origin.json")
     catalog = read_catalog(locate(data or origin["data"])[0])
     chosen, part = _choose(catalog, origin, part)
-    judged, codes = _usable(catalog, chosen, classifier)
+    judged, truth = _usable(catalog, chosen, classifier)
     if not len(judged):
         raise InputError(f"{catalog.folder}: no product to judge the run by; {judged.rejected[-1].reason}")
-    predictions = classifier.predict(judged.paths, judged.ids, codes)
+    said = classifier.predict(judged.paths, judged.ids, truth)
     trained = [*origin["parts"]["train"], *origin["parts"]["validation"]]
     # In another catalogue the same number may well be another product.
     seen = np.isin(judged.ids, trained) & (catalog.fingerprint == origin["fingerprint"])
@@ -63,20 +62,13 @@ def evaluate(
         },
         "reasons": dict(Counter(row.reason for row in judged.rejected).most_common()),
         "ids_in_training": int(seen.sum()),
-        **reports.scores(predictions, np.array(origin["train_counts"])),
+        **judging.scores(said, origin),
     }
     if out is not None:
-        _write(Path(out), report, predictions, judged, classifier)
+        judging.write(Path(out), said, judged.paths, classifier.spec.image)
+        write_table(Path(out) / "rejected.csv", ("where", "id", "reason"), map(vars, judged.rejected))
+        write_json(Path(out) / "report.json", report)
     return report
-
-
-def _write(
-    folder: Path, report: dict[str, Any], predictions: Predictions, judged: Catalog, classifier: Classifier
-) -> None:
-    reports.write_predictions(folder / "predictions.parquet", predictions)
-    write_table(folder / "rejected.csv", ("where", "id", "reason"), map(vars, judged.rejected))
-    reports.draw(folder, predictions, judged.paths, classifier.spec.image)
-    write_json(folder / "report.json", report)
 
 
 def _choose(catalog: Catalog, origin: dict[str, Any], part: str) -> tuple[NDArray[np.int64], str]:
@@ -90,13 +82,12 @@ def _choose(catalog: Catalog, origin: dict[str, Any], part: str) -> tuple[NDArra
     return np.flatnonzero(np.isin(catalog.ids, origin["parts"]["test"])), "test"
 
 
-def _usable(catalog: Catalog, chosen: NDArray[np.int64], classifier: Classifier) -> tuple[Catalog, NDArray[np.int64]]:
-    """Return the chosen products that have a class the run knows and a whole image, with their codes."""
-    spec = classifier.spec
+def _usable(catalog: Catalog, chosen: NDArray[np.int64], classifier: Classifier) -> tuple[Catalog, NDArray[np.int8]]:
+    """Return the chosen products that have a label the run knows and a whole image, with their labels [n, K]."""
     left = catalog.take(chosen)
     left = Catalog(**{**vars(left), "rejected": catalog.rejected, "inputs": len(left) + len(catalog.rejected)})
-    labels: Labels = get_task(spec.task).match(left.columns, spec.classes, spec.paths)
-    reasons = labels.reasons.astype(object)
-    known = np.flatnonzero(labels.known)
+    values, unlabelled = classifier.spec.match(left.columns)
+    reasons = unlabelled.astype(object)
+    known = np.flatnonzero(reasons == "")
     reasons[known] = check_images(left.paths[known])
-    return left.set_aside(reasons.tolist()), labels.codes[reasons == ""]
+    return left.set_aside(reasons.tolist()), values[reasons == ""]

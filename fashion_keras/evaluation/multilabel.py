@@ -116,7 +116,7 @@ def f1_intervals(
     positive, known = checks.cells(targets, known)
     decisions = _known_decisions(decisions, known)
     events = np.hstack([positive & decisions, positive, decisions]).astype(np.float32)
-    sums = np.concatenate([block @ events for block in _resamples(len(events), draws, seed)], dtype=np.float64)
+    sums = np.concatenate([block @ events for block in resamples(len(events), draws, seed)], dtype=np.float64)
     hits, positives, given = np.split(sums, 3, axis=1)
     all_cells = metrics.scores_of_counts(hits.sum(axis=1), positives.sum(axis=1), given.sum(axis=1))[2]
     per_label = metrics.scores_of_counts(hits, positives, given)[2]
@@ -248,7 +248,7 @@ def _group(hits: np.ndarray, positives: np.ndarray, given: np.ndarray) -> dict[s
     return {"labels": mean["labels"], "excluded": mean["excluded"], "macro_f1": mean["f1"], "micro_f1": together["f1"]}
 
 
-def _resamples(n: int, draws: int, seed: int) -> Iterator[np.ndarray]:
+def resamples(n: int, draws: int, seed: int) -> Iterator[np.ndarray]:
     """Yield [b, n] float32, b resamples of n rows at a time: how often each row was drawn."""
     rng = np.random.default_rng(seed)
     for start in range(0, draws, _DRAWS):

@@ -10,7 +10,7 @@ import numpy as np
 from keras import layers, ops
 
 from fashion_keras.models.backbones import SCALINGS, get_backbone
-from fashion_keras.models.classifier import Classifier, ClassifierSpec
+from fashion_keras.models.classifier import Classifier, LabelSpec
 from fashion_keras.models.heads import Head
 from fashion_keras.models.storage import WEIGHTS, EncoderSpec, Spec, load_spec, write_spec
 from fashion_keras.support.errors import InputError, unknown
@@ -169,12 +169,14 @@ def in_precision(network: keras.Model, policy: str) -> keras.Model:
         dtype = {} if outside or not isinstance(layer, layers.Layer) else {"dtype": policy}
         return type(layer).from_config(layer.get_config() | dtype)
 
-    twin = keras.models.clone_model(network, clone_function=copy)
+    # Bare: what a network was compiled with need not be copyable.
+    bare = keras.Model(network.input, network.output, name=network.name)
+    twin = keras.models.clone_model(bare, clone_function=copy)
     twin.set_weights(network.get_weights())
     return twin
 
 
-def as_classifier(spec: ClassifierSpec, network: keras.Model) -> Classifier:
+def as_classifier(spec: LabelSpec, network: keras.Model) -> Classifier:
     """Return the classifier whose forward pass is this network's."""
     return Classifier(spec, network.predict_on_batch)
 

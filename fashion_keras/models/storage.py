@@ -2,10 +2,12 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from fashion_keras.images.decode import ImageSpec
-from fashion_keras.models.classifier import ClassifierSpec
+from fashion_keras.models.classifier import AttributesSpec, ClassifierSpec, LabelSpec
 from fashion_keras.models.heads import Head
+from fashion_keras.models.predictions import LabelGroup
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.files import read_json, sha256, write_json
 
@@ -32,8 +34,12 @@ class EncoderSpec:
     width: int = 0
 
 
-Spec = ClassifierSpec | EncoderSpec
-_FORMATS = {ClassifierSpec: "fashion_keras.classifier/1", EncoderSpec: "fashion_keras.encoder/1"}
+Spec = LabelSpec | EncoderSpec
+_FORMATS = {
+    ClassifierSpec: "fashion_keras.classifier/1",
+    AttributesSpec: "fashion_keras.attributes/1",
+    EncoderSpec: "fashion_keras.encoder/1",
+}
 
 
 def write_spec(spec: Spec, folder: Path) -> None:
@@ -43,7 +49,7 @@ def write_spec(spec: Spec, folder: Path) -> None:
 
 
 def load_spec(folder: str | Path) -> tuple[Spec, str]:
-    """Read model.json: the spec of a classifier or an encoder, and the sha256 of the weights.
+    """Read model.json: the spec of a classifier, of one task or several heads, or of an encoder; the weights' sha256.
 
     Raises:
         InputError: when the folder holds no model, or one of another version.
@@ -58,16 +64,21 @@ def load_spec(folder: str | Path) -> tuple[Spec, str]:
         if form not in kinds:
             raise InputError(f"{path}: format {form!r}; this version reads {', '.join(kinds)}")
         values["image"] = ImageSpec(**values["image"])
-        values["head"] = Head(**{**values["head"], "dense": tuple(values["head"]["dense"])})
-        values |= {name: tuple(values[name]) for name in ("classes", "paths") if name in values}
-        return kinds[form](**values), expected
+        values["head"] = Head(**_tuples(values["head"]))
+        if "groups" in values:
+            values["groups"] = tuple(LabelGroup(**_tuples(group)) for group in values["groups"])
+        return kinds[form](**_tuples(values)), expected
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: not a model of ours ({error!r})") from None
 
 
-def load_classifier_spec(folder: str | Path) -> tuple[ClassifierSpec, str]:
+def load_classifier_spec(folder: str | Path) -> tuple[LabelSpec, str]:
     """Read what `load_spec` reads; InputError also for an encoder."""
     spec, expected = load_spec(folder)
-    if not isinstance(spec, ClassifierSpec):
+    if isinstance(spec, EncoderSpec):
         raise InputError(f"{folder}: an encoder, which knows no classes; a run of `fashion-keras train` is needed")
     return spec, expected
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}

@@ -144,18 +144,22 @@ class View:
     def scores(
         self, vectors: NDArray[np.float32], rows: NDArray[np.int64]
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """Yield (rows, their cosines) for each of `vectors` [q, d]."""
+        """Yield (rows, their cosines) for each of `vectors` [q, d]; `rows` in ascending order."""
         few = len(rows) < _FEW * len(self.alive)
-        picked = self.vectors(rows) if few else None
+        compared = self._picked(rows) if few else [segment.vectors for segment in self.segments]
         step = max(1, _SCORES // max(len(self.alive), 1))
         for start in range(0, len(vectors), step):
             part = vectors[start : start + step]
-            if few:
-                found = part @ picked.T
-            else:
-                found = np.concatenate([part @ segment.vectors.T for segment in self.segments], axis=1)
-                found = found if len(rows) == len(self.alive) else found[:, rows]
+            found = np.concatenate([part @ values.T for values in compared], axis=1)
+            found = found if few or len(rows) == len(self.alive) else found[:, rows]
             yield from ((rows, one) for one in found)
+
+    def _picked(self, rows: NDArray[np.int64]) -> list[NDArray[np.float32]]:
+        """Return the vectors of `rows`, in ascending order, segment by segment."""
+        starts = np.cumsum([0, *(len(segment.vectors) for segment in self.segments)])
+        cuts = np.searchsorted(rows, starts)
+        parts = zip(self.segments, starts, cuts, cuts[1:], strict=False)
+        return [segment.vectors[rows[first:last] - start] for segment, start, first, last in parts]
 
     def vectors(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the vectors [m, d] of `rows`."""

@@ -31,7 +31,7 @@ class Recipe:
 
 RECIPES = (
     Recipe("li2020_autoencoder", "binary_crossentropy", 1e-5, cosine=False, batch_size=128, epochs=50, flip=False),
-    Recipe("autoencoder", "binary_crossentropy", 1e-3, cosine=True, batch_size=128, epochs=10, flip=True),
+    Recipe("autoencoder", "binary_crossentropy", 1e-3, cosine=True, batch_size=32, epochs=10, flip=True),
 )
 _NETWORKS = tuple(recipe.network for recipe in RECIPES)
 _SETTINGS = ("epochs", "batch_size", "learning_rate")

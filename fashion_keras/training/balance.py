@@ -1,11 +1,15 @@
 """What to do about classes of very different size: weigh the loss, or draw rows unevenly."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.models.predictions import LabelGroup, codes, slices
 from fashion_keras.support.errors import InputError
 
 BALANCES = ("none", "class_weight", "oversample", "undersample", "smote")
+HEAVIEST = 20.0  # a label of one product in a thousand would else count 999 times, and be seen everywhere
 
 
 def class_weights(codes: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
@@ -16,6 +20,24 @@ def class_weights(codes: NDArray[np.int64], classes: int) -> NDArray[np.float32]
     """
     counts = np.bincount(codes, minlength=classes)
     return (len(codes) / (classes * np.maximum(counts, 1))).astype(np.float32)
+
+
+def label_weights(groups: Sequence[LabelGroup], values: NDArray[np.int8]) -> NDArray[np.float32]:
+    """Return how much a product that has a label counts in its loss, [K] float32.
+
+    In a softmax the `class_weights` of its group. In a sigmoid the known products without the label over those with
+    it, so that both sides count alike, within 1..20.
+
+    Args:
+        groups: K labels in all.
+        values [n, K] int8 of the training part: 1 yes, 0 no, -1 not known.
+    """
+    weights = np.clip((values == 0).sum(axis=0) / np.maximum((values == 1).sum(axis=0), 1), 1, HEAVIEST)
+    for group, columns in zip(groups, slices(groups).values(), strict=True):
+        if group.activation == "softmax":
+            known = codes(values[:, columns])
+            weights[columns] = class_weights(known[known >= 0], len(group.classes))
+    return weights.astype(np.float32)
 
 
 def epoch_rows(codes: NDArray[np.int64], balance: str, seed: int, epoch: int) -> NDArray[np.int64]:

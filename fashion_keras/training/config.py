@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from fashion_keras.catalog.attributes import AttributeGroup, read_task
 from fashion_keras.catalog.splits import RECIPES as SPLITS
-from fashion_keras.catalog.tasks import TASKS, get_task
+from fashion_keras.catalog.tasks import TASKS, Task
 from fashion_keras.encoding.runtime import RUNTIMES
 from fashion_keras.images.augment import PRESETS
 from fashion_keras.images.decode import FITS, ImageSpec
@@ -21,6 +22,7 @@ OPTIMIZERS = ("adam", "rmsprop", "sgd", "adamw")
 SCHEDULES = ("plateau", "cosine", "constant")
 _COUNTS = ("epochs", "batch_size", "limit", "min_images", "patience", "plateau_patience", "accumulate", "tune")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+LOSSES = ("grouped", "bce", "weighted_bce")
 
 
 def _names(rows: tuple[Any, ...]) -> tuple[str, ...]:
@@ -35,7 +37,12 @@ class TrainConfig:
         InputError: on construction, for any value that is not allowed; one line that says what is.
     """
 
-    task: str = option("article_type", f"what to learn: {', '.join(_names(TASKS))}, column:NAME", metavar="T")
+    task: str = option(
+        "article_type",
+        f"what to learn: {', '.join(_names(TASKS))}, column:NAME; several at once with commas between, or attributes: "
+        "all that the catalogue tells",
+        metavar="T",
+    )
     backbone: str = option("vgg19", "network", _names(BACKBONES), "B")
     data: str | None = option(None, "catalogue, or 'sample'; default: data/ if the Kaggle set is there", metavar="DIR")
     weights: str = option("auto", "first weights: auto, imagenet, fashion, none, a file, a run", metavar="W")
@@ -56,6 +63,12 @@ class TrainConfig:
     plateau_patience: int = option(5, "with schedule plateau: epochs before the rate falls to a tenth", metavar="N")
     label_smoothing: float | None = option(
         None, "share of the target spread over all classes; default: 0.1 from scratch, else 0", metavar="X"
+    )
+    loss: str | None = option(
+        None,
+        "of several heads; grouped, the default: the labels of a single-valued group exclude each other; bce: every "
+        "label by itself; weighted_bce: and rare labels count more",
+        LOSSES,
     )
     augment: str = option("default", "augmentation", _names(PRESETS))
     balance: str = option("none", "of classes of different size", BALANCES)
@@ -84,7 +97,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         check_options(self)
-        get_task(self.task)
+        self._check_heads()
         if self.strategy is not None:
             get_strategy(self.strategy)
         if self.balance == "smote" and (self.strategy_name != "frozen" or not self.views):
@@ -96,6 +109,18 @@ class TrainConfig:
             get_backbone(self.backbone).stage_end(self.cut)
         self._check_ranges()
         _ = self.head_row
+
+    def _check_heads(self) -> None:
+        if isinstance(self.learnt, Task):
+            if self.loss:
+                raise InputError(f"--loss is of several heads; --task {self.task} is one: leave --loss out")
+            return
+        if self.balance not in ("none", "class_weight"):
+            raise InputError(f"--balance {self.balance} is of one task; with several heads use class_weight or none")
+        if self.loss in ("bce", "weighted_bce") and self.balance != "none":
+            raise InputError("--balance class_weight is of --loss grouped; weighted_bce weighs labels by itself")
+        if self.loss in ("bce", "weighted_bce") and self.label_smoothing:
+            raise InputError("--label-smoothing is of labels that exclude each other, as in --loss grouped")
 
     def _check_ranges(self) -> None:
         check_counts(self, _COUNTS)
@@ -110,6 +135,11 @@ class TrainConfig:
             raise InputError(f"--weight-decay is from 0, not {self.weight_decay}")
         if not 0 <= self.seed < 2**32:
             raise InputError(f"--seed is a whole number from 0 to {2**32 - 1}, not {self.seed}")
+
+    @property
+    def learnt(self) -> Task | tuple[AttributeGroup, ...]:
+        """What `task` names: a single-label task, or the groups of several heads."""
+        return read_task(self.task)
 
     @property
     def image(self) -> ImageSpec:

@@ -15,6 +15,7 @@ from fashion_keras.support.progress import Bar
 from fashion_keras.training.checkpoints import Checkpoints, Progress, save_weights
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.feeds import Feed
+from fashion_keras.training.group_loss import Objective
 from fashion_keras.training.strategies import Phase, Strategy, thaw
 
 log = logging.getLogger("fashion_keras")
@@ -37,6 +38,7 @@ class Fit:
 
     Attributes:
         network: pixels -> logits, with its first weights; trained in place.
+        objective: loss and accuracy.
         config: epochs, optimizer, patience and so on.
         strategy: the phases.
         block: the last layer that strategy last_block keeps frozen.
@@ -46,6 +48,7 @@ class Fit:
     """
 
     network: keras.Model
+    objective: Objective
     config: TrainConfig
     strategy: Strategy
     block: str
@@ -66,6 +69,13 @@ class Fit:
                     self._run_phase(learner, epochs, progress, files)
                 _bare(learner).load_weights(files.best)
         return progress.history
+
+    def validation_logits(self) -> np.ndarray:
+        """Return what the network says of the validation part, [m, K] float32, from what the last phase sees of it."""
+        feed = self.feeds[-1]
+        batches = feed.validation().map(lambda inputs, *_: inputs)
+        logits = feed.learner(self.network).predict(batches, steps=feed.steps[1], verbose=0)
+        return np.asarray(logits, np.float32)
 
     def _run_phase(self, learner: keras.Model, epochs: int, progress: Progress, files: Checkpoints) -> None:
         phase, feed = self.strategy.phases[progress.phase], self.feeds[progress.phase]
@@ -107,9 +117,9 @@ class Fit:
         optimizer = self._optimizer(rate)
         smoothing = self.config.label_smoothing
         smoothing = self.strategy.label_smoothing if smoothing is None else smoothing
-        loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
         # XLA is ten times slower than oneDNN on a CPU.
-        learner.compile(optimizer, loss, weighted_metrics=["accuracy"], jit_compile=False)
+        loss, accuracy = self.objective.loss(smoothing), self.objective.accuracy()
+        learner.compile(optimizer, loss, metrics=[accuracy], jit_compile=False)
         learner.optimizer.build(learner.trainable_variables)
 
     def _optimizer(self, rate: Any) -> keras.optimizers.Optimizer:  # noqa: ANN401 - a number or a schedule

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.products import Catalog
-from fashion_keras.catalog.tasks import get_task
 from fashion_keras.encoding.compilation import compile_encoder
 from fashion_keras.encoding.vectors import count_missing
 from fashion_keras.images.augment import get_augmentation, without_colour
@@ -16,7 +15,6 @@ from fashion_keras.images.pipeline import Examples
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.network import in_precision, up_to
 from fashion_keras.support.files import cache_folder
-from fashion_keras.training.balance import class_weights
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.encoder_config import EncoderConfig
 from fashion_keras.training.feeds import Feed, ImageFeed, Sampling, augmented_views, encode_feed
@@ -33,11 +31,11 @@ def image_feed(config: TrainConfig, prepared: Prepared) -> ImageFeed:
     """Return the pictures of a run's training and validation parts."""
     augmentation = get_augmentation(config.augment)
     return ImageFeed(
-        train=_examples(prepared, prepared.split.train, config.balance),
-        held_out=_examples(prepared, prepared.split.validation, "none"),
+        train=_examples(prepared, prepared.split.train),
+        held_out=_examples(prepared, prepared.split.validation),
         sampling=Sampling(config.balance, config.batch_size, config.seed),
         image=config.image,
-        augmentation=without_colour(augmentation) if get_task(config.task).colour else augmentation,
+        augmentation=without_colour(augmentation) if prepared.goal.colour else augmentation,
         cache=config.cache,
     )
 
@@ -89,9 +87,6 @@ def _fits(name: str, needed: int) -> bool:
     return True
 
 
-def _examples(prepared: Prepared, rows: NDArray[np.int64], balance: str) -> Examples:
-    codes, classes = prepared.labels.codes[rows], len(prepared.labels.classes)
-    weights = np.ones(len(rows), np.float32)
-    if balance == "class_weight":
-        weights = class_weights(codes, classes)[codes]
-    return Examples(prepared.catalog.paths[rows], np.eye(classes, dtype=np.float32)[codes], weights)
+def _examples(prepared: Prepared, rows: NDArray[np.int64]) -> Examples:
+    targets = prepared.goal.values[rows].astype(np.float32)
+    return Examples(prepared.catalog.paths[rows], targets, np.ones(len(rows), np.float32))

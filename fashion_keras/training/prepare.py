@@ -8,12 +8,10 @@ from numpy.typing import NDArray
 from fashion_keras.catalog.products import Catalog, read_catalog
 from fashion_keras.catalog.sources import SAMPLE, locate
 from fashion_keras.catalog.splits import Split, split, subsample
-from fashion_keras.catalog.tasks import Labels, get_task
 from fashion_keras.images.decode import check_images
-from fashion_keras.models.backbones import get_backbone
-from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.config import TrainConfig
+from fashion_keras.training.goals import Goal, make_goal
 
 SAMPLE_WARNING = "DRAWN SAMPLE: these are drawings, not products; get real ones with `fashion-keras data download`"
 
@@ -26,7 +24,7 @@ class Prepared:
         data: the catalogue, as `--data` takes it.
         catalog: n usable products, and all that was set aside with its reason.
         fingerprint: of the catalogue as it was read, before anything was set aside for this run.
-        labels: the task's classes, and the label of each of the n products.
+        goal: what is to be learnt of each of the n products.
         split: their division into parts.
         warnings: what must be said at the start and at the end.
     """
@@ -34,7 +32,7 @@ class Prepared:
     data: str
     catalog: Catalog
     fingerprint: str
-    labels: Labels
+    goal: Goal
     split: Split
     warnings: tuple[str, ...]
 
@@ -54,42 +52,26 @@ def prepare(config: TrainConfig) -> Prepared:
     source, sample = locate(config.data)
     catalog = read_catalog(source)
     fingerprint = catalog.fingerprint
-    labels = get_task(config.task).encode(catalog.columns, config.min_images)
-    catalog, labels = _set_aside(catalog, labels, labels.reasons)
+    goal, unlabelled, warnings = make_goal(config, catalog.columns)
+    catalog, goal = _set_aside(catalog, goal, unlabelled)
     if config.limit:
-        kept = subsample(labels.codes, catalog.groups, config.limit, config.seed)
+        kept = subsample(goal.strata, catalog.groups, config.limit, config.seed)
         beyond = np.full(len(catalog), f"beyond --limit {config.limit}")
         beyond[kept] = ""
-        catalog, labels = _set_aside(catalog, labels, beyond)
-    catalog, labels = _check(catalog, labels)
-    division = split(labels.codes, catalog.groups, labels.classes, config.split, config.seed)
-    warnings = (SAMPLE_WARNING,) if sample else ()
-    return Prepared(SAMPLE if sample else str(source), catalog, fingerprint, labels, division, warnings)
+        catalog, goal = _set_aside(catalog, goal, beyond)
+    catalog, goal = _check(catalog, goal)
+    division = split(goal.strata, catalog.groups, goal.everywhere, config.split, config.seed)
+    warnings = (*([SAMPLE_WARNING] if sample else []), *warnings)
+    return Prepared(SAMPLE if sample else str(source), catalog, fingerprint, goal, division, warnings)
 
 
-def first_spec(config: TrainConfig, labels: Labels) -> ClassifierSpec:
-    """Return what a run's network is built from."""
-    return ClassifierSpec(
-        backbone=config.backbone,
-        image=config.image,
-        scaling=config.scaling or get_backbone(config.backbone).scaling,
-        head=config.head_row,
-        task=config.task,
-        classes=labels.classes,
-        paths=labels.paths,
-        cut=config.cut,
-    )
-
-
-def _check(catalog: Catalog, labels: Labels) -> tuple[Catalog, Labels]:
+def _check(catalog: Catalog, goal: Goal) -> tuple[Catalog, Goal]:
     reasons = np.array(check_images(catalog.paths), dtype=np.str_)
     bad = np.flatnonzero(reasons != "")
     if len(bad) == len(catalog):
         raise InputError(f"all {len(bad)} images are broken; the first, {catalog.paths[0]}: {reasons[0]}")
-    return _set_aside(catalog, labels, reasons)
+    return _set_aside(catalog, goal, reasons)
 
 
-def _set_aside(catalog: Catalog, labels: Labels, reasons: NDArray[np.str_]) -> tuple[Catalog, Labels]:
-    keep = np.flatnonzero(reasons == "")
-    left = Labels(labels.classes, labels.paths, labels.codes[keep], labels.reasons[keep])
-    return catalog.set_aside(reasons.tolist()), left
+def _set_aside(catalog: Catalog, goal: Goal, reasons: NDArray[np.str_]) -> tuple[Catalog, Goal]:
+    return catalog.set_aside(reasons.tolist()), goal.take(np.flatnonzero(reasons == ""))

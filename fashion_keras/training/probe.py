@@ -8,14 +8,17 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.catalog.tasks import Task
 from fashion_keras.encoding.compilation import compile_encoder
 from fashion_keras.encoding.vectors import encode
 from fashion_keras.evaluation.metrics import accuracy_interval
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.network import up_to
 from fashion_keras.models.weights import initialise
+from fashion_keras.support.errors import InputError
 from fashion_keras.training.config import TrainConfig
-from fashion_keras.training.prepare import Prepared, first_spec, prepare
+from fashion_keras.training.goals import first_spec
+from fashion_keras.training.prepare import Prepared, prepare
 
 NEIGHBOURS = 10
 
@@ -33,12 +36,14 @@ def probe(configs: Sequence[TrainConfig]) -> dict[str, Any]:
     Raises:
         InputError: as `train`.
     """
+    if not isinstance(configs[0].learnt, Task):
+        raise InputError(f"backbones are compared on one task; --task {configs[0].task} is several: name one of them")
     prepared = prepare(configs[0])
     rows = [_judge(config, prepared) for config in configs]
     return {
         "task": configs[0].task,
         "data": prepared.data,
-        "classes": len(prepared.labels.classes),
+        "classes": len(prepared.goal.groups[0].classes),
         "counts": prepared.counts,
         "backbones": sorted(rows, key=lambda row: -row["linear"]),
         "warnings": list(prepared.warnings),
@@ -48,13 +53,13 @@ def probe(configs: Sequence[TrainConfig]) -> dict[str, Any]:
 def _judge(config: TrainConfig, prepared: Prepared) -> dict[str, Any]:
     began = time.perf_counter()
     keras.utils.set_random_seed(config.seed)
-    network, origin = initialise(first_spec(config, prepared.labels), config.weights)
+    network, origin = initialise(first_spec(config, prepared.goal.groups), config.weights)
     encoder = compile_encoder(up_to(network, "pool"), config.image, config.runtime, config.precision)
     encoding = time.perf_counter()
     parts = [prepared.catalog.take(rows) for rows in (prepared.split.train, prepared.split.validation)]
     train, held_out = (encode(part, encoder) for part in parts)
     encoding = time.perf_counter() - encoding
-    codes = [prepared.labels.codes[rows] for rows in (prepared.split.train, prepared.split.validation)]
+    codes = [prepared.goal.strata[rows] for rows in (prepared.split.train, prepared.split.validation)]
     said = _answers(np.asarray(train.values), codes[0], np.asarray(held_out.values))
     encoded = train.encoded + held_out.encoded
     return {

@@ -1,11 +1,9 @@
 """One training run, from a config to a finished run folder."""
 
 import logging
-import platform
 import shutil
 import time
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,31 +11,31 @@ from typing import Any
 import keras
 import numpy as np
 
-from fashion_keras.encoding.compilation import compile_encoder
 from fashion_keras.encoding.runtime import store_network
-from fashion_keras.encoding.vectors import encode
-from fashion_keras.evaluation import plots, reports
+from fashion_keras.evaluation import plots
+from fashion_keras.evaluation.group_calibration import calibrate
 from fashion_keras.images.pipeline import for_training
 from fashion_keras.models.backbones import get_backbone
-from fashion_keras.models.classifier import ClassifierSpec, Predictions, predictions
-from fashion_keras.models.network import after, as_classifier, in_precision, save_network, up_to
+from fashion_keras.models.classifier import LabelSpec
+from fashion_keras.models.network import in_precision, save_network
 from fashion_keras.models.precision import policy
 from fashion_keras.models.weights import Origin, initialise
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.files import read_json, write_json, write_table
 from fashion_keras.support.progress import LogFile
 from fashion_keras.training.checkpoints import Checkpoints
+from fashion_keras.training.conclude import describe, judge, speeds
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.feeds import ImageFeed
 from fashion_keras.training.fit import Fit
+from fashion_keras.training.goals import first_spec
+from fashion_keras.training.group_loss import make_objective
 from fashion_keras.training.inputs import image_feed, phase_feeds
-from fashion_keras.training.prepare import Prepared, first_spec, prepare
+from fashion_keras.training.prepare import Prepared, prepare
 from fashion_keras.training.strategies import get_strategy
 from fashion_keras.training.tune import SEARCHED, tune
 
 log = logging.getLogger("fashion_keras")
-
-_VERSIONS = ("fashion_keras", "tensorflow", "keras", "numpy", "pillow")
 
 
 @dataclass(frozen=True)
@@ -103,19 +101,18 @@ def _carry_out(config: TrainConfig, prepared: Prepared, folder: Path) -> Run:
         encoding = time.perf_counter() - encoding
         history = job.run()
         plots.history(folder / "history.png", history)
-        spec, network = replace(spec, head=job.config.head_row), in_precision(job.network, "float32")
+        held_out = prepared.goal.values[prepared.split.validation]
+        spec = replace(spec, head=job.config.head_row)
+        spec = spec.calibrated(calibrate(spec.groups, job.validation_logits(), held_out))
+        network = in_precision(job.network, "float32")
         save_network(spec, network, folder)
         store_network(network, folder)
-        testing = time.perf_counter()
-        said = _predict_test(config, prepared, spec, network)
-        testing = time.perf_counter() - testing
-        report = _report(config, prepared, origin, said, warnings)
-        times = {"encode": encoding, "test": testing, "total": time.perf_counter() - began}
+        scores, testing = judge(config, prepared, spec, network, folder)
+        report = describe(config, prepared, spec, origin, warnings) | scores
         if config.tune:
             report["tuned"] = {"trials": config.tune, **{name: getattr(job.config, name) for name in SEARCHED}}
-        report |= _speeds(job, history, len(prepared.split.test), times)
-        reports.write_predictions(folder / "predictions.parquet", said)
-        reports.draw(folder, said, prepared.catalog.paths[prepared.split.test], config.image)
+        times = {"encode": encoding, "test": testing, "total": time.perf_counter() - began}
+        report |= speeds(job, history, len(prepared.split.test), times)
         # Last: a folder with a report is a finished run.
         write_json(folder / "report.json", report)
         Checkpoints(folder).clear()
@@ -123,8 +120,8 @@ def _carry_out(config: TrainConfig, prepared: Prepared, folder: Path) -> Run:
     return Run(folder, report)
 
 
-def _first_network(config: TrainConfig, prepared: Prepared, folder: Path) -> tuple[ClassifierSpec, keras.Model, Origin]:
-    spec = first_spec(config, prepared.labels)
+def _first_network(config: TrainConfig, prepared: Prepared, folder: Path) -> tuple[LabelSpec, keras.Model, Origin]:
+    spec = first_spec(config, prepared.goal.groups)
     keras.utils.set_random_seed(config.seed)
     scratch = get_strategy(config.strategy_name).from_scratch
     weights = "none" if scratch and config.weights == "auto" else config.weights
@@ -137,6 +134,7 @@ def _make_job(config: TrainConfig, prepared: Prepared, network: keras.Model, ori
     _draw_views(pictures, folder)
     job = Fit(
         network=network,
+        objective=make_objective(config, prepared.goal, prepared.split.train),
         config=config,
         strategy=get_strategy(config.strategy_name),
         block=get_backbone(config.backbone).last_frozen(config.cut),
@@ -158,12 +156,12 @@ def _remember(folder: Path, prepared: Prepared, origin: Origin) -> Origin:
             )
         return Origin(**before["weights"])
     parts = {name: getattr(prepared.split, name) for name in ("train", "validation", "test")}
-    codes = prepared.labels.codes
     values = {
         "data": prepared.data,
         "fingerprint": prepared.fingerprint,
         "weights": vars(origin),
-        "train_counts": np.bincount(codes[parts["train"]], minlength=len(prepared.labels.classes)).tolist(),
+        "train_counts": prepared.goal.positives(parts["train"]).tolist(),
+        "known": {name: prepared.goal.known(parts[name]) for name in ("train", "validation")},
         "parts": {name: prepared.catalog.ids[rows].tolist() for name, rows in parts.items()},
     }
     write_json(path, values)
@@ -179,44 +177,6 @@ def _draw_views(feed: ImageFeed, folder: Path) -> None:
     plots.contact_sheet(folder / "augmentation.png", list(pixels), [""] * len(rows), columns=6, title=title)
 
 
-def _predict_test(config: TrainConfig, prepared: Prepared, spec: ClassifierSpec, network: keras.Model) -> Predictions:
-    """Judge the test part in float32; what a frozen backbone says of it is kept for the next task."""
-    test, codes = prepared.catalog.take(prepared.split.test), prepared.labels.codes[prepared.split.test]
-    if config.strategy_name != "frozen" or not config.views:
-        return as_classifier(spec, network).predict(test.paths, test.ids, codes)
-    encoder = compile_encoder(up_to(network, "pool"), config.image, config.runtime, "float32")
-    logits = after(network, "pool").predict(np.asarray(encode(test, encoder).values), verbose=0)
-    return predictions(spec, logits, test.ids, codes)
-
-
-def _report(
-    config: TrainConfig, prepared: Prepared, origin: Origin, said: Predictions, warnings: list[str]
-) -> dict[str, Any]:
-    classes = prepared.labels.classes
-    counts = np.bincount(prepared.labels.codes[prepared.split.train], minlength=len(classes))
-    return {
-        "task": config.task,
-        "backbone": config.backbone,
-        "strategy": config.strategy_name,
-        "weights": origin.source,
-        "warnings": warnings,
-        "classes": list(classes),
-        "counts": prepared.counts,
-        **reports.scores(said, counts),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in _VERSIONS}},
-    }
-
-
-def _speeds(job: Fit, history: list[dict[str, Any]], tested: int, times: dict[str, float]) -> dict[str, Any]:
-    times = {"train": sum(row["seconds"] for row in history), **times}
-    steps = {phase.thaw: feed.steps[0] for phase, feed in zip(job.strategy.phases, job.feeds, strict=True)}
-    seen = sum(steps[row["phase"]] for row in history) * job.config.batch_size
-    return {
-        "seconds": {name: round(value, 2) for name, value in times.items()},
-        "images_per_second": {"train": round(seen / times["train"], 1), "test": round(tested / times["test"], 1)},
-    }
-
-
 def _new_folder(config: TrainConfig) -> Path:
     if config.out:
         folder = Path(config.out)
@@ -225,7 +185,7 @@ def _new_folder(config: TrainConfig) -> Path:
                 f"{folder}: not an empty folder; give another --out, or --resume {folder} to go on with it"
             )
         return folder
-    name = f"{config.task}-{config.backbone}-{config.strategy_name}".replace(":", "_")
+    name = f"{config.task}-{config.backbone}-{config.strategy_name}".replace(":", "_").replace(",", "_")
     return next(path for number in count(1) if not (path := Path("runs") / f"{name}-{number}").exists())
 
 

@@ -50,6 +50,17 @@ def test_every_class_is_divided_64_16_20(recipe):
         assert shares == pytest.approx([0.64, 0.16, 0.20], abs=0.05)
 
 
+@pytest.mark.parametrize("count", [1, 100])
+def test_products_of_no_class_are_divided_too_however_few(count):
+    codes, groups = catalogue()
+    codes[:count] = len(NAMES)
+    parts = split(codes, groups, NAMES)
+    shares = [(codes[rows] == len(NAMES)).sum() / count for rows in (parts.train, parts.validation, parts.test)]
+    assert sum(shares) == 1
+    if count > 1:
+        assert shares == pytest.approx([0.64, 0.16, 0.20], abs=0.1)
+
+
 def test_same_seed_same_split_other_seed_another():
     codes, groups = catalogue()
     assert split(codes, groups, NAMES, seed=3).test.tolist() == split(codes, groups, NAMES, seed=3).test.tolist()

@@ -13,6 +13,7 @@ from fashion_keras.models.network import build_network
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.feeds import Sampling, VectorFeed
 from fashion_keras.training.fit import Fit
+from fashion_keras.training.group_loss import Objective
 from fashion_keras.training.strategies import get_strategy
 
 SPEC = ClassifierSpec("custom_cnn", ImageSpec(32, 32), "tf", Head("plain"), "t", ("a", "b"), ("a", "b"))
@@ -29,9 +30,9 @@ def fit(folder, batch_size, accumulate, optimizer="sgd", schedule="constant"):
         optimizer=optimizer, schedule=schedule,
     )  # fmt: skip
     keras.utils.set_random_seed(0)
-    network = build_network(SPEC)
+    network, objective = build_network(SPEC), Objective(SPEC.groups, np.ones(2, np.float32))
     feed = VectorFeed(examples, examples, "pool", vectors[None], vectors, Sampling("none", batch_size, 0))
-    history = Fit(network, config, get_strategy("frozen"), "stage4_out", False, (feed,), folder).run()
+    history = Fit(network, objective, config, get_strategy("frozen"), "stage4_out", False, (feed,), folder).run()
     return network.get_layer("logits").get_weights()[0], history
 
 
