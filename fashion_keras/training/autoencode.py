@@ -3,7 +3,6 @@
 import logging
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,9 @@ from fashion_keras.models.autoencoder import build_autoencoder, encoder_half, en
 from fashion_keras.models.network import in_precision, save_network
 from fashion_keras.models.precision import policy
 from fashion_keras.support.files import new_folder, write_json, write_table
-from fashion_keras.support.progress import Bar, LogFile
+from fashion_keras.support.progress import LogFile
 from fashion_keras.training.autoencoder_config import AutoencoderConfig, Recipe
+from fashion_keras.training.epoch_log import EpochLog
 
 log = logging.getLogger("fashion_keras")
 
@@ -136,7 +136,7 @@ def _fit(
         rate = keras.optimizers.schedules.CosineDecay(rate, recipe.epochs * seen.steps)
     # XLA is ten times slower than oneDNN on a CPU.
     network.compile(keras.optimizers.Adam(rate), recipe.loss, jit_compile=False)
-    history = _History(recipe.epochs, seen.steps, folder / "history.csv")
+    history = EpochLog(recipe.epochs, seen.steps, folder / "history.csv")
     network.fit(
         # One epoch more than is used: Keras warns of a data set that ends.
         seen.batches(range(recipe.epochs + 1)),
@@ -165,27 +165,3 @@ def _draw(network: keras.Model, catalog: Catalog, image: ImageSpec, folder: Path
     pairs = np.stack([pixels, drawn], axis=1).reshape(-1, *pixels.shape[1:])
     captions = [text for row in rows for text in (str(catalog.ids[row]), "drawn again")]
     plots.contact_sheet(folder / "reconstructions.png", list(pairs), captions, title=f"{network.name}: held out")
-
-
-class _History(keras.callbacks.Callback):
-    """Keep losses and seconds of each epoch, and tell how it goes."""
-
-    def __init__(self, epochs: int, steps: int, path: Path) -> None:
-        super().__init__()
-        self.epochs, self.steps, self.path = epochs, steps, path
-        self.rows: list[dict[str, float]] = []
-
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        self.began = time.perf_counter()
-        self.bar = Bar(f"epoch {epoch + 1}/{self.epochs}", self.steps)
-
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        self.bar.advance()
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        self.bar.close()
-        losses = {name: float(logs[name]) for name in ("loss", "val_loss")}
-        seconds = round(time.perf_counter() - self.began, 2)
-        self.rows.append({"epoch": epoch + 1, **losses, "seconds": seconds})
-        write_table(self.path, list(self.rows[0]), self.rows)
-        log.info("epoch %d/%d  loss %.4f (val %.4f)  %.0f s", epoch + 1, self.epochs, *losses.values(), seconds)

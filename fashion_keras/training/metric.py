@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,10 @@ from fashion_keras.models.precision import policy
 from fashion_keras.models.storage import SPEC, WEIGHTS, EncoderSpec, load_spec
 from fashion_keras.models.weights import Origin, initialise
 from fashion_keras.support.files import new_folder, write_json, write_table
-from fashion_keras.support.progress import Bar, LogFile
+from fashion_keras.support.progress import LogFile
 from fashion_keras.training.alike import TITLE, alike_batches, label_codes, one_hot_groups
 from fashion_keras.training.encoder_config import EncoderConfig
+from fashion_keras.training.epoch_log import EpochLog
 from fashion_keras.training.feeds import ImageFeed, Order, Sampling
 from fashion_keras.training.inputs import phase_feed
 from fashion_keras.training.losses import (
@@ -112,8 +113,7 @@ def train_encoder(config: EncoderConfig) -> TrainedEncoder:
         network, origin = _first_network(config)
         parts = hold_out(catalog, config.hold_out, config.seed)
         log.info("%s: %d products to learn from, %d held out", source, *map(len, parts))
-        history = _fit(config, network, origin, catalog, parts)
-        write_table(folder / "history.csv", list(history[0]), history)
+        _fit(config, network, origin, catalog, parts, folder)
         network = in_precision(network, "float32")
         save_network(config.spec, network, folder, config.storage)
         store_network(network, folder)
@@ -156,8 +156,13 @@ def _alike(ours: object, theirs: EncoderSpec) -> bool:
 
 
 def _fit(
-    config: EncoderConfig, network: keras.Model, origin: Origin, catalog: Catalog, parts: tuple[Integers, Integers]
-) -> list[dict[str, Any]]:
+    config: EncoderConfig,
+    network: keras.Model,
+    origin: Origin,
+    catalog: Catalog,
+    parts: tuple[Integers, Integers],
+    folder: Path,
+) -> None:
     codes = label_codes(catalog, config.likenesses)
     targets, widths = codes.astype(np.float32), ()
     if config.loss == "arcface":
@@ -173,13 +178,12 @@ def _fit(
     # A twin: what is compiled cannot be copied, as the encoder itself will be.
     learner = keras.Model(learner.input, learner.output)
     learner.compile(_optimizer(config, steps), _loss(config, widths), jit_compile=False)
-    keeper = _History(config.epochs, steps)
+    keeper = EpochLog(config.epochs, steps, folder / "history.csv")
     # One epoch more than is used: Keras warns of a data set that ends.
     learner.fit(
         feed.training(range(config.epochs + 1)), shuffle=False, epochs=config.epochs, steps_per_epoch=steps,
         callbacks=[keeper], verbose=0,
     )  # fmt: skip
-    return keeper.rows
 
 
 def _pictures(
@@ -231,25 +235,3 @@ def _optimizer(config: EncoderConfig, steps: int) -> keras.optimizers.Optimizer:
     optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
-
-
-class _History(keras.callbacks.Callback):
-    """Keep loss and seconds of each epoch, and tell how it goes."""
-
-    def __init__(self, epochs: int, steps: int) -> None:
-        super().__init__()
-        self.epochs, self.steps = epochs, steps
-        self.rows: list[dict[str, float]] = []
-
-    def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        self.began = time.perf_counter()
-        self.bar = Bar(f"epoch {epoch + 1}/{self.epochs}", self.steps)
-
-    def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        self.bar.advance()
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        self.bar.close()
-        seconds = round(time.perf_counter() - self.began, 2)
-        self.rows.append({"epoch": epoch + 1, "loss": float(logs["loss"]), "seconds": seconds})
-        log.info("epoch %d/%d  loss %.3f  %.0f s", epoch + 1, self.epochs, logs["loss"], seconds)

@@ -69,7 +69,8 @@ def test_two_phases():
 
 def end(name, backbone="custom_cnn", phase=0):
     row = get_backbone(backbone)
-    network = build_network(replace(SPEC, backbone=backbone, image=ImageSpec(row.minimum, row.minimum)))
+    image = row.image if row.fixed else ImageSpec(row.minimum, row.minimum)
+    network = build_network(replace(SPEC, backbone=backbone, image=image))
     strategy = get_strategy(name)
     return network, frozen_end(network, strategy, strategy.phases[phase], row.last_frozen())
 
