@@ -94,6 +94,7 @@ def test_what_was_compiled_before_needs_no_tensorflow(tmp_path, monkeypatch):
     assert said[1] == said[0].replace("True", "False")
 
 
+@pytest.mark.slow
 def test_an_altered_network_is_compiled_anew(images, tmp_path, monkeypatch):
     monkeypatch.setenv("FASHION_KERAS_CACHE", str(tmp_path))
     before = load_encoder(NAME, "none", "32x32", precision="float32").embed(images)

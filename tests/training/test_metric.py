@@ -23,7 +23,10 @@ def config(sample):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(("loss", "margin"), [("supcon", 0.2), ("triplet", 0.2), ("arcface", 0.3)])
+@pytest.mark.parametrize(
+    ("loss", "margin"),
+    [("supcon", 0.2), *(pytest.param(*row, marks=pytest.mark.slow) for row in (("triplet", 0.2), ("arcface", 0.3)))],
+)
 def test_a_projection_learns_on_a_frozen_backbone(config, tmp_path, loss, margin):
     trained = train_encoder(replace(config, loss=loss, margin=margin, out=str(tmp_path / "encoder")))
     losses = [float(line.split(",")[1]) for line in (tmp_path / "encoder/history.csv").read_text().splitlines()[1:]]
@@ -38,6 +41,7 @@ def test_a_projection_learns_on_a_frozen_backbone(config, tmp_path, loss, margin
     )
 
 
+@pytest.mark.slow
 def test_thawed_from_an_encoder_it_goes_on_with_its_projection(config, tmp_path):
     first = train_encoder(replace(config, loss="arcface", margin=0.0, out=str(tmp_path / "first")))
     again = replace(config, weights=str(first.folder), strategy="last_block", epochs=1, out=str(tmp_path / "second"))
@@ -53,6 +57,7 @@ def test_thawed_from_an_encoder_it_goes_on_with_its_projection(config, tmp_path)
     assert second.report["weights"] == str(first.folder)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_encoder(config, tmp_path):
     runs = [train_encoder(replace(config, epochs=1, out=str(tmp_path / name))) for name in ("a", "b")]
     values = [load_network(run.folder)[1].get_layer("projection").get_weights()[0] for run in runs]
