@@ -124,12 +124,12 @@ def _read(data: str | Path | None) -> Catalog:
 def _records(catalog: Catalog, encoder: Encoder) -> Records:
     vectors = np.asarray(encode(catalog, encoder).values)
     paths = np.array([str(Path(path).absolute()) for path in catalog.paths.tolist()])
-    return Records(catalog.ids, vectors, paths, dict(catalog.columns))
+    return Records(catalog.ids, vectors, paths, dict(catalog.columns), encoder.identity)
 
 
 def _take(records: Records, rows: NDArray[np.int64]) -> Records:
     columns = {name: values[rows] for name, values in records.columns.items()}
-    return Records(records.ids[rows], records.vectors[rows], records.paths[rows], columns)
+    return Records(records.ids[rows], records.vectors[rows], records.paths[rows], columns, records.fingerprint)
 
 
 def _differ(index: Index, records: Records, rows: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -55,18 +55,25 @@ class Records:
         vectors [n, d] float32: of length 1.
         paths [n] str: of their pictures.
         columns: name -> [n] str; "" where the value is missing.
+        fingerprint: identity of the encoder that made the vectors; "" for vectors from elsewhere, taken on trust.
     """
 
     ids: NDArray[np.int64]
     vectors: NDArray[np.float32]
     paths: NDArray[np.str_]
     columns: Mapping[str, NDArray[np.str_]]
+    fingerprint: str = ""
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def check(self, spec: IndexSpec) -> None:
         """Raise InputError unless an index of `spec` can take these."""
+        if self.fingerprint not in ("", spec.fingerprint):
+            raise InputError(
+                f"these vectors are of another encoder ({self.fingerprint}) than the index's {spec.encoder} "
+                f"({spec.fingerprint}); encode the pictures with that"
+            )
         if self.vectors.ndim != 2 or self.vectors.shape[1] != spec.width:
             raise InputError(f"vectors are [n, {spec.width}] in this index, not {list(self.vectors.shape)}")
         if {len(self.ids), len(self.paths), *map(len, self.columns.values())} != {len(self.vectors)}:

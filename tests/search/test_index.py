@@ -179,6 +179,7 @@ def changed(**changes):
         ({"vectors": np.full((3, 16), np.nan, np.float32)}, "vector of 0: length nan"),
         ({"ids": np.array([1, 2, 1])}, "id 1 stands there 2 times"),
         ({"ids": np.array([1, 2])}, "differ in length"),
+        ({"fingerprint": "abd"}, r"another encoder \(abd\) than the index's fashion_small \(abc\)"),
         ({"columns": {"gender": GENDERS[:3]}}, "column base_colour is missing"),
         ({"columns": {"gender": GENDERS[:3], "base_color": COLOURS}}, "did you mean 'base_colour'"),
     ],
