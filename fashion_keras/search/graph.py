@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+# Before usearch: loaded the other way round, OpenVINO cannot read a network any more (two libraries of C++).
+import pyarrow as pa  # noqa: F401
 from numpy.typing import NDArray
 from usearch.index import Index as Graph
 

@@ -1,5 +1,8 @@
 """The graph beside a large local index: fast, nearly exact, and never needed."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -66,6 +69,19 @@ def altered(path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 255
     path.write_bytes(content)
+
+
+def test_networks_can_still_be_read_beside_it(tmp_path):
+    program = """
+import sys
+import fashion_keras.search.graph
+import openvino as ov
+from openvino import opset13 as op
+image = op.parameter([1, 3], ov.Type.f32)
+ov.save_model(ov.Model([op.relu(image)], [image]), sys.argv[1])
+ov.Core().read_model(sys.argv[1])
+"""
+    subprocess.run([sys.executable, "-c", program, tmp_path / "network.xml"], check=True)
 
 
 @pytest.mark.parametrize(
