@@ -9,7 +9,6 @@ from fashion_keras.models.predictions import LabelGroup, codes, slices
 from fashion_keras.support.errors import InputError
 
 BALANCES = ("none", "class_weight", "oversample", "undersample", "smote")
-HEAVIEST = 20.0  # a label of one product in a thousand would else count 999 times, and be seen everywhere
 
 
 def class_weights(codes: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
@@ -25,14 +24,15 @@ def class_weights(codes: NDArray[np.int64], classes: int) -> NDArray[np.float32]
 def label_weights(groups: Sequence[LabelGroup], values: NDArray[np.int8]) -> NDArray[np.float32]:
     """Return how much a product that has a label counts in its loss, [K] float32.
 
-    In a softmax the `class_weights` of its group. In a sigmoid the known products without the label over those with
-    it, so that both sides count alike, within 1..20.
+    In a softmax the `class_weights` of its group. In a sigmoid the square root of the known products without the label
+    over those with it: at the full ratio rare labels are seen everywhere, which costs more than it finds.
 
     Args:
         groups: K labels in all.
         values [n, K] int8 of the training part: 1 yes, 0 no, -1 not known.
     """
-    weights = np.clip((values == 0).sum(axis=0) / np.maximum((values == 1).sum(axis=0), 1), 1, HEAVIEST)
+    without, having = (np.maximum((values == side).sum(axis=0), 1) for side in (0, 1))
+    weights = np.sqrt(without / having)
     for group, columns in zip(groups, slices(groups).values(), strict=True):
         if group.activation == "softmax":
             known = codes(values[:, columns])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fashion_keras.models.predictions import LabelGroup
-from fashion_keras.training.balance import HEAVIEST, label_weights
+from fashion_keras.training.balance import label_weights
 from fashion_keras.training.group_loss import GroupAccuracy, group_loss
 
 KIND = LabelGroup("kind", "single", ("a", "b"), ("a", "b"))
@@ -91,14 +91,14 @@ def test_accuracy_is_the_mean_over_groups_of_what_is_known():
     assert float(metric.result()) == 1
 
 
-def test_rare_labels_weigh_more_within_bounds():
+def test_rare_labels_weigh_more():
     kinds = np.repeat(np.array([[1, 0], [0, 1]], np.int8), [4, 2], axis=0)
     marks = np.array([[1, 0], [1, 0], [1, 0], [0, -1], [-1, -1], [1, 0]], np.int8)
-    values = np.hstack([kinds, marks])
-    # 6 / (2 * 4), 6 / (2 * 2); one without x to four with it, but not below 1; none has y.
-    assert label_weights(GROUPS, values).tolist() == [0.75, 1.5, 1.0, 4.0]
-    marks[0] = [0, 1]
-    assert label_weights(GROUPS, np.hstack([kinds, marks])).tolist() == [0.75, 1.5, 1.0, 3.0]
-    rare = np.zeros((100, 2), np.int8)
+    # 6 / (2 * 4), 6 / (2 * 2); one without x to four with it; none has y, four have not.
+    assert label_weights(GROUPS, np.hstack([kinds, marks])).tolist() == [0.75, 1.5, 0.5, 2.0]
+    rare = np.zeros((101, 2), np.int8)
     rare[0, 0] = 1
-    assert label_weights((MARKS,), rare).tolist() == [HEAVIEST, HEAVIEST]
+    rare[:, 1] = 1
+    # A label that all have still counts.
+    assert label_weights((MARKS,), rare)[0] == 10
+    assert label_weights((MARKS,), rare)[1] == pytest.approx(101**-0.5)
