@@ -41,9 +41,9 @@ def dress(axes: Axes, title: str) -> None:
         label.set(fontsize=9, color=MUTED)
 
 
-def short_name(name: str) -> str:
+def short_name(name: str, most: int = 30) -> str:
     """Return a name that fits beside an axis, its dollars escaped: matplotlib reads a pair of them as mathematics."""
-    return (name if len(name) <= 30 else f"{name[:29]}…").replace("$", r"\$")
+    return (name if len(name) <= most else f"{name[: most - 1]}…").replace("$", r"\$")
 
 
 def legend(axes: Axes, handles: Sequence[Artist | Container], labels: Sequence[str], heading: str | None) -> None:
