@@ -70,8 +70,8 @@ class ImageSpec:
                 raise unknown(kind, value, known)
 
 
-def decode(image: ImageLike, spec: ImageSpec) -> np.ndarray:
-    """Return pixels [height, width, 3] uint8 in 0..255, RGB, upright, on white, fitted to `spec`.
+def decode(image: ImageLike, spec: ImageSpec | None) -> np.ndarray:
+    """Return pixels [height, width, 3] uint8 in 0..255, RGB, upright, on white, fitted to `spec`; None keeps its size.
 
     `image` is the path or the bytes of a JPEG, PNG or WebP (told by content; of an animation the first frame), a PIL
     image, or an array [h, w], [h, w, 1], [h, w, 3] or [h, w, 4]: uint8, uint16 (scaled to 8 bits) or float in 0..255.
@@ -81,7 +81,7 @@ def decode(image: ImageLike, spec: ImageSpec) -> np.ndarray:
     truncated, larger than MAX_BYTES or MAX_PIXELS, or an array whose values are not pixels in 0..255.
     """
     try:
-        return np.array(_fit(_open(image), spec))
+        return np.array(_fit(_open(image), spec) if spec else _open(image))
     except ImageError as error:
         where = f"{image}: " if isinstance(image, str | Path) else ""
         raise ImageError(f"{where}{error}") from error

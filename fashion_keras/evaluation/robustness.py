@@ -1,0 +1,231 @@
+"""How much a finished run's answers depend on how its pictures reach it (gutierrez2019, section 3.1 and table 2)."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashion_keras.catalog.products import Catalog, read_catalog
+from fashion_keras.catalog.sources import locate
+from fashion_keras.encoding.runtime import load_classifier
+from fashion_keras.evaluation import metrics, plots, plots_robustness
+from fashion_keras.evaluation.products import choose, usable
+from fashion_keras.images.conditions import CONDITIONS, show_all
+from fashion_keras.images.decode import ImageSpec, decode
+from fashion_keras.images.pipeline import ahead
+from fashion_keras.models.classifier import Classifier, Said, predictions
+from fashion_keras.models.predictions import Predictions
+from fashion_keras.support.errors import InputError
+from fashion_keras.support.files import read_json, write_json, write_table
+from fashion_keras.support.progress import Bar
+
+COLUMNS = (
+    "run", "head", "condition", "products", "accuracy", "low", "high", "accuracy_change", "agreement",
+    "confidence_change", "pixel_change",
+)  # fmt: skip
+_TOGETHER = 16  # pictures, each under all conditions
+_WORST = 12
+
+
+@dataclass(frozen=True)
+class _Flip:
+    """A product whose class is another under a condition: the truth, what was said as usual and then, how surely."""
+
+    id: int
+    path: str
+    truth: str
+    condition: int
+    usual: tuple[str, float]
+    then: tuple[str, float]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What was found of one run: what it was judged by, its rows of the report, its most confident flips."""
+
+    about: dict[str, Any]
+    rows: list[dict[str, Any]]
+    flips: list[_Flip]
+    image: ImageSpec
+
+
+def robustness(
+    runs: str | Path | Sequence[str | Path],
+    data: str | None = None,
+    part: str = "auto",
+    limit: int | None = None,
+    out: str | Path | None = None,
+) -> dict[str, Any]:
+    """Show products to one or several finished runs under each of `images.conditions.CONDITIONS`.
+
+    Args:
+        runs: finished run folders; of runs with several heads, those are judged whose labels exclude each other.
+        data: as `train` takes it, perhaps the same products in larger pictures; None for each run's own catalogue.
+        part: which products, see `evaluation.products.choose`.
+        limit: at most so many of them, drawn at random, the same in each call.
+        out: folder for robustness.csv, .json and .png and, if any class flips, worst.png (of several runs worst-1.png,
+            worst-2.png, ...); None writes nothing.
+
+    Returns:
+        "conditions" {name: what is done}, "runs" [{run, catalog, part, counts, reasons, ids_in_training, resized}] and
+        "rows", one per run, head and condition, with COLUMNS: accuracy and its 95 % interval low..high; and against
+        the reference, the run's own way to decode: accuracy_change, the share of equal answers (agreement), the mean
+        change of confidence, the mean absolute change of a pixel in 0..255. counts {test, rejected, beyond_limit,
+        other_parts} add up to all rows and files of the catalogue; ids_in_training counts products whose ids the
+        run was trained on; resized: whether any picture had another size than the network's input.
+
+    Raises:
+        InputError: when a run or its catalogue cannot be used, no product is left, or no head gives one class.
+    """
+    if limit is not None and limit < 1:
+        raise InputError(f"--limit is 1 or more, not {limit}")
+    folders = [runs] if isinstance(runs, str | Path) else runs
+    judged = [_judge(Path(run), data, part, limit) for run in folders]
+    report = {
+        "conditions": {condition.name: condition.about for condition in CONDITIONS},
+        "runs": [one.about for one in judged],
+        "rows": [row for one in judged for row in one.rows],
+    }
+    if out is not None:
+        _write(Path(out), report, judged)
+    return report
+
+
+def by_head(rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """Return (run, head) -> its rows, the reference first."""
+    series: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        series.setdefault((row["run"], row["head"]), []).append(row)
+    return series
+
+
+def _judge(run: Path, data: str | None, part: str, limit: int | None) -> _Judged:
+    classifier = load_classifier(run)
+    origin = read_json(run / "origin.json")
+    catalog = read_catalog(locate(data or origin["data"])[0])
+    chosen, part = choose(catalog, origin, part)
+    drawn = np.sort(np.random.default_rng(0).permutation(chosen)[:limit])
+    products, truth = usable(catalog, drawn, classifier)
+    logits, moved = _ask(classifier, products.paths.tolist())
+    said = [_heads(predictions(classifier.spec, one, products.ids, truth)) for one in logits]
+    if not said[0]:
+        raise InputError(f"{run}: no head whose labels exclude each other and whose truth {catalog.folder} tells")
+    trained = [*origin["parts"]["train"], *origin["parts"]["validation"]]
+    about = {
+        "run": str(run),
+        "catalog": str(catalog.folder),
+        "part": part,
+        "counts": {
+            "test": len(products),
+            "rejected": len(products.rejected),
+            "beyond_limit": len(chosen) - len(drawn),
+            "other_parts": len(catalog) - len(chosen),
+        },
+        "reasons": dict(Counter(row.reason for row in products.rejected).most_common()),
+        "ids_in_training": int(np.isin(products.ids, trained).sum()),
+        "resized": any(change > 0 for condition, change in zip(CONDITIONS, moved, strict=True) if condition.resizes),
+    }
+    return _Judged(about, _rows(run, said, moved), _flips(said, products), classifier.spec.image)
+
+
+def _ask(classifier: Classifier, paths: list[str]) -> tuple[NDArray[np.float32], list[float]]:
+    """Return logits [c, n, K] of n pictures under c conditions, and c times how far a pixel moves in the mean."""
+    logits, moved = [], []
+    parts = [paths[at : at + _TOGETHER] for at in range(0, len(paths), _TOGETHER)]
+    with Bar("showing pictures", len(paths)) as bar:
+        for pixels in ahead(_shown(part, classifier.spec.image) for part in parts):
+            count, conditions = pixels.shape[:2]
+            moved.append(np.abs(pixels - pixels[:, :1].astype(np.int16)).mean(axis=(2, 3, 4)))
+            said = classifier.logits(pixels.reshape(-1, *pixels.shape[2:]))
+            logits.append(said.reshape(count, conditions, -1))
+            bar.advance(count)
+    return np.concatenate(logits).swapaxes(0, 1), np.concatenate(moved).mean(axis=0).tolist()
+
+
+def _shown(paths: list[str], spec: ImageSpec) -> NDArray[np.uint8]:
+    return np.stack([show_all(decode(path, None), spec) for path in paths])
+
+
+def _heads(said: Said) -> list[Predictions]:
+    """Return what was said in each single-valued group, of the products whose truth is known, if any is."""
+    if isinstance(said, Predictions):
+        return [said]
+    heads = [said.of(group.name) for group in said.groups if group.kind == "single"]
+    return [head.take(head.truth >= 0) for head in heads if (head.truth >= 0).any()]
+
+
+def _rows(run: Path, said: list[list[Predictions]], moved: list[float]) -> list[dict[str, Any]]:
+    return [
+        {
+            "run": str(run),
+            "head": usual.group.name,
+            "condition": condition.name,
+            **_scores(then, usual),
+            "pixel_change": change,
+        }
+        for condition, heads, change in zip(CONDITIONS, said, moved, strict=True)
+        for then, usual in zip(heads, said[0], strict=True)
+    ]
+
+
+def _scores(then: Predictions, usual: Predictions) -> dict[str, float]:
+    """Compare what was said of n products under a condition with what is said as usual."""
+    answers, before = then.probabilities.argmax(axis=1), usual.probabilities.argmax(axis=1)
+    accuracy = metrics.accuracy(then.truth, answers)
+    low, high = metrics.accuracy_interval(answers == then.truth)
+    return {
+        "products": len(answers),
+        "accuracy": accuracy,
+        "low": low,
+        "high": high,
+        "accuracy_change": accuracy - metrics.accuracy(usual.truth, before),
+        "agreement": metrics.accuracy(before, answers),
+        "confidence_change": float(np.mean(then.probabilities.max(axis=1) - usual.probabilities.max(axis=1))),
+    }
+
+
+def _flips(said: list[list[Predictions]], products: Catalog) -> list[_Flip]:
+    """Return the surest flip of each product, the surest first, at most _WORST."""
+    paths = dict(zip(products.ids.tolist(), products.paths.tolist(), strict=True))
+    found = [
+        flip
+        for number, heads in enumerate(said)
+        for then, usual in zip(heads, said[0], strict=True)
+        for flip in _flips_of(number, then, usual, paths)
+    ]
+    surest: dict[int, _Flip] = {}
+    for flip in sorted(found, key=lambda flip: -flip.then[1]):
+        surest.setdefault(flip.id, flip)
+    return list(surest.values())[:_WORST]
+
+
+def _flips_of(number: int, then: Predictions, usual: Predictions, paths: dict[int, str]) -> Iterator[_Flip]:
+    rows = np.flatnonzero(then.probabilities.argmax(axis=1) != usual.probabilities.argmax(axis=1))
+    changed, before = then.take(rows), usual.take(rows)
+    tops = zip(before.top(1), changed.top(1), strict=True)
+    for product, code, ((was,), (says,)) in zip(changed.ids.tolist(), changed.truth, tops, strict=True):
+        yield _Flip(product, paths[product], then.classes[code], number, was, says)
+
+
+def _write(folder: Path, report: dict[str, Any], judged: list[_Judged]) -> None:
+    write_table(folder / "robustness.csv", COLUMNS, report["rows"])
+    write_json(folder / "robustness.json", report)
+    plots_robustness.accuracies(folder / "robustness.png", by_head(report["rows"]))
+    for number, one in enumerate(judged, start=1):
+        if one.flips:
+            _draw_worst(folder / (f"worst-{number}.png" if len(judged) > 1 else "worst.png"), one)
+
+
+def _draw_worst(path: Path, judged: _Judged) -> None:
+    """Draw each flip as a pair, the picture as usual and under the condition."""
+    pictures, captions = [], []
+    for flip in judged.flips:
+        shown = show_all(decode(flip.path, None), judged.image)
+        pictures += [shown[0], shown[flip.condition]]
+        captions.append(f"{flip.id}  {flip.usual[1]:.0%}\nsaid {flip.usual[0]}\nis {flip.truth}")
+        captions.append(f"{CONDITIONS[flip.condition].name}  {flip.then[1]:.0%}\nsaid {flip.then[0]}")
+    plots.contact_sheet(path, pictures, captions, title="Classes that flip: as usual, and under a condition")
