@@ -28,7 +28,6 @@ COLUMNS = (
     "confidence_change", "pixel_change",
 )  # fmt: skip
 _TOGETHER = 16  # pictures, each under all conditions
-_WORST = 12
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ class _Flip:
 
 @dataclass(frozen=True)
 class _Judged:
-    """What was found of one run: what it was judged by, its rows of the report, its most confident flips."""
+    """What was found of one run: what it was judged by, its rows of the report, the surest flips."""
 
     about: dict[str, Any]
     rows: list[dict[str, Any]]
@@ -67,8 +66,8 @@ def robustness(
         data: as `train` takes it, perhaps the same products in larger pictures; None for each run's own catalogue.
         part: which products, see `evaluation.products.choose`.
         limit: at most so many of them, drawn at random, the same in each call.
-        out: folder for robustness.csv, .json and .png and, if any class flips, worst.png (of several runs worst-1.png,
-            worst-2.png, ...); None writes nothing.
+        out: folder for robustness.csv, .json and .png and, if any class flips, worst.png: the surest flip under each
+            condition (of several runs worst-1.png, worst-2.png, ...); None writes nothing.
 
     Returns:
         "conditions" {name: what is done}, "runs" [{run, catalog, part, counts, reasons, ids_in_training, resized}] and
@@ -79,12 +78,15 @@ def robustness(
         run was trained on; resized: whether any picture had another size than the network's input.
 
     Raises:
-        InputError: when a run or its catalogue cannot be used, no product is left, or no head gives one class.
+        InputError: when a run or its catalogue cannot be used, a run is named twice, no product is left, or no head
+            gives one class.
     """
     if limit is not None and limit < 1:
         raise InputError(f"--limit is 1 or more, not {limit}")
-    folders = [runs] if isinstance(runs, str | Path) else runs
-    judged = [_judge(Path(run), data, part, limit) for run in folders]
+    folders = [Path(run) for run in ([runs] if isinstance(runs, str | Path) else runs)]
+    if len(set(folders)) < len(folders):
+        raise InputError(f"a run is named twice: {', '.join(map(str, folders))}")
+    judged = [_judge(run, data, part, limit) for run in folders]
     report = {
         "conditions": {condition.name: condition.about for condition in CONDITIONS},
         "runs": [one.about for one in judged],
@@ -189,7 +191,7 @@ def _scores(then: Predictions, usual: Predictions) -> dict[str, float]:
 
 
 def _flips(said: list[list[Predictions]], products: Catalog) -> list[_Flip]:
-    """Return the surest flip of each product, the surest first, at most _WORST."""
+    """Return the surest flip under each condition that has any."""
     paths = dict(zip(products.ids.tolist(), products.paths.tolist(), strict=True))
     found = [
         flip
@@ -197,10 +199,8 @@ def _flips(said: list[list[Predictions]], products: Catalog) -> list[_Flip]:
         for then, usual in zip(heads, said[0], strict=True)
         for flip in _flips_of(number, then, usual, paths)
     ]
-    surest: dict[int, _Flip] = {}
-    for flip in sorted(found, key=lambda flip: -flip.then[1]):
-        surest.setdefault(flip.id, flip)
-    return list(surest.values())[:_WORST]
+    surest = {flip.condition: flip for flip in sorted(found, key=lambda flip: flip.then[1])}
+    return [surest[number] for number in sorted(surest)]
 
 
 def _flips_of(number: int, then: Predictions, usual: Predictions, paths: dict[int, str]) -> Iterator[_Flip]:
@@ -228,4 +228,4 @@ def _draw_worst(path: Path, judged: _Judged) -> None:
         pictures += [shown[0], shown[flip.condition]]
         captions.append(f"{flip.id}  {flip.usual[1]:.0%}\nsaid {flip.usual[0]}\nis {flip.truth}")
         captions.append(f"{CONDITIONS[flip.condition].name}  {flip.then[1]:.0%}\nsaid {flip.then[0]}")
-    plots.contact_sheet(path, pictures, captions, title="Classes that flip: as usual, and under a condition")
+    plots.contact_sheet(path, pictures, captions, title="The surest other class under each condition")
