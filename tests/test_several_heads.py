@@ -11,6 +11,7 @@ import pytest
 
 from fashion_keras import InputError, TrainConfig, evaluate, load_classifier, read_catalog, train
 from fashion_keras.catalog.targets import encode_groups
+from fashion_keras.evaluation.robustness import robustness
 from fashion_keras.models.predictions import AttributePredictions
 from fashion_keras.training.prepare import prepare
 from fashion_keras.training.probe import probe
@@ -139,6 +140,15 @@ def test_evaluating_the_reloaded_run_gives_the_same_numbers(several, sample, tmp
         assert again["groups"][name]["counts"] == group["counts"]
         assert again["groups"][name]["test"]["accuracy"] == pytest.approx(group["test"]["accuracy"], abs=0.02)
     assert (tmp_path / "judged" / "gender" / "confusion.png").is_file()
+
+
+def test_robustness_judges_each_head_that_gives_one_class(several):
+    report = robustness(several.folder)
+    usual = {row["head"]: row for row in report["rows"] if row["condition"] == "reference"}
+    assert tuple(usual) == HEADS[:3]
+    for name, row in usual.items():
+        assert row["accuracy"] == pytest.approx(several.report["groups"][name]["test"]["accuracy"], abs=0.02)
+        assert row["products"] == several.report["groups"][name]["counts"]["test"]
 
 
 def test_the_loaded_classifier_answers_by_head(several, config):

@@ -55,6 +55,13 @@ def in_a_new_process(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
 
 
+def test_without_a_spec_a_picture_keeps_its_size_and_is_upright():
+    exif = Image.Exif()
+    exif[274] = 6  # to be turned by a quarter
+    found = decode(encoded(photo(), "PNG", exif=exif), None)
+    np.testing.assert_array_equal(found, np.rot90(photo(), -1))
+
+
 def test_importing_does_not_load_tensorflow():
     done = in_a_new_process("import sys, fashion_keras.images.decode; sys.exit('tensorflow' in sys.modules)")
     assert done.returncode == 0, done.stderr
