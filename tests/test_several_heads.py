@@ -146,6 +146,7 @@ def test_robustness_judges_each_head_that_gives_one_class(several):
     report = robustness(several.folder)
     usual = {row["head"]: row for row in report["rows"] if row["condition"] == "reference"}
     assert tuple(usual) == HEADS[:3]
+    assert report["runs"][0]["heads_left_out"] == ["pattern"]
     for name, row in usual.items():
         assert row["accuracy"] == pytest.approx(several.report["groups"][name]["test"]["accuracy"], abs=0.02)
         assert row["products"] == several.report["groups"][name]["counts"]["test"]

@@ -45,6 +45,8 @@ def _robustness(options: argparse.Namespace) -> None:
 
 def _print_run(run: dict[str, Any]) -> None:
     print(f"{run['run']}: {run['counts']['test']} products ({run['part']}) of {run['catalog']}")
+    if run["heads_left_out"]:
+        print(f"  not judged, multi-valued or without truth: {', '.join(run['heads_left_out'])}")
     if run["ids_in_training"]:
         print(f"  {run['ids_in_training']} of them have ids that the run was trained on; --part test leaves them out")
     if not run["resized"]:

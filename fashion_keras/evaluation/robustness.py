@@ -70,12 +70,12 @@ def robustness(
             condition (of several runs worst-1.png, worst-2.png, ...); None writes nothing.
 
     Returns:
-        "conditions" {name: what is done}, "runs" [{run, catalog, part, counts, reasons, ids_in_training, resized}] and
-        "rows", one per run, head and condition, with COLUMNS: accuracy and its 95 % interval low..high; and against
-        the reference, the run's own way to decode: accuracy_change, the share of equal answers (agreement), the mean
-        change of confidence, the mean absolute change of a pixel in 0..255. counts {test, rejected, beyond_limit,
-        other_parts} add up to all rows and files of the catalogue; ids_in_training counts products whose ids the
-        run was trained on; resized: whether any picture had another size than the network's input.
+        "conditions" {name: what is done}; "runs" [{run, catalog, part, counts, reasons, heads_left_out,
+        ids_in_training, resized}]; "rows", one per run, head and condition, with COLUMNS: accuracy and its 95 %
+        interval low..high; and against the reference, the run's own way to decode: accuracy_change, the share of equal
+        answers (agreement), the mean change of confidence, the mean absolute change of a pixel in 0..255.
+        counts {test, rejected, beyond_limit, other_parts} add up to all rows and files of the catalogue;
+        ids_in_training counts products whose ids the run was trained on; resized: whether resizers changed any picture.
 
     Raises:
         InputError: when a run or its catalogue cannot be used, a run is named twice, no product is left, or no head
@@ -128,6 +128,7 @@ def _judge(run: Path, data: str | None, part: str, limit: int | None) -> _Judged
             "other_parts": len(catalog) - len(chosen),
         },
         "reasons": dict(Counter(row.reason for row in products.rejected).most_common()),
+        "heads_left_out": [one.name for one in classifier.spec.groups if one not in [head.group for head in said[0]]],
         "ids_in_training": int(np.isin(products.ids, trained).sum()),
         "resized": any(change > 0 for condition, change in zip(CONDITIONS, moved, strict=True) if condition.resizes),
     }
