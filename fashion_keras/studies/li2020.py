@@ -11,6 +11,7 @@ from fashion_keras.catalog.products import read_catalog
 from fashion_keras.catalog.sources import locate
 from fashion_keras.encoding.runtime import load_classifier
 from fashion_keras.evaluation.metrics import summary
+from fashion_keras.evaluation.products import choose, usable
 from fashion_keras.images.pipeline import for_inference
 from fashion_keras.models.predictions import codes, probabilities
 from fashion_keras.studies.study import Part, Report, Row, Score, Step, Study
@@ -29,11 +30,10 @@ def without_scaling(places: Mapping[str, str]) -> dict[str, Any]:
     run = Path(places["inception"])
     classifier, origin = load_classifier(run), read_json(run / "origin.json")
     catalog = read_catalog(locate(places["data"])[0])
-    catalog = catalog.take(np.flatnonzero(np.isin(catalog.ids, origin["parts"]["test"])))
-    spec = classifier.spec
-    truth = codes(spec.match(catalog.columns)[0])
+    products, values = usable(catalog, choose(catalog, origin, "test")[0], classifier)
+    spec, truth = classifier.spec, codes(values)
     # The network scales by itself and cannot forget it: it is shown what it scales to the raw pixels.
-    raw = (unscaled(pixels) for pixels in for_inference(catalog.paths, spec.image))
+    raw = (unscaled(pixels) for pixels in for_inference(products.paths, spec.image))
     logits = np.concatenate([classifier.forward(pixels) for pixels in raw])
     return {"test": summary(truth, probabilities(spec.groups, logits)), "counts": {"test": len(truth)}}
 

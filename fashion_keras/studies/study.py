@@ -52,6 +52,13 @@ class Part:
     share: tuple[int, int] | None = None
 
 
+class _Names(dict[str, str]):
+    """What a person reads where a command has a folder: the step's name."""
+
+    def __missing__(self, name: str) -> str:
+        return name
+
+
 @dataclass(frozen=True)
 class Step:
     """A command whose report a study needs.
@@ -76,7 +83,7 @@ class Step:
 
     def written(self, quick: bool) -> str:
         """Return the command as it is to be typed, with names for placeholders."""
-        return f"fashion-keras {self.words(quick)}".translate({ord("{"): None, ord("}"): None}).replace(" data", " DIR")
+        return f"fashion-keras {self.words(quick)}".format_map(_Names(data="DIR"))
 
 
 @dataclass(frozen=True)
