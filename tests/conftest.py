@@ -65,6 +65,6 @@ def command():
 
     def call(*arguments, **options):
         program = [sys.executable, "-m", "fashion_keras", *map(str, arguments)]
-        return subprocess.run(program, capture_output=True, text=True, timeout=300, **options)
+        return subprocess.run(program, capture_output=True, text=True, **{"timeout": 300, **options})
 
     return call
