@@ -24,7 +24,7 @@ class Backbone:
 
     Attributes:
         name: as written after `--backbone`.
-        builder: "module:function"; keras.applications or ours.
+        builder: "module:function"; of keras.applications, or of a file beside this one.
         image: the default input; small, as the catalogue's pictures are.
         minimum: smallest legal height and width; of a fixed network, its longer side.
         scaling: what its weights expect of pixels in 0..255: caffe (BGR less the ImageNet mean), tf (-1..1), unit
@@ -90,7 +90,7 @@ class Backbone:
     def build(self, pixels: "keras.KerasTensor", weights: str | None = None) -> "keras.Model":
         """Build the network on already scaled `pixels` [b, h, w, 3]; `weights` "imagenet" may download them."""
         module, function = self.builder.split(":")
-        build = getattr(import_module(module), function)
+        build = getattr(import_module(module, __package__), function)
         if not self.pretrained:
             return build(pixels)
         return build(include_top=False, weights=weights, input_tensor=pixels)
@@ -111,16 +111,18 @@ _POOLED = (*_stages("pool1", "pool2", "pool3"), ("code", ""))
 _CODED = (*_stages(*(f"stage{number}_out" for number in range(1, 5))), ("code", ""))
 
 
-def _resnet(conv4_blocks: int) -> tuple[tuple[str, str], ...]:
-    return (
-        ("conv1", "pool1_pool"),
-        ("conv2", "conv2_block3_out"),
-        ("conv3", "conv3_block4_out"),
-        ("conv4", f"conv4_block{conv4_blocks}_out"),
-        ("conv5", "conv5_block3_out"),
-    )
+def _resnet(*blocks: int) -> tuple[tuple[str, str], ...]:
+    last = ((f"conv{stage}", f"conv{stage}_block{count}_out") for stage, count in enumerate(blocks, 2))
+    return (("conv1", "pool1_pool"), *last)
 
 
+def _modules(names: str) -> tuple[tuple[str, str], ...]:
+    return _stages("conv1_pool", "conv2_pool", *(f"inception{name}" for name in names.split()))
+
+
+_ALEXNET = _stages("conv1_pool", "conv2_pool", "conv3", "conv4", "conv5_pool")
+_GOOGLENET = _modules("3a 3b 4a 4b 4c 4d 4e 5a 5b")
+_INCEPTION_BN = _modules("3a 3b 3c 4a 4b 4c 4d 4e 5a 5b")
 _MOBILENET = (
     ("stage1", "expanded_conv_add"),
     ("stage2", "expanded_conv_2_add"),
@@ -149,8 +151,10 @@ BACKBONES = (
     Backbone(
         "inception_v3", "keras.applications:InceptionV3", ImageSpec(75, 75), 75, "tf", _INCEPTION, 2048, 21_802_784
     ),
-    Backbone("resnet50", "keras.applications:ResNet50", _CATALOGUE, 32, "caffe", _resnet(6), 2048, 23_587_712),
-    Backbone("resnet101", "keras.applications:ResNet101", _CATALOGUE, 32, "caffe", _resnet(23), 2048, 42_658_176),
+    Backbone("resnet50", "keras.applications:ResNet50", _CATALOGUE, 32, "caffe", _resnet(3, 4, 6, 3), 2048, 23_587_712),
+    Backbone(
+        "resnet101", "keras.applications:ResNet101", _CATALOGUE, 32, "caffe", _resnet(3, 4, 23, 3), 2048, 42_658_176
+    ),
     Backbone(
         "mobilenet_v3_large",
         "keras.applications:MobileNetV3Large",
@@ -172,14 +176,18 @@ BACKBONES = (
         5_919_312,
     ),
     Backbone("convnext_tiny", "keras.applications:ConvNeXtTiny", _CATALOGUE, 32, "builtin", _CONVNEXT, 768, 27_820_128),
-    Backbone("custom_cnn", "fashion_keras.models.compact:custom_cnn", _CATALOGUE, 32, "tf", _COMPACT, 512, 4_905_440),
-    Backbone(
-        "fashion_small", "fashion_keras.models.compact:fashion_small", _CATALOGUE, 32, "tf", _COMPACT, 384, 3_544_032
-    ),
-    Backbone("vgg_like", "fashion_keras.models.compact:vgg_like", _CATALOGUE, 32, "tf", _VGG, 512, 10_031_712),
+    Backbone("custom_cnn", ".compact:custom_cnn", _CATALOGUE, 32, "tf", _COMPACT, 512, 4_905_440),
+    Backbone("fashion_small", ".compact:fashion_small", _CATALOGUE, 32, "tf", _COMPACT, 384, 3_544_032),
+    Backbone("vgg_like", ".compact:vgg_like", _CATALOGUE, 32, "tf", _VGG, 512, 10_031_712),
+    Backbone("schindler_cnn", ".compact:schindler_cnn", _CATALOGUE, 32, "tf", _VGG, 1280, 9_804_080),
+    Backbone("person_detector", ".compact:person_detector", _CATALOGUE, 8, "tf", _VGG[:3], 64, 56_800),
+    Backbone("alexnet", ".historic:alexnet", _CATALOGUE, 57, "tf", _ALEXNET, 256, 2_469_696),
+    Backbone("resnet18", ".historic:resnet18", _CATALOGUE, 32, "tf", _resnet(2, 2, 2, 2), 512, 11_186_112),
+    Backbone("googlenet", ".inception:googlenet", _CATALOGUE, 32, "tf", _GOOGLENET, 1024, 5_973_552),
+    Backbone("inception_bn", ".inception:inception_bn", _CATALOGUE, 32, "tf", _INCEPTION_BN, 1024, 10_189_888),
     Backbone(
         "li2020_autoencoder",
-        "fashion_keras.models.autoencoder:li2020_autoencoder",
+        ".autoencoder:li2020_autoencoder",
         ImageSpec(60, 60, fit="stretch"),
         60,
         "unit",
@@ -188,17 +196,7 @@ BACKBONES = (
         2_192,
         fixed=True,
     ),
-    Backbone(
-        "autoencoder",
-        "fashion_keras.models.autoencoder:autoencoder",
-        _CATALOGUE,
-        80,
-        "unit",
-        _CODED,
-        512,
-        3_013_344,
-        fixed=True,
-    ),
+    Backbone("autoencoder", ".autoencoder:autoencoder", _CATALOGUE, 80, "unit", _CODED, 512, 3_013_344, fixed=True),
 )
 
 

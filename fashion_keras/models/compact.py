@@ -3,8 +3,7 @@
 import keras
 from keras import KerasTensor, layers
 
-# The running means follow training within an epoch of a small catalogue; Keras' 0.99 lags for many.
-_MOMENTUM = 0.9
+from fashion_keras.models.convolutions import convolve
 
 
 def custom_cnn(input_tensor: KerasTensor) -> keras.Model:
@@ -42,33 +41,55 @@ def vgg_like(input_tensor: KerasTensor) -> keras.Model:
     Returns:
         a model to [b, h / 32, w / 32, 512].
     """
+    return _stacked_network(input_tensor, ((32, 2), (64, 2), (128, 2), (256, 3), (512, 4)), "vgg_like")
+
+
+def schindler_cnn(input_tensor: KerasTensor) -> keras.Model:
+    """schindler2018's custom CNN, of which the paper says only that it is compact and has about 10 M parameters.
+
+    Read here as `vgg_like` with one convolution a stage, and wider: like the paper's person detector.
+
+    Args:
+        input_tensor [b, h, w, 3]: scaled pixels; h and w at least 32.
+
+    Returns:
+        a model to [b, h / 32, w / 32, 1280].
+    """
+    return _stacked_network(input_tensor, ((80, 1), (160, 1), (320, 1), (640, 1), (1280, 1)), "schindler_cnn")
+
+
+def person_detector(input_tensor: KerasTensor) -> keras.Model:
+    """schindler2018's detector of persons, up to its dense layer, which is the head `person_detector`.
+
+    Args:
+        input_tensor [b, h, w, 3]: scaled pixels; h and w at least 8.
+
+    Returns:
+        a model to [b, h / 8, w / 8, 64].
+    """
+    return _stacked_network(input_tensor, ((32, 1), (64, 1), (64, 1)), "person_detector")
+
+
+def _stacked_network(input_tensor: KerasTensor, stages: tuple[tuple[int, int], ...], name: str) -> keras.Model:
     x = input_tensor
-    for stage, (filters, count) in enumerate(((32, 2), (64, 2), (128, 2), (256, 3), (512, 4)), 1):
+    for stage, (filters, count) in enumerate(stages, 1):
         for number in range(1, count + 1):
-            x = _convolve(x, filters, f"block{stage}_conv{number}")
+            x = convolve(x, filters, f"block{stage}_conv{number}")
         x = layers.MaxPooling2D(2, padding="same", name=f"block{stage}_pool")(x)
-    return keras.Model(keras.utils.get_source_inputs(input_tensor), x, name="vgg_like")
+    return keras.Model(keras.utils.get_source_inputs(input_tensor), x, name=name)
 
 
 def _residual_network(input_tensor: KerasTensor, widths: tuple[int, ...], name: str) -> keras.Model:
-    x = _convolve(input_tensor, widths[0], "stem", stride=2)
+    x = convolve(input_tensor, widths[0], "stem", stride=2)
     for stage, filters in enumerate(widths, 1):
         x = _residual(x, filters, f"stage{stage}", stride=1 if stage == 1 else 2)
     return keras.Model(keras.utils.get_source_inputs(input_tensor), x, name=name)
 
 
 def _residual(x: KerasTensor, filters: int, name: str, stride: int) -> KerasTensor:
-    y = _convolve(x, filters, f"{name}_conv1", stride)
-    y = _convolve(y, filters, f"{name}_conv2", activate=False)
+    y = convolve(x, filters, f"{name}_conv1", stride)
+    y = convolve(y, filters, f"{name}_conv2", activate=False)
     if stride > 1:
         x = layers.AveragePooling2D(stride, padding="same", name=f"{name}_shortcut_pool")(x)
-        x = _convolve(x, filters, f"{name}_shortcut", kernel=1, activate=False)
+        x = convolve(x, filters, f"{name}_shortcut", kernel=1, activate=False)
     return layers.ReLU(name=f"{name}_out")(layers.Add(name=f"{name}_add")([x, y]))
-
-
-def _convolve(
-    x: KerasTensor, filters: int, name: str, stride: int = 1, kernel: int = 3, activate: bool = True
-) -> KerasTensor:
-    x = layers.Conv2D(filters, kernel, stride, "same", use_bias=False, kernel_initializer="he_normal", name=name)(x)
-    x = layers.BatchNormalization(momentum=_MOMENTUM, name=f"{name}_bn")(x)
-    return layers.ReLU(name=f"{name}_relu")(x) if activate else x

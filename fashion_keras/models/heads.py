@@ -4,21 +4,22 @@ from dataclasses import dataclass
 
 from fashion_keras.support.errors import unknown
 
-POOLINGS = ("avg", "max", "gem")
+POOLINGS = ("avg", "max", "gem", "flatten")
 
 
 @dataclass(frozen=True)
 class Head:
-    """Global pooling, then optional normalisation, dropout, hidden dense layers, dropout, and a layer of logits.
+    """Pooling, then optional normalisation, dropout, hidden dense layers, dropout, and a layer of logits.
 
     Attributes:
         name: as written after `--head`.
-        pooling: over height and width: avg, max, or gem, the generalised mean between the two (Radenović et al. 2018).
+        pooling: over height and width: avg, max, or gem, the generalised mean between the two (Radenović et al. 2018);
+            or flatten, which keeps every place, so that dense layers grow with the image.
         normalise: batch normalisation of the pooled features: any backbone's come at one scale. It learns while the
             backbone is frozen and keeps what it learnt when that is thawed.
         dropout_before: share of pooled features dropped in training.
         dense: widths of the hidden ReLU layers.
-        dropout: share of the last hidden layer dropped in training.
+        dropout: share dropped in training of each hidden layer, or of the pooled features where there is none.
     """
 
     name: str
@@ -34,6 +35,8 @@ HEADS = (
     Head("li2020", pooling="max", dense=(512,), dropout=0.5),
     Head("li2020_inception", dropout_before=0.4, dense=(512,)),
     Head("plain"),
+    Head("alexnet", pooling="flatten", dense=(4096, 4096), dropout=0.5),
+    Head("person_detector", pooling="flatten", dense=(256,), dropout=0.5),
 )
 
 

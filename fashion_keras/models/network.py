@@ -69,6 +69,7 @@ _POOLINGS = {
     "avg": layers.GlobalAveragePooling2D,
     "max": layers.GlobalMaxPooling2D,
     "gem": GeneralisedMeanPooling2D,
+    "flatten": layers.Flatten,
 }
 
 
@@ -209,6 +210,8 @@ def _add_hidden(features: keras.KerasTensor, head: Head) -> keras.KerasTensor:
     if head.dropout_before:
         x = layers.Dropout(head.dropout_before, name="head_dropout_before", dtype="float32")(x)
     for number, units in enumerate(head.dense, 1):
+        if head.dropout and number > 1:
+            x = layers.Dropout(head.dropout, name=f"head_dropout{number - 1}", dtype="float32")(x)
         x = layers.Dense(units, "relu", name=f"head_dense{number}", dtype="float32")(x)
     if head.dropout:
         x = layers.Dropout(head.dropout, name="head_dropout", dtype="float32")(x)

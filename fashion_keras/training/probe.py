@@ -12,7 +12,6 @@ from fashion_keras.catalog.tasks import Task
 from fashion_keras.encoding.compilation import compile_encoder
 from fashion_keras.encoding.vectors import encode
 from fashion_keras.evaluation.metrics import accuracy_interval
-from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.network import up_to
 from fashion_keras.models.weights import initialise
 from fashion_keras.support.errors import InputError
@@ -66,7 +65,7 @@ def _judge(config: TrainConfig, prepared: Prepared) -> dict[str, Any]:
         "backbone": config.backbone,
         "image": f"{config.image.height}x{config.image.width}",
         "weights": origin.source,
-        "width": get_backbone(config.backbone).width,
+        "width": train.values.shape[1],
         **{name: float((answers == codes[1]).mean()) for name, answers in said.items()},
         "linear_ci95": list(accuracy_interval(said["linear"] == codes[1])),
         "seconds": round(time.perf_counter() - began, 1),
