@@ -183,7 +183,7 @@ BACKBONES = (
     Backbone("person_detector", ".compact:person_detector", _CATALOGUE, 8, "tf", _VGG[:3], 64, 56_800),
     Backbone("alexnet", ".historic:alexnet", _CATALOGUE, 57, "tf", _ALEXNET, 256, 2_469_696),
     Backbone("resnet18", ".historic:resnet18", _CATALOGUE, 32, "tf", _resnet(2, 2, 2, 2), 512, 11_186_112),
-    Backbone("googlenet", ".inception:googlenet", _CATALOGUE, 32, "tf", _GOOGLENET, 1024, 5_973_552),
+    Backbone("googlenet", ".inception:googlenet", _CATALOGUE, 32, "tf", _GOOGLENET, 1024, 5_995_392),
     Backbone("inception_bn", ".inception:inception_bn", _CATALOGUE, 32, "tf", _INCEPTION_BN, 1024, 10_189_888),
     Backbone(
         "li2020_autoencoder",

@@ -15,14 +15,6 @@ def convolve(
     return layers.ReLU(name=f"{name}_relu")(x) if activate else x
 
 
-def convolve_plain(x: KerasTensor, filters: int, name: str, stride: int = 1, kernel: int = 3) -> KerasTensor:
-    """Convolve maps [b, h, w, c] as before batch normalisation: with a bias, and cut off what is below 0."""
-    convolution = layers.Conv2D(
-        filters, kernel, stride, "same", activation="relu", kernel_initializer="he_normal", name=name
-    )
-    return convolution(x)
-
-
 def halve(x: KerasTensor, name: str) -> KerasTensor:
     """Take the maximum of 3x3 at every other place of maps [b, h, w, c]."""
     return layers.MaxPooling2D(3, 2, "same", name=name)(x)

@@ -3,7 +3,7 @@
 import keras
 from keras import KerasTensor, layers
 
-from fashion_keras.models.convolutions import convolve, convolve_plain, halve
+from fashion_keras.models.convolutions import convolve, halve
 
 
 def alexnet(input_tensor: KerasTensor) -> keras.Model:
@@ -17,12 +17,12 @@ def alexnet(input_tensor: KerasTensor) -> keras.Model:
     Returns:
         a model to [b, 6, 6, 256] from 224x224, [b, 1, 1, 256] from the smallest.
     """
-    x = convolve_plain(input_tensor, 64, "conv1", stride=4, kernel=11)
+    x = _plain(input_tensor, 64, 11, "conv1", stride=4)
     x = layers.MaxPooling2D(3, 2, name="conv1_pool")(x)
-    x = convolve_plain(x, 192, "conv2", kernel=5)
+    x = _plain(x, 192, 5, "conv2")
     x = layers.MaxPooling2D(3, 2, name="conv2_pool")(x)
     for number, filters in ((3, 384), (4, 256), (5, 256)):
-        x = convolve_plain(x, filters, f"conv{number}")
+        x = _plain(x, filters, 3, f"conv{number}")
     x = layers.MaxPooling2D(3, 2, name="conv5_pool")(x)
     return keras.Model(keras.utils.get_source_inputs(input_tensor), x, name="alexnet")
 
@@ -42,6 +42,13 @@ def resnet18(input_tensor: KerasTensor) -> keras.Model:
         x = _block(x, filters, f"conv{stage}_block1", stride=1 if stage == 2 else 2)
         x = _block(x, filters, f"conv{stage}_block2", stride=1)
     return keras.Model(keras.utils.get_source_inputs(input_tensor), x, name="resnet18")
+
+
+def _plain(x: KerasTensor, filters: int, kernel: int, name: str, stride: int = 1) -> KerasTensor:
+    convolution = layers.Conv2D(
+        filters, kernel, stride, "same", activation="relu", kernel_initializer="he_normal", name=name
+    )
+    return convolution(x)
 
 
 def _block(x: KerasTensor, filters: int, name: str, stride: int) -> KerasTensor:

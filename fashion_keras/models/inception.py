@@ -3,7 +3,7 @@
 import keras
 from keras import KerasTensor, layers
 
-from fashion_keras.models.convolutions import convolve, convolve_plain, halve
+from fashion_keras.models.convolutions import convolve, halve
 
 # Szegedy 2014, table 1: filters of 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection.
 _GOOGLENET = (
@@ -35,11 +35,9 @@ _INCEPTION_BN = (
 
 
 def googlenet(input_tensor: KerasTensor) -> keras.Model:
-    """GoogLeNet, or Inception-v1 (Szegedy et al. 2014, arXiv:1409.4842), from before batch normalisation.
+    """GoogLeNet, or Inception-v1 (Szegedy et al. 2014, arXiv:1409.4842), batch-normalised as gutierrez2019's is.
 
-    Two things of its time are left out: the auxiliary classifiers, because with He's initialisation so deep a network
-    begins to learn without them, and local response normalisation, which does not help (Simonyan & Zisserman 2014,
-    arXiv:1409.1556, table 3).
+    That takes the place of what let it learn in its time: auxiliary classifiers and local response normalisation.
 
     Args:
         input_tensor [b, h, w, 3]: scaled pixels; h and w at least 32.
@@ -47,20 +45,20 @@ def googlenet(input_tensor: KerasTensor) -> keras.Model:
     Returns:
         a model to [b, h / 32, w / 32, 1024].
     """
-    x = convolve_plain(input_tensor, 64, "conv1", stride=2, kernel=7)
+    x = convolve(input_tensor, 64, "conv1", stride=2, kernel=7)
     x = halve(x, "conv1_pool")
-    x = convolve_plain(x, 64, "conv2_reduce", kernel=1)
-    x = convolve_plain(x, 192, "conv2")
+    x = convolve(x, 64, "conv2_reduce", kernel=1)
+    x = convolve(x, 192, "conv2")
     x = halve(x, "conv2_pool")
     for module in _GOOGLENET:
         if module[0] in ("inception4a", "inception5a"):
             x = halve(x, f"{module[0]}_halve")
-        x = _plain_module(x, *module)
+        x = _module(x, *module)
     return keras.Model(keras.utils.get_source_inputs(input_tensor), x, name="googlenet")
 
 
 def inception_bn(input_tensor: KerasTensor) -> keras.Model:
-    """Inception-BN (Ioffe & Szegedy 2015, arXiv:1502.03167): batch-normalised, two 3x3 in the place of each 5x5.
+    """Inception-BN (Ioffe & Szegedy 2015, arXiv:1502.03167): deeper, with two 3x3 in the place of each 5x5.
 
     Its first convolution is an ordinary one, where the authors factor it.
 
@@ -76,26 +74,26 @@ def inception_bn(input_tensor: KerasTensor) -> keras.Model:
     x = convolve(x, 192, "conv2")
     x = halve(x, "conv2_pool")
     for module in _INCEPTION_BN:
-        x = _normalised_module(x, *module)
+        x = _double_module(x, *module)
     return keras.Model(keras.utils.get_source_inputs(input_tensor), x, name="inception_bn")
 
 
-def _plain_module(
+def _module(
     x: KerasTensor, name: str, one: int, reduce3: int, three: int, reduce5: int, five: int, projection: int
 ) -> KerasTensor:
-    narrow3 = convolve_plain(x, reduce3, f"{name}_3x3_reduce", kernel=1)
-    narrow5 = convolve_plain(x, reduce5, f"{name}_5x5_reduce", kernel=1)
+    narrow3 = convolve(x, reduce3, f"{name}_3x3_reduce", kernel=1)
+    narrow5 = convolve(x, reduce5, f"{name}_5x5_reduce", kernel=1)
     pooled = layers.MaxPooling2D(3, 1, "same", name=f"{name}_pool")(x)
     paths = [
-        convolve_plain(x, one, f"{name}_1x1", kernel=1),
-        convolve_plain(narrow3, three, f"{name}_3x3"),
-        convolve_plain(narrow5, five, f"{name}_5x5", kernel=5),
-        convolve_plain(pooled, projection, f"{name}_projection", kernel=1),
+        convolve(x, one, f"{name}_1x1", kernel=1),
+        convolve(narrow3, three, f"{name}_3x3"),
+        convolve(narrow5, five, f"{name}_5x5", kernel=5),
+        convolve(pooled, projection, f"{name}_projection", kernel=1),
     ]
     return layers.Concatenate(name=name)(paths)
 
 
-def _normalised_module(
+def _double_module(
     x: KerasTensor, name: str, one: int, reduce3: int, three: int, reduce_double: int, double: int, projection: int
 ) -> KerasTensor:
     stride = 1 if one else 2
