@@ -25,6 +25,7 @@ from fashion_keras.models.precision import policy
 from fashion_keras.support.files import new_folder, write_json, write_table
 from fashion_keras.support.progress import LogFile
 from fashion_keras.training.autoencoder_config import AutoencoderConfig, Recipe
+from fashion_keras.training.decay import spare
 from fashion_keras.training.epoch_log import EpochLog
 
 log = logging.getLogger("fashion_keras")
@@ -135,7 +136,8 @@ def _fit(
     if recipe.cosine:
         rate = keras.optimizers.schedules.CosineDecay(rate, recipe.epochs * seen.steps)
     # XLA is ten times slower than oneDNN on a CPU.
-    network.compile(keras.optimizers.Adam(rate), recipe.loss, jit_compile=False)
+    optimizer = spare(keras.optimizers.Adam(rate, weight_decay=recipe.weight_decay))
+    network.compile(optimizer, recipe.loss, jit_compile=False)
     history = EpochLog(recipe.epochs, seen.steps, folder / "history.csv")
     network.fit(
         # One epoch more than is used: Keras warns of a data set that ends.

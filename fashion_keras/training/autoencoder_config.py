@@ -18,6 +18,7 @@ class Recipe:
         batch_size: images a step.
         epochs: times that every image is seen.
         flip: whether half of the pictures are shown, and to be drawn, left to right.
+        weight_decay: decoupled.
     """
 
     network: str
@@ -27,6 +28,7 @@ class Recipe:
     batch_size: int
     epochs: int
     flip: bool
+    weight_decay: float = 0.0
 
 
 RECIPES = (
@@ -34,7 +36,7 @@ RECIPES = (
     Recipe("autoencoder", "binary_crossentropy", 1e-3, cosine=True, batch_size=32, epochs=10, flip=True),
 )
 _NETWORKS = tuple(recipe.network for recipe in RECIPES)
-_SETTINGS = ("epochs", "batch_size", "learning_rate")
+_SETTINGS = ("epochs", "batch_size", "learning_rate", "weight_decay")
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class AutoencoderConfig:
     epochs: int | None = option(None, "default: by the network", metavar="N")
     batch_size: int | None = option(None, "images a step; default: by the network", metavar="N")
     learning_rate: float | None = option(None, "default: by the network", metavar="X")
+    weight_decay: float | None = option(None, "decoupled; default: none", metavar="X")
     hold_out: float = option(0.265, "share of the products, by title, that it is judged on and never sees", metavar="X")
     limit: int | None = option(None, "use about so many products", metavar="N")
     cache: bool = option(False, "keep the decoded pixels in memory")
@@ -61,6 +64,8 @@ class AutoencoderConfig:
         check_counts(self, ("epochs", "batch_size", "limit"))
         if self.learning_rate is not None and not 0 < self.learning_rate < float("inf"):
             raise InputError(f"--learning-rate is above 0, not {self.learning_rate}")
+        if not 0 <= (self.weight_decay or 0) < float("inf"):
+            raise InputError(f"--weight-decay is from 0, not {self.weight_decay}")
         if not 0 < self.hold_out < 1:
             raise InputError(f"--hold-out is between 0 and 1, not {self.hold_out}")
         if not 0 <= self.seed < 2**32:

@@ -204,6 +204,11 @@ RECIPES = (
         {"backbone": "inception_v3", "strategy": "full", "augment": "schindler2018", "min_images": 100},
     ),
     Recipe(
+        "schindler2018_person",
+        "its detector of persons, for a task of your own such as column:person",
+        {"backbone": "person_detector", "head": "person_detector", "strategy": "scratch"},
+    ),
+    Recipe(
         "gutierrez2019",
         "ResNet50 from scratch on padded 224x224, SGD 0.01, 100 epochs",
         {

@@ -14,6 +14,7 @@ from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import Bar
 from fashion_keras.training.checkpoints import Checkpoints, Progress, save_weights
 from fashion_keras.training.config import TrainConfig
+from fashion_keras.training.decay import spare
 from fashion_keras.training.feeds import Feed
 from fashion_keras.training.group_loss import Objective
 from fashion_keras.training.strategies import Phase, Strategy, thaw
@@ -128,10 +129,7 @@ class Fit:
         if decay is None:
             decay = _ADAMW_DECAY if name == "adamw" else None
         several = self.config.accumulate if self.config.accumulate > 1 else None
-        optimizer = _OPTIMIZERS[name](rate, weight_decay=decay, gradient_accumulation_steps=several)
-        if decay:
-            optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-        return optimizer
+        return spare(_OPTIMIZERS[name](rate, weight_decay=decay, gradient_accumulation_steps=several))
 
     @property
     def _schedule(self) -> str:

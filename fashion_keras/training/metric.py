@@ -30,6 +30,7 @@ from fashion_keras.models.weights import Origin, initialise
 from fashion_keras.support.files import new_folder, write_json, write_table
 from fashion_keras.support.progress import LogFile
 from fashion_keras.training.alike import TITLE, alike_batches, label_codes, one_hot_groups
+from fashion_keras.training.decay import spare
 from fashion_keras.training.encoder_config import EncoderConfig
 from fashion_keras.training.epoch_log import EpochLog
 from fashion_keras.training.feeds import ImageFeed, Order, Sampling
@@ -232,6 +233,4 @@ def _optimizer(config: EncoderConfig, steps: int) -> keras.optimizers.Optimizer:
     rate = keras.optimizers.schedules.CosineDecay(
         rate / 20, config.epochs * steps - warm, warmup_target=rate, warmup_steps=warm
     )
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
+    return spare(keras.optimizers.AdamW(rate, weight_decay=config.weight_decay))

@@ -1,6 +1,7 @@
 """Training an autoencoder: the loss falls, and the folder is an encoder's."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from fashion_keras import InputError, read_catalog
 from fashion_keras.cli import main
 from fashion_keras.encoding.loading import load_encoder
 from fashion_keras.models.backbones import get_backbone
+from fashion_keras.models.network import load_network
 from fashion_keras.models.storage import load_spec
 from fashion_keras.support.files import read_json
 from fashion_keras.training.autoencode import PictureFeed, train_autoencoder
@@ -34,6 +36,16 @@ def test_the_loss_falls(trained):
     said = trained.report["held_out"]["binary_crossentropy"]
     # The history's is in the machine's fastest precision, the report's in float32.
     assert said == pytest.approx(float(rows[2]["val_loss"]), abs=0.01)
+
+
+def test_weight_decay_shrinks_what_is_learnt(trained, tmp_path):
+    config = AutoencoderConfig(**read_json(trained.folder / "config.json"))
+    decayed = train_autoencoder(replace(config, epochs=1, weight_decay=2.0, out=str(tmp_path / "decayed")))
+    assert decayed.report["recipe"]["weight_decay"] == 2.0
+    plain, shrunk = (
+        np.linalg.norm(load_network(run.folder)[1].get_layer("conv2").get_weights()[0]) for run in (trained, decayed)
+    )
+    assert shrunk < 0.8 * plain
 
 
 def test_the_folder_is_whole(trained, sample):
@@ -84,6 +96,7 @@ def test_the_command_trains_the_better_one(sample, tmp_path, capsys):
         ({"network": "vgg19"}, "unknown --network 'vgg19'"),
         ({"epochs": 0}, "--epochs is a whole number from 1"),
         ({"learning_rate": 0.0}, "--learning-rate is above 0"),
+        ({"weight_decay": -1.0}, "--weight-decay is from 0"),
         ({"hold_out": 1.0}, "--hold-out is between 0 and 1"),
         ({"seed": -1}, "--seed is a whole number"),
     ],

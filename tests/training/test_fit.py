@@ -19,7 +19,7 @@ from fashion_keras.training.strategies import get_strategy
 SPEC = ClassifierSpec("custom_cnn", ImageSpec(32, 32), "tf", Head("plain"), "t", ("a", "b"), ("a", "b"))
 
 
-def fit(folder, batch_size, accumulate, optimizer="sgd", schedule="constant"):
+def fit(folder, batch_size, accumulate, optimizer="sgd", schedule="constant", weight_decay=None):
     """Train a plain head on 64 vectors and return its kernel and history."""
     random = np.random.default_rng(0)
     codes = np.arange(64) % 2
@@ -27,7 +27,7 @@ def fit(folder, batch_size, accumulate, optimizer="sgd", schedule="constant"):
     examples = Examples((), np.eye(codes.max() + 1, dtype=np.float32)[codes], np.ones(64, np.float32))
     config = TrainConfig(
         backbone="custom_cnn", strategy="frozen", epochs=3, batch_size=batch_size, accumulate=accumulate,
-        optimizer=optimizer, schedule=schedule,
+        optimizer=optimizer, schedule=schedule, weight_decay=weight_decay,
     )  # fmt: skip
     keras.utils.set_random_seed(0)
     network, objective = build_network(SPEC), Objective(SPEC.groups, np.ones(2, np.float32))
@@ -46,6 +46,14 @@ def test_two_accumulated_batches_are_one_of_twice_the_size(tmp_path):
 def test_the_cosine_schedule_takes_as_many_epochs_when_batches_are_accumulated(tmp_path):
     rates = [[row["learning_rate"] for row in fit(tmp_path / str(n), 32 // n, n, schedule="cosine")[1]] for n in (1, 2)]
     np.testing.assert_allclose(rates[0], rates[1], rtol=1e-5)
+
+
+def test_weight_decay_counts_with_an_optimizer_that_is_not_named_after_it(tmp_path):
+    plain, decayed = (
+        np.linalg.norm(fit(tmp_path / name, 32, 1, "rmsprop", weight_decay=decay)[0])
+        for name, decay in (("plain", None), ("decayed", 100.0))
+    )
+    assert decayed < 0.8 * plain
 
 
 def test_more_accumulated_batches_than_an_epoch_has(tmp_path):

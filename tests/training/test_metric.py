@@ -58,6 +58,15 @@ def test_thawed_from_an_encoder_it_goes_on_with_its_projection(config, tmp_path)
 
 
 @pytest.mark.slow
+def test_weight_decay_shrinks_the_projection(config, tmp_path):
+    runs = [train_encoder(replace(config, weight_decay=x, epochs=2, out=str(tmp_path / str(x)))) for x in (0.0, 0.9)]
+    plain, shrunk = (
+        np.linalg.norm(load_network(run.folder)[1].get_layer("projection").get_weights()[0]) for run in runs
+    )
+    assert shrunk < 0.99 * plain
+
+
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_encoder(config, tmp_path):
     runs = [train_encoder(replace(config, epochs=1, out=str(tmp_path / name))) for name in ("a", "b")]
     values = [load_network(run.folder)[1].get_layer("projection").get_weights()[0] for run in runs]
