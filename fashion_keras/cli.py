@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from fashion_keras import __doc__ as about
-from fashion_keras.commands import data, encoders, features, learn, robustness, runs, search, studies, tags
+from fashion_keras.commands import audit, data, encoders, features, learn, robustness, runs, search, studies, tags
 from fashion_keras.commands.shared import Parser
 from fashion_keras.support.errors import InputError
 
@@ -35,6 +35,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> Parser:
     parser = Parser(prog="fashion-keras", description=about)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=Parser)
-    for family in (learn, runs, robustness, search, encoders, data, features, tags, studies):
+    for family in (learn, runs, robustness, search, encoders, data, features, tags, studies, audit):
         family.add(commands)
     return parser

@@ -12,14 +12,12 @@ from numpy.typing import NDArray
 
 from fashion_keras.encoding.encoder import Encoder
 from fashion_keras.encoding.loading import load_encoder
-from fashion_keras.images.decode import ImageError, ImageSpec, decode
+from fashion_keras.images.decode import ImageError
+from fashion_keras.images.sketches import NEAR, same_picture, sketch
 from fashion_keras.search.build import DEFAULT_INDEX, open_index
 from fashion_keras.search.records import Index, Neighbours, Records, Where
 from fashion_keras.support.errors import InputError
 
-# From this cosine on, pictures are compared themselves, this small; they are the same if they differ by at most this
-# share of what is on them. On the real images that finds pictures saved again and hardly two of different products.
-_NEAR, _SKETCH, _SAME = 0.99, ImageSpec(20, 15), 0.05
 # How many neighbours say what a picture shows, and which share of their scores one value needs.
 _VOTERS, _MAJORITY = 10, 0.5
 # So many more are asked for than wanted: some show the query's own picture.
@@ -140,7 +138,7 @@ class Searcher:
         """Let the nearest products say what a picture shows."""
         near = self.index.nearest(vector, min(max(_VOTERS, k + _SPARE), len(self.index)))[0]
         said = _vote(self.index.lookup(near.ids[:_VOTERS]), near.scores[:_VOTERS])
-        return Query(vector, said, _sketch(image), near=near)
+        return Query(vector, said, sketch(image), near=near)
 
     def _matches(
         self, query: Query, k: int, where: Where | None, exclude_self: bool, collapse_duplicates: bool
@@ -163,8 +161,8 @@ class Searcher:
         pictures = _Pictures(records)
         kept: list[int] = []
         for row, number in enumerate(records.ids.tolist()):
-            itself = number == query.id or (scores[row] >= _NEAR and pictures.shows(row, query.sketch))
-            near = [other for other in kept if records.vectors[row] @ records.vectors[other] >= _NEAR]
+            itself = number == query.id or (scores[row] >= NEAR and pictures.shows(row, query.sketch))
+            near = [other for other in kept if records.vectors[row] @ records.vectors[other] >= NEAR]
             again = collapse and any(pictures.shows(row, pictures.of(other)) for other in near)
             if not (exclude_self and itself) and not again:
                 kept.append(row)
@@ -182,22 +180,15 @@ class _Pictures:
         """The sketch of a row, or None where its file cannot be read any more: such a one is like no other."""
         if row not in self._sketches:
             try:
-                self._sketches[row] = _sketch(str(self._paths[row]))
+                self._sketches[row] = sketch(str(self._paths[row]))
             except ImageError:
                 self._sketches[row] = None
         return self._sketches[row]
 
-    def shows(self, row: int, sketch: NDArray[np.float32] | None) -> bool:
+    def shows(self, row: int, theirs: NDArray[np.float32] | None) -> bool:
         """Whether a row's picture is the one of this sketch."""
-        ours = None if sketch is None else self.of(row)
-        if ours is None:
-            return False
-        ink = 255 - np.mean([ours, sketch])
-        return bool(np.abs(ours - sketch).mean() <= _SAME * max(ink, 1.0))
-
-
-def _sketch(image: Any) -> NDArray[np.float32]:  # noqa: ANN401 - whatever is a picture
-    return decode(image, _SKETCH).astype(np.float32)
+        ours = None if theirs is None else self.of(row)
+        return ours is not None and same_picture(ours, theirs)
 
 
 @lru_cache(maxsize=4)
