@@ -95,10 +95,13 @@ def out_of_fold(
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict  # noqa: PLC0415
     from sklearn.pipeline import make_pipeline  # noqa: PLC0415
     from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - scikit-learn brings it
 
     judge = make_pipeline(StandardScaler(), LogisticRegression(C=_INVERSE_PENALTY, max_iter=1000))
     division = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    return cross_val_predict(judge, vectors, codes, groups=groups, cv=division, method="predict_proba")
+    # The matrices are so small that threads would mostly wait for each other.
+    with threadpool_limits(1):
+        return cross_val_predict(judge, vectors, codes, groups=groups, cv=division, method="predict_proba")
 
 
 def _labelled(data: str | None, task: str, min_images: int) -> tuple[Catalog, Labels, dict[str, int]]:
