@@ -60,12 +60,14 @@ def audit(
     Raises:
         InputError: when catalogue, task, encoder or numbers cannot be used, or a class has fewer titles than folds.
     """
-    if folds < 2 or top < 1:
-        raise InputError(f"--folds is a whole number from 2 and --top from 1, not {folds} and {top}")
+    for name, value, least in (("--folds", folds, 2), ("--top", top, 1), ("--min-images", min_images, 1)):
+        if value < least:
+            raise InputError(f"{name} is a whole number from {least}, not {value}")
     catalog, labels, counts = _labelled(data, task, min_images)
     _check_titles(catalog, labels, folds)
-    vectors = np.asarray(encode(catalog, load_encoder(encoder)).values)
+    coder = load_encoder(encoder)
     folder = new_folder(out, "runs/audit")
+    vectors = np.asarray(encode(catalog, coder).values)
     found = _suspicions(catalog, labels.codes, vectors, out_of_fold(vectors, labels.codes, catalog.groups, folds, seed))
     rows = [_row(one, catalog, labels) for one in found[:top]]
     write_table(folder / "audit.csv", COLUMNS, rows)
