@@ -64,18 +64,21 @@ def precision_recall(path: Path, curves: Sequence[Curve], micro: tuple[np.ndarra
     figures.save(axes.figure, path)
 
 
-def class_accuracy(path: Path, classes: Sequence[str], recall: np.ndarray, support: np.ndarray) -> None:
+def class_accuracy(
+    path: Path, classes: Sequence[str], recall: np.ndarray, support: np.ndarray, interval: np.ndarray
+) -> None:
     """Draw `recall` [k] in 0..1 as one bar per class, best on top, with `support` [k] int (schindler2018, fig. 3).
 
-    A class whose recall is NaN or None has no bar and stands last.
+    A whisker spans its 95 % `interval` [2, k]. A class whose recall is NaN or None has no bar and stands last.
     """
     recall = np.asarray(recall, dtype=np.float64)
     order = np.argsort(-recall, kind="stable")  # NaN sorts last
     axes = figures.canvas(5, 0.24 * len(classes))
     texts = ["no rows" if np.isnan(recall[i]) else f"{recall[i]:.1%}   n = {support[i]:,}" for i in order]
-    _bars(axes, [classes[i] for i in order], np.nan_to_num(recall[order]), texts)
+    whiskers = np.nan_to_num(np.abs(interval - recall)[:, order])
+    _bars(axes, [classes[i] for i in order], np.nan_to_num(recall[order]), texts, whiskers)
     axes.set_xlim(0, 1)
-    figures.dress(axes, f"Accuracy within each class; n = {np.sum(support):,}")
+    figures.dress(axes, f"Accuracy within each class and its 95 % interval; n = {np.sum(support):,}")
     figures.save(axes.figure, path)
 
 
@@ -160,9 +163,19 @@ def _step(axes: Axes, precision: np.ndarray, recall: np.ndarray, color: str, wid
     return axes.plot(np.asarray(recall)[moved], np.asarray(precision)[moved], **style)[0]
 
 
-def _bars(axes: Axes, names: Sequence[str], values: Sequence[float], texts: Sequence[str]) -> None:
-    """Draw horizontal bars from the top down, each with its text at the end instead of an axis."""
-    bars = axes.barh(range(len(names)), values, height=0.72, color=ACCENT)
+def _bars(
+    axes: Axes,
+    names: Sequence[str],
+    values: Sequence[float],
+    texts: Sequence[str],
+    whiskers: np.ndarray | None = None,
+) -> None:
+    """Draw horizontal bars from the top down, each with its text at the end instead of an axis.
+
+    `whiskers` [2, n] reach so far below and above the values.
+    """
+    style = {"ecolor": INK, "error_kw": {"elinewidth": 1, "capsize": 2, "clip_on": False}}
+    bars = axes.barh(range(len(names)), values, height=0.72, color=ACCENT, xerr=whiskers, **style)
     axes.bar_label(bars, texts, padding=4, fontsize=8, color=MUTED)
     axes.set_yticks(range(len(names)), [figures.short_name(name) for name in names])
     axes.set(xlim=(0, None), ylim=(len(names) - 0.4, -0.6))

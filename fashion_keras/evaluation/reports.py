@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.products import Catalog
-from fashion_keras.evaluation import calibration, metrics, plots, plots_tags, retrieval
+from fashion_keras.evaluation import calibration, metrics, plots, plots_tags, retrieval, selection
 from fashion_keras.images.decode import ImageSpec, decode_batch
 from fashion_keras.models.predictions import Predictions
 from fashion_keras.support.files import replacing
@@ -71,9 +71,9 @@ def draw(folder: Path, predictions: Predictions, paths: Sequence[str], spec: Ima
     truth, probabilities, classes = predictions.truth, predictions.probabilities, predictions.classes
     counts = metrics.confusion_matrix(truth, probabilities.argmax(axis=1), len(classes))
     plots.confusion(folder / "confusion.png", counts, classes)
-    plots.class_accuracy(
-        folder / "class_accuracy.png", classes, metrics.precision_recall_f1(counts)[1], counts.sum(axis=1)
-    )
+    recall, support = metrics.precision_recall_f1(counts)[1], counts.sum(axis=1)
+    interval = selection.exact_interval(np.diag(counts), support)
+    plots.class_accuracy(folder / "class_accuracy.png", classes, recall, support, interval)
     draw_reliability(folder / "reliability.png", probabilities.max(axis=1), probabilities.argmax(axis=1) == truth)
     curves = [curve(name, truth == code, probabilities[:, code]) for code, name in enumerate(classes)]
     micro = curve("", np.eye(len(classes), dtype=bool)[truth].ravel(), probabilities.ravel())

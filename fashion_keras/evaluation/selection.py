@@ -49,6 +49,16 @@ def precision_bound(right: np.ndarray, released: np.ndarray, confidence: float =
     return np.where(right > 0, bound, 0.0)
 
 
+def exact_interval(right: np.ndarray, rows: np.ndarray, confidence: float = 0.95) -> np.ndarray:
+    """Return the two-sided bounds [2, ...] of a share: `right` [...] int of `rows` [...] int (Clopper & Pearson 1934).
+
+    >>> exact_interval(np.array([9]), np.array([10])).round(4).tolist()
+    [[0.555], [0.9975]]
+    """
+    one_sided = (1 + confidence) / 2
+    return np.stack([precision_bound(right, rows, one_sided), 1 - precision_bound(rows - right, rows, one_sided)])
+
+
 def fewest(promise: float, confidence: float = 0.95) -> int:
     """Return how many items must be released, all of them right, before their lower bound reaches `promise`.
 
