@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
@@ -18,6 +19,7 @@ INK, MUTED, FAINT, GRID, ACCENT = "#1f2933", "#7b8794", "#ccd2d9", "#eceff2", "#
 CURVES = ["#cc6677", "#332288", "#ddaa33", "#117733", "#88ccee", "#882255",
           "#44aa99", "#999933", "#aa4499", "#661100", "#6699cc", "#888888"]  # fmt: skip
 HEAT = LinearSegmentedColormap.from_list("heat", ["#ffffff", "#9ad4dd", ACCENT, "#052f38"]).with_extremes(bad=GRID)
+OVERLAY = colormaps["YlOrRd"]
 
 
 def canvas(width: float, height: float) -> Axes:
@@ -50,6 +52,13 @@ def legend(axes: Axes, handles: Sequence[Artist | Container], labels: Sequence[s
     """Write what the handles are to the right of the axes."""
     box = {"loc": "upper left", "bbox_to_anchor": (1.01, 1), "frameon": False, "fontsize": 8.5, "labelcolor": INK}
     axes.legend(handles, labels, title=heading, title_fontsize=8.5, alignment="left", **box)
+
+
+def heated(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """Return `pixels` [h, w, 3] uint8 in faint grey, and `heat` [h, w] in 0..1 over them from clear to dark red."""
+    grey = 102 + 0.6 * pixels.mean(axis=2, keepdims=True)
+    share = 0.85 * heat[:, :, None]
+    return ((1 - share) * grey + share * 255 * OVERLAY(heat)[:, :, :3]).astype(np.uint8)
 
 
 def heat_map(share: np.ndarray, names: Sequence[str], sizes: np.ndarray) -> Axes:
