@@ -1,4 +1,4 @@
-"""index, search, evaluate-search."""
+"""index, search, evaluate-search, map."""
 
 import argparse
 from dataclasses import asdict
@@ -25,10 +25,11 @@ _SCORES = (
 
 
 def add(commands: Commands) -> None:
-    """Add index, search and evaluate-search."""
+    """Add index, search, evaluate-search and map."""
     _add_index(commands.add_parser("index", help="make a catalogue's pictures searchable"))
     _add_search(commands.add_parser("search", help="find products that look like a picture"))
     _add_evaluate(commands.add_parser("evaluate-search", help="score encoders and indexes side by side"))
+    _add_map(commands.add_parser("map", help="draw a catalogue so that what an encoder finds alike lies close"))
 
 
 def _add_index(parser: argparse.ArgumentParser) -> None:
@@ -166,3 +167,32 @@ def _score(score: dict[str, Any]) -> str:
         return f"{'-':>22}"
     low, high = score["ci95"]
     return f"{score['value']:>8.3f} ({low:.3f}-{high:.3f})"
+
+
+def _add_map(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", metavar="DIR", help="a catalogue, or 'sample'")
+    parser.add_argument("--encoder", default="fashion_small", metavar="NAME|DIR", help="default: fashion_small")
+    parser.add_argument("--weights", default="auto", metavar="W", help="of a bare backbone (default: auto)")
+    parser.add_argument("--method", default="pca", metavar="pca|tsne", help="default: pca")
+    parser.add_argument("--label", default="article_type", metavar="COLUMN", help="colours (default: article_type)")
+    parser.add_argument("--part", default="all", metavar="held_out|all|RUN", help="which products (default: all)")
+    parser.add_argument("--limit", type=int, metavar="N", help="use about so many products")
+    parser.add_argument("--thumbnails", type=int, default=150, metavar="N", help="at most (default: 150)")
+    parser.add_argument("--out", default="map.png", metavar="PNG", help="a CSV file is beside it (default: map.png)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(command=_map)
+
+
+def _map(options: argparse.Namespace) -> None:
+    from fashion_keras.search.maps import draw_map
+    from fashion_keras.support.progress import log_to_console
+
+    log_to_console()
+    names = ("data", "encoder", "out", "method", "label", "part", "limit", "thumbnails", "weights")
+    said = draw_map(**{name: getattr(options, name) for name in names})
+    if options.json:
+        print_json(said)
+        return
+    for name, value in said.items():
+        if value is not None:
+            print(f"{name.replace('_', ' '):12}{value}")

@@ -54,18 +54,22 @@ def evaluate_search(
         InputError: for an unknown part, an index without one of the products, and as `load_encoder`.
     """
     source, _ = locate(None if data is None else str(data))
-    catalog = read_catalog(source)
-    catalog = catalog.set_aside(check_images(catalog.paths))
-    rejected = len(catalog.rejected)
-    catalog = catalog.take(_rows(catalog, part, seed))
+    catalog, rejected = read_part(source, part, seed)
     makers = {
         **{name: lambda name=name: open_index(name).lookup(catalog.ids).vectors for name in indexes},
-        **{name: lambda name=name: _encoded(catalog, name, weights) for name in encoders},
+        **{name: lambda name=name: encoded(catalog, name, weights) for name in encoders},
         "colour histogram": lambda: colour_histograms(catalog.paths.tolist()),
         "random": lambda: _random(len(catalog), seed),
     }
     rows = [_row(name, make, catalog, seed) for name, make in makers.items()]
     return {"data": str(source), "part": part, "products": len(catalog), "rejected": rejected, "rows": rows}
+
+
+def read_part(source: Path, part: str, seed: int) -> tuple[Catalog, int]:
+    """Return the products of a part that have a whole picture, and how many rows and files were set aside."""
+    catalog = read_catalog(source)
+    catalog = catalog.set_aside(check_images(catalog.paths))
+    return catalog.take(_rows(catalog, part, seed)), len(catalog.rejected)
 
 
 def _rows(catalog: Catalog, part: str, seed: int) -> NDArray[np.int64]:
@@ -103,7 +107,8 @@ def _row(name: str, make: Any, catalog: Catalog, seed: int) -> dict[str, Any]:  
     return {"name": name, "width": vectors.shape[1], "seconds": round(seconds, 2), "scores": scores}
 
 
-def _encoded(catalog: Catalog, name: str, weights: str) -> NDArray[np.float32]:
+def encoded(catalog: Catalog, name: str, weights: str) -> NDArray[np.float32]:
+    """Return the vectors [n, d] of a catalogue's pictures, kept or new, by an encoder as `load_encoder` takes it."""
     # Bare backbones have weights from elsewhere; what was trained brings its own.
     own = weights if weights == "auto" or not Path(name).exists() else "auto"
     return np.asarray(encode(catalog, load_encoder(name, own)).values)

@@ -31,7 +31,7 @@ def draw_precision_recall(path, k=4):
 
 
 def draw_class_accuracy(path, k=4):
-    plots.class_accuracy(path, names(k), np.linspace(0, 1, k), np.arange(k))
+    plots.class_accuracy(path, names(k), np.linspace(0, 1, k), np.arange(k), np.tile([[0.0], [1.0]], k))
 
 
 def draw_class_counts(path, k=4):
@@ -174,11 +174,21 @@ def test_precision_recall_thins_millions_of_points_and_keeps_the_curve(figures, 
 
 
 def test_class_accuracy_sorts_the_best_to_the_top(tmp_path):
-    plots.class_accuracy(tmp_path / "a.png", ["a", "b", "c"], np.array([0.25, 1.0, np.nan]), np.array([4, 8, 0]))
-    accent = (pixels(tmp_path / "a.png") == (0x0B, 0x72, 0x85)).all(axis=2).sum(axis=1)
-    lengths = [int(width) for i, width in enumerate(accent) if width and width != accent[i - 1]]
+    recall, interval = np.array([0.25, 1.0, np.nan]), np.array([[0.25, 1.0, 0.0], [0.25, 1.0, 1.0]])
+    plots.class_accuracy(tmp_path / "a.png", ["a", "b", "c"], recall, np.array([4, 8, 0]), interval)
+    accent = (pixels(tmp_path / "a.png") == (0x0B, 0x72, 0x85)).all(axis=2).sum(axis=1).tolist()
+    # But for the whisker's end, a bar is as long in all of its rows.
+    lengths = [width for i, width in enumerate(accent) if width and abs(width - accent[i - 1]) > 3]
     # The first bar is the class at 100 % (5 inches at 120 dpi), the next a quarter of it; NaN has none.
     assert lengths == [pytest.approx(600, abs=3), pytest.approx(150, abs=3)]
+
+
+def test_class_accuracy_draws_each_interval_over_its_bar(figures, tmp_path):
+    recall, interval = np.array([0.25, np.nan, 0.75]), np.array([[0.125, 0.0, 0.5], [0.5, 1.0, 0.875]])
+    plots.class_accuracy(tmp_path, ["a", "none", "b"], recall, np.array([4, 0, 8]), interval)
+    (whiskers,) = figures[0].axes[0].collections
+    spans = [[tuple(point) for point in line] for line in whiskers.get_segments()]
+    assert spans == [[(0.5, 0), (0.875, 0)], [(0.125, 1), (0.5, 1)], [(0, 2), (0, 2)]]
 
 
 def test_history_marks_phases_in_every_panel_and_accepts_gaps(figures, tmp_path):

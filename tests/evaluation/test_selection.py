@@ -22,6 +22,13 @@ def test_the_bound_is_that_of_scipy(right, released, confidence):
     assert selection.precision_bound(right, released, confidence) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(("right", "rows"), [(0, 5), (5, 5), (9, 10), (180, 200)])
+def test_the_exact_interval_is_that_of_scipy(right, rows):
+    expected = binomtest(right, rows).proportion_ci(0.95, method="exact")
+    assert selection.exact_interval(np.array(right), np.array(rows)) == pytest.approx([expected.low, expected.high])
+    assert selection.exact_interval(np.array([0]), np.array([0])).tolist() == [[0], [1]]
+
+
 def test_fewest_is_where_all_right_first_reaches_the_promise():
     for promise in (0.5, 0.9, 0.95, 0.99):
         n = selection.fewest(promise)

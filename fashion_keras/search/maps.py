@@ -1,0 +1,93 @@
+"""A catalogue as a map: what an encoder finds alike lies close."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fashion_keras.catalog.sources import locate
+from fashion_keras.catalog.splits import subsample
+from fashion_keras.evaluation.maps import METHODS, project
+from fashion_keras.evaluation.plots_map import vector_map
+from fashion_keras.images.decode import ImageSpec, decode
+from fashion_keras.search.compare import encoded, read_part
+from fashion_keras.support.errors import InputError, unknown
+from fashion_keras.support.files import write_table
+
+_TITLES = {"pca": "Principal components of {}, {:.0%} of their variance", "tsne": "t-SNE of {}"}
+_SHOWN = ImageSpec(height=80, width=60)
+
+
+def draw_map(
+    data: str | None = None,
+    encoder: str = "fashion_small",
+    out: str | Path = "map.png",
+    method: str = "pca",
+    label: str = "article_type",
+    part: str = "all",
+    limit: int | None = None,
+    thumbnails: int = 150,
+    weights: str = "auto",
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Draw a catalogue's pictures by what an encoder says of them; write the places as a CSV file beside the figure.
+
+    Args:
+        data: a catalogue; by default data/ if the Kaggle set is there.
+        encoder: as `load_encoder` takes it.
+        out: a PNG file; the CSV file, of columns id, x, y, label, has its name.
+        method: "pca" or "tsne"; see `project`.
+        label: the column that colours the points.
+        part: "all", "held_out" or a run's folder; see `evaluate_search`.
+        limit: use about so many products, at random.
+        thumbnails: how many products to show at their places, at most: none covers another.
+        weights: of a bare backbone.
+        seed: of part, limit, t-SNE and the choice of thumbnails.
+
+    Returns:
+        encoder, method, label, products, left_out (of the part, beyond the limit), rejected, kept (the share of the
+        variance, None for t-SNE), figure, table.
+
+    Raises:
+        InputError: for an unknown method, label or part, too few products, and as `load_encoder`.
+    """
+    figure = Path(out)
+    _check(method, figure, limit, thumbnails)
+    catalog, rejected = read_part(locate(data)[0], part, seed)
+    if label not in catalog.columns:
+        raise unknown("label", label, catalog.columns)
+    whole = len(catalog)
+    if limit:
+        # One class of all: the map shows what is there.
+        catalog = catalog.take(subsample(np.zeros(whole, np.int64), catalog.groups, limit, seed))
+    projection = project(encoded(catalog, encoder, weights), method, seed)
+    labels = catalog.columns[label].tolist()
+    name = Path(encoder).name
+    title = f"{_TITLES[method].format(name, projection.kept)}; n = {len(catalog):,}"
+    vector_map(
+        figure, projection.places, labels, lambda row: decode(str(catalog.paths[row]), _SHOWN), thumbnails, title
+    )
+    table = figure.with_suffix(".csv")
+    points = zip(catalog.ids.tolist(), *projection.places.T.tolist(), labels, strict=True)
+    columns = ("id", "x", "y", "label")
+    write_table(table, columns, (dict(zip(columns, point, strict=True)) for point in points))
+    return {
+        "encoder": encoder,
+        "method": method,
+        "label": label,
+        "products": len(catalog),
+        "left_out": whole - len(catalog),
+        "rejected": rejected,
+        "kept": projection.kept,
+        "figure": str(figure),
+        "table": str(table),
+    }
+
+
+def _check(method: str, figure: Path, limit: int | None, thumbnails: int) -> None:
+    if method not in METHODS:
+        raise unknown("method", method, METHODS)
+    if figure.suffix.lower() != ".png":
+        raise InputError(f"{figure}: the figure is a PNG file; give --out a name that ends in .png")
+    if (limit is not None and limit < 1) or thumbnails < 0:
+        raise InputError(f"--limit is from 1 and --thumbnails from 0, not {limit} and {thumbnails}")
