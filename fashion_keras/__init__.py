@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from fashion_keras.encoding.loading import load_encoder
     from fashion_keras.encoding.runtime import load_classifier
     from fashion_keras.evaluation.evaluate import evaluate
+    from fashion_keras.evaluation.explanations import Explanation, explain
     from fashion_keras.models.classifier import Classifier
     from fashion_keras.models.predictions import AttributePredictions, Predictions
     from fashion_keras.search.build import build_index, open_index, update_index
     from fashion_keras.search.compare import evaluate_search
+    from fashion_keras.search.maps import draw_map
     from fashion_keras.search.similar import Match, search_similar
     from fashion_keras.support.errors import InputError
     from fashion_keras.tagging.config import TaggerConfig
@@ -30,6 +32,7 @@ __all__ = [
     "Classifier",
     "Encoder",
     "EncoderConfig",
+    "Explanation",
     "InputError",
     "Match",
     "Predictions",
@@ -40,8 +43,10 @@ __all__ = [
     "Tags",
     "TrainConfig",
     "build_index",
+    "draw_map",
     "evaluate",
     "evaluate_search",
+    "explain",
     "load_classifier",
     "load_encoder",
     "load_tagger",
@@ -61,6 +66,8 @@ _HOMES = {
     "read_catalog": "catalog.products",
     "locate": "catalog.sources",
     "evaluate": "evaluation.evaluate",
+    "Explanation": "evaluation.explanations",
+    "explain": "evaluation.explanations",
     "Classifier": "models.classifier",
     "AttributePredictions": "models.predictions",
     "Predictions": "models.predictions",
@@ -71,6 +78,7 @@ _HOMES = {
     "open_index": "search.build",
     "update_index": "search.build",
     "evaluate_search": "search.compare",
+    "draw_map": "search.maps",
     "Match": "search.similar",
     "search_similar": "search.similar",
     "Tag": "tagging.tagger",

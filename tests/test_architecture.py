@@ -53,6 +53,8 @@ def test_no_two_files_of_a_folder_import_each_other(floor):
         ("train --help", 0),
         ("data describe --help", 0),
         ("audit --help", 0),
+        ("explain --help", 0),
+        ("map --help", 0),
         ("train --task nonsense", 2),
         ("train --backbone vgg99", 2),
         ("train --backbone inception_v3 --image-size 60x60", 2),

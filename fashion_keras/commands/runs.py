@@ -63,7 +63,7 @@ def _predict(options: argparse.Namespace) -> None:
     from fashion_keras.encoding.runtime import load_classifier
 
     classifier = load_classifier(options.run)
-    good, bad = _sorted(options.images)
+    good, bad = _usable(options.images)
     answers = classifier.predict(good).answers()
     rows = [{"image": str(path), **answer} for path, answer in zip(good, answers, strict=True)]
     if options.json:
@@ -98,7 +98,7 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
 def _explain(options: argparse.Namespace) -> None:
     from fashion_keras.evaluation.explanations import draw, explain
 
-    good, bad = _sorted(options.images)
+    good, bad = _usable(options.images)
     said = explain(options.run, good, options.label, options.head, options.stage)
     figure = options.out or (None if options.json else Path("explain.png"))
     if figure:
@@ -123,7 +123,7 @@ def _add_images(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", metavar="IMAGE", nargs="+", type=Path, help="JPEG, PNG or WebP files")
 
 
-def _sorted(images: list[Path]) -> tuple[list[Path], list[dict[str, str]]]:
+def _usable(images: list[Path]) -> tuple[list[Path], list[dict[str, str]]]:
     """Return the images that can be used, and the others with their reasons; InputError when there is none to use."""
     from fashion_keras.images.decode import check_images
 

@@ -155,7 +155,7 @@ def _see(
     label: str,
 ) -> list[tuple[Seen, ...]]:
     pixels, columns = batch.astype(np.float32), slices(spec.groups)[group.name]
-    shares = probabilities(spec.groups, network.predict_on_batch(pixels))[:, columns]
+    shares = probabilities(spec.groups, np.asarray(network(pixels, training=False)))[:, columns]
     wanted = [shares.argmax(axis=1)] + ([np.full(len(batch), group.classes.index(label))] if label else [])
     heats = [enlarged(grad_cam(network, maps, pixels, columns.start + codes), batch.shape[1:3]) for codes in wanted]
     return [

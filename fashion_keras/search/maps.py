@@ -1,18 +1,24 @@
 """A catalogue as a map: what an encoder finds alike lies close."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from fashion_keras.catalog.products import Catalog
 from fashion_keras.catalog.sources import locate
 from fashion_keras.catalog.splits import subsample
-from fashion_keras.evaluation.maps import METHODS, project
+from fashion_keras.evaluation.figures import short_name
+from fashion_keras.evaluation.maps import METHODS, Projection, project
 from fashion_keras.evaluation.plots_map import vector_map
 from fashion_keras.images.decode import ImageSpec, decode
 from fashion_keras.search.compare import encoded, read_part
 from fashion_keras.support.errors import InputError, unknown
 from fashion_keras.support.files import write_table
+
+log = logging.getLogger("fashion_keras")
 
 _TITLES = {"pca": "Principal components of {}, {:.0%} of their variance", "tsne": "t-SNE of {}"}
 _SHOWN = ImageSpec(height=80, width=60)
@@ -60,17 +66,11 @@ def draw_map(
     if limit:
         # One class of all: the map shows what is there.
         catalog = catalog.take(subsample(np.zeros(whole, np.int64), catalog.groups, limit, seed))
-    projection = project(encoded(catalog, encoder, weights), method, seed)
-    labels = catalog.columns[label].tolist()
-    name = Path(encoder).name
-    title = f"{_TITLES[method].format(name, projection.kept)}; n = {len(catalog):,}"
-    vector_map(
-        figure, projection.places, labels, lambda row: decode(str(catalog.paths[row]), _SHOWN), thumbnails, title
-    )
-    table = figure.with_suffix(".csv")
-    points = zip(catalog.ids.tolist(), *projection.places.T.tolist(), labels, strict=True)
-    columns = ("id", "x", "y", "label")
-    write_table(table, columns, (dict(zip(columns, point, strict=True)) for point in points))
+    vectors = encoded(catalog, encoder, weights)
+    log.info("laying out %d vectors by %s", len(vectors), method)
+    projection = project(vectors, method, seed)
+    title = f"{_TITLES[method].format(short_name(Path(encoder).name), projection.kept)}; n = {len(catalog):,}"
+    _draw(figure, catalog, projection, label, thumbnails, title)
     return {
         "encoder": encoder,
         "method": method,
@@ -80,8 +80,20 @@ def draw_map(
         "rejected": rejected,
         "kept": projection.kept,
         "figure": str(figure),
-        "table": str(table),
+        "table": str(figure.with_suffix(".csv")),
     }
+
+
+def _draw(figure: Path, catalog: Catalog, projection: Projection, label: str, thumbnails: int, title: str) -> None:
+    labels = catalog.columns[label].tolist()
+
+    def picture(row: int) -> NDArray[np.uint8]:
+        return decode(str(catalog.paths[row]), _SHOWN)
+
+    vector_map(figure, projection.places, labels, picture, thumbnails, title)
+    columns = ("id", "x", "y", "label")
+    points = zip(catalog.ids.tolist(), *projection.places.T.tolist(), labels, strict=True)
+    write_table(figure.with_suffix(".csv"), columns, (dict(zip(columns, point, strict=True)) for point in points))
 
 
 def _check(method: str, figure: Path, limit: int | None, thumbnails: int) -> None:

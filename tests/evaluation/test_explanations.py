@@ -91,7 +91,7 @@ def test_heat_is_enlarged_as_pillow_enlarges_and_its_largest_is_1():
     assert not found[1].any()
 
 
-@pytest.mark.parametrize("left", [4, 66, 128])
+@pytest.mark.parametrize("left", [4, 128])
 def test_heat_lies_where_the_product_is(detector, pictures, left):
     (said,) = explain(detector, [on_paper(pictures[0], left)])
     (seen,) = said.seen
