@@ -33,8 +33,9 @@ def vector_map(
     low, span = places.min(axis=0), np.maximum(np.ptp(places, axis=0), 1e-9)
     size = np.array([WIDTH, np.clip(WIDTH * span[1] / span[0], LOWEST, TALLEST)])
     inches = (places - low) / span * size
-    axes = figures.canvas(*size)
-    axes.set(xticks=[], yticks=[], xlim=(0, size[0]), ylim=(0, size[1]))
+    axes = figures.canvas(*(size + THUMBNAIL))
+    left, bottom = -THUMBNAIL / 2  # half a thumbnail is on each side
+    axes.set(xticks=[], yticks=[], xlim=(left, size[0] - left), ylim=(bottom, size[1] - bottom))
     colors = _scatter(axes, inches, labels)
     for row in spread(inches, *(AIR * THUMBNAIL), thumbnails):
         # A picture of 60 pixels takes so many points, 72 to an inch.
