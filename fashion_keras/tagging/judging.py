@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fashion_keras.evaluation import checks
 from fashion_keras.evaluation.calibration import binary_brier
 from fashion_keras.evaluation.metrics import expected_calibration_error
-from fashion_keras.evaluation.selection import precision_bound
+from fashion_keras.evaluation.selection import exact_interval
 from fashion_keras.tagging.heads import Answers, Head
 from fashion_keras.tagging.questions import Question
 
@@ -64,14 +64,8 @@ def interval(right: int, given: int) -> dict[str, Any]:
     """Return given, right, precision and precision_ci95 (Clopper & Pearson 1934); None where nothing was given."""
     if not given:
         return {"given": 0, "right": 0, "precision": None, "precision_ci95": None}
-    # Two bounds at 0.975 make an interval at 0.95.
-    low, high = precision_bound(right, given, 0.975), 1 - precision_bound(given - right, given, 0.975)
-    return {
-        "given": given,
-        "right": right,
-        "precision": right / given,
-        "precision_ci95": [float(low), float(high)],
-    }
+    between = exact_interval(np.array(right), np.array(given)).tolist()
+    return {"given": given, "right": right, "precision": right / given, "precision_ci95": between}
 
 
 def precision(right: int, given: int, promise: float) -> dict[str, Any]:
