@@ -124,10 +124,13 @@ GUTIERREZ2019 = Study(
         ),
         Step(
             "map",
-            "map --data {data} --encoder fashion_small --label sub_category --out {here}/map.png",
+            "map --data {data} --encoder fashion_small --method tsne --part all --label sub_category --out {here}/map.png",
             quick="--limit 1500",
         ),
-        Step("map-watches", "map --data {watches} --encoder fashion_small --label gender --out {here}/map.png"),
+        Step(
+            "map-watches",
+            "map --data {watches} --encoder fashion_small --method tsne --part all --label gender --out {here}/map.png",
+        ),
     ),
     rows=(
         *(Row(_ATTRIBUTES, name, paper, "nine", _attribute(name)) for name, paper in _GOLD.items()),
