@@ -13,6 +13,7 @@ _TYPES = "Table 3: product types"
 _OUTLIERS = "Table 4: outlier errors among what is released"
 _NET = "train --task sub_category --strategy scratch --image-size 64x64 --data {data}"
 _QUICK = "--limit 2500 --epochs 8"
+_MAP = "map --encoder fashion_small --method tsne --part all --out {here}/map.png"
 _GOLD = {
     "sleeve type": 0.929, "boot style": 0.894, "display type": 0.9262, "heel type": 0.8793, "shell type": 0.9377,
     "sandal style": 0.8689, "skirt length": 0.9078, "neck style": 0.906, "number of wheels": 0.9356,
@@ -122,15 +123,8 @@ GUTIERREZ2019 = Study(
             "robustness",
             f"robustness {' '.join(f'{{{name}}}' for name, *_ in _NETS)} --data {{data}} --out {{here}} --json",
         ),
-        Step(
-            "map",
-            "map --data {data} --encoder fashion_small --method tsne --part all --label sub_category --out {here}/map.png",
-            quick="--limit 1500",
-        ),
-        Step(
-            "map-watches",
-            "map --data {watches} --encoder fashion_small --method tsne --part all --label gender --out {here}/map.png",
-        ),
+        Step("map", f"{_MAP} --data {{data}} --label sub_category", quick="--limit 1500"),
+        Step("map-watches", f"{_MAP} --data {{watches}} --label gender"),
     ),
     rows=(
         *(Row(_ATTRIBUTES, name, paper, "nine", _attribute(name)) for name, paper in _GOLD.items()),
