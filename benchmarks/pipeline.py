@@ -57,7 +57,7 @@ def _drain(batches: Iterable[object]) -> None:
 
 def _ours(paths: np.ndarray, spec: ImageSpec) -> tf.data.Dataset:
     count = len(paths)
-    examples = Examples(paths, np.zeros((count, 2), np.float32), np.ones(count, np.float32))
+    examples = Examples(paths, np.zeros((count, 2), np.float32))
     return for_training(examples, spec, get_augmentation("li2020"), lambda _: np.arange(count), range(1), BATCH)
 
 

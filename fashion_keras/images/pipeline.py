@@ -25,12 +25,10 @@ class Examples:
     Attributes:
         images: n paths (or anything `decode` takes).
         targets [n, k] float32: what is to be learnt of each, as the loss takes it; one-hot for a single-label task.
-        weights [n] float32: what each image counts in the loss.
     """
 
     images: Sequence[Any]
     targets: NDArray[np.float32]
-    weights: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -70,7 +68,7 @@ def for_training(
     seed: int = 0,
     cache: bool = False,
 ) -> "tf.data.Dataset":
-    """Yield (pixels [b, h, w, 3] float32 in 0..255, targets [b, k] float32, weights [b] float32).
+    """Yield (pixels [b, h, w, 3] float32 in 0..255, targets [b, k] float32).
 
     What a batch holds depends on `seed`, its epoch and its place alone, so training can go on at any epoch.
 
@@ -88,17 +86,17 @@ def for_training(
 
     decoder = _Decoder(examples.images, spec, cache)
 
-    def load(rows: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
-        return decoder(rows), examples.targets[rows], examples.weights[rows]
+    def load(rows: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        return decoder(rows), examples.targets[rows]
 
-    def batch(epoch: tf.Tensor, step: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        pixels, targets, weights = tf.numpy_function(load, [rows], (tf.uint8, tf.float32, tf.float32))
+    def batch(epoch: tf.Tensor, step: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        pixels, targets = tf.numpy_function(load, [rows], (tf.uint8, tf.float32))
         pixels = tf.cast(tf.ensure_shape(pixels, (None, spec.height, spec.width, 3)), tf.float32)
         # One stream of random numbers per batch; epochs are far apart, so streams never meet.
         stream = tf.stack([tf.constant(seed, tf.int64), epoch * 1_000_000 + step])
         chances = tf.random.stateless_uniform([tf.shape(rows)[0], CHANCES], stream)
         pixels = augment_batch(pixels, chances, augmentation)
-        return pixels, tf.ensure_shape(targets, (None, *examples.targets.shape[1:])), tf.ensure_shape(weights, (None,))
+        return pixels, tf.ensure_shape(targets, (None, *examples.targets.shape[1:]))
 
     def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
         rows = tf.numpy_function(order, [epoch], tf.int64)

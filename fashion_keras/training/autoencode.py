@@ -69,13 +69,13 @@ class PictureFeed:
         """Yield (pixels [b, h, w, 3] float32 in 0..255, the same in 0..1), every picture once an epoch."""
         count = len(self.paths)
         flips = Augmentation("flips", flip=self.flip)
-        examples = Examples(self.paths, np.empty((count, 0), np.float32), np.ones(count, np.float32))
+        examples = Examples(self.paths, np.empty((count, 0), np.float32))
 
         def order(epoch: int) -> NDArray[np.int64]:
             return np.random.default_rng((self.seed, int(epoch))).permutation(count)
 
         data = for_training(examples, self.image, flips, order, epochs, self.batch_size, self.seed, self.cache)
-        return data.map(lambda pixels, *_: (pixels, pixels / 255))
+        return data.map(lambda pixels, _: (pixels, pixels / 255))
 
 
 def train_autoencoder(config: AutoencoderConfig) -> TrainedAutoencoder:

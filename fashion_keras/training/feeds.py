@@ -26,7 +26,7 @@ Order = Callable[[int], NDArray[np.int64]]
 
 
 class Feed(Protocol):
-    """Batches (inputs, targets, weights) for training and for validation, and what they are fed to."""
+    """Batches (inputs, targets) for training and for validation, and what they are fed to."""
 
     def learner(self, network: keras.Model) -> keras.Model:
         """Return the part of `network` that takes the inputs."""
@@ -102,7 +102,7 @@ class VectorFeed:
     """What the frozen part of a network says of each image, for the layers after it.
 
     Attributes:
-        train, held_out: labelled images, for their codes and weights.
+        train, held_out: labelled images, for their targets.
         cut: the layer with which the frozen part ends.
         views [v, n, ...]: its float32 outputs for v augmented views of each training image; every epoch takes one of
             them at random.
@@ -135,27 +135,21 @@ class VectorFeed:
                 rows = order(epoch)
                 views = np.random.default_rng((self.sampling.seed, epoch)).integers(len(self.views), size=len(rows))
                 for part in self._parts(len(rows)):
-                    yield self.views[views[part], rows[part]], *self._targets(self.train, rows[part])
+                    yield self.views[views[part], rows[part]], self.train.targets[rows[part]]
 
         return self._dataset(batches)
 
     def validation(self) -> tf.data.Dataset:
         """See `Feed`."""
-        rows = np.arange(len(self.held_out))
-        parts = self._parts(len(rows))
-        return self._dataset(
-            lambda: ((self.vectors[part], *self._targets(self.held_out, rows[part])) for part in parts)
-        )
+        parts = self._parts(len(self.held_out))
+        return self._dataset(lambda: ((self.vectors[part], self.held_out.targets[part]) for part in parts))
 
     def _parts(self, count: int) -> list[slice]:
         size = self.sampling.batch_size
         return [slice(start, start + size) for start in range(0, count, size)]
 
-    def _targets(self, examples: Examples, rows: NDArray[np.int64]) -> tuple[np.ndarray, np.ndarray]:
-        return examples.targets[rows], examples.weights[rows]
-
     def _dataset(self, batches: Callable[[], Iterator[tuple[np.ndarray, ...]]]) -> tf.data.Dataset:
-        shapes = ((None, *self.vectors.shape[1:]), (None, *self.train.targets.shape[1:]), (None,))
+        shapes = ((None, *self.vectors.shape[1:]), (None, *self.train.targets.shape[1:]))
         signature = tuple(tf.TensorSpec(shape, tf.float32) for shape in shapes)
         return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2)
 
@@ -188,5 +182,5 @@ def encode_feed(
     train, vectors = feed.train, Rows.stack([encode(parts[0], encoder, view).values for view in (None, *views)])
     if feed.sampling.balance == "smote":
         vectors, codes = smote(np.asarray(vectors), train.codes, feed.sampling.seed)
-        train = Examples((), np.eye(train.targets.shape[1], dtype=np.float32)[codes], np.ones(len(codes), np.float32))
+        train = Examples((), np.eye(train.targets.shape[1], dtype=np.float32)[codes])
     return VectorFeed(train, feed.held_out, cut, vectors, encode(parts[1], encoder).values, feed.sampling)

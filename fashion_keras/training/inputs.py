@@ -89,4 +89,4 @@ def _fits(name: str, needed: int) -> bool:
 
 def _examples(prepared: Prepared, rows: NDArray[np.int64]) -> Examples:
     targets = prepared.goal.values[rows].astype(np.float32)
-    return Examples(prepared.catalog.paths[rows], targets, np.ones(len(rows), np.float32))
+    return Examples(prepared.catalog.paths[rows], targets)

@@ -202,7 +202,7 @@ def _pictures(
         kinds = np.unique(codes[parts[0]][:, columns], axis=0, return_inverse=True)[1]
         titles = catalog.groups[parts[0]]
         sampling = AlikeSampling("none", config.batch_size, config.seed, config.images_per_class, kinds, titles)
-    examples = [Examples(catalog.paths[rows], targets[rows], np.ones(len(rows), np.float32)) for rows in parts]
+    examples = [Examples(catalog.paths[rows], targets[rows]) for rows in parts]
     augmentation = get_augmentation(config.augment)
     if any(name != TITLE and get_task(name).colour for name in names):
         augmentation = without_colour(augmentation)

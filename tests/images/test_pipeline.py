@@ -13,9 +13,7 @@ SPEC = ImageSpec(8, 6)
 @pytest.fixture
 def examples():
     pictures = np.random.default_rng(0).integers(0, 256, (10, 8, 6, 3), np.uint8)
-    return Examples(
-        list(pictures), np.eye(3, dtype=np.float32)[np.arange(10) % 3], np.linspace(1, 2, 10, dtype=np.float32)
-    )
+    return Examples(list(pictures), np.eye(3, dtype=np.float32)[np.arange(10) % 3])
 
 
 def order(epoch):
@@ -30,10 +28,9 @@ def batches(examples, epochs, name="default", seed=0, cache=False):
 def test_an_epoch_holds_every_row_once_in_its_order(examples):
     found = batches(examples, range(1), "none")
     assert [len(batch[0]) for batch in found] == [4, 4, 2]
-    pixels, targets, weights = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    pixels, targets = (np.concatenate(parts) for parts in zip(*found, strict=True))
     np.testing.assert_array_equal(pixels, np.stack(examples.images)[order(0)])
     np.testing.assert_array_equal(targets, np.eye(3)[examples.codes[order(0)]])
-    np.testing.assert_array_equal(weights, examples.weights[order(0)])
     assert pixels.dtype == np.float32
 
 

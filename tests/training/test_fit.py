@@ -24,7 +24,7 @@ def fit(folder, batch_size, accumulate, optimizer="sgd", schedule="constant", we
     random = np.random.default_rng(0)
     codes = np.arange(64) % 2
     vectors = random.normal(codes[:, None], 1, (64, 512)).astype(np.float32)
-    examples = Examples((), np.eye(codes.max() + 1, dtype=np.float32)[codes], np.ones(64, np.float32))
+    examples = Examples((), np.eye(codes.max() + 1, dtype=np.float32)[codes])
     config = TrainConfig(
         backbone="custom_cnn", strategy="frozen", epochs=3, batch_size=batch_size, accumulate=accumulate,
         optimizer=optimizer, schedule=schedule, weight_decay=weight_decay,
@@ -63,7 +63,7 @@ def test_more_accumulated_batches_than_an_epoch_has(tmp_path):
 
 def test_every_epoch_sees_every_row_once_in_one_of_its_views():
     views = np.arange(60, dtype=np.float32).reshape(3, 20, 1)
-    examples = Examples((), np.eye(2, dtype=np.float32)[np.arange(20) % 2], np.ones(20, np.float32))
+    examples = Examples((), np.eye(2, dtype=np.float32)[np.arange(20) % 2])
     feed = VectorFeed(examples, examples, "pool", views, views[0], Sampling("none", 8, 0))
     batches = list(feed.training(range(2)).as_numpy_iterator())
     assert [len(batch[0]) for batch in batches] == [8, 8, 4] * 2
