@@ -59,6 +59,7 @@ def test_no_two_files_of_a_folder_import_each_other(floor):
         ("train --backbone vgg99", 2),
         ("train --backbone inception_v3 --image-size 60x60", 2),
         ("train --epochs many", 2),
+        ("probe --task gender,season --backbones vgg19", 2),
         ("fly", 2),
     ],
 )

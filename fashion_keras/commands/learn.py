@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from fashion_keras.catalog.tasks import Task
 from fashion_keras.commands.heads import print_heads
 from fashion_keras.commands.shared import (
     OPTIONS,
@@ -66,6 +67,8 @@ def _probe(options: argparse.Namespace) -> None:
     configs = [TrainConfig.from_dict({**given(options), "backbone": name}) for name in names]
     if not configs:
         raise InputError("--backbones names at least one network, such as vgg19,resnet50")
+    if not isinstance(configs[0].learnt, Task):
+        raise InputError(f"backbones are compared on one task; --task {configs[0].task} is several: name one of them")
     start_tensorflow()
     from fashion_keras.training.probe import probe
 

@@ -8,13 +8,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.catalog.tasks import Task
 from fashion_keras.encoding.compilation import compile_encoder
 from fashion_keras.encoding.vectors import encode
 from fashion_keras.evaluation.metrics import accuracy_interval
 from fashion_keras.models.network import up_to
 from fashion_keras.models.weights import initialise
-from fashion_keras.support.errors import InputError
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.goals import first_spec
 from fashion_keras.training.prepare import Prepared, prepare
@@ -30,13 +28,11 @@ def probe(configs: Sequence[TrainConfig]) -> dict[str, Any]:
     the test part is for the run that follows.
 
     Args:
-        configs: one for each backbone; task, catalogue and split are those of the first.
+        configs: one for each backbone; the task, a single-label one, catalogue and split are those of the first.
 
     Raises:
         InputError: as `train`.
     """
-    if not isinstance(configs[0].learnt, Task):
-        raise InputError(f"backbones are compared on one task; --task {configs[0].task} is several: name one of them")
     prepared = prepare(configs[0])
     rows = [_judge(config, prepared) for config in configs]
     return {
