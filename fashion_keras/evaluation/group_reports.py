@@ -188,4 +188,4 @@ def _draw_labels(folder: Path, part: AttributePredictions) -> None:
     ]
     micro = reports.curve("", part.truth[known] == 1, shares[known])
     plots.precision_recall(folder / "precision_recall.png", curves, micro[1:])
-    reports.draw_reliability(folder / "reliability.png", *answers(group, shares, part.truth))
+    reports.draw_reliability(folder / "reliability.png", group.name, *answers(group, shares, part.truth))

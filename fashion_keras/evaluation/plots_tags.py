@@ -20,8 +20,10 @@ PARTS = (ACCENT, FAINT, INK)
 Curve = tuple[str, np.ndarray, np.ndarray, float]
 
 
-def reliability(path: Path, rows: np.ndarray, confidence: np.ndarray, accuracy: np.ndarray, error: float) -> None:
-    """Draw what calibration.reliability returns, three arrays [bins], and the calibration error.
+def reliability(
+    path: Path, name: str, rows: np.ndarray, confidence: np.ndarray, accuracy: np.ndarray, error: float
+) -> None:
+    """Draw what calibration.reliability returns of a task, three arrays [bins], and the calibration error.
 
     Above, the accuracy within each bin as a bar and its mean confidence as a dot: on the diagonal the two agree. Below,
     the share of all rows in each bin.
@@ -38,7 +40,8 @@ def reliability(path: Path, rows: np.ndarray, confidence: np.ndarray, accuracy: 
     upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
     lower.bar(edges[:-1], rows / rows.sum(), width, align="edge", color=FAINT, edgecolor="white")
     lower.set(xlabel="confidence", ylabel="share of rows")
-    figures.dress(upper, f"Reliability; n = {rows.sum():,}, calibration error {error:.3f}")
+    of = f"Reliability of {figures.short_name(name)}"
+    figures.dress(upper, f"{of}; n = {rows.sum():,}, calibration error {error:.3f}")
     figures.dress(lower, "")
     figures.save(figure, path)
 

@@ -74,7 +74,8 @@ def draw(folder: Path, predictions: Predictions, paths: Sequence[str], spec: Ima
     recall, support = metrics.precision_recall_f1(counts)[1], counts.sum(axis=1)
     interval = selection.exact_interval(np.diag(counts), support)
     plots.class_accuracy(folder / "class_accuracy.png", classes, recall, support, interval)
-    draw_reliability(folder / "reliability.png", probabilities.max(axis=1), probabilities.argmax(axis=1) == truth)
+    right = probabilities.argmax(axis=1) == truth
+    draw_reliability(folder / "reliability.png", predictions.group.name, probabilities.max(axis=1), right)
     curves = [curve(name, truth == code, probabilities[:, code]) for code, name in enumerate(classes)]
     micro = curve("", np.eye(len(classes), dtype=bool)[truth].ravel(), probabilities.ravel())
     plots.precision_recall(folder / "precision_recall.png", curves, micro[1:])
@@ -88,10 +89,10 @@ def draw(folder: Path, predictions: Predictions, paths: Sequence[str], spec: Ima
         plots.contact_sheet(folder / "mistakes.png", list(pictures), captions, title="The most confident mistakes")
 
 
-def draw_reliability(path: Path, confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> None:
-    """Draw how often answers of some confidence [n] are right [n]."""
+def draw_reliability(path: Path, name: str, confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> None:
+    """Draw how often answers of some confidence [n] to a task are right [n]."""
     error = metrics.expected_calibration_error(confidence, right)
-    plots_tags.reliability(path, *calibration.reliability(confidence, right), error)
+    plots_tags.reliability(path, name, *calibration.reliability(confidence, right), error)
 
 
 def curve(name: str, relevant: NDArray[np.bool_], values: NDArray[np.float32]) -> plots.Curve:

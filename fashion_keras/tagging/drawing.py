@@ -24,7 +24,7 @@ def draw_confidence(folder: Path, trials: Sequence[Trial]) -> None:
     for number, trial in enumerate(judged, 1):
         said = trial.confidence()
         path = folder / f"reliability_{number:02}_{re.sub(r'[^0-9a-z]+', '_', trial.head.name.lower())}.png"
-        plots_tags.reliability(path, *reliability(*said), expected_calibration_error(*said))
+        plots_tags.reliability(path, trial.head.name, *reliability(*said), expected_calibration_error(*said))
     largest = sorted(judged, key=lambda trial: -trial.asked.sum())[: len(CURVES)]
     curves = []
     for trial in largest:

@@ -14,7 +14,7 @@ FULL = (np.array([0.5, 1.0]), np.array([0.0, 0.25]))
 
 def draw_reliability(path):
     values = np.array([0.1, np.nan, 0.7, 0.9]), np.array([0.0, np.nan, 0.5, 1.0])
-    plots_tags.reliability(path, np.array([5, 0, 10, 25]), *values, 0.0625)
+    plots_tags.reliability(path, "gender", np.array([5, 0, 10, 25]), *values, 0.0625)
 
 
 def draw_coverage_risk(path):
@@ -61,7 +61,7 @@ def test_reliability_shows_accuracy_confidence_and_where_the_rows_are(drawn, tmp
     diagonal, dots = upper.lines
     assert diagonal.get_xydata().tolist() == [[0, 0], [1, 1]]
     np.testing.assert_array_equal(dots.get_xydata(), [[0.1, 0], [np.nan, np.nan], [0.7, 0.5], [0.9, 1]])
-    assert upper.get_title(loc="left") == "Reliability; n = 40, calibration error 0.062"
+    assert upper.get_title(loc="left") == "Reliability of gender; n = 40, calibration error 0.062"
 
 
 def test_coverage_risk_names_the_best_first_and_keeps_each_curve_s_colour(drawn, tmp_path):
@@ -120,7 +120,7 @@ def test_labels_per_image_shows_shares_and_means_of_each_part(drawn, tmp_path):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda path: plots_tags.reliability(path, [], [], [], 0.0), "no bins to draw"),
+        (lambda path: plots_tags.reliability(path, "gender", [], [], [], 0.0), "no bins to draw"),
         (lambda path: plots_tags.coverage_risk(path, []), "no curves to draw"),
         (lambda path: plots_tags.coverage_risk(path, [("a", *FULL, 0.1)] * 13), "13 curves, but .* colours for 12"),
         (lambda path: plots_tags.co_occurrence(path, np.zeros((0, 0)), []), "no labels to draw"),
