@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.catalog.tasks import TASKS, Columns, Task, get_task
+from fashion_keras.catalog.tasks import TASKS, Columns, Task, get_task, names_colour
 from fashion_keras.support.errors import InputError, unknown
 
 
@@ -56,6 +56,16 @@ class AttributeGroup:
     applies_to: tuple[ProductType, ...] = ()
     labels: tuple[str, ...] = ()
 
+    @property
+    def colour(self) -> bool:
+        """Whether colour is the label, so that augmentation must leave colours alone."""
+        match self.source:
+            case Task():
+                return self.source.colour
+            case Cells(column):
+                return names_colour(column)
+        return False
+
     def applicable(self, columns: Columns) -> Columns:
         """Return the columns with every cell emptied of the products that the group does not apply to.
 
@@ -92,17 +102,22 @@ GROUPS = (
     AttributeGroup("heel", "single", Names("heel"), (_FOOTWEAR,)),
 )
 
+ALL = "attributes"  # the name of all groups that a catalogue brings
+_LABELS = "labels:"
+
 
 def get_groups(names: str) -> tuple[AttributeGroup, ...]:
     """Return all groups for "attributes", else those named, with commas between; a single-label task is one, too.
 
-    >>> [group.name for group in get_groups("pattern,gender_master,column:brand")]
-    ['pattern', 'gender_master', 'column:brand']
+    `labels:NAME` is a column whose cells hold several labels with bars between.
+
+    >>> [(group.name, group.kind) for group in get_groups("pattern,column:brand,labels:cloth")]
+    [('pattern', 'multi'), ('column:brand', 'single'), ('labels:cloth', 'multi')]
 
     Raises:
         InputError: for an unknown name or one given twice.
     """
-    if names == "attributes":
+    if names == ALL:
         return GROUPS
     wanted = [name.strip() for name in names.split(",")]
     double = [name for name, count in Counter(wanted).items() if count > 1]
@@ -126,8 +141,8 @@ def read_task(name: str) -> Task | tuple[AttributeGroup, ...]:
     if name in tasks or (name.startswith("column:") and "," not in name):
         return get_task(name)
     attributes = [group.name for group in GROUPS if group.name not in tasks]
-    if name not in ("attributes", *attributes) and "," not in name:
-        raise unknown("task", name, [*tasks, "column:NAME", "attributes", *attributes])
+    if name not in (ALL, *attributes) and "," not in name and not name.startswith(_LABELS):
+        raise unknown("task", name, [*tasks, "column:NAME", f"{_LABELS}NAME", ALL, *attributes])
     return get_groups(name)
 
 
@@ -145,5 +160,8 @@ def _get_group(name: str) -> AttributeGroup:
     tasks = [task.name for task in TASKS]
     if name in tasks or name.startswith("column:"):
         return AttributeGroup(name, "single", get_task(name))
-    known = dict.fromkeys(["attributes", *(group.name for group in GROUPS), *tasks, "column:NAME"])
+    column = name.removeprefix(_LABELS)
+    if column not in ("", name):
+        return AttributeGroup(name, "multi", Cells(column))
+    known = dict.fromkeys([ALL, *(group.name for group in GROUPS), *tasks, "column:NAME", f"{_LABELS}NAME"])
     raise unknown("attribute group", name, known)

@@ -1,92 +1,28 @@
 """A product table and its images become a `Catalog`: repaired where possible, set aside with a reason where not."""
 
-import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.catalog.catalog import SUFFIXES, Catalog
+from fashion_keras.catalog.imaterialist import find_imaterialist, read_imaterialist
 from fashion_keras.catalog.tables import PATH_COLUMNS, TITLE, Rejected, read_table
 from fashion_keras.support.errors import InputError
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-
-
-@dataclass(frozen=True)
-class Catalog:
-    """Products that have an image, and everything that was set aside on the way to them.
-
-    Attributes:
-        folder: where the catalogue was read from.
-        ids [n] int64: product ids, unique.
-        paths [n] str: one image file each, not yet opened.
-        columns: name -> [n] str, snake_case; "" where the value is missing.
-        groups [n] int64: equal for products that share their normalised title; own group where there is no title.
-        rejected: the rows and files set aside; kept + set aside = `inputs`, checked on construction.
-        inputs: number of table rows plus image files that belong to no row.
-        repaired [m] int: line numbers of rows whose surplus commas were put back into the product name.
-    """
-
-    folder: Path
-    ids: NDArray[np.int64]
-    paths: NDArray[np.str_]
-    columns: Mapping[str, NDArray[np.str_]]
-    groups: NDArray[np.int64]
-    rejected: tuple[Rejected, ...]
-    inputs: int
-    repaired: tuple[int, ...] = field(default=())
-
-    def __post_init__(self) -> None:
-        if len(self.ids) + len(self.rejected) != self.inputs:
-            raise AssertionError(f"{len(self.ids)} kept + {len(self.rejected)} set aside is not {self.inputs}")
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 over ids, image names and every column: equal catalogues have equal fingerprints."""
-        names = [os.path.relpath(path, self.folder) for path in self.paths]
-        parts = (self.ids.tolist(), names, sorted((name, values.tolist()) for name, values in self.columns.items()))
-        return hashlib.sha256(repr(parts).encode()).hexdigest()
-
-    def take(self, rows: NDArray[np.int64]) -> "Catalog":
-        """Return the products at `rows` [m] as a catalogue of their own, with nothing set aside."""
-        columns = {name: values[rows] for name, values in self.columns.items()}
-        return replace(
-            self,
-            ids=self.ids[rows],
-            paths=self.paths[rows],
-            columns=columns,
-            groups=self.groups[rows],
-            rejected=(),
-            inputs=len(rows),
-        )
-
-    def set_aside(self, reasons: Sequence[str]) -> "Catalog":
-        """Return the catalogue without the products whose entry in `reasons` [n] is not ""; those are listed."""
-        bad = np.array([bool(reason) for reason in reasons], dtype=bool)
-        names = [os.path.relpath(self.paths[row], self.folder) for row in np.flatnonzero(bad)]
-        listed = (
-            Rejected(name, str(self.ids[row]), reasons[row])
-            for name, row in zip(names, np.flatnonzero(bad), strict=True)
-        )
-        return replace(
-            self.take(np.flatnonzero(~bad)), rejected=(*self.rejected, *listed), inputs=self.inputs, folder=self.folder
-        )
-
 
 def read_catalog(source: str | Path) -> Catalog:
-    """Read a catalogue in any of three layouts.
+    """Read a catalogue in any of four layouts.
 
     - a folder in Kaggle's layout: `styles.csv` and `images/ID.jpg` (or .jpeg, .png, .webp);
     - a CSV file, or a folder with exactly one, that has a path column (`path`, `image`, `filename`, ...) relative to
       it and any label columns; products without an `id` column are numbered from 1;
-    - a tree with one folder per class, whose names become `article_type`.
+    - a tree with one folder per class, whose names become `article_type`;
+    - iMaterialist-Fashion 2018: see `find_imaterialist`.
 
     No image is opened here. Rows and files that cannot be used are set aside with their reason, never dropped.
 
@@ -114,18 +50,23 @@ def title_groups(titles: Iterable[str]) -> NDArray[np.int64]:
 
 
 def _read_any(source: Path) -> Catalog:
-    if source.is_file() and source.suffix.lower() != ".csv":
-        raise InputError(f"{source}: neither a folder nor a CSV file")
-    if source.is_file():
+    if source.is_file() and source.suffix.lower() == ".csv":
         return _read_paths(source)
     if (source / "styles.csv").is_file():
         return _read_kaggle(source)
+    found = find_imaterialist(source)
+    if found:
+        return read_imaterialist(*found)
+    if source.is_file():
+        raise InputError(f"{source}: neither a folder nor a CSV file, nor annotations in JSON")
     tables = sorted(source.glob("*.csv"))
     if len(tables) == 1:
         return _read_paths(tables[0])
     if any(entry.is_dir() for entry in source.iterdir()):
         return _read_tree(source)
-    raise InputError(f"{source}: no styles.csv, no single CSV file with a path column, no folder per class")
+    raise InputError(
+        f"{source}: no styles.csv, no single CSV file with a path column, no folder per class, no train.json"
+    )
 
 
 def _read_kaggle(folder: Path) -> Catalog:

@@ -145,6 +145,11 @@ TASKS = (
 )
 
 
+def names_colour(column: str) -> bool:
+    """Return whether a column holds colours, by its name."""
+    return "colour" in column or "color" in column
+
+
 def get_task(name: str) -> Task:
     """Return the task of that name; `column:NAME` makes one of any column of a catalogue.
 
@@ -156,7 +161,7 @@ def get_task(name: str) -> Task:
     """
     prefix, _, column = name.partition(":")
     if prefix == "column" and column:
-        return Task(name, (column,), f"the values of column {column}")
+        return Task(name, (column,), f"the values of column {column}", colour=names_colour(column))
     for task in TASKS:
         if task.name == name:
             return task

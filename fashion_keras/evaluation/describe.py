@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from fashion_keras.catalog.attributes import GROUPS, get_groups
 from fashion_keras.catalog.products import Catalog
 from fashion_keras.catalog.tables import TITLE
-from fashion_keras.catalog.tasks import TASKS, Labels, get_task
+from fashion_keras.catalog.targets import Targets, encode_groups, learnable_groups
+from fashion_keras.catalog.tasks import TASKS
 from fashion_keras.evaluation import plots
 from fashion_keras.images.decode import ImageSpec, decode_batch, image_sizes
-from fashion_keras.support.errors import InputError
 from fashion_keras.support.files import write_json, write_table
 
 _PER_CLASS = 8
@@ -26,11 +27,11 @@ def describe(catalog: Catalog, out: Path) -> dict[str, Any]:
 
     Returns:
         inputs, products, rejected, repaired, reasons {reason: count}, missing {column: count}, shared_titles (products
-        whose title another one has, too), sizes {"HxW": count}, tasks {task: {class: count}}.
+        whose title another one has, too), sizes {"HxW": count}, tasks {task or group: {class: count}}.
     """
     catalog, sizes = _sizes(catalog)
-    labels = {task.name: _labels(task.name, catalog) for task in TASKS if task.columns[-1] in catalog.columns}
-    counts = {name: _counts(encoded) for name, encoded in labels.items() if encoded}
+    labelled = _labelled(catalog)
+    counts = _counts(labelled) if labelled else {}
     description = {
         "inputs": catalog.inputs,
         "products": len(catalog),
@@ -46,7 +47,7 @@ def describe(catalog: Catalog, out: Path) -> dict[str, Any]:
     write_table(out / "rejected.csv", ("where", "id", "reason"), map(vars, catalog.rejected))
     if counts:
         plots.class_counts(out / "class_counts.png", counts)
-        _draw_samples(catalog, next(encoded for encoded in labels.values() if encoded), out / "samples.png")
+        _draw_samples(catalog, labelled, out / "samples.png")
     return description
 
 
@@ -57,18 +58,21 @@ def _sizes(catalog: Catalog) -> tuple[Catalog, dict[str, int]]:
     return catalog.set_aside(reasons), dict(sizes.most_common())
 
 
-def _labels(task: str, catalog: Catalog) -> Labels | None:
-    try:
-        return get_task(task).encode(catalog.columns)
-    except InputError:
-        # One class only: nothing to learn, and nothing to draw.
-        return None
+def _labelled(catalog: Catalog) -> Targets | None:
+    """Return what is known of each product: in the single-label tasks, or in the groups that the catalogue brings."""
+    groups = get_groups(",".join(task.name for task in TASKS)) if catalog.attributes is GROUPS else catalog.attributes
+    # A task with one class only is nothing to learn, and nothing to draw.
+    groups, _ = learnable_groups(groups, catalog.columns)
+    return encode_groups(groups, catalog.columns) if groups else None
 
 
-def _counts(labels: Labels) -> dict[str, int]:
-    counts = np.bincount(labels.codes[labels.known], minlength=len(labels.classes))
-    order = np.argsort(-counts, kind="stable")
-    return {labels.classes[code]: int(counts[code]) for code in order}
+def _counts(targets: Targets) -> dict[str, dict[str, int]]:
+    """Return group -> label -> its products, the commonest first."""
+    counts = {}
+    for group, classes in zip(targets.groups, targets.classes, strict=True):
+        products = (targets.of(group.name) == 1).sum(axis=0)
+        counts[group.name] = {classes[code]: int(products[code]) for code in np.argsort(-products, kind="stable")}
+    return counts
 
 
 def _kind(reason: str) -> str:
@@ -82,9 +86,12 @@ def _shared(catalog: Catalog) -> int:
     return int((np.bincount(catalog.groups)[catalog.groups] > 1).sum())
 
 
-def _draw_samples(catalog: Catalog, labels: Labels, path: Path) -> None:
-    """Draw one row of pictures for each of the largest classes."""
-    order = np.argsort(-np.bincount(labels.codes[labels.known]), kind="stable")[:_CLASSES]
-    rows = [row for code in order for row in np.resize(np.flatnonzero(labels.codes == code), _PER_CLASS)]
-    captions = [f"{labels.classes[labels.codes[row]]}\n{catalog.ids[row]}" for row in rows]
-    plots.contact_sheet(path, list(decode_batch(catalog.paths[rows].tolist(), _SHOWN)), captions, columns=_PER_CLASS)
+def _draw_samples(catalog: Catalog, targets: Targets, path: Path) -> None:
+    """Draw one row of pictures for each of the commonest labels of the first single-valued group, or else the first."""
+    name = next((group.name for group in targets.groups if group.kind == "single"), targets.groups[0].name)
+    labels, chosen = targets.names[targets.slices[name]], targets.of(name) == 1
+    order = np.argsort(-chosen.sum(axis=0), kind="stable")[:_CLASSES]
+    shown = [(labels[code], row) for code in order for row in np.resize(np.flatnonzero(chosen[:, code]), _PER_CLASS)]
+    captions = [f"{label.removeprefix(f'{name}: ')}\n{catalog.ids[row]}" for label, row in shown]
+    pictures = decode_batch([catalog.paths[row] for _, row in shown], _SHOWN)
+    plots.contact_sheet(path, list(pictures), captions, columns=_PER_CLASS)

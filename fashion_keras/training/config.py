@@ -39,8 +39,8 @@ class TrainConfig:
 
     task: str = option(
         "article_type",
-        f"what to learn: {', '.join(_names(TASKS))}, column:NAME; several at once with commas between, or attributes: "
-        "all that the catalogue tells",
+        f"what to learn: {', '.join(_names(TASKS))}, column:NAME, labels:NAME (a column with bars "
+        "between several labels); several at once with commas between, or attributes: all that the catalogue tells",
         metavar="T",
     )
     backbone: str = option("vgg19", "network", _names(BACKBONES), "B")

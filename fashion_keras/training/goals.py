@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.catalog.attributes import AttributeGroup
+from fashion_keras.catalog.attributes import ALL, AttributeGroup
+from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.targets import Targets, encode_groups, learnable_groups
 from fashion_keras.catalog.tasks import Columns, Task, get_task
 from fashion_keras.models.backbones import get_backbone
@@ -67,12 +68,12 @@ def first_spec(config: TrainConfig, groups: tuple[LabelGroup, ...]) -> LabelSpec
     return AttributesSpec(**common, groups=groups)
 
 
-def make_goal(config: TrainConfig, columns: Columns) -> tuple[Goal, NDArray[np.str_], tuple[str, ...]]:
+def make_goal(config: TrainConfig, catalog: Catalog) -> tuple[Goal, NDArray[np.str_], tuple[str, ...]]:
     """Learn the labels of n products that a config asks for.
 
     Args:
         config: names the task or groups, and the fewest images of a label.
-        columns: name -> values [n] str, "" where missing.
+        catalog: n products; brings the groups that "attributes" names.
 
     Returns:
         the goal; [n] why a product cannot be learnt from, else ""; warnings.
@@ -80,10 +81,12 @@ def make_goal(config: TrainConfig, columns: Columns) -> tuple[Goal, NDArray[np.s
     Raises:
         InputError: when the columns or too few classes are there.
     """
+    columns = catalog.columns
     match config.learnt:
         case Task() as task:
             return _one_task(task, columns, config.min_images)
-        case groups:
+        case named:
+            groups = catalog.attributes if config.task == ALL else named
             kept, left_out = _learnable(config.task, groups, columns, config.min_images)
             activation = "softmax" if config.loss in (None, "grouped") else "sigmoid"
             goal = _several(kept, columns, config.min_images, activation)
@@ -114,8 +117,8 @@ def _several(groups: Sequence[AttributeGroup], columns: Columns, min_images: int
         LabelGroup(group.name, group.kind, classes, paths, activation if group.kind == "single" else "sigmoid")
         for group, classes, paths in rows
     )
-    colour = any(isinstance(group.source, Task) and group.source.colour for group in groups)
-    return Goal(labels, targets.values, _strata(targets, columns, min_images), (), colour)
+    strata = _strata(targets, columns, min_images)
+    return Goal(labels, targets.values, strata, (), any(group.colour for group in groups))
 
 
 def _strata(targets: Targets, columns: Columns, min_images: int) -> Integers:

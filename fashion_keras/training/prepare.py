@@ -52,7 +52,7 @@ def prepare(config: TrainConfig) -> Prepared:
     source, sample = locate(config.data)
     catalog = read_catalog(source)
     fingerprint = catalog.fingerprint
-    goal, unlabelled, warnings = make_goal(config, catalog.columns)
+    goal, unlabelled, warnings = make_goal(config, catalog)
     catalog, goal = _set_aside(catalog, goal, unlabelled)
     if config.limit:
         kept = subsample(goal.strata, catalog.groups, config.limit, config.seed)

@@ -6,6 +6,8 @@ import pytest
 from PIL import Image
 
 from fashion_keras.catalog.imaterialist import read_imaterialist
+from fashion_keras.catalog.products import read_catalog
+from fashion_keras.catalog.targets import encode_groups
 from fashion_keras.support.errors import InputError
 
 MAP = """labelId,taskId,labelName,taskName
@@ -45,28 +47,28 @@ def reasons(catalog):
 
 def test_labels_are_grouped_by_task(tmp_path):
     write(tmp_path, ["2", "1"], [("1", ["66", "17", "77", "105"]), ("2", ["106", "89"])], ["1.jpg", "2.png"])
-    catalog, targets = read(tmp_path)
+    catalog = read(tmp_path)
     assert catalog.ids.tolist() == [2, 1]
     assert catalog.paths.tolist() == [str(tmp_path / "images" / "2.png"), str(tmp_path / "images" / "1.jpg")]
     assert catalog.columns["color"].tolist() == ["", "Black|Gold"]
+    assert catalog.columns["category"].tolist() == ["Hosiery, Stockings, Tights", ""]
     assert catalog.rejected == ()
-    assert [(group.name, group.kind) for group in targets.groups] == [
-        ("gender", "multi"),
-        ("color", "multi"),
-        ("sleeve", "single"),
-        ("category", "single"),
+    assert [(group.name, group.kind, group.colour) for group in catalog.attributes] == [
+        ("labels:gender", "multi", False),
+        ("labels:color", "multi", True),
+        ("column:sleeve", "single", False),
+        ("column:category", "single", False),
     ]
-    assert targets.classes[1] == ("Black", "Blue", "Gold")
-    assert targets.of("gender").tolist() == [[0, 1], [1, 0]]
-    assert targets.of("color").tolist() == [[-1, -1, -1], [1, 0, 1]]
-    assert targets.codes("sleeve").tolist() == [-1, 0]
-    assert targets.classes[3] == ("Hosiery, Stockings, Tights", "Jeans")
-    assert targets.codes("category").tolist() == [0, -1]
 
 
-def test_labels_without_an_image_keep_their_place(tmp_path):
-    write(tmp_path, ["1"], [("1", ["17"])], ["1.jpg"])
-    assert read(tmp_path)[1].values.tolist() == [[-1, -1, 1, 0, 0, -1, -1, -1, -1]]
+def test_what_an_image_does_not_say_of_a_task_is_not_known(tmp_path):
+    notes = [("1", ["66", "17", "77"]), ("2", ["106", "89"]), ("3", ["19"])]
+    write(tmp_path, ["1", "2", "3"], notes, ["1.jpg", "2.jpg", "3.jpg"])
+    catalog = read(tmp_path)
+    targets = encode_groups(catalog.attributes[:2], catalog.columns)
+    assert targets.classes == (("Female", "Male"), ("Black", "Blue", "Gold"))
+    assert targets.of("labels:gender").tolist() == [[1, 0], [0, 1], [-1, -1]]
+    assert targets.of("labels:color").tolist() == [[1, 0, 1], [-1, -1, -1], [0, 1, 0]]
 
 
 def test_everything_set_aside_has_its_reason_and_is_counted(tmp_path):
@@ -77,15 +79,14 @@ def test_everything_set_aside_has_its_reason_and_is_counted(tmp_path):
     ]  # fmt: skip
     files = ["1.jpg", "1.png", "3.jpg", "4.jpg", "5.jpg", "6.jpg", "77.jpg", "photo.jpg"]
     write(tmp_path, images, annotations, files)
-    catalog, targets = read(tmp_path)
+    catalog = read(tmp_path)
     assert catalog.ids.tolist() == [1]
     assert catalog.columns["color"].tolist() == ["Black"]
-    assert len(targets.values) == 1
     assert reasons(catalog) == {
-        "train.json images[1]": "not fetched: no file 2.jpg|.jpeg|.png|.webp",
+        "train.json images[1]": "not fetched: no file imageId.jpg|.jpeg|.png|.webp",
         "train.json images[2]": "no annotation",
-        "train.json images[3]": "label '999' is not in labels.csv",
-        "train.json images[4]": "2 labels of the single-valued task 'sleeve'",
+        "train.json images[3]": "annotations[2]: label '999' is not in labels.csv",
+        "train.json images[4]": "annotations[3]: 2 labels of the single-valued task 'sleeve'",
         "train.json images[5]": "imageId 1 stands at images[0] already",
         "train.json images[6]": "imageId 'x9' is not a whole number of at most 18 digits",
         "train.json images[7]": "no annotation",
@@ -102,9 +103,9 @@ def test_the_label_map_may_be_json_and_ids_numbers(tmp_path):
     write(tmp_path, [1], [(1, [17])], ["001.jpg"])
     rows = [dict(zip(("labelId", "labelName"), pair, strict=True)) for pair in ((17, "Black"), (19, "Blue"))]
     (tmp_path / "labels.json").write_text(json.dumps([row | {"taskId": 2, "taskName": "color"} for row in rows]))
-    catalog, targets = read(tmp_path, "labels.json")
+    catalog = read(tmp_path, "labels.json")
     assert catalog.ids.tolist() == [1]
-    assert targets.values.tolist() == [[1, 0]]
+    assert catalog.columns["color"].tolist() == ["Black"]
 
 
 def test_the_fingerprint_follows_the_labels(tmp_path):
@@ -112,7 +113,7 @@ def test_the_fingerprint_follows_the_labels(tmp_path):
     for name, label in (("a", "17"), ("b", "17"), ("c", "19")):
         (tmp_path / name).mkdir()
         write(tmp_path / name, ["1"], [("1", [label])], ["1.jpg"])
-        prints.append(read(tmp_path / name)[0].fingerprint)
+        prints.append(read(tmp_path / name).fingerprint)
     assert prints[0] == prints[1] != prints[2]
 
 
@@ -154,6 +155,7 @@ def test_a_malformed_file_is_named_with_line_and_key(tmp_path, change, message):
         (MAP + "92,1,Leggings,category\n", r"labels\.csv:11: label 92 \(category: Leggings\) stands there already"),
         (MAP + "93,1,Jeans,category\n", r"labels\.csv:11: label 93 \(category: Jeans\) stands there already"),
         (MAP + "93,1,Tights|Socks,category\n", r"labels\.csv:11: .* no '\|' in its name"),
+        (MAP + '93,1,Leggings,"a,b"\n', r"labels\.csv:11: .* no ',' in its task's"),
         (MAP + "49,5,Collared,neckline\n", r"labels\.csv: task 'neckline' has 1 labels; a task needs two"),
     ],
 )
@@ -170,12 +172,61 @@ def test_a_label_map_in_json_is_named_with_its_line(tmp_path):
         read(tmp_path, "labels.json")
 
 
+def official(folder, annotations, images="images"):
+    """Give the files their official names."""
+    (folder / "train.json").rename(folder / annotations)
+    (folder / "labels.csv").rename(folder / "iMat_fashion_2018_label_map_228.csv")
+    (folder / "images").rename(folder / images)
+
+
+@pytest.mark.parametrize(
+    ("annotations", "images", "data"),
+    [
+        ("train.json", "images", ""),
+        ("train.json", "train", ""),
+        ("validation.json", "validation", ""),
+        ("validation.json", "validation", "validation.json"),
+        ("mine.json", "images", "mine.json"),
+    ],
+)
+def test_a_set_in_its_official_names_is_a_catalogue(tmp_path, annotations, images, data):
+    write(tmp_path, ["1", "2"], [("1", ["17"]), ("2", ["19"])], ["1.jpg"])
+    official(tmp_path, annotations, images)
+    catalog = read_catalog(tmp_path / data)
+    assert catalog.paths.tolist() == [str(tmp_path / images / "1.jpg")]
+    assert reasons(catalog) == {f"{annotations} images[1]": "not fetched: no file imageId.jpg|.jpeg|.png|.webp"}
+
+
+def test_two_parts_never_share_their_images(tmp_path):
+    write(tmp_path, ["1"], [("1", ["17"])], ["1.jpg"])
+    official(tmp_path, "train.json")
+    (tmp_path / "validation.json").write_text((tmp_path / "train.json").read_text())
+    for data in ("", "validation.json"):
+        with pytest.raises(InputError, match=r"images: of (train|validation)\.json or of .*rename the folder"):
+            read_catalog(tmp_path / data)
+    (tmp_path / "images").rename(tmp_path / "validation")
+    assert len(read_catalog(tmp_path / "validation.json")) == 1
+    with pytest.raises(InputError, match=r"images: no such folder; expected the fetched images"):
+        read_catalog(tmp_path)
+
+
+def test_a_set_needs_one_label_map(tmp_path):
+    write(tmp_path, ["1"], [("1", ["17"])], ["1.jpg"])
+    with pytest.raises(InputError, match=r"train\.json needs one label map beside it, .*; found: none"):
+        read_catalog(tmp_path)
+    for name in ("a_label_map.csv", "b_label_map.csv"):
+        (tmp_path / name).write_text(MAP)
+    with pytest.raises(InputError, match=r"found: a_label_map\.csv, b_label_map\.csv"):
+        read_catalog(tmp_path)
+
+
 def test_nothing_fetched_says_so(tmp_path):
     write(tmp_path, ["1"], [("1", ["17"])])
-    with pytest.raises(InputError, match=r"none of 1 images can be used \(first: train.json images\[0\]: not fetched"):
-        read(tmp_path)
-    (tmp_path / "images").rmdir()
-    with pytest.raises(InputError, match="no such folder"):
-        read(tmp_path)
     with pytest.raises(InputError, match=r"other\.csv: no such file"):
         read(tmp_path, "other.csv")
+    official(tmp_path, "train.json")
+    with pytest.raises(InputError, match=r"none of 1 rows and files .* \(first: train.json images\[0\]: not fetched"):
+        read_catalog(tmp_path)
+    (tmp_path / "images").rmdir()
+    with pytest.raises(InputError, match="no such folder"):
+        read_catalog(tmp_path)

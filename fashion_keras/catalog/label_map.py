@@ -1,0 +1,56 @@
+"""The label map of iMaterialist-Fashion: which labels there are, and which task each is of."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fashion_keras.catalog.json_lists import checked, line_of, read_document, read_text
+from fashion_keras.catalog.targets import BAR
+from fashion_keras.support.errors import InputError
+
+_KEYS = ("labelId", "taskId", "labelName", "taskName")
+
+LabelMap = dict[str, tuple[str, str]]  # labelId -> (taskName, labelName)
+
+
+def read_label_map(path: Path) -> LabelMap:
+    """Read rows of labelId, taskId, labelName, taskName: a CSV file, or a list in a JSON file.
+
+    Raises:
+        InputError: when the file is missing or malformed, with its line and key.
+    """
+    labels: LabelMap = {}
+    for line, row in _map_rows(path):
+        label, _, name, task = (str(row[key]).strip() for key in _KEYS)
+        if not (label and name and task) or BAR in name or "," in task:
+            raise InputError(
+                f"{path}:{line}: a label needs labelId, labelName and taskName, no {BAR!r} in its name and no ',' in "
+                f"its task's"
+            )
+        if label in labels or (task, name) in labels.values():
+            raise InputError(f"{path}:{line}: label {label} ({task}: {name}) stands there already; remove one")
+        labels[label] = (task, name)
+    counts = Counter(task for task, _ in labels.values())
+    if not counts or min(counts.values()) < 2:
+        alone = min(counts, key=counts.__getitem__, default="")
+        raise InputError(f"{path}: task {alone!r} has {counts[alone]} labels; a task needs two")
+    return labels
+
+
+def _map_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line, row) of a label map."""
+    if path.suffix.lower() == ".csv":
+        reader = csv.DictReader(read_text(path).splitlines())
+        for row in reader:
+            missing = [key for key in _KEYS if row.get(key) is None]
+            if missing:
+                raise InputError(f"{path}:{reader.line_num}: no value for the key {missing[0]!r}")
+            yield reader.line_num, row
+        return
+    text, rows = read_document(path)
+    if not isinstance(rows, list):
+        raise InputError(f"{path}:1: expected a list of labels with the keys {', '.join(_KEYS)}")
+    for number, row in checked(path, text, "", rows, _KEYS):
+        yield line_of(text, "", number), row
