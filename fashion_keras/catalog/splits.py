@@ -75,15 +75,19 @@ def subsample(codes: Integers, groups: Integers, limit: int, seed: int = 0) -> I
 def hold_out(catalog: Catalog, fraction: float, seed: int = 0) -> tuple[Integers, Integers]:
     """Divide a catalogue in two: rows to learn from and rows held out, each sorted, [.] int64; no title in both.
 
-    About `fraction` of every article type is held out; products without an article type count as one more.
+    About `fraction` of every article type is held out; products without an article type count as one more, and all
+    products as one where there are no types to tell apart.
 
     Raises:
         InputError: for a fraction that is not between 0 and 1, or when no titles are left to learn from.
     """
     if not 0 < fraction < 1:
         raise InputError(f"--hold-out is between 0 and 1, not {fraction}")
-    labels = get_task("article_type").encode(catalog.columns)
-    codes = np.where(labels.known, labels.codes, len(labels.classes))
+    try:
+        labels = get_task("article_type").encode(catalog.columns)
+        codes = np.where(labels.known, labels.codes, len(labels.classes))
+    except InputError:
+        codes = np.zeros(len(catalog), np.int64)
     parts = allot(codes, catalog.groups, (1 - fraction, fraction), seed)
     train, held_out = np.flatnonzero(parts == 0), np.flatnonzero(parts == 1)
     if not len(train):

@@ -140,3 +140,11 @@ def test_products_without_an_article_type_are_held_out_like_any_others(sample):
 def test_a_part_is_between_nothing_and_all(sample, fraction):
     with pytest.raises(InputError, match="--hold-out is between 0 and 1"):
         hold_out(read_catalog(sample), fraction)
+
+
+def test_a_catalogue_without_article_types_is_held_out_by_title(sample):
+    catalog = read_catalog(sample)
+    train, held_out = hold_out(replace(catalog, columns={"gender": catalog.columns["gender"]}), 0.3)
+    assert sorted([*train, *held_out]) == list(range(len(catalog)))
+    assert abs(len(held_out) / len(catalog) - 0.3) < 0.01
+    assert not set(catalog.groups[train].tolist()) & set(catalog.groups[held_out].tolist())
