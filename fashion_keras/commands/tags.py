@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from fashion_keras.commands.shared import Commands, add_options, print_json
+from fashion_keras.support.errors import InputError
 from fashion_keras.tagging.config import TaggerConfig
 
 _OPTIONS = tuple(option.name for option in fields(TaggerConfig))
@@ -17,7 +18,11 @@ def add(commands: Commands) -> None:
     add_options(parser, _OPTIONS, TaggerConfig)
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
     parser.set_defaults(command=_train)
-    _add_tag(commands.add_parser("tag", help="tag a catalogue's products"))
+    about = (
+        "Tag every product of a catalogue, by a tagger, or by a taxonomy alone: the catalogue's labelled products then "
+        "teach a tagger, which is kept in OUT/tagger and taken again; their parts in that stand in the column 'part'."
+    )
+    _add_tag(commands.add_parser("tag", help="tag a catalogue's products", description=about))
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -75,18 +80,27 @@ def _number(value: float | None) -> str:
 
 def _add_tag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="DIR", help="a catalogue, or 'sample'")
-    parser.add_argument("--tagger", required=True, metavar="DIR", help="what train-tagger made")
-    parser.add_argument("--out", metavar="DIR", help="a new folder (default: runs/tags-N)")
+    by = parser.add_mutually_exclusive_group(required=True)
+    by.add_argument("--taxonomy", metavar="NAME|FILE", help="what to ask: kaggle, gutierrez2019, a YAML file")
+    by.add_argument("--tagger", metavar="DIR", help="what train-tagger made; it has its taxonomy")
+    parser.add_argument(
+        "--promise", type=float, metavar="X", help="precision of every tag (default: 0.95, or the tagger's)"
+    )
+    parser.add_argument("--out", metavar="DIR", help="a new folder, or one to go on in (default: runs/tags-N)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=_tag)
 
 
 def _tag(options: argparse.Namespace) -> None:
+    if options.tagger and options.promise is not None:
+        raise InputError("--promise is of a tagger that is yet to be learnt, by --taxonomy; --tagger has its own")
+    given = {name: getattr(options, name) for name in ("taxonomy", "promise") if getattr(options, name) is not None}
+    config = TaggerConfig(**given)
     from fashion_keras.support.progress import log_to_console
     from fashion_keras.tagging.catalogue import tag_catalogue
 
     log_to_console()
-    said = tag_catalogue(options.data, options.tagger, options.out)
+    said = tag_catalogue(options.data, options.tagger, options.out, config.taxonomy, config.promise)
     if options.json:
         print_json(said)
         return
@@ -94,4 +108,20 @@ def _tag(options: argparse.Namespace) -> None:
           f"{said['set_aside']} rows and files set aside")  # fmt: skip
     for name, count in said["tags"].items():
         print(f"{name:20}{count:>8} tagged{said['abstained'][name]:>8} not sure enough")
+    _print_promise(said)
     print(f"tags in {said['out']}")
+
+
+def _print_promise(said: dict[str, Any]) -> None:
+    """Print what the tagger's promise is worth, where it was learnt from the very catalogue that it tagged."""
+    judged, parts = said["judged"], said["parts"]
+    if judged is None:
+        return
+    print(f"the tagger in {said['tagger']} has learnt from {parts['train']} of these products and is surer of them; "
+          f"{parts['validation']} chose what is sure enough")  # fmt: skip
+    if not judged["given"]:
+        print(f"to the {parts['test']} held out to judge it by, it gives no tag whose truth is known")
+        return
+    low, high = judged["precision_ci95"]
+    print(f"of the tags it gives to the {parts['test']} held out to judge it by, {judged['precision']:.1%} are right "
+          f"({low:.1%} to {high:.1%}); promised are {said['promise']:.0%}: {judged['promise']}")  # fmt: skip

@@ -70,18 +70,23 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def new_folder(given: str | Path | None, default: str) -> Path:
-    """Make and return an empty folder: `given`, or the first of DEFAULT-1, DEFAULT-2, ... that is not there.
+def free_folder(given: str | Path | None, default: str) -> Path:
+    """Return an empty or missing folder: `given`, or the first of DEFAULT-1, DEFAULT-2, ... that is not there.
 
     Raises:
         InputError: when `given` holds anything.
     """
     if given is None:
-        folder = next(path for number in count(1) if not (path := Path(f"{default}-{number}")).exists())
-    else:
-        folder = Path(given)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise InputError(f"{folder}: not an empty folder; give another --out")
+        return next(path for number in count(1) if not (path := Path(f"{default}-{number}")).exists())
+    folder = Path(given)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder}: not an empty folder; give another --out")
+    return folder
+
+
+def new_folder(given: str | Path | None, default: str) -> Path:
+    """Make the folder that `free_folder` returns."""
+    folder = free_folder(given, default)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

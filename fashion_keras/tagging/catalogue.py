@@ -1,5 +1,6 @@
 """A whole catalogue through a tagger: one row per product, and what was set aside beside it."""
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,54 +14,79 @@ from fashion_keras.catalog.targets import BAR
 from fashion_keras.encoding.vectors import encode
 from fashion_keras.images.decode import check_images
 from fashion_keras.support.errors import InputError
-from fashion_keras.support.files import new_folder, write_table
+from fashion_keras.support.files import free_folder, read_json, write_json, write_table
+from fashion_keras.tagging.origin import PARTS, origin_in
+from fashion_keras.tagging.own import own_tagger, tag_folder
 from fashion_keras.tagging.tagger import Tag, Tagger, Tags, load_tagger
 
+log = logging.getLogger("fashion_keras")
 
-def tag_catalogue(data: str | None, tagger: str | Path, out: str | Path | None = None) -> dict[str, Any]:
-    """Tag every product of a catalogue; write tags.csv, one row per product, and rejected.csv.
 
-    A row has id, path, product_types and, for each attribute, its label, or its labels with bars between, and the
-    confidence in the least sure of them; abstained: the attributes of its types of which none is sure enough.
+def tag_catalogue(
+    data: str | None,
+    tagger: str | Path | None = None,
+    out: str | Path | None = None,
+    taxonomy: str = "kaggle",
+    promise: float = 0.95,
+) -> dict[str, Any]:
+    """Tag every product of a catalogue; write tags.csv, one row per product, rejected.csv and report.json.
+
+    A row has id, path, part, product_types and, for each attribute, its label, or its labels with bars between, and the
+    confidence in the least sure of them; abstained: the attributes of its types of which none is sure enough. part:
+    train, validation or test, where the tagger was learnt from this catalogue and the product had a part in that. It is
+    surer of what it learnt from than of anything else; what its promise is worth shows on test products.
 
     Args:
         data: a catalogue, or "sample"; by default data/ if the Kaggle set is there.
-        tagger: a folder that `train_tagger` made.
-        out: an empty or new folder; by default runs/tags-N.
+        tagger: a folder that `train_tagger` made; None: the catalogue's labelled products teach one, see `own_tagger`.
+        out: an empty or new folder, or one with the catalogue's own tagger; by default runs/tags-N.
+        taxonomy, promise: what a tagger that is learnt here asks, and the precision that its tags shall have.
 
     Returns:
-        out, inputs, products, set_aside (products + set_aside = inputs), rejected by the gate, tags {attribute:
-        products that have one} and abstained {attribute: products}.
+        as report.json. out; tagger; promise; judged: `judge_all` of the tagger's own test products, None when it was
+        learnt from another catalogue; inputs, products, set_aside (products + set_aside = inputs); parts {part:
+        products}; rejected by the gate; tags {attribute: products that have one}; abstained {attribute: products}.
 
     Raises:
-        InputError: when catalogue or tagger cannot be used, no image is usable, or the folder is not empty.
+        InputError: when catalogue, taxonomy or tagger cannot be used, no image is usable, or the folder is not empty.
     """
-    opened = load_tagger(tagger)
+    folder = free_folder(out, "runs/tags") if tagger else tag_folder(out)
     catalog = read_catalog(locate(data)[0])
+    home = Path(tagger) if tagger else own_tagger(data, catalog.fingerprint, taxonomy, promise, folder)
+    opened, origin = load_tagger(home), origin_in(home, catalog.fingerprint)
     catalog = catalog.set_aside(check_images(catalog.paths))
     if not len(catalog):
         raise InputError(f"{catalog.folder}: no product with a usable image")
-    folder = new_folder(out, "runs/tags")
+    if not np.isfinite(opened.gate.thresholds).any():
+        words = "no product type is sure enough for --promise %g, so no tag is given: promise less, or learn from more"
+        log.warning(f"WARNING  {words}", opened.promise)
     tags = opened.tag_vectors(np.asarray(encode(catalog, opened.encoder).values))
-    write_tags(folder, catalog, opened, tags)
-    return {
+    parts = origin.part_of(catalog) if origin else np.full(len(catalog), "")
+    write_tags(folder, catalog, parts, opened, tags)
+    said = {
         "out": str(folder),
+        "tagger": str(home),
+        "promise": opened.promise,
+        "judged": read_json(home / "report.json")["together"] if origin else None,
         "inputs": catalog.inputs,
         "products": len(catalog),
         "set_aside": len(catalog.rejected),
+        "parts": {name: int((parts == name).sum()) for name in PARTS},
         "rejected": sum(one.rejected for one in tags),
         "tags": _count(opened, [{tag.name for tag in one.attributes} for one in tags]),
         "abstained": _count(opened, [set(one.abstained) for one in tags]),
     }
+    write_json(folder / "report.json", said)
+    return said
 
 
-def write_tags(folder: Path, catalog: Catalog, tagger: Tagger, tags: Sequence[Tags]) -> None:
-    """Write tags.csv and rejected.csv of n products and what was said of them."""
+def write_tags(folder: Path, catalog: Catalog, parts: Sequence[str], tagger: Tagger, tags: Sequence[Tags]) -> None:
+    """Write tags.csv and rejected.csv of n products, the part of each in the tagger's training, and what was said."""
     names = [head.name for head in tagger.heads]
-    columns = ["id", "path", "product_types", "product_types_confidence"]
+    columns = ["id", "path", "part", "product_types", "product_types_confidence"]
     columns += [column for name in names for column in (name, f"{name}_confidence")]
-    products = zip(catalog.ids.tolist(), catalog.paths.tolist(), tags, strict=True)
-    rows = ({"id": number, "path": path, **_row(one, names)} for number, path, one in products)
+    products = zip(catalog.ids.tolist(), catalog.paths.tolist(), parts, tags, strict=True)
+    rows = ({"id": number, "path": path, "part": part, **_row(one, names)} for number, path, part, one in products)
     write_table(folder / "tags.csv", [*columns, "abstained"], rows)
     write_table(folder / "rejected.csv", ("where", "id", "reason"), map(vars, catalog.rejected))
 

@@ -24,6 +24,7 @@ from fashion_keras.tagging.confidence import calibrate
 from fashion_keras.tagging.config import TaggerConfig
 from fashion_keras.tagging.heads import Head, ask_gate, passing
 from fashion_keras.tagging.learning import fit_heads, near_misses
+from fashion_keras.tagging.origin import PARTS, Origin, digest, save_origin
 from fashion_keras.tagging.questions import Questions, ask
 from fashion_keras.tagging.report import Part, judge_tagger
 from fashion_keras.tagging.seen import seen_warning
@@ -66,6 +67,7 @@ def train_tagger(config: TaggerConfig) -> TrainedTagger:
     taxonomy = load_taxonomy(config.taxonomy)
     source, sample = locate(config.data)
     catalog = read_catalog(source)
+    fingerprint = catalog.fingerprint
     catalog = catalog.set_aside(check_images(catalog.paths))
     if not len(catalog):
         raise InputError(f"{catalog.folder}: no product with a usable image")
@@ -82,6 +84,7 @@ def train_tagger(config: TaggerConfig) -> TrainedTagger:
         learnt = learn(questions, vectors, parts, config.decays, config.promise)
         tagger = Tagger(encoder, encoder.identity, learnt.gate, learnt.heads, config.promise)
         save_tagger(folder, tagger, config.encoder, config.weights, taxonomy)
+        save_origin(folder, Origin(fingerprint, digest(taxonomy), _ids(catalog, parts)))
         train, test = (Part(questions.take(rows), vectors[rows]) for rows in (parts.train, parts.test))
         report = {
             **about,
@@ -142,11 +145,15 @@ def learn(
 def _about(config: TaggerConfig, catalog: Catalog, parts: Split, sample: bool) -> dict[str, Any]:
     judges = catalog.ids[np.concatenate([parts.validation, parts.test])]
     seen = seen_warning(config.encoder, config.hold_out, config.seed, judges)
-    counts = {name: len(getattr(parts, name)) for name in ("train", "validation", "test")}
+    counts = {name: len(ids) for name, ids in _ids(catalog, parts).items()}
     return {
         "warnings": [warning for warning in (SAMPLE_WARNING if sample else "", seen) if warning],
         "counts": {**counts, "rejected": len(catalog.rejected)},
     }
+
+
+def _ids(catalog: Catalog, parts: Split) -> dict[str, list[int]]:
+    return {name: catalog.ids[getattr(parts, name)].tolist() for name in PARTS}
 
 
 def _announce(about: dict[str, Any], questions: Questions) -> None:

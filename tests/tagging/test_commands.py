@@ -46,13 +46,31 @@ def test_a_catalogue_is_tagged(command, tagger, sample, tmp_path):
     assert not any(row["colour"] or row["gender"] or row["abstained"] for row in rows if not row["product_types"])
 
 
+def test_a_taxonomy_is_enough(command, sample, tmp_path):
+    """fashion_small never saw drawings: on them 95 % would be too much to promise."""
+    out = tmp_path / "tags"
+    result = command("tag", "--data", sample, "--taxonomy", "kaggle", "--promise", 0.8, "--out", out)
+    assert result.returncode == 0, result.stderr
+    assert "no --tagger: one is learnt from the labels of the catalogue itself" in result.stderr
+    said = json.loads((out / "report.json").read_text())
+    report = json.loads((out / "tagger/report.json").read_text())
+    assert said["parts"] == {name: report["counts"][name] for name in ("train", "validation", "test")}
+    assert said["judged"] == report["together"]
+    assert f"has learnt from {said['parts']['train']} of these products" in result.stdout
+    assert sum(said["tags"].values()) > 500
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ("train-tagger --taxonomy kagle", ["unknown taxonomy 'kagle'", "'kaggle'"]),
         ("train-tagger --promise 2", ["--promise is between 0 and 1"]),
         ("tag --tagger /nowhere", ["/nowhere: no tagger here", "train-tagger"]),
-        ("tag", ["--tagger"]),
+        ("tag", ["--taxonomy", "--tagger", "required"]),
+        ("tag --taxonomy kaggle --tagger .", ["--tagger", "not allowed with"]),
+        ("tag --tagger . --promise 0.8", ["--promise", "--tagger has its own"]),
+        ("tag --taxonomy kaggle --promise 95", ["--promise is between 0 and 1, not 95.0"]),
+        ("tag --taxonomy kagle", ["unknown taxonomy 'kagle'", "'kaggle'"]),
     ],
 )
 def test_what_is_wrong_is_one_line(command, arguments, words):

@@ -123,7 +123,7 @@ def test_the_gate_keeps_strangers_out(trained):
 def test_a_tagger_has_its_folder(trained):
     names = {path.name for path in trained.folder.iterdir()}
     assert names == {
-        "config.json", "log.txt", "rejected.csv", "heads.npz", "tagger.json", "report.json", "gate.png",
+        "config.json", "origin.json", "log.txt", "rejected.csv", "heads.npz", "tagger.json", "report.json", "gate.png",
         "coverage_risk.png", "reliability_01_dial.png", "reliability_02_cloth.png", "reliability_03_gender.png",
     }  # fmt: skip
     for path in trained.folder.glob("*.png"):
