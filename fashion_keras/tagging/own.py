@@ -42,6 +42,7 @@ def own_tagger(data: str | None, fingerprint: str, taxonomy: str, promise: float
         InputError: as `train_tagger`, and when the tagger that is there was learnt from something else.
     """
     home, unfinished = folder / _OWN, folder / _UNFINISHED
+    wanted = digest(load_taxonomy(taxonomy)), promise
     config = TaggerConfig(data=data, taxonomy=taxonomy, promise=promise, out=str(unfinished))
     if not home.is_dir():
         log.info("no --tagger: one is learnt from the labels of the catalogue itself, into %s", home)
@@ -50,7 +51,6 @@ def own_tagger(data: str | None, fingerprint: str, taxonomy: str, promise: float
         unfinished.rename(home)
         return home
     origin = origin_in(home, fingerprint)
-    wanted = digest(load_taxonomy(taxonomy)), promise
     if origin is None or (origin.taxonomy, read_json(home / "config.json")["promise"]) != wanted:
         raise InputError(
             f"{home}: not learnt from this catalogue, taxonomy and promise; give another --out, or take it as it is: "
