@@ -1,12 +1,13 @@
 """What can be learnt from a catalogue's columns: single-label tasks and the labels they give."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.catalog.person_rules import person_or_product
 from fashion_keras.support.errors import InputError, unknown
 
 Columns = Mapping[str, NDArray[np.str_]]
@@ -49,6 +50,7 @@ class Task:
         about: one line for people.
         joined: the class is named by all its columns ("Men Apparel"), not by the last alone.
         colour: colour is the label, so augmentation must leave colours alone.
+        rule: reads the one column of the path from others.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Task:
     about: str
     joined: bool = False
     colour: bool = False
+    rule: Callable[[Columns], NDArray[np.str_]] | None = None
 
     def encode(self, columns: Columns, min_images: int = 1) -> Labels:
         """Learn the classes with at least `min_images` products and label every product.
@@ -110,16 +113,18 @@ class Task:
             ),
         )
 
-    def _present(self, columns: Columns) -> tuple[str, ...]:
+    def _present(self, columns: Columns) -> Columns:
         """The columns of the path that the catalogue has; only the label itself must be there."""
+        if self.rule:
+            return {self.columns[0]: self.rule(columns)}
         needed = self.columns if self.joined else self.columns[-1:]
         for name in needed:
             if name not in columns:
                 raise InputError(f"task {self.name} needs the column {name!r}; the catalogue has: {', '.join(columns)}")
-        return tuple(name for name in self.columns if name in columns)
+        return {name: columns[name] for name in self.columns if name in columns}
 
     def _paths(self, columns: Columns) -> list[tuple[str, ...]]:
-        values = zip(*(columns[name].tolist() for name in self._present(columns)), strict=True)
+        values = zip(*(cells.tolist() for cells in self._present(columns).values()), strict=True)
         return [path if all(path) else () for path in values]
 
     def _name(self, path: tuple[str, ...]) -> str:
@@ -142,6 +147,7 @@ TASKS = (
     Task("base_colour", ("base_colour",), "the main colour", colour=True),
     Task("season", ("season",), "the season it was sold for"),
     Task("usage", ("usage",), "casual, formal, sports, ethnic, ..."),
+    Task("person", ("person",), "worn by a person, or the product by itself", rule=person_or_product),
 )
 
 

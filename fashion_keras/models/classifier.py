@@ -38,6 +38,7 @@ class ClassifierSpec:
         head: what stands on the backbone.
         task, classes, paths: the task's name, its k class names, and their paths in the catalogue.
         temperature: logits are divided by it before the softmax.
+        person: the detector whose probability of a person joins the features; None for none.
     """
 
     backbone: str
@@ -49,6 +50,7 @@ class ClassifierSpec:
     paths: tuple[str, ...]
     cut: str = ""
     temperature: float = 1.0
+    person: "ClassifierSpec | None" = None
 
     @property
     def groups(self) -> tuple[LabelGroup, ...]:
@@ -76,7 +78,7 @@ class AttributesSpec:
     """All that is needed to build the network of a classifier with several heads again; saved as model.json.
 
     Attributes:
-        backbone, cut, image, scaling, head: as of `ClassifierSpec`.
+        backbone, cut, image, scaling, head, person: as of `ClassifierSpec`.
         task: as it was asked for: "attributes", or names with commas between.
         groups: the groups of labels, K labels in all; the network's logits are theirs side by side.
     """
@@ -88,6 +90,7 @@ class AttributesSpec:
     task: str
     groups: tuple[LabelGroup, ...]
     cut: str = ""
+    person: ClassifierSpec | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -9,16 +9,18 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from fashion_keras.catalog.person_rules import PERSON
 from fashion_keras.models.backbones import SCALINGS, get_backbone
-from fashion_keras.models.classifier import Classifier, LabelSpec
+from fashion_keras.models.classifier import Classifier, ClassifierSpec, LabelSpec
 from fashion_keras.models.heads import Head
+from fashion_keras.models.person import PersonChannel
 from fashion_keras.models.storage import WEIGHTS, EncoderSpec, Spec, load_spec, write_spec
 from fashion_keras.support.errors import InputError, unknown
 from fashion_keras.support.files import replacing, sha256
 
 # keras.applications.imagenet_utils: the mean pixel of ImageNet in BGR order.
 _CAFFE_MEAN = (103.939, 116.779, 123.68)
-_IN_FLOAT32 = ("scaling", "pool", "logits", "projection", "embedding")
+_IN_FLOAT32 = ("scaling", "person", "pool", "logits", "projection", "embedding")
 
 
 @keras.saving.register_keras_serializable("fashion_keras")
@@ -106,13 +108,17 @@ def build_network(
     if isinstance(spec, EncoderSpec):
         output = _add_embedding(features, spec.head, spec.width)
     else:
+        features = _add_person(features, pixels, spec.person) if spec.person else features
         output = _add_head(features, spec.head, len(spec.classes))
     return keras.Model(pixels, output, name=spec.backbone)
 
 
 def trunk_of(network: keras.Model) -> keras.Model:
-    """Return the part of a network before its pooling layer, sharing its layers."""
-    return keras.Model(network.input, network.get_layer("pool").input)
+    """Return the backbone of a network: all before its pooling layer and any person detector, sharing its layers."""
+    features = network.get_layer("pool").input
+    if any(layer.name == "person" for layer in network.layers):
+        features, _ = network.get_layer("person").input
+    return keras.Model(network.input, features)
 
 
 def up_to(network: keras.Model, layer: str) -> keras.Model:
@@ -190,6 +196,12 @@ def _narrow(path: Path, storage: str) -> None:
     with h5py.File(path, "w") as file:
         for name, values in numbers.items():
             file[name] = values.astype(storage) if values.dtype.kind == "f" else values
+
+
+def _add_person(features: keras.KerasTensor, pixels: keras.KerasTensor, person: ClassifierSpec) -> keras.KerasTensor:
+    number = person.classes.index(PERSON)
+    channel = PersonChannel(build_network(person), number, person.temperature, name="person", dtype="float32")
+    return channel([features, pixels])
 
 
 def _add_head(features: keras.KerasTensor, head: Head, classes: int) -> keras.KerasTensor:

@@ -63,11 +63,7 @@ def load_spec(folder: str | Path) -> tuple[Spec, str]:
         form, expected = values.pop("format"), values.pop("sha256")
         if form not in kinds:
             raise InputError(f"{path}: format {form!r}; this version reads {', '.join(kinds)}")
-        values["image"] = ImageSpec(**values["image"])
-        values["head"] = Head(**_tuples(values["head"]))
-        if "groups" in values:
-            values["groups"] = tuple(LabelGroup(**_tuples(group)) for group in values["groups"])
-        return kinds[form](**_tuples(values)), expected
+        return _read_spec(kinds[form], values), expected
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: not a model of ours ({error!r})") from None
 
@@ -78,6 +74,16 @@ def load_classifier_spec(folder: str | Path) -> tuple[LabelSpec, str]:
     if isinstance(spec, EncoderSpec):
         raise InputError(f"{folder}: an encoder, which knows no classes; a run of `fashion-keras train` is needed")
     return spec, expected
+
+
+def _read_spec(kind: type[Spec], values: dict[str, Any]) -> Spec:
+    values["image"] = ImageSpec(**values["image"])
+    values["head"] = Head(**_tuples(values["head"]))
+    if "groups" in values:
+        values["groups"] = tuple(LabelGroup(**_tuples(group)) for group in values["groups"])
+    if values.get("person"):
+        values["person"] = _read_spec(ClassifierSpec, values["person"])
+    return kind(**_tuples(values))
 
 
 def _tuples(values: dict[str, Any]) -> dict[str, Any]:

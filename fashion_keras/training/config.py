@@ -78,6 +78,12 @@ class TrainConfig:
     dropout: float | None = option(None, "default: by the head", metavar="X")
     cut: str = option("", "end the backbone after this stage", metavar="STAGE")
     scaling: str | None = option(None, "of pixels; default: what the backbone's weights expect", SCALINGS)
+    person_filter: str | None = option(
+        None, "a run of --task person: products whose picture, it says, shows a person are set aside", metavar="RUN"
+    )
+    person_input: str | None = option(
+        None, "a run of --task person: how probably it sees a person is one more feature for the head", metavar="RUN"
+    )
     min_images: int = option(100, "classes with fewer are left out", metavar="N")
     split: str = option("title", "title: no product title in two parts; random: as papers did", SPLITS)
     limit: int | None = option(None, "use about so many products", metavar="N")

@@ -15,6 +15,7 @@ from fashion_keras.models.classifier import AttributesSpec, ClassifierSpec, Labe
 from fashion_keras.models.predictions import LabelGroup, slices
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.config import TrainConfig
+from fashion_keras.training.person import joining_detector
 
 Integers = NDArray[np.int64]
 
@@ -62,6 +63,7 @@ def first_spec(config: TrainConfig, groups: tuple[LabelGroup, ...]) -> LabelSpec
         "head": config.head_row,
         "task": config.task,
         "cut": config.cut,
+        "person": joining_detector(config),
     }
     if isinstance(config.learnt, Task):
         return ClassifierSpec(**common, classes=groups[0].classes, paths=groups[0].paths)

@@ -12,6 +12,7 @@ from fashion_keras.images.decode import check_images
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.goals import Goal, make_goal
+from fashion_keras.training.person import without_persons
 
 SAMPLE_WARNING = "DRAWN SAMPLE: these are drawings, not products; get real ones with `fashion-keras data download`"
 
@@ -52,6 +53,9 @@ def prepare(config: TrainConfig) -> Prepared:
     source, sample = locate(config.data)
     catalog = read_catalog(source)
     fingerprint = catalog.fingerprint
+    if config.person_filter:
+        # Before classes are counted: some lose many products.
+        catalog = without_persons(catalog.set_aside(_broken(catalog).tolist()), config.person_filter)
     goal, unlabelled, warnings = make_goal(config, catalog)
     catalog, goal = _set_aside(catalog, goal, unlabelled)
     if config.limit:
@@ -59,18 +63,19 @@ def prepare(config: TrainConfig) -> Prepared:
         beyond = np.full(len(catalog), f"beyond --limit {config.limit}")
         beyond[kept] = ""
         catalog, goal = _set_aside(catalog, goal, beyond)
-    catalog, goal = _check(catalog, goal)
+    catalog, goal = _set_aside(catalog, goal, _broken(catalog))
     division = split(goal.strata, catalog.groups, goal.everywhere, config.split, config.seed)
     warnings = (*([SAMPLE_WARNING] if sample else []), *warnings)
     return Prepared(SAMPLE if sample else str(source), catalog, fingerprint, goal, division, warnings)
 
 
-def _check(catalog: Catalog, goal: Goal) -> tuple[Catalog, Goal]:
+def _broken(catalog: Catalog) -> NDArray[np.str_]:
+    """Return why the image of each of n products cannot be used, [n] str; "" where it can."""
     reasons = np.array(check_images(catalog.paths), dtype=np.str_)
     bad = np.flatnonzero(reasons != "")
     if len(bad) == len(catalog):
         raise InputError(f"all {len(bad)} images are broken; the first, {catalog.paths[0]}: {reasons[0]}")
-    return _set_aside(catalog, goal, reasons)
+    return reasons
 
 
 def _set_aside(catalog: Catalog, goal: Goal, reasons: NDArray[np.str_]) -> tuple[Catalog, Goal]:

@@ -17,7 +17,7 @@ from fashion_keras.evaluation.group_calibration import calibrate
 from fashion_keras.images.pipeline import for_training
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.classifier import LabelSpec
-from fashion_keras.models.network import in_precision, save_network
+from fashion_keras.models.network import in_precision, load_network, save_network
 from fashion_keras.models.precision import policy
 from fashion_keras.models.weights import Origin, initialise
 from fashion_keras.support.errors import InputError
@@ -126,6 +126,9 @@ def _first_network(config: TrainConfig, prepared: Prepared, folder: Path) -> tup
     scratch = get_strategy(config.strategy_name).from_scratch
     weights = "none" if scratch and config.weights == "auto" else config.weights
     network, origin = initialise(spec, weights, policy(config.precision))
+    if config.person_input:
+        detector = load_network(config.person_input)[1]
+        network.get_layer("person").layer.set_weights(detector.get_weights())
     return spec, network, _remember(folder, prepared, origin)
 
 

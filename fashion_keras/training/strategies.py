@@ -114,7 +114,7 @@ def thaw(network: "keras.Model", strategy: Strategy, phase: Phase, block: str, p
     thawed = {layer.name for layer in trunk[_first_thawed(names, strategy, phase, block) :]}
     for layer in trunk:
         normalises = type(layer).__name__ == "BatchNormalization"
-        layer.trainable = layer.name in thawed and not (normalises and pretrained)
+        layer.trainable = layer.name in thawed and layer.name != "person" and not (normalises and pretrained)
         if normalises and layer.trainable:
             # Keras' 0.99 lags for epochs behind a network that learns on a small catalogue.
             layer.momentum = 0.9
@@ -156,6 +156,8 @@ def frozen_end(network: "keras.Model", strategy: Strategy, phase: Phase, block: 
 def _first_thawed(names: list[str], strategy: Strategy, phase: Phase, block: str) -> int:
     end = names.index("pool") + 1
     if phase.thaw == "last_n":
+        # A person detector's layer is none of the backbone's.
+        end -= "person" in names
         first = names.index("scaling") + 1
         if strategy.layers > end - first:
             raise InputError(f"strategy {strategy.name}: the backbone has {end - first} layers, pooling included")
