@@ -11,10 +11,12 @@ import pytest
 
 from fashion_keras import InputError, evaluate, load_classifier, load_encoder, read_catalog, train
 from fashion_keras.images.decode import check_images, decode_batch
+from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.network import build_network, load_network, trunk_of
 from fashion_keras.models.storage import load_spec
 from fashion_keras.models.weights import initialise
 from fashion_keras.training.prepare import prepare
+from fashion_keras.training.strategies import frozen_end, get_strategy, thaw
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +49,16 @@ def joined(run, config, tmp_path_factory):
     return finished
 
 
+@pytest.fixture(scope="module")
+def networks(run, detector):
+    """The tiny run's network as it is, and with the detector in it."""
+    spec, theirs = load_network(detector)
+    plain = load_spec(run.folder)[0]
+    network = build_network(replace(plain, person=spec))
+    network.get_layer("person").layer.set_weights(theirs.get_weights())
+    return build_network(plain), network
+
+
 def shares(folder, paths):
     """How probably each picture shows a person, says a detector."""
     return load_classifier(folder).predict(paths).probabilities[:, 0]
@@ -62,22 +74,30 @@ def test_the_filter_sets_persons_aside_and_counts_them(config, detector, catalog
     prepared = prepare(replace(config, person_input=None, person_filter=str(detector), limit=None))
     reasons = Counter(row.reason for row in prepared.catalog.rejected)
     seen = shares(detector, catalog.paths) >= 0.5
-    assert reasons["shows a person, says the person filter"] == seen.sum() > 0
+    assert reasons["the person filter sees a person"] == seen.sum() > 0
     assert set(prepared.catalog.ids) <= set(catalog.ids[~seen])
     assert sum(prepared.counts.values()) == catalog.inputs
 
 
-def test_the_head_sees_pooled_features_and_the_probability(run, detector, catalog):
-    spec, theirs = load_network(detector)
-    network = build_network(replace(load_spec(run.folder)[0], person=spec))
-    network.get_layer("person").layer.set_weights(theirs.get_weights())
-    paths = catalog.paths[:6]
-    pixels = decode_batch(paths, spec.image).astype(np.float32)
+def test_the_head_sees_pooled_features_and_the_probability(networks, detector, catalog):
+    network, paths = networks[1], catalog.paths[:6]
+    pixels = decode_batch(paths, load_spec(detector)[0].image).astype(np.float32)
     pooled = keras.Model(network.input, network.get_layer("pool").output).predict_on_batch(pixels)
     features = trunk_of(network).predict_on_batch(pixels)
     assert pooled.shape == (6, features.shape[-1] + 1)
     np.testing.assert_allclose(pooled[:, :-1], features.mean(axis=(1, 2)), atol=1e-5)
     np.testing.assert_allclose(pooled[:, -1], shares(detector, paths), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["frozen", "last_n:4", "last_block", "full"])
+def test_the_same_layers_learn_beside_a_detector_which_does_not(networks, name):
+    strategy = get_strategy(name)
+    block = get_backbone("custom_cnn").last_frozen()
+    plain, joined = (thaw(network, strategy, strategy.phases[0], block, pretrained=False) for network in networks)
+    assert joined == plain
+    assert not networks[1].get_layer("person").trainable_weights
+    cut = frozen_end(networks[1], strategy, strategy.phases[0], block)
+    assert cut == ("pool" if name == "frozen" else None)
 
 
 @pytest.mark.slow

@@ -47,8 +47,7 @@ def without_persons(catalog: Catalog, run: str) -> Catalog:
     log.info("%s sees a person in %d of %d pictures", run, seen.sum(), len(catalog))
     if seen.all():
         raise InputError(f"--person-filter {run}: it sees a person in all {len(catalog)} pictures; leave it out")
-    reasons = np.where(seen, "shows a person, says the person filter", "")
-    return catalog.set_aside(reasons.tolist())
+    return catalog.set_aside(np.where(seen, "the person filter sees a person", "").tolist())
 
 
 def _detector_spec(run: str) -> ClassifierSpec:
