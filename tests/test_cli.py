@@ -111,10 +111,11 @@ def test_train_prints_folder_and_accuracy(command, sample, tmp_path):
         "--out", tmp_path / "run",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    folder, accuracy = result.stdout.splitlines()
+    folder, accuracy, *per_product = result.stdout.splitlines()
     assert folder.split() == ["run", "folder", str(tmp_path / "run")]
     measured = json.loads((tmp_path / "run" / "report.json").read_text())["test"]["accuracy"]
     assert accuracy.split()[1] == f"{measured:.3f}"
+    assert "with several images" in per_product[-1]
 
 
 def test_evaluate_prints_one_json_object(command, run, sample):

@@ -11,6 +11,7 @@ from fashion_keras.commands.shared import (
     add_options,
     given,
     print_json,
+    print_products,
     start_tensorflow,
     with_interval,
 )
@@ -49,6 +50,7 @@ def _train(options: argparse.Namespace) -> None:
     test = run.report["test"]
     print(f"run folder  {run.folder}")
     print(f"accuracy    {with_interval(test)} on {run.report['counts']['test']} test products")
+    print_products(run.report)
     print_heads(run.report)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fashion_keras.commands.heads import print_heads, print_hierarchy, written
-from fashion_keras.commands.shared import Commands, print_counts, print_json, with_interval
+from fashion_keras.commands.shared import Commands, print_counts, print_json, print_products, with_interval
 from fashion_keras.support.errors import InputError
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def _evaluate(options: argparse.Namespace) -> None:
     for name in ("top_3", "macro_f1", "micro_average_precision", "ece"):
         if report["test"][name] is not None:
             print(f"{name:24}{report['test'][name]:.3f}")
+    print_products(report)
     print_heads(report)
     print_hierarchy(report)
     if report["ids_in_training"]:

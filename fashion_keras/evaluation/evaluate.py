@@ -54,7 +54,7 @@ def evaluate(
         },
         "reasons": dict(Counter(row.reason for row in judged.rejected).most_common()),
         "ids_in_training": int(seen.sum()),
-        **judging.scores(said, origin),
+        **judging.scores(said, origin, judged.groups),
     }
     if out is not None:
         judging.write(Path(out), said, judged.paths, classifier.spec.image)

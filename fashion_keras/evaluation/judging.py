@@ -5,24 +5,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fashion_keras.evaluation import group_reports, reports
 from fashion_keras.evaluation.hierarchy import hierarchy
+from fashion_keras.evaluation.per_product import per_product
 from fashion_keras.images.decode import ImageSpec
 from fashion_keras.models.classifier import Said
 from fashion_keras.models.predictions import Predictions
 
 
-def scores(said: Said, origin: Mapping[str, Any]) -> dict[str, Any]:
+def scores(said: Said, origin: Mapping[str, Any], groups: NDArray[np.int64]) -> dict[str, Any]:
     """Return what the report says of predictions, truth included.
 
     Args:
         said: of n images.
         origin: what the run learnt from, as in its origin.json.
+        groups [n] int64: title groups; images of one show one product.
     """
     positives = np.array(origin["train_counts"])
     if isinstance(said, Predictions):
-        return reports.scores(said, positives) | hierarchy(said)
+        products = per_product(said.truth, said.probabilities, groups)
+        return reports.scores(said, positives) | {"per_product": products} | hierarchy(said)
     return group_reports.scores(said, positives, origin["known"]) | hierarchy(said)
 
 

@@ -40,7 +40,7 @@ def judge(
     seconds = time.perf_counter() - began
     said = predictions(spec, logits, prepared.catalog.ids[rows], values)
     judging.write(folder, said, prepared.catalog.paths[rows], config.image)
-    scores = judging.scores(said, read_json(folder / "origin.json"))
+    scores = judging.scores(said, read_json(folder / "origin.json"), prepared.catalog.groups[rows])
     return scores | {"calibration": compare(prepared.goal.groups, spec.groups, logits, values)}, seconds
 
 
