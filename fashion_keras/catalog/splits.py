@@ -51,12 +51,20 @@ def split(codes: Integers, groups: Integers, classes: Sequence[str], recipe: str
     return result
 
 
-def subsample(codes: Integers, groups: Integers, limit: int, seed: int = 0) -> Integers:
+def subsample(codes: Integers, groups: Integers, limit: float, seed: int = 0, floor: int = 0) -> Integers:
     """Return about `limit` sorted row indices: whole title groups, at random, the classes in proportion.
 
     Of each class at least three groups are taken where it has them: fewer could not be split.
+
+    Args:
+        codes [n] int64: class of each product.
+        groups [n] int64: title groups.
+        limit: how many, or, below 1, which share of the n.
+        seed: same seed, same sample.
+        floor: rows at which a class stops shrinking (100 in schindler2018); smaller classes stay whole.
     """
-    if limit >= len(codes):
+    count = limit if limit >= 1 else limit * len(codes)
+    if count >= len(codes):
         return np.arange(len(codes))
     majority = _majority_class(codes, groups)
     # As in `allot`, a group's place in line does not depend on the others; another line than there, or a sample would
@@ -67,7 +75,9 @@ def subsample(codes: Integers, groups: Integers, limit: int, seed: int = 0) -> I
     for code in np.unique(codes):
         members = order[majority[order] == code]
         filled = np.cumsum(sizes[members])
-        wanted = np.searchsorted(filled, filled[-1:] * limit / len(codes)) + 1
+        # Nothing for a class that is the commonest of no group.
+        size = filled[-1:]
+        wanted = np.searchsorted(filled, np.maximum(size * count / len(codes), np.minimum(size, floor))) + 1
         kept.append(members[: max(3, *wanted)])
     return np.flatnonzero(np.isin(groups, np.concatenate(kept)))
 

@@ -55,7 +55,7 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _add_probe(parser: argparse.ArgumentParser) -> None:
-    names = ("task", "data", "weights", "image_size", "fit", "cut", "pooling", "min_images", "split", "limit")
+    names = ("task", "data", "weights", "image_size", "fit", "cut", "pooling", "min_images", "split", "limit", "floor")
     add_options(parser, (*names, "runtime", "precision", "seed"))
     parser.add_argument(
         "--backbones", required=True, metavar="B,..", help="networks to compare, such as vgg19,resnet50"

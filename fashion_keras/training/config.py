@@ -20,7 +20,7 @@ from fashion_keras.training.strategies import get_strategy
 
 OPTIMIZERS = ("adam", "rmsprop", "sgd", "adamw")
 SCHEDULES = ("plateau", "cosine", "constant")
-_COUNTS = ("epochs", "batch_size", "limit", "min_images", "patience", "plateau_patience", "accumulate", "tune")
+_COUNTS = ("epochs", "batch_size", "min_images", "patience", "plateau_patience", "accumulate", "tune", "floor")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 LOSSES = ("grouped", "bce", "weighted_bce")
 
@@ -86,7 +86,8 @@ class TrainConfig:
     )
     min_images: int = option(100, "classes with fewer are left out", metavar="N")
     split: str = option("title", "title: no product title in two parts; random: as papers did", SPLITS)
-    limit: int | None = option(None, "use about so many products", metavar="N")
+    limit: float | None = option(None, "use about so many products; below 1: such a share of them", metavar="N")
+    floor: int | None = option(None, "with --limit: a class stops shrinking at so many products", metavar="N")
     precision: str = option("auto", "auto: bfloat16 where the machine computes in it", PRECISIONS)
     runtime: str = option("auto", "what runs a frozen network", RUNTIMES)
     views: int = option(
@@ -104,6 +105,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_options(self)
         self._check_heads()
+        self._check_limit()
         if self.strategy is not None:
             get_strategy(self.strategy)
         if self.balance == "smote" and (self.strategy_name != "frozen" or not self.views):
@@ -115,6 +117,13 @@ class TrainConfig:
             get_backbone(self.backbone).stage_end(self.cut)
         self._check_ranges()
         _ = self.head_row
+
+    def _check_limit(self) -> None:
+        limit = self.limit
+        if limit is not None and not (0 < limit < 1 or (limit >= 1 and float(limit).is_integer())):
+            raise InputError(f"--limit is a whole number from 1, or a share between 0 and 1, not {limit}")
+        if self.floor and not limit:
+            raise InputError("--floor is where --limit stops: give both")
 
     def _check_heads(self) -> None:
         if isinstance(self.learnt, Task):

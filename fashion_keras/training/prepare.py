@@ -59,8 +59,8 @@ def prepare(config: TrainConfig) -> Prepared:
     goal, unlabelled, warnings = make_goal(config, catalog)
     catalog, goal = _set_aside(catalog, goal, unlabelled)
     if config.limit:
-        kept = subsample(goal.strata, catalog.groups, config.limit, config.seed)
-        beyond = np.full(len(catalog), f"beyond --limit {config.limit}")
+        kept = subsample(goal.strata, catalog.groups, config.limit, config.seed, config.floor or 0)
+        beyond = np.full(len(catalog), f"beyond --limit {config.limit:.12g}")
         beyond[kept] = ""
         catalog, goal = _set_aside(catalog, goal, beyond)
     catalog, goal = _set_aside(catalog, goal, _broken(catalog))

@@ -114,6 +114,25 @@ def test_a_limit_above_the_size_takes_all():
     assert subsample(codes, groups, 10**6).tolist() == list(range(len(codes)))
 
 
+def test_a_share_is_a_limit_below_one():
+    codes, groups = catalogue()
+    assert subsample(codes, groups, 0.5, seed=3).tolist() == subsample(codes, groups, 480, seed=3).tolist()
+
+
+def test_classes_stop_shrinking_at_the_floor():
+    """schindler2018: a tenth of each class, but not fewer than 100 images; what has fewer stays whole."""
+    codes = np.repeat([0, 1, 2], [2000, 500, 60])
+    rows = subsample(codes, np.arange(2560), 0.1, floor=100)
+    assert np.bincount(codes[rows]).tolist() == [200, 100, 60]
+
+
+def test_the_floor_counts_images_and_takes_whole_titles():
+    codes, groups = np.repeat([0, 1], [400, 80]), np.repeat(np.arange(120), 4)
+    rows = subsample(codes, groups, 0.1, floor=50)
+    assert np.bincount(codes[rows]).tolist() == [52, 52]
+    assert np.bincount(groups[rows])[np.unique(groups[rows])].tolist() == [4] * 26
+
+
 def test_a_part_is_held_out_by_title(sample):
     catalog = read_catalog(sample)
     train, held_out = hold_out(catalog, 0.265, seed=1)

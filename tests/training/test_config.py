@@ -33,6 +33,9 @@ from fashion_keras.training.config import RECIPES, get_recipe
         ({"weight_decay": float("nan")}, "--weight-decay is from 0, not nan"),
         ({"image_size": "2000x2000"}, "at most 1024x1024"),
         ({"bach_size": 3}, "did you mean 'batch_size'"),
+        ({"limit": 2.5}, "--limit is a whole number from 1, or a share between 0 and 1, not 2.5"),
+        ({"limit": 0}, "--limit is a whole number from 1, or a share"),
+        ({"floor": 100}, "--floor is where --limit stops"),
     ],
 )
 def test_what_is_not_allowed_is_said_in_one_line(values, message):
