@@ -13,6 +13,7 @@ from fashion_keras.support.errors import InputError, unknown
 
 RECIPES = ("title", "random")
 FRACTIONS = (0.64, 0.16, 0.20)
+_LEARNT_FROM = (0.8, 0.2)  # train and validation, of what is not tested
 
 Integers = NDArray[np.int64]
 
@@ -41,14 +42,36 @@ def split(codes: Integers, groups: Integers, classes: Sequence[str], recipe: str
     Raises:
         InputError: for an unknown recipe, or a class with too few titles to stand in all three parts.
     """
-    if recipe not in RECIPES:
-        raise unknown("split", recipe, RECIPES)
-    units = groups if recipe == "title" else np.arange(len(codes))
-    _check_sizes(codes, units, classes)
-    parts = allot(codes, units, FRACTIONS, seed)
-    result = Split(*(np.flatnonzero(parts == part) for part in range(3)), recipe=recipe, seed=seed)
+    units = _units(groups, recipe)
+    result = _cut(allot(codes, units, FRACTIONS, seed), recipe, seed)
+    _check_classes([result], codes, units, classes)
     _prove(result, units)
     return result
+
+
+def k_folds(
+    codes: Integers, groups: Integers, classes: Sequence[str], folds: int, recipe: str = "title", seed: int = 0
+) -> tuple[Split, ...]:
+    """Divide n labelled products in `folds` ways, so that every product is in the test part of one of them.
+
+    Of each class a test part has about one of `folds` parts, and validation a fifth of the rest; see `split`.
+
+    Raises:
+        InputError: for an unknown recipe, or a class with too few titles to stand in all parts of every fold.
+    """
+    units = _units(groups, recipe)
+    # The last part comes first in line: the first of five folds has the test part of a run without folds.
+    tested_in = folds - 1 - allot(codes, units, (1 / folds,) * folds, seed)
+    results = []
+    for fold in range(folds):
+        parts, rest = np.full(len(codes), 2), np.flatnonzero(tested_in != fold)
+        # Another line for each fold, or the head of the one line would be all validation parts.
+        parts[rest] = allot(codes[rest], units[rest], _LEARNT_FROM, (seed, fold))
+        results.append(_cut(parts, recipe, seed))
+    _check_classes(results, codes, units, classes)
+    for result in results:
+        _prove(result, units)
+    return tuple(results)
 
 
 def subsample(codes: Integers, groups: Integers, limit: float, seed: int = 0, floor: int = 0) -> Integers:
@@ -105,7 +128,7 @@ def hold_out(catalog: Catalog, fraction: float, seed: int = 0) -> tuple[Integers
     return train, held_out
 
 
-def allot(codes: Integers, groups: Integers, fractions: Sequence[float], seed: int) -> Integers:
+def allot(codes: Integers, groups: Integers, fractions: Sequence[float], seed: int | tuple[int, ...]) -> Integers:
     """Give each row a part 0..p-1 in about those fractions per class, a group never divided.
 
     Every group has a place in line that depends on the seed and its number alone; the last part takes its fraction of
@@ -140,17 +163,34 @@ def _majority_class(codes: Integers, groups: Integers) -> Integers:
     return winner
 
 
-def _check_sizes(codes: Integers, units: Integers, classes: Sequence[str]) -> None:
-    images = np.bincount(codes, minlength=len(classes))
+def _units(groups: Integers, recipe: str) -> Integers:
+    """What is never divided: title groups, or single rows."""
+    if recipe not in RECIPES:
+        raise unknown("split", recipe, RECIPES)
+    return groups if recipe == "title" else np.arange(len(groups))
+
+
+def _cut(parts: Integers, recipe: str, seed: int) -> Split:
+    return Split(*(np.flatnonzero(parts == part) for part in range(3)), recipe=recipe, seed=seed)
+
+
+def _check_classes(splits: Sequence[Split], codes: Integers, units: Integers, classes: Sequence[str]) -> None:
+    """Refuse classes that some part lacks; a unit counts for its commonest class."""
     majority = _majority_class(codes, units)
+    parts = [part for one in splits for part in (one.train, one.validation, one.test)]
+    numbers = np.arange(len(classes))
+    small = np.flatnonzero(~np.all([np.isin(numbers, majority[units[part]]) for part in parts], axis=0))
+    if not len(small):
+        return
+    images = np.bincount(codes, minlength=len(classes))
     titles = np.bincount(majority[majority >= 0], minlength=len(classes))
-    small = np.flatnonzero(titles[: len(classes)] < 3)
-    if len(small):
-        named = ", ".join(f"{classes[code]} ({images[code]} images, {titles[code]} titles)" for code in small[:5])
-        raise InputError(
-            f"{len(small)} classes have fewer than three titles and cannot stand in train, validation and test: "
-            f"{named}{', ...' if len(small) > 5 else ''}; leave them out with --min-images {images[small].max() + 1}"
-        )
+    named = ", ".join(f"{classes[code]} ({images[code]} images, {titles[code]} titles)" for code in small[:5])
+    folds = f" of each of {len(splits)} folds" if len(splits) > 1 else ""
+    raise InputError(
+        f"{len(small)} classes have too few titles to stand in train, validation and test{folds}: "
+        f"{named}{', ...' if len(small) > 5 else ''}; leave them out with --min-images {images[small].max() + 1}"
+        f"{', or take fewer --folds' if folds else ''}"
+    )
 
 
 def _prove(result: Split, units: Integers) -> None:

@@ -10,6 +10,7 @@ from fashion_keras.commands.shared import (
     Commands,
     add_options,
     given,
+    print_folds,
     print_json,
     print_products,
     start_tensorflow,
@@ -49,6 +50,7 @@ def _train(options: argparse.Namespace) -> None:
     run = resume(options.resume) if options.resume else train(config)
     test = run.report["test"]
     print(f"run folder  {run.folder}")
+    print_folds(run.report)
     print(f"accuracy    {with_interval(test)} on {run.report['counts']['test']} test products")
     print_products(run.report)
     print_heads(run.report)

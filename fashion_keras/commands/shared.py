@@ -62,6 +62,20 @@ def with_interval(test: dict[str, Any]) -> str:
     return f"{test['accuracy']:.3f} (95 % between {low:.3f} and {high:.3f})"
 
 
+def print_folds(report: Mapping[str, Any]) -> None:
+    """Print a line for each fold of a cross-validation, and their best and mean; nothing for a single run."""
+    if "folds" not in report:
+        return
+    spreads = report["over_folds"]
+    print(f"{'':20}{'products':>9}" + "".join(f"{name.replace('_', ' '):>20}" for name in spreads))
+    for row in report["folds"]:
+        scores = "".join(f"{row[name]:>20.3f}" for name in spreads)
+        print(f"{row['folder']:20}{row['counts']['test']:>9}{scores}")
+    titles = {"best": "best fold", "mean": "mean", "standard_deviation": "standard deviation, sample"}
+    for name, title in titles.items():
+        print(f"{title:29}" + "".join(f"{spread[name]:>20.3f}" for spread in spreads.values()))
+
+
 def print_products(report: Mapping[str, Any]) -> None:
     """Print the accuracy per product where some are photographed several times."""
     found = report.get("per_product")

@@ -59,6 +59,11 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
         pq.write_table(table, temporary)
 
 
+def read_probabilities(path: Path) -> NDArray[np.float32]:
+    """Return the probabilities [n, k] that `write_predictions` wrote of n images."""
+    return np.array(pq.read_table(path)["probabilities"].to_pylist(), np.float32)
+
+
 def draw(folder: Path, predictions: Predictions, paths: Sequence[str], spec: ImageSpec) -> None:
     """Draw confusion.png, precision_recall.png, class_accuracy.png, reliability.png and, if any, mistakes.png.
 

@@ -56,7 +56,8 @@ def load_spec(folder: str | Path) -> tuple[Spec, str]:
     """
     path = Path(folder) / SPEC
     if not path.is_file() or not (Path(folder) / WEIGHTS).is_file():
-        raise InputError(f"{folder}: no finished run here ({SPEC} and {WEIGHTS} are needed)")
+        folds = f"; it is one for each fold: take {Path(folder) / 'fold1'}" if (Path(folder) / "fold1").is_dir() else ""
+        raise InputError(f"{folder}: no finished run here ({SPEC} and {WEIGHTS} are needed){folds}")
     values = read_json(path)
     kinds = {name: kind for kind, name in _FORMATS.items()}
     try:

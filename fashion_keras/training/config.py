@@ -20,7 +20,7 @@ from fashion_keras.training.strategies import get_strategy
 
 OPTIMIZERS = ("adam", "rmsprop", "sgd", "adamw")
 SCHEDULES = ("plateau", "cosine", "constant")
-_COUNTS = ("epochs", "batch_size", "min_images", "patience", "plateau_patience", "accumulate", "tune", "floor")
+_COUNTS = ("epochs", "batch_size", "min_images", "patience", "plateau_patience", "accumulate", "tune", "floor", "fold")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 LOSSES = ("grouped", "bce", "weighted_bce")
 
@@ -86,6 +86,10 @@ class TrainConfig:
     )
     min_images: int = option(100, "classes with fewer are left out", metavar="N")
     split: str = option("title", "title: no product title in two parts; random: as papers did", SPLITS)
+    folds: int | None = option(
+        None, "cross-validation: so many runs, each tested on another part of the products", metavar="K"
+    )
+    fold: int | None = option(None, "with --folds: only the run with this number", metavar="N")
     limit: float | None = option(None, "use about so many products; below 1: such a share of them", metavar="N")
     floor: int | None = option(None, "with --limit: a class stops shrinking at so many products", metavar="N")
     precision: str = option("auto", "auto: bfloat16 where the machine computes in it", PRECISIONS)
@@ -105,6 +109,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_options(self)
         self._check_heads()
+        self._check_folds()
         self._check_limit()
         if self.strategy is not None:
             get_strategy(self.strategy)
@@ -117,6 +122,13 @@ class TrainConfig:
             get_backbone(self.backbone).stage_end(self.cut)
         self._check_ranges()
         _ = self.head_row
+
+    def _check_folds(self) -> None:
+        check_counts(self, ("folds",), least=2)
+        if self.fold is not None and self.fold > (self.folds or 0):
+            raise InputError(f"--fold {self.fold} needs --folds of at least as many, not {self.folds or 'none'}")
+        if self.folds and not isinstance(self.learnt, Task):
+            raise InputError(f"--folds is of one task; --task {self.task} is several: cross-validate each by itself")
 
     def _check_limit(self) -> None:
         limit = self.limit
@@ -155,6 +167,11 @@ class TrainConfig:
     def learnt(self) -> Task | tuple[AttributeGroup, ...]:
         """What `task` names: a single-label task, or the groups of several heads."""
         return read_task(self.task)
+
+    @property
+    def cross_validates(self) -> bool:
+        """Whether this is one run for each fold, rather than a single one."""
+        return self.folds is not None and self.fold is None
 
     @property
     def image(self) -> ImageSpec:

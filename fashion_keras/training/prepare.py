@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from fashion_keras.catalog.products import Catalog, read_catalog
 from fashion_keras.catalog.sources import SAMPLE, locate
-from fashion_keras.catalog.splits import Split, split, subsample
+from fashion_keras.catalog.splits import Split, k_folds, split, subsample
 from fashion_keras.images.decode import check_images
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.config import TrainConfig
@@ -26,7 +26,7 @@ class Prepared:
         catalog: n usable products, and all that was set aside with its reason.
         fingerprint: of the catalogue as it was read, before anything was set aside for this run.
         goal: what is to be learnt of each of the n products.
-        split: their division into parts.
+        split: their division into parts; of cross-validation that of the first fold.
         warnings: what must be said at the start and at the end.
     """
 
@@ -38,10 +38,14 @@ class Prepared:
     warnings: tuple[str, ...]
 
     @property
+    def parts(self) -> dict[str, list[int]]:
+        """The ids of the products in each part."""
+        return {name: self.catalog.ids[getattr(self.split, name)].tolist() for name in ("train", "validation", "test")}
+
+    @property
     def counts(self) -> dict[str, int]:
         """Products per part, and how many rows and files were set aside; adds up to all that were read."""
-        parts = {name: len(getattr(self.split, name)) for name in ("train", "validation", "test")}
-        return {**parts, "rejected": len(self.catalog.rejected)}
+        return {**{name: len(ids) for name, ids in self.parts.items()}, "rejected": len(self.catalog.rejected)}
 
 
 def prepare(config: TrainConfig) -> Prepared:
@@ -64,9 +68,17 @@ def prepare(config: TrainConfig) -> Prepared:
         beyond[kept] = ""
         catalog, goal = _set_aside(catalog, goal, beyond)
     catalog, goal = _set_aside(catalog, goal, _broken(catalog))
-    division = split(goal.strata, catalog.groups, goal.everywhere, config.split, config.seed)
     warnings = (*([SAMPLE_WARNING] if sample else []), *warnings)
+    division = divide(config, catalog, goal)
     return Prepared(SAMPLE if sample else str(source), catalog, fingerprint, goal, division, warnings)
+
+
+def divide(config: TrainConfig, catalog: Catalog, goal: Goal) -> Split:
+    """Return the parts of a run, or of one fold; InputError when a class is too small to stand in all of them."""
+    labels = goal.strata, catalog.groups, goal.everywhere
+    if config.folds:
+        return k_folds(*labels, config.folds, config.split, config.seed)[(config.fold or 1) - 1]
+    return split(*labels, config.split, config.seed)
 
 
 def _broken(catalog: Catalog) -> NDArray[np.str_]:

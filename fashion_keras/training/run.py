@@ -28,6 +28,7 @@ from fashion_keras.training.conclude import describe, judge, speeds
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.feeds import ImageFeed
 from fashion_keras.training.fit import Fit
+from fashion_keras.training.folds import cross_validate
 from fashion_keras.training.goals import first_spec
 from fashion_keras.training.group_loss import make_objective
 from fashion_keras.training.inputs import image_feed, phase_feeds
@@ -40,19 +41,22 @@ log = logging.getLogger("fashion_keras")
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: its folder and its report, as in report.json."""
+    """A finished run, or one for each fold: its folder and its report, as in report.json."""
 
     folder: Path
     report: dict[str, Any]
 
     @property
     def accuracy(self) -> float:
-        """Share of the test part that is classified rightly, 0..1."""
+        """Share of the test part, of all folds together, that is classified rightly, 0..1."""
         return self.report["test"]["accuracy"]
 
 
 def train(config: TrainConfig) -> Run:
     """Train and judge a classifier; everything about it is then in the run folder.
+
+    With `config.folds` it is one run for each fold, in fold1, fold2, ... of that folder; the report is then of all of
+    them, see `cross_validate`, and `accuracy` that of all products, each judged by the run that has not seen it.
 
     Raises:
         InputError: when the run folder is not empty, or catalogue or weights cannot be used.
@@ -66,7 +70,7 @@ def train(config: TrainConfig) -> Run:
         return _carry_out(config, prepared, folder)
     except InputError:
         # Refused before anything was trained: the same folder can be used once the call is right.
-        if not (folder / "history.csv").is_file():
+        if not any(folder.rglob("history.csv")):
             shutil.rmtree(folder)
         raise
 
@@ -88,6 +92,13 @@ def resume(folder: str | Path) -> Run:
 
 
 def _carry_out(config: TrainConfig, prepared: Prepared, folder: Path) -> Run:
+    if config.cross_validates:
+        return Run(folder, cross_validate(config, prepared, folder, _run))
+    return Run(folder, _run(config, prepared, folder))
+
+
+def _run(config: TrainConfig, prepared: Prepared, folder: Path) -> dict[str, Any]:
+    """Carry out one run and return its report."""
     began = time.perf_counter()
     with LogFile(folder / "log.txt"):
         write_table(folder / "rejected.csv", ("where", "id", "reason"), map(vars, prepared.catalog.rejected))
@@ -117,7 +128,7 @@ def _carry_out(config: TrainConfig, prepared: Prepared, folder: Path) -> Run:
         write_json(folder / "report.json", report)
         Checkpoints(folder).clear()
         _warn(warnings)
-    return Run(folder, report)
+    return report
 
 
 def _first_network(config: TrainConfig, prepared: Prepared, folder: Path) -> tuple[LabelSpec, keras.Model, Origin]:
@@ -158,14 +169,14 @@ def _remember(folder: Path, prepared: Prepared, origin: Origin) -> Origin:
                 f"{prepared.catalog.folder}: the catalogue has changed since the run in {folder} was begun"
             )
         return Origin(**before["weights"])
-    parts = {name: getattr(prepared.split, name) for name in ("train", "validation", "test")}
+    train, validation = prepared.split.train, prepared.split.validation
     values = {
         "data": prepared.data,
         "fingerprint": prepared.fingerprint,
         "weights": vars(origin),
-        "train_counts": prepared.goal.positives(parts["train"]).tolist(),
-        "known": {name: prepared.goal.known(parts[name]) for name in ("train", "validation")},
-        "parts": {name: prepared.catalog.ids[rows].tolist() for name, rows in parts.items()},
+        "train_counts": prepared.goal.positives(train).tolist(),
+        "known": {"train": prepared.goal.known(train), "validation": prepared.goal.known(validation)},
+        "parts": prepared.parts,
     }
     write_json(path, values)
     return origin

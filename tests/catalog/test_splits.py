@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fashion_keras.catalog.products import read_catalog
-from fashion_keras.catalog.splits import hold_out, split, subsample
+from fashion_keras.catalog.splits import hold_out, k_folds, split, subsample
 from fashion_keras.support.errors import InputError
 
 
@@ -92,6 +92,53 @@ def test_classes_too_small_are_named_with_the_remedy():
 def test_unknown_recipe():
     with pytest.raises(InputError, match="did you mean 'title'"):
         split(np.zeros(9, int), np.arange(9), NAMES, recipe="titel")
+
+
+@pytest.mark.parametrize("recipe", ["title", "random"])
+def test_every_product_is_tested_in_one_fold(recipe):
+    codes, groups = catalogue()
+    folds = k_folds(codes, groups, NAMES, 3, recipe)
+    assert sorted(np.concatenate([fold.test for fold in folds]).tolist()) == list(range(len(codes)))
+    for fold in folds:
+        rows = np.concatenate([fold.train, fold.validation, fold.test])
+        assert sorted(rows.tolist()) == list(range(len(codes)))
+        for code, size in enumerate((600, 300, 60)):
+            shares = [(codes[rows] == code).sum() / size for rows in (fold.train, fold.validation, fold.test)]
+            assert shares == pytest.approx([8 / 15, 2 / 15, 1 / 3], abs=0.05)
+
+
+def test_no_title_stands_in_two_parts_of_a_fold_or_in_two_folds():
+    codes, groups = catalogue()
+    folds = k_folds(codes, groups, NAMES, 4)
+    tested = [set(groups[fold.test]) for fold in folds]
+    assert sum(map(len, tested)) == len(set(groups))
+    for fold, titles in zip(folds, tested, strict=True):
+        assert not titles & set(groups[fold.train]) | titles & set(groups[fold.validation])
+        assert not set(groups[fold.train]) & set(groups[fold.validation])
+
+
+def test_folds_validate_on_other_products_and_follow_the_seed():
+    codes, groups = catalogue()
+    folds, again, other = (k_folds(codes, groups, NAMES, 3, seed=seed) for seed in (5, 5, 6))
+    assert [fold.train.tolist() for fold in folds] == [fold.train.tolist() for fold in again]
+    assert folds[0].test.tolist() != other[0].test.tolist()
+    assert np.isin(folds[2].validation, folds[1].validation).mean() < 0.5
+
+
+def test_the_first_of_five_folds_is_tested_on_what_a_plain_run_is():
+    codes, groups = catalogue()
+    assert k_folds(codes, groups, NAMES, 5)[0].test.tolist() == split(codes, groups, NAMES).test.tolist()
+
+
+@pytest.mark.parametrize(("folds", "sizes"), [(4, [1, 1, 5]), (2, [9, 1, 1])])
+def test_a_class_with_too_few_titles_for_the_folds_is_named(folds, sizes):
+    """Three titles for four folds; or two folds of which one has nothing left for training."""
+    codes = np.array([0] * 30 + [1] * sum(sizes))
+    groups = np.array([*range(30), *np.repeat([30, 31, 32], sizes)])
+    named = rf"b \({sum(sizes)} images, 3 titles\).*--min-images {sum(sizes) + 1}, or take fewer --folds"
+    with pytest.raises(InputError, match=named):
+        k_folds(codes, groups, NAMES[:2], folds)
+    split(codes, groups, NAMES[:2])
 
 
 def test_subsample_keeps_proportions_and_whole_titles():
