@@ -100,9 +100,7 @@ def test_one_fold_alone_is_that_of_all(whole, config, tmp_path):
 
 
 @pytest.mark.slow
-def test_killed_in_the_second_fold_and_resumed_equals_uninterrupted(config, tmp_path):
-    config = replace(config, strategy="scratch", epochs=3)
-    whole = train(replace(config, out=str(tmp_path / "whole")))
+def test_killed_in_the_second_fold_and_resumed_equals_uninterrupted(whole, config, tmp_path):
     folder = tmp_path / "out"
     process = begin(config, folder)
     wait_for_epoch(folder / "fold2", 1, process)
