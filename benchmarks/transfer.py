@@ -30,12 +30,12 @@ from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.precision import policy
 from fashion_keras.models.weights import initialise
 from fashion_keras.support.progress import log_to_console
-from fashion_keras.training.config import get_recipe
 from fashion_keras.training.fit import Fit
 from fashion_keras.training.goals import first_spec
 from fashion_keras.training.group_loss import make_objective
 from fashion_keras.training.inputs import image_feed, phase_feeds
 from fashion_keras.training.prepare import Prepared, prepare
+from fashion_keras.training.recipes import get_recipe
 from fashion_keras.training.strategies import get_strategy, thaw
 
 

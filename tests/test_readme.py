@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 from fashion_keras.catalog.tasks import TASKS
 from fashion_keras.cli import _parser
 from fashion_keras.models.backbones import BACKBONES
-from fashion_keras.training.config import RECIPES
+from fashion_keras.training.recipes import RECIPES
 from fashion_keras.training.strategies import STRATEGIES
 
 ROOT = Path(__file__).parents[1]

@@ -18,7 +18,8 @@ from fashion_keras.commands.shared import (
 )
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.files import read_json
-from fashion_keras.training.config import RECIPES, TrainConfig, get_recipe
+from fashion_keras.training.config import TrainConfig
+from fashion_keras.training.recipes import RECIPES, get_recipe
 
 
 def add(commands: Commands) -> None:

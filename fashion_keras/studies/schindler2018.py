@@ -110,7 +110,7 @@ SCHINDLER2018 = Study(
     steps=(
         Step(
             "person",
-            "train --task person --backbone person_detector --head person_detector --strategy scratch --data {data}",
+            "train --recipe schindler2018_person --image-size 75x75 --data {data}",
             quick="--epochs 4 --limit 2000",
         ),
         *(

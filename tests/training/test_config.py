@@ -6,7 +6,7 @@ import pytest
 
 from fashion_keras import InputError, TrainConfig
 from fashion_keras.support.files import read_json
-from fashion_keras.training.config import RECIPES, get_recipe
+from fashion_keras.training.recipes import RECIPES, get_recipe
 
 
 @pytest.mark.parametrize(
