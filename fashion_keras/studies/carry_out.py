@@ -54,10 +54,10 @@ def carry_out(study: Study, data: str | None, out: str | Path, quick: bool = Fal
     about = {"products": len(catalog), "sample": sample, "quick": quick}
     done: dict[str, Any] = {}
     for number, step in enumerate(study.steps, 1):
-        log.info("step %d of %d, %s: %s", number, len(study.steps), step.name, step.written(quick))
+        log.info("step %d of %d, %s: %s", number, len(study.steps), step.name, study.typed(step, quick))
         folder = out / "steps" / step.name
         places[step.name] = str(folder)
-        done[step.name] = _run(step, folder, places, quick)
+        done[step.name] = _run(step, folder, places, quick) | {"command": study.typed(step, quick)}
         write_report(study, out, done, about)
     return done
 
@@ -102,20 +102,20 @@ def _write_part(part: Part, catalog: Catalog, folder: Path) -> Path:
 
 
 def _run(step: Step, folder: Path, places: Mapping[str, str], quick: bool) -> dict[str, Any]:
-    """Return the report of a step with `command` and `seconds`; run the step if it has none, or another's."""
+    """Return the report of a step, with its `words` and `seconds_in_all`; run the step if it has none, or another's."""
     kept = folder.with_suffix(".json")
-    words = step.written(quick)
+    words = step.words(quick)
     if kept.is_file():
         before = read_json(kept)
-        if before["command"] == words:
+        if before["words"] == words:
             return before
         shutil.rmtree(folder, ignore_errors=True)
     began = time.perf_counter()
     if step.compute:
         report = step.compute(places)
     else:
-        report = _report(shlex.split(step.words(quick)), folder, {**places, "here": str(folder)})
-    report |= {"command": words, "seconds_in_all": round(time.perf_counter() - began, 1)}
+        report = _report(shlex.split(words), folder, {**places, "here": str(folder)})
+    report |= {"words": words, "seconds_in_all": round(time.perf_counter() - began, 1)}
     write_json(kept, report)
     return report
 

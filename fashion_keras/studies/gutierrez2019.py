@@ -79,7 +79,8 @@ def _resized(net: str, usual: bool) -> Callable[[Report], Score]:
     def score(report: Report) -> Score:
         rows = [row for row in report["rows"] if row["run"].endswith(f"/{net}")]
         row = rows[0] if usual else min((row for row in rows if row["condition"] in RESIZERS), key=_accuracy)
-        return Score(row["accuracy"], (row["low"], row["high"]), row["products"])
+        unit = "accuracy" if usual else "accuracy, worst of other resizers"
+        return Score(row["accuracy"], (row["low"], row["high"]), row["products"], unit)
 
     return score
 
@@ -132,10 +133,8 @@ GUTIERREZ2019 = Study(
             row
             for name, system, usual, other, _ in _NETS
             for row in (
-                Row(_ROBUST, f"{system}: as in training", usual, "robustness", _resized(name, usual=True)),
-                Row(
-                    _ROBUST, f"{system}: the worst of other resizers", other, "robustness", _resized(name, usual=False)
-                ),
+                Row(_ROBUST, system, usual, "robustness", _resized(name, usual=True)),
+                Row(_ROBUST, system, other, "robustness", _resized(name, usual=False)),
             )
         ),
         *(Row(_TYPES, name, paper, "nine", _product_type(name)) for name, paper in _PRODUCTS.items()),

@@ -40,7 +40,7 @@ def write_report(study: Study, out: Path, done: Mapping[str, Report], about: Map
     lines += ["![The paper's numbers and ours](results.png)", ""] if measured else []
     lines += [line for step, file, said in shown for line in (f"![{said}]({step}-{file})", "", said, "")]
     lines += ["## In what it is not the paper", "", *(f"- {line}" for line in _deviations(study, about)), ""]
-    lines += ["## Every step", "", *_steps(study, done, about["quick"]), ""]
+    lines += ["## Every step", "", *_steps(done), ""]
     write_text(out / "README.md", "\n".join(lines))
 
 
@@ -52,22 +52,20 @@ def as_rows(study: Study, done: Mapping[str, Report]) -> list[dict[str, Any]]:
 def overview(studies: Sequence[Study]) -> str:
     """Return docs/studies/README.md: every system of the papers and the command that runs it here."""
     lines = ["# The papers' systems, and what runs them here", ""]
-    lines += ["`DIR` is a catalogue, another bare name a folder that an earlier step of the study made.", ""]
+    lines += [
+        "Words in capitals are folders: `DIR` a catalogue, `OUT` a new one, others what an earlier step made.",
+        "",
+    ]
     for study in studies:
-        commands = {step.name: step.written(quick=False) for step in study.steps}
-        own = f"fashion-keras study {study.name}"
+        typed = {step.name: study.typed(step, quick=False) for step in study.steps}
         lines += [
             f"## {study.title}",
             "",
-            f"All of it: `{own} --data DIR`; what came out: [{study.name}]({study.name}/).",
+            f"All of it: `fashion-keras study {study.name} --data DIR`; what came out: [{study.name}]({study.name}/).",
         ]
         lines += ["", "| table | system | command |", "|---|---|---|"]
-        step_of = {step.name: step for step in study.steps}
-        lines += [
-            f"| {row.table} | {row.system} | `{own if step_of[row.step].compute else commands[row.step]}` |"
-            for row in study.rows
-        ]
-        lines.append("")
+        systems = (f"| {row.table} | {row.system} | `{typed[row.step]}` |" for row in study.rows)
+        lines += [*dict.fromkeys(systems), ""]
     return "\n".join(lines)
 
 
@@ -95,13 +93,8 @@ def _tables(rows: Sequence[tuple[Row, Score, Report]]) -> list[str]:
             if row.table == table:
                 found = _fields(row, score, report)
                 between = f"{found['low']}–{found['high']}" if score.interval else "–"
-                cells = (
-                    row.system,
-                    score.unit,
-                    found["paper"] or "–",
-                    found["ours"] and f"**{found['ours']}**",
-                    between,
-                )
+                ours = found["ours"] and f"**{found['ours']}**"
+                cells = (row.system, score.unit, found["paper"] or "–", ours or "–", between)
                 cells += (f"{score.images:,}", found["seconds"], found["weights"] or "–")
                 lines.append(f"| {' | '.join(map(str, cells))} |")
         lines.append("")
@@ -132,13 +125,9 @@ def _deviations(study: Study, about: Mapping[str, Any]) -> list[str]:
     return [*general, *study.deviations]
 
 
-def _steps(study: Study, done: Mapping[str, Report], quick: bool) -> list[str]:
-    rows = [(step.name, step, done[step.name]["seconds_in_all"]) for step in study.steps if step.name in done]
-    lines = ["| step | seconds | command |", "|---|---|---|"]
-    own = f"fashion-keras study {study.name}"
-    return lines + [
-        f"| {name} | {seconds:.0f} | `{own if step.compute else step.written(quick)}` |" for name, step, seconds in rows
-    ]
+def _steps(done: Mapping[str, Report]) -> list[str]:
+    lines = (f"| {name} | {report['seconds_in_all']:.0f} | `{report['command']}` |" for name, report in done.items())
+    return ["| step | seconds | command |", "|---|---|---|", *lines]
 
 
 def _draw(path: Path, rows: Sequence[tuple[Row, Score]]) -> None:
@@ -155,7 +144,13 @@ def _draw(path: Path, rows: Sequence[tuple[Row, Score]]) -> None:
         values, at = zip(*known, strict=True)
         ring = axes.plot(values, at, "o", color=figures.MUTED, markersize=7, markerfacecolor="none")[0]
         handles, labels = [ring, *handles], ["paper", *labels]
-    axes.set_yticks(places, [figures.short_name(row.system, 60) for row, _ in rows])
+    axes.set_yticks(
+        places,
+        [
+            figures.short_name(row.system, 60) + ("" if score.unit == "accuracy" else f" ({score.unit})")
+            for row, score in rows
+        ],
+    )
     axes.set_xlim(0, 1)
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.grid(axis="x", color=figures.GRID, linewidth=0.8)

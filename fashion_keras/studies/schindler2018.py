@@ -60,8 +60,8 @@ def _quick(flags: str) -> str:
 
 def _rows(table: str, name: str, system: str, per_product: float, per_image: float) -> tuple[Row, Row]:
     return (
-        Row(table, f"{system}: per product", per_product, name, by_cumulative_maximum),
-        Row(table, f"{system}: per image", per_image, name),
+        Row(table, system, per_product, name, by_cumulative_maximum),
+        Row(table, system, per_image, name),
     )
 
 

@@ -53,10 +53,10 @@ class Part:
 
 
 class _Names(dict[str, str]):
-    """What a person reads where a command has a folder: the step's name."""
+    """What a person reads where a command has a folder."""
 
     def __missing__(self, name: str) -> str:
-        return name
+        return name.upper()
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ class Step:
         return f"{self.command} {self.quick if quick else self.full}".strip()
 
     def written(self, quick: bool) -> str:
-        """Return the command as it is to be typed, with names for placeholders."""
-        return f"fashion-keras {self.words(quick)}".format_map(_Names(data="DIR"))
+        """Return the command as it is to be typed, folders in capitals."""
+        return f"fashion-keras {self.words(quick)}".format_map(_Names(data="DIR", here="OUT"))
 
 
 @dataclass(frozen=True)
@@ -128,3 +128,8 @@ class Study:
     deviations: tuple[str, ...]
     conclude: Callable[[Mapping[str, Report]], list[str]] = lambda _: []
     figures: tuple[tuple[str, str, str], ...] = ()
+
+    def typed(self, step: Step, quick: bool) -> str:
+        """Return the command that does a step: its own, or the study's where it is a function."""
+        pace = " --quick" if quick else ""
+        return f"fashion-keras study {self.name}{pace} --data DIR" if step.compute else step.written(quick)
