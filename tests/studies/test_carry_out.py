@@ -77,7 +77,7 @@ def test_the_tables_stand_beside_the_papers_numbers(tmp_path):
     with (tmp_path / "out" / "results.csv").open(encoding="utf-8") as file:
         (row,) = csv.DictReader(file)
     assert (row["system"], row["paper"], row["ours"]) == ("all of a", "0.500", "1798.000")
-    assert row["command"] == "fashion-keras data describe DIR --out here"
+    assert row["command"] == "fashion-keras data describe DIR --out OUT"
 
 
 def test_a_folder_belongs_to_one_study(sample, tmp_path):
