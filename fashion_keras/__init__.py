@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fashion_keras.encoding.runtime import load_classifier
     from fashion_keras.evaluation.evaluate import evaluate
     from fashion_keras.evaluation.explanations import Explanation, explain
+    from fashion_keras.evaluation.robustness import robustness
     from fashion_keras.models.classifier import Classifier
     from fashion_keras.models.predictions import AttributePredictions, Predictions
     from fashion_keras.search.build import build_index, open_index, update_index
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from fashion_keras.tagging.config import TaggerConfig
     from fashion_keras.tagging.tagger import Tag, Tagger, Tags, load_tagger
     from fashion_keras.tagging.training import train_tagger
+    from fashion_keras.training.audit import audit
     from fashion_keras.training.config import TrainConfig
     from fashion_keras.training.encoder_config import EncoderConfig
     from fashion_keras.training.metric import train_encoder
@@ -42,6 +44,7 @@ __all__ = [
     "TaggerConfig",
     "Tags",
     "TrainConfig",
+    "audit",
     "build_index",
     "draw_map",
     "evaluate",
@@ -54,6 +57,7 @@ __all__ = [
     "open_index",
     "read_catalog",
     "resume",
+    "robustness",
     "search_similar",
     "train",
     "train_encoder",
@@ -68,6 +72,7 @@ _HOMES = {
     "evaluate": "evaluation.evaluate",
     "Explanation": "evaluation.explanations",
     "explain": "evaluation.explanations",
+    "robustness": "evaluation.robustness",
     "Classifier": "models.classifier",
     "AttributePredictions": "models.predictions",
     "Predictions": "models.predictions",
@@ -90,6 +95,7 @@ _HOMES = {
     "EncoderConfig": "training.encoder_config",
     "train_encoder": "training.metric",
     "InputError": "support.errors",
+    "audit": "training.audit",
     "TrainConfig": "training.config",
     "Run": "training.run",
     "resume": "training.run",
