@@ -69,7 +69,9 @@ def draw_map(
     vectors = encoded(catalog, encoder, weights)
     log.info("laying out %d vectors by %s", len(vectors), method)
     projection = project(vectors, method, seed)
-    title = f"{_TITLES[method].format(short_name(Path(encoder).name), projection.kept)}; n = {len(catalog):,}"
+    title = (
+        f"{_TITLES[method].format(short_name(Path(encoder).name), projection.kept)}; by {label}, n = {len(catalog):,}"
+    )
     _draw(figure, catalog, projection, label, thumbnails, title)
     return {
         "encoder": encoder,

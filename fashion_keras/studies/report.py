@@ -151,7 +151,7 @@ def _draw(path: Path, rows: Sequence[tuple[Row, Score]]) -> None:
             for row, score in rows
         ],
     )
-    axes.set_xlim(0, 1)
+    axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.grid(axis="x", color=figures.GRID, linewidth=0.8)
     axes.set_axisbelow(True)
