@@ -10,7 +10,7 @@ _ORDER = "The order, with a transfer from one half of the pictures to the other"
 _FOLDS = "--folds 3"
 _PLAIN, _AUGMENTED = "--augment none", "--augment schindler2018"
 # Epochs and pictures of --quick: enough to see every system run.
-_QUICK = "--limit 600 --epochs 2"
+_QUICK = "--limit 400 --epochs 1"
 _SMALL = f"{_QUICK} --image-size 32x32"
 
 # (name, as in the paper, per product by cumulative maximum: the mean over folds, per image in the best fold, flags)
@@ -124,10 +124,10 @@ SCHINDLER2018 = Study(
         Step(
             "order-first",
             f"train {_OURS} --strategy scratch --data {{half-one}}",
-            quick="--image-size 40x32 --epochs 12",
+            quick="--image-size 40x32 --epochs 10",
         ),
         *(
-            Step(name, f"train {_OURS} {flags} {_FOLDS} --data {{half-two}}", quick="--image-size 40x32 --epochs 12")
+            Step(name, f"train {_OURS} {flags} {_FOLDS} --data {{half-two}}", quick="--image-size 40x32 --epochs 10")
             for name, _, flags in _WAYS
         ),
     ),
