@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
 from fashion_keras import __doc__ as about
 from fashion_keras.commands import audit, data, encoders, features, learn, robustness, runs, search, studies, tags
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> Parser:
     parser = Parser(prog="fashion-keras", description=about)
+    parser.add_argument("--version", action="version", version=f"fashion_keras {version('fashion_keras')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=Parser)
     for family in (learn, runs, robustness, search, encoders, data, features, tags, studies, audit):
         family.add(commands)

@@ -12,7 +12,7 @@ from fashion_keras.catalog.sources import locate
 from fashion_keras.encoding.encoder import Encoder
 from fashion_keras.encoding.loading import DEFAULT, load_encoder
 from fashion_keras.encoding.vectors import encode
-from fashion_keras.images.decode import check_images
+from fashion_keras.images.whole import with_pictures
 from fashion_keras.search.local import LocalIndex
 from fashion_keras.search.records import Index, IndexSpec, Records
 from fashion_keras.support.errors import InputError
@@ -114,11 +114,7 @@ def _postgres() -> type:
 
 
 def _read(data: str | Path | None) -> Catalog:
-    catalog = read_catalog(locate(None if data is None else str(data))[0])
-    catalog = catalog.set_aside(check_images(catalog.paths))
-    if not len(catalog):
-        raise InputError(f"{catalog.folder}: no product with a usable image")
-    return catalog
+    return with_pictures(read_catalog(locate(None if data is None else str(data))[0]))
 
 
 def _records(catalog: Catalog, encoder: Encoder) -> Records:

@@ -47,7 +47,9 @@ class LocalIndex:
         """Begin an empty index; InputError when the folder holds anything."""
         folder = Path(folder)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise InputError(f"{folder}: not an empty folder; give another --out")
+            raise InputError(
+                f"{folder}: not an empty folder; give another --out, or bring an index there up to date with --update"
+            )
         folder.mkdir(parents=True, exist_ok=True)
         empty = {"format": FORMAT, "version": 0, "spec": spec.to_dict(), "segments": [], "deleted": None}
         write_json(folder / MANIFEST, empty)

@@ -1,5 +1,6 @@
 """TensorFlow without the chatter of its start."""
 
+import logging
 import os
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +14,8 @@ def import_tensorflow() -> None:
         os.dup2(nowhere.fileno(), 2)
     try:
         import_module("keras")
+        # Several networks in one process are no mistake: it warns of their "retracing".
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
     finally:
         os.dup2(standard_error, 2)
         os.close(standard_error)

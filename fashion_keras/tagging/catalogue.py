@@ -12,8 +12,7 @@ from fashion_keras.catalog.products import Catalog, read_catalog
 from fashion_keras.catalog.sources import locate
 from fashion_keras.catalog.targets import BAR
 from fashion_keras.encoding.vectors import encode
-from fashion_keras.images.decode import check_images
-from fashion_keras.support.errors import InputError
+from fashion_keras.images.whole import with_pictures
 from fashion_keras.support.files import free_folder, read_json, write_json, write_table
 from fashion_keras.tagging.origin import PARTS, origin_in
 from fashion_keras.tagging.own import own_tagger, tag_folder
@@ -54,9 +53,7 @@ def tag_catalogue(
     catalog = read_catalog(locate(data)[0])
     home = Path(tagger) if tagger else own_tagger(data, catalog.fingerprint, taxonomy, promise, folder)
     opened, origin = load_tagger(home), origin_in(home, catalog.fingerprint)
-    catalog = catalog.set_aside(check_images(catalog.paths))
-    if not len(catalog):
-        raise InputError(f"{catalog.folder}: no product with a usable image")
+    catalog = with_pictures(catalog)
     if not np.isfinite(opened.gate.thresholds).any():
         words = "no product type is sure enough for --promise %g, so no tag is given: promise less, or learn from more"
         log.warning(f"WARNING  {words}", opened.promise)

@@ -16,7 +16,7 @@ from fashion_keras.catalog.splits import Split, hold_out
 from fashion_keras.catalog.taxonomy import load_taxonomy
 from fashion_keras.encoding.loading import load_encoder
 from fashion_keras.encoding.vectors import encode
-from fashion_keras.images.decode import check_images
+from fashion_keras.images.whole import with_pictures
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.files import new_folder, write_json, write_table
 from fashion_keras.support.progress import Bar, LogFile
@@ -68,9 +68,7 @@ def train_tagger(config: TaggerConfig) -> TrainedTagger:
     source, sample = locate(config.data)
     catalog = read_catalog(source)
     fingerprint = catalog.fingerprint
-    catalog = catalog.set_aside(check_images(catalog.paths))
-    if not len(catalog):
-        raise InputError(f"{catalog.folder}: no product with a usable image")
+    catalog = with_pictures(catalog)
     parts = divide(catalog, config.hold_out, config.seed)
     questions = ask(taxonomy, catalog.columns, parts.train, config.min_images)
     encoder = load_encoder(config.encoder, config.weights)

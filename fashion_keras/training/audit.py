@@ -16,8 +16,9 @@ from fashion_keras.encoding.vectors import encode
 from fashion_keras.evaluation import suspicions
 from fashion_keras.evaluation.plots import contact_sheet
 from fashion_keras.evaluation.suspicions import REASONS, SAME_PICTURE, SAME_TITLE, Suspicion
-from fashion_keras.images.decode import ImageSpec, check_images, decode
+from fashion_keras.images.decode import ImageSpec, decode
 from fashion_keras.images.sketches import NEAR, same_picture, sketch
+from fashion_keras.images.whole import with_pictures
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.files import new_folder, write_table
 
@@ -109,10 +110,7 @@ def out_of_fold(
 def _labelled(data: str | None, task: str, min_images: int) -> tuple[Catalog, Labels, dict[str, int]]:
     """Return the products that are audited, their labels, and where all others are."""
     wanted = get_task(task)
-    catalog = read_catalog(locate(data)[0])
-    catalog = catalog.set_aside(check_images(catalog.paths))
-    if not len(catalog):
-        raise InputError(f"{catalog.folder}: no product with a usable image")
+    catalog = with_pictures(read_catalog(locate(data)[0]))
     known = int(wanted.encode(catalog.columns).known.sum())
     kept = catalog.set_aside(wanted.encode(catalog.columns, min_images).reasons.tolist())
     counts = {

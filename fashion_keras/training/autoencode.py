@@ -17,8 +17,9 @@ from fashion_keras.catalog.sources import locate
 from fashion_keras.catalog.splits import hold_out, subsample
 from fashion_keras.evaluation import plots
 from fashion_keras.images.augment import Augmentation
-from fashion_keras.images.decode import ImageSpec, check_images, decode_batch
+from fashion_keras.images.decode import ImageSpec, decode_batch
 from fashion_keras.images.pipeline import Examples, for_training
+from fashion_keras.images.whole import with_pictures
 from fashion_keras.models.autoencoder import build_autoencoder, encoder_half, encoder_spec
 from fashion_keras.models.network import in_precision, save_network
 from fashion_keras.models.precision import policy
@@ -121,7 +122,7 @@ def _read(config: AutoencoderConfig) -> Catalog:
         # One class of all: there are no labels to be fair to.
         beyond[subsample(np.zeros(len(catalog), np.int64), catalog.groups, config.limit, config.seed)] = ""
         catalog = catalog.set_aside(beyond.tolist())
-    return catalog.set_aside(check_images(catalog.paths))
+    return with_pictures(catalog)
 
 
 def _feed(config: AutoencoderConfig, catalog: Catalog, flip: bool) -> PictureFeed:

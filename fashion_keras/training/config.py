@@ -120,6 +120,8 @@ class TrainConfig:
         get_backbone(self.backbone).check_size(self.image)
         if self.cut:
             get_backbone(self.backbone).stage_end(self.cut)
+        if self.task == "person" and (self.person_filter or self.person_input):
+            raise InputError("--task person learns who is a detector's to find: leave --person-filter and -input out")
         self._check_ranges()
         _ = self.head_row
 

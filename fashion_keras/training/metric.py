@@ -20,8 +20,8 @@ from fashion_keras.encoding.loading import load_encoder
 from fashion_keras.encoding.runtime import store_network
 from fashion_keras.evaluation.reports import retrieval_scores
 from fashion_keras.images.augment import get_augmentation, without_colour
-from fashion_keras.images.decode import check_images
 from fashion_keras.images.pipeline import Examples
+from fashion_keras.images.whole import with_pictures
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.network import build_network, in_precision, save_network
 from fashion_keras.models.precision import policy
@@ -105,14 +105,13 @@ def train_encoder(config: EncoderConfig) -> TrainedEncoder:
     """
     began = time.perf_counter()
     source, _ = locate(config.data)
-    catalog = read_catalog(source)
-    catalog = catalog.set_aside(check_images(catalog.paths))
+    catalog = with_pictures(read_catalog(source))
+    parts = hold_out(catalog, config.hold_out, config.seed)
     folder = new_folder(config.out, f"runs/encoder-{config.backbone}-{config.loss}")
     write_json(folder / "config.json", asdict(config))
     with LogFile(folder / "log.txt"):
         write_table(folder / "rejected.csv", ("where", "id", "reason"), map(vars, catalog.rejected))
         network, origin = _first_network(config)
-        parts = hold_out(catalog, config.hold_out, config.seed)
         log.info("%s: %d products to learn from, %d held out", source, *map(len, parts))
         _fit(config, network, origin, catalog, parts, folder)
         network = in_precision(network, "float32")

@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 from fashion_keras.catalog.products import Catalog, read_catalog
 from fashion_keras.catalog.sources import SAMPLE, locate
 from fashion_keras.catalog.splits import Split, k_folds, split, subsample
-from fashion_keras.images.decode import check_images
-from fashion_keras.support.errors import InputError
+from fashion_keras.images.whole import with_pictures
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.goals import Goal, make_goal
-from fashion_keras.training.person import without_persons
+from fashion_keras.training.person import joining_detector, without_persons
 
 SAMPLE_WARNING = "DRAWN SAMPLE: these are drawings, not products; get real ones with `fashion-keras data download`"
 
@@ -54,12 +53,14 @@ def prepare(config: TrainConfig) -> Prepared:
     Raises:
         InputError: when nothing, or too little, is left to train on.
     """
+    # Refused before anything is read.
+    joining_detector(config)
     source, sample = locate(config.data)
     catalog = read_catalog(source)
     fingerprint = catalog.fingerprint
     if config.person_filter:
         # Before classes are counted: some lose many products.
-        catalog = without_persons(catalog.set_aside(_broken(catalog).tolist()), config.person_filter)
+        catalog = without_persons(with_pictures(catalog), config.person_filter)
     goal, unlabelled, warnings = make_goal(config, catalog)
     catalog, goal = _set_aside(catalog, goal, unlabelled)
     if config.limit:
@@ -67,7 +68,8 @@ def prepare(config: TrainConfig) -> Prepared:
         beyond = np.full(len(catalog), f"beyond --limit {config.limit:.12g}")
         beyond[kept] = ""
         catalog, goal = _set_aside(catalog, goal, beyond)
-    catalog, goal = _set_aside(catalog, goal, _broken(catalog))
+    whole = with_pictures(catalog)
+    catalog, goal = whole, goal.take(np.flatnonzero(np.isin(catalog.ids, whole.ids)))
     warnings = (*([SAMPLE_WARNING] if sample else []), *warnings)
     division = divide(config, catalog, goal)
     return Prepared(SAMPLE if sample else str(source), catalog, fingerprint, goal, division, warnings)
@@ -79,15 +81,6 @@ def divide(config: TrainConfig, catalog: Catalog, goal: Goal) -> Split:
     if config.folds:
         return k_folds(*labels, config.folds, config.split, config.seed)[(config.fold or 1) - 1]
     return split(*labels, config.split, config.seed)
-
-
-def _broken(catalog: Catalog) -> NDArray[np.str_]:
-    """Return why the image of each of n products cannot be used, [n] str; "" where it can."""
-    reasons = np.array(check_images(catalog.paths), dtype=np.str_)
-    bad = np.flatnonzero(reasons != "")
-    if len(bad) == len(catalog):
-        raise InputError(f"all {len(bad)} images are broken; the first, {catalog.paths[0]}: {reasons[0]}")
-    return reasons
 
 
 def _set_aside(catalog: Catalog, goal: Goal, reasons: NDArray[np.str_]) -> tuple[Catalog, Goal]:

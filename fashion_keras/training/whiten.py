@@ -13,7 +13,7 @@ from fashion_keras.encoding.compilation import compile_encoder
 from fashion_keras.encoding.loading import encoder_network, find_encoder
 from fashion_keras.encoding.runtime import store_network
 from fashion_keras.encoding.vectors import encode
-from fashion_keras.images.decode import check_images
+from fashion_keras.images.whole import with_pictures
 from fashion_keras.models.network import build_network, save_network, trunk_of, up_to
 from fashion_keras.models.storage import EncoderSpec
 from fashion_keras.support.errors import InputError
@@ -41,8 +41,7 @@ def whiten_encoder(
             f"{encoder}: what is whitened is pooled features, such as resnet50:max; this has layers on them"
         )
     network = encoder_network(source)
-    catalog = read_catalog(locate(data)[0])
-    catalog = catalog.set_aside(check_images(catalog.paths))
+    catalog = with_pictures(read_catalog(locate(data)[0]))
     features = encode(catalog, compile_encoder(up_to(network, "pool"), source.spec.image)).values
     kernel, bias = whitening(np.asarray(features), width)
     spec = replace(source.spec, width=width)
