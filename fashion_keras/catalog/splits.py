@@ -188,8 +188,8 @@ def _check_classes(splits: Sequence[Split], codes: Integers, units: Integers, cl
     folds = f" of each of {len(splits)} folds" if len(splits) > 1 else ""
     raise InputError(
         f"{len(small)} classes have too few titles to stand in train, validation and test{folds}: "
-        f"{named}{', ...' if len(small) > 5 else ''}; leave them out with --min-images {images[small].max() + 1} "
-        f"(which counts before --limit does){', or take fewer --folds' if folds else ''}"
+        f"{named}{', ...' if len(small) > 5 else ''}; leave them out with --min-images {images[small].max() + 1}, "
+        f"which counts before --limit{', or take fewer --folds' if folds else ''}"
     )
 
 

@@ -15,5 +15,7 @@ def with_pictures(catalog: Catalog) -> Catalog:
     left = catalog.set_aside(reasons)
     if not len(left):
         first = f"the first, {catalog.paths[0]}: {reasons[0]}" if reasons else "the catalogue is empty"
-        raise InputError(f"{catalog.folder}: no product with a usable image: all {len(reasons)} images are broken; {first}")
+        raise InputError(
+            f"{catalog.folder}: no product with a usable image: all {len(reasons)} images are broken; {first}"
+        )
     return left
