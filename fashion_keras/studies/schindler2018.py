@@ -124,10 +124,10 @@ SCHINDLER2018 = Study(
         Step(
             "order-first",
             f"train {_OURS} --strategy scratch --data {{half-one}}",
-            quick="--image-size 40x32 --epochs 10",
+            quick="--image-size 40x32 --epochs 8",
         ),
         *(
-            Step(name, f"train {_OURS} {flags} {_FOLDS} --data {{half-two}}", quick="--image-size 40x32 --epochs 10")
+            Step(name, f"train {_OURS} {flags} {_FOLDS} --data {{half-two}}", quick="--image-size 40x32 --epochs 8")
             for name, _, flags in _WAYS
         ),
     ),
