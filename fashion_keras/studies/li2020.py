@@ -131,6 +131,8 @@ LI2020 = Study(
         "paper's 44,419 pictures is at hand, these are about the same classes. On all of them give the recipes alone.",
         "0.886 is the paper's *validation* accuracy; ours is that of the test part both times.",
         "Adam's decay of 1e-6 is left out; the validation part is not augmented.",
+        "ResNet50's weights in the search are ImageNet's where they can be had; if not, random, as in what is shown "
+        "here (the step's log says which).",
         "Search has no numbers in the paper. Ours are of products held out by title, each a query to all others; "
         "`fashion_small` and the autoencoder have not learnt from them.",
     ),
