@@ -11,9 +11,14 @@ def add(commands: Commands) -> None:
     parser.add_argument("--data", metavar="DIR", help="a catalogue, or 'sample'")
     parser.add_argument("--task", default="article_type", metavar="T", help="default: article_type")
     parser.add_argument("--encoder", default="fashion_small", metavar="NAME|RUN", help="default: fashion_small")
-    parser.add_argument("--folds", type=int, default=5, metavar="N", help="divide the titles so often (default: 5)")
+    parser.add_argument(
+        "--folds", type=int, default=5, metavar="N",
+        help="divide the catalogue in so many parts, each judged by what the others teach (default: 5)",
+    )  # fmt: skip
     parser.add_argument("--top", type=int, default=200, metavar="N", help="list at most so many (default: 200)")
-    parser.add_argument("--min-images", type=int, default=20, metavar="N", help="of a class (default: 20)")
+    parser.add_argument(
+        "--min-images", type=int, default=20, metavar="N", help="leave out classes with fewer images (default: 20)"
+    )
     parser.add_argument("--out", metavar="DIR", help="folder (default: runs/audit-N)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=_audit)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fashion_keras.commands.shared import Commands, print_counts, print_json
+from fashion_keras.support.files import free_folder
 
 
 def add(commands: Commands) -> None:
@@ -18,7 +19,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("--limit", type=int, metavar="N", help="at most so many products, drawn at random")
     parser.add_argument(
-        "--out", metavar="DIR", type=Path, help="folder (default: RUN/robustness; of several, runs/robustness)"
+        "--out", metavar="DIR", type=Path, help="empty folder (default: RUN/robustness; of several, runs/robustness)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=_robustness)
@@ -28,7 +29,9 @@ def _robustness(options: argparse.Namespace) -> None:
     from fashion_keras.evaluation.robustness import by_head, robustness
 
     alone = len(options.runs) == 1
-    out = options.out or (options.runs[0] if alone else Path("runs")) / "robustness"
+    out = (options.runs[0] if alone else Path("runs")) / "robustness"
+    if options.out:
+        out = free_folder(options.out, "")
     report = robustness(options.runs, options.data, options.part, options.limit, out)
     if options.json:
         print_json(report)
@@ -40,6 +43,8 @@ def _robustness(options: argparse.Namespace) -> None:
         _print_table(report["rows"])
     else:
         _print_side_by_side(series)
+    if report["differ"]:
+        print(f"the runs differ in {' and '.join(report['differ'])}: no accuracy here is better than another")
     print(f"folder  {out}")
 
 
@@ -70,7 +75,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 def _print_side_by_side(series: dict[tuple[str, str], list[dict[str, Any]]]) -> None:
     """Print the reference's accuracy of each run and head, then how far each condition takes it up or down."""
     for number, (run, head) in enumerate(series, start=1):
-        print(f"[{number}] {run}, {head}")
+        print(f"[{number}] {run}, {head}: {series[run, head][0]['products']} products")
     print(" " * 14 + "".join(f"{f'[{number}]':>9}" for number in range(1, len(series) + 1)))
     for place, rows in enumerate(zip(*series.values(), strict=True)):
         values = (f"{row['accuracy_change']:+.3f}" if place else f"{row['accuracy']:.3f}" for row in rows)

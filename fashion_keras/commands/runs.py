@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fashion_keras.commands.heads import print_heads, print_hierarchy, written
 from fashion_keras.commands.shared import Commands, print_counts, print_json, print_products, with_interval
 from fashion_keras.support.errors import InputError
+from fashion_keras.support.files import check_figure
 
 if TYPE_CHECKING:
     from fashion_keras.evaluation.explanations import Seen
@@ -99,9 +100,11 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
 def _explain(options: argparse.Namespace) -> None:
     from fashion_keras.evaluation.explanations import draw, explain
 
+    figure = options.out or (None if options.json else Path("explain.png"))
+    if figure:
+        check_figure(figure)
     good, bad = _usable(options.images)
     said = explain(options.run, good, options.label, options.head, options.stage)
-    figure = options.out or (None if options.json else Path("explain.png"))
     if figure:
         draw(figure, said, [path.name for path in good])
     rows = [{"image": str(path), "seen": [_seen(one) for one in of.seen]} for path, of in zip(good, said, strict=True)]
@@ -109,14 +112,18 @@ def _explain(options: argparse.Namespace) -> None:
         print_json({"head": said[0].head, "stage": said[0].stage, "explanations": rows, "rejected": bad})
         return
     for row in rows:
-        print(row["image"], *(f"{one['class']} {one['probability']:.3f}" for one in row["seen"]), sep="  ")
+        print(row["image"], *(_line(one) for one in row["seen"]), sep="  ")
     _print_rejected(bad)
     print(f"figure  {figure}")
 
 
 def _seen(one: "Seen") -> dict[str, Any]:
-    row, column = one.hottest
-    return {"class": one.label, "probability": one.probability, "hottest": {"row": row, "column": column}}
+    hottest = dict(zip(("row", "column"), one.hottest, strict=True)) if one.hottest else None
+    return {"class": one.label, "probability": one.probability, "hottest": hottest}
+
+
+def _line(one: dict[str, Any]) -> str:
+    return f"{one['class']} {one['probability']:.3f}" + ("" if one["hottest"] else " (nothing speaks for it)")
 
 
 def _add_images(parser: argparse.ArgumentParser) -> None:

@@ -174,11 +174,22 @@ def _add_map(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--encoder", default="fashion_small", metavar="NAME|DIR", help="default: fashion_small")
     parser.add_argument("--weights", default="auto", metavar="W", help="of a bare backbone (default: auto)")
     parser.add_argument("--method", default="pca", metavar="pca|tsne", help="default: pca")
-    parser.add_argument("--label", default="article_type", metavar="COLUMN", help="colours (default: article_type)")
-    parser.add_argument("--part", default="all", metavar="held_out|all|RUN", help="which products (default: all)")
-    parser.add_argument("--limit", type=int, metavar="N", help="use about so many products")
-    parser.add_argument("--thumbnails", type=int, default=150, metavar="N", help="at most (default: 150)")
-    parser.add_argument("--out", default="map.png", metavar="PNG", help="a CSV file is beside it (default: map.png)")
+    parser.add_argument(
+        "--label", default="article_type", metavar="COLUMN", help="what colours the points (default: article_type)"
+    )
+    parser.add_argument(
+        "--part",
+        default="all",
+        metavar="held_out|all|RUN",
+        help="which products; of a run, its test part (default: all)",
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="use about so many products, drawn at random")
+    parser.add_argument(
+        "--thumbnails", type=int, default=150, metavar="N", help="show at most so many pictures (default: 150)"
+    )
+    parser.add_argument(
+        "--out", default="map.png", metavar="PNG", help="figure; a CSV file is written beside it (default: map.png)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=_map)
 
@@ -193,6 +204,8 @@ def _map(options: argparse.Namespace) -> None:
     if options.json:
         print_json(said)
         return
+    kept = said.pop("kept")
     for name, value in said.items():
-        if value is not None:
-            print(f"{name.replace('_', ' '):12}{value}")
+        print(f"{name.replace('_', ' '):14}{value}")
+    if kept is not None:
+        print(f"share of variance kept {kept:.3f}")

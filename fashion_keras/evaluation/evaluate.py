@@ -11,7 +11,7 @@ from fashion_keras.catalog.sources import locate
 from fashion_keras.encoding.runtime import load_classifier
 from fashion_keras.evaluation import judging
 from fashion_keras.evaluation.products import choose, usable
-from fashion_keras.support.files import read_json, write_json, write_table
+from fashion_keras.support.files import free_folder, read_json, write_json, write_table
 
 
 def evaluate(
@@ -23,7 +23,7 @@ def evaluate(
         run: a finished run folder.
         data: as `train` takes it; None for the catalogue that the run was trained on.
         part: "test", "all" or "auto", see `choose`.
-        out: folder for predictions.parquet, rejected.csv, report.json and figures; None writes nothing.
+        out: an empty or new folder for predictions.parquet, rejected.csv, report.json and figures; None writes nothing.
 
     Returns:
         as report.json. "counts" {test, rejected, other_parts} add up to all rows and files of the catalogue; "reasons"
@@ -32,6 +32,7 @@ def evaluate(
     Raises:
         InputError: when run or catalogue cannot be used, or no product is left to judge by.
     """
+    folder = None if out is None else free_folder(out, "")
     classifier = load_classifier(run)
     origin = read_json(Path(run) / "origin.json")
     catalog = read_catalog(locate(data or origin["data"])[0])
@@ -56,8 +57,8 @@ def evaluate(
         "ids_in_training": int(seen.sum()),
         **judging.scores(said, origin, judged.groups),
     }
-    if out is not None:
-        judging.write(Path(out), said, judged.paths, classifier.spec.image)
-        write_table(Path(out) / "rejected.csv", ("where", "id", "reason"), map(vars, judged.rejected))
-        write_json(Path(out) / "report.json", report)
+    if folder:
+        judging.write(folder, said, judged.paths, classifier.spec.image)
+        write_table(folder / "rejected.csv", ("where", "id", "reason"), map(vars, judged.rejected))
+        write_json(folder / "report.json", report)
     return report

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from fashion_keras.evaluation import figures, plots
 from fashion_keras.images.decode import decode_batch
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 # Places on the shorter side of a map that still say where; what most networks end with on 224x224 pixels.
 _FINE = 7
 _BATCH = 64
+_SCALE = "yellow: little, red: much"
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,10 @@ class Seen:
     heat: NDArray[np.float32]
 
     @property
-    def hottest(self) -> tuple[int, int]:
-        """Row and column of the pixel that speaks for the class the most."""
+    def hottest(self) -> tuple[int, int] | None:
+        """Row and column of the pixel that speaks for the class the most; None where nothing does."""
+        if not self.heat.any():
+            return None
         row, column = np.unravel_index(self.heat.argmax(), self.heat.shape)
         return int(row), int(column)
 
@@ -52,7 +56,7 @@ class Explanation:
     Attributes:
         pixels [h, w, 3] uint8: the picture as the network gets it.
         head, stage: which labels were explained, and by the maps of which stage of the backbone.
-        seen: the most probable class, then the one that was asked for, if one was.
+        seen: the most probable class, then the one that was asked for, if it is another.
     """
 
     pixels: NDArray[np.uint8]
@@ -62,13 +66,17 @@ class Explanation:
 
 
 def explain(
-    run: str | Path, images: Sequence[Any], label: str = "", head: str = "", stage: str = ""
+    run: str | Path,
+    images: Any,  # noqa: ANN401 - whatever is a picture, or several
+    label: str = "",
+    head: str = "",
+    stage: str = "",
 ) -> list[Explanation]:
-    """Explain by Grad-CAM what a finished run sees in n images, each as `Classifier.predict` takes it.
+    """Explain by Grad-CAM what a finished run sees in n images.
 
     Args:
         run: its folder.
-        images: n of them.
+        images: n of them, each a path, encoded bytes, a PIL image, or an array with pixels in 0..255; or one alone.
         label: a class to explain beside the most probable one.
         head: of a run with several heads, the one to explain.
         stage: of its backbone; when left out, the last one whose maps are at least 7 places high and wide. The later
@@ -87,6 +95,8 @@ def explain(
     import_tensorflow()
     from fashion_keras.models.network import load_network  # noqa: PLC0415 - imports TensorFlow
 
+    if _is_one(images):
+        images = [images]
     network = load_network(run)[1]
     chosen, maps = _maps(network, stages)
     parts = [images[at : at + _BATCH] for at in range(0, len(images), _BATCH)]
@@ -137,13 +147,19 @@ def enlarged(heat: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.flo
 def draw(path: Path, explanations: Sequence[Explanation], names: Sequence[str]) -> None:
     """Draw a row for each image with its name: the picture, then its heat for each class."""
     figures.need(explanations, "images")
+    columns = 1 + max(len(one.seen) for one in explanations)
     images, captions = [], []
     for one, name in zip(explanations, names, strict=True):
-        images += [one.pixels, *(figures.heated(one.pixels, seen.heat) for seen in one.seen)]
-        captions += [name, *(f"{seen.label}\n{seen.probability:.1%}" for seen in one.seen)]
+        blank = [np.full_like(one.pixels, 255)] * (columns - 1 - len(one.seen))
+        images += [one.pixels, *(figures.heated(one.pixels, seen.heat) for seen in one.seen), *blank]
+        captions += [f"{name}\n{_SCALE}", *map(_caption, one.seen), *([""] * len(blank))]
     first = explanations[0]
-    title = f"{first.head}, by {first.stage}"
-    plots.contact_sheet(path, images, captions, columns=1 + len(first.seen), title=title)
+    title = f"Grad-CAM of {first.head} at the backbone's {first.stage}"
+    plots.contact_sheet(path, images, captions, columns=columns, title=title)
+
+
+def _caption(seen: Seen) -> str:
+    return f"{seen.label}\n{seen.probability:.1%}" + ("" if seen.hottest else "\nnothing speaks for it")
 
 
 def _see(
@@ -158,13 +174,19 @@ def _see(
     shares = probabilities(spec.groups, np.asarray(network(pixels, training=False)))[:, columns]
     wanted = [shares.argmax(axis=1)] + ([np.full(len(batch), group.classes.index(label))] if label else [])
     heats = [enlarged(grad_cam(network, maps, pixels, columns.start + codes), batch.shape[1:3]) for codes in wanted]
-    return [
+    seen = [
         tuple(
             Seen(group.classes[codes[row]], float(shares[row, codes[row]]), heat[row])
             for codes, heat in zip(wanted, heats, strict=True)
         )
         for row in range(len(batch))
     ]
+    # The class that was asked for may be the most probable one.
+    return [one if one[-1].label != one[0].label else one[:1] for one in seen]
+
+
+def _is_one(images: Any) -> bool:  # noqa: ANN401 - whatever is a picture, or several
+    return isinstance(images, str | Path | bytes | Image.Image) or getattr(images, "ndim", 0) in (2, 3)
 
 
 def _group(spec: LabelSpec, name: str) -> LabelGroup:

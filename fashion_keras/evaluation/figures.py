@@ -55,9 +55,9 @@ def legend(axes: Axes, handles: Sequence[Artist | Container], labels: Sequence[s
 
 
 def heated(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """Return `pixels` [h, w, 3] uint8 in faint grey, and `heat` [h, w] in 0..1 over them from clear to dark red."""
-    grey = 102 + 0.6 * pixels.mean(axis=2, keepdims=True)
-    share = 0.85 * heat[:, :, None]
+    """Return `pixels` [h, w, 3] uint8 in pale grey, and `heat` [h, w] in 0..1 over them from clear to dark red."""
+    grey = 51 + 0.8 * pixels.mean(axis=2, keepdims=True)
+    share = 0.6 * heat[:, :, None]
     return ((1 - share) * grey + share * 255 * OVERLAY(heat)[:, :, :3]).astype(np.uint8)
 
 

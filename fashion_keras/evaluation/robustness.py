@@ -14,6 +14,7 @@ from fashion_keras.catalog.sources import locate
 from fashion_keras.encoding.runtime import load_classifier
 from fashion_keras.evaluation import metrics, plots, plots_robustness
 from fashion_keras.evaluation.products import choose, usable
+from fashion_keras.evaluation.selection import exact_interval
 from fashion_keras.images.conditions import CONDITIONS, show_all
 from fashion_keras.images.decode import ImageSpec, decode
 from fashion_keras.images.pipeline import ahead
@@ -44,9 +45,10 @@ class _Flip:
 
 @dataclass(frozen=True)
 class _Judged:
-    """What was found of one run: what it was judged by, its rows of the report, the surest flips."""
+    """What was found of one run: what it was judged by, which products, its rows of the report, the surest flips."""
 
     about: dict[str, Any]
+    ids: tuple[int, ...]
     rows: list[dict[str, Any]]
     flips: list[_Flip]
     image: ImageSpec
@@ -70,10 +72,12 @@ def robustness(
             condition (of several runs worst-1.png, worst-2.png, ...); None writes nothing.
 
     Returns:
-        "conditions" {name: what is done}; "runs" [{run, catalog, part, counts, reasons, heads_left_out,
-        ids_in_training, resized}]; "rows", one per run, head and condition, with COLUMNS: accuracy and its 95 %
-        interval low..high; and against the reference, the run's own way to decode: accuracy_change, the share of equal
-        answers (agreement), the mean change of confidence, the mean absolute change of a pixel in 0..255.
+        "conditions" {name: what is done}; "differ": in which of "products" and "task" the runs are not judged alike;
+        "runs" [{run, task, catalog, part, counts, reasons, heads_left_out, ids_in_training, resized}]; "rows", one per
+        run, head and condition, with COLUMNS: accuracy and its exact 95 % interval low..high (Clopper & Pearson 1934),
+        which has a width at accuracy 1 too; and against the reference, the run's own way to decode: accuracy_change,
+        the share of equal answers (agreement), the mean change of confidence, the mean absolute change of a pixel in
+        0..255.
         counts {test, rejected, beyond_limit, other_parts} add up to all rows and files of the catalogue;
         ids_in_training counts products whose ids the run was trained on; resized: whether resizers changed any picture.
 
@@ -89,6 +93,7 @@ def robustness(
     judged = [_judge(run, data, part, limit) for run in folders]
     report = {
         "conditions": {condition.name: condition.about for condition in CONDITIONS},
+        "differ": _differ(judged),
         "runs": [one.about for one in judged],
         "rows": [row for one in judged for row in one.rows],
     }
@@ -105,6 +110,11 @@ def by_head(rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str], list[dict[s
     return series
 
 
+def _differ(judged: Sequence[_Judged]) -> list[str]:
+    alike = {"products": {one.ids for one in judged}, "task": {one.about["task"] for one in judged}}
+    return [name for name, values in alike.items() if len(values) > 1]
+
+
 def _judge(run: Path, data: str | None, part: str, limit: int | None) -> _Judged:
     classifier = load_classifier(run)
     origin = read_json(run / "origin.json")
@@ -119,6 +129,7 @@ def _judge(run: Path, data: str | None, part: str, limit: int | None) -> _Judged
     trained = [*origin["parts"]["train"], *origin["parts"]["validation"]]
     about = {
         "run": str(run),
+        "task": classifier.spec.task,
         "catalog": str(catalog.folder),
         "part": part,
         "counts": {
@@ -132,7 +143,8 @@ def _judge(run: Path, data: str | None, part: str, limit: int | None) -> _Judged
         "ids_in_training": int(np.isin(products.ids, trained).sum()),
         "resized": any(change > 0 for condition, change in zip(CONDITIONS, moved, strict=True) if condition.resizes),
     }
-    return _Judged(about, _rows(run, said, moved), _flips(said, products), classifier.spec.image)
+    ids = tuple(sorted(products.ids.tolist()))
+    return _Judged(about, ids, _rows(run, said, moved), _flips(said, products), classifier.spec.image)
 
 
 def _ask(classifier: Classifier, paths: list[str]) -> tuple[NDArray[np.float32], list[float]]:
@@ -179,7 +191,8 @@ def _scores(then: Predictions, usual: Predictions) -> dict[str, float]:
     """Compare what was said of n products under a condition with what is said as usual."""
     answers, before = then.probabilities.argmax(axis=1), usual.probabilities.argmax(axis=1)
     accuracy = metrics.accuracy(then.truth, answers)
-    low, high = metrics.accuracy_interval(answers == then.truth)
+    right = np.array([np.sum(answers == then.truth)])
+    low, high = exact_interval(right, np.array([len(answers)]))[:, 0].tolist()
     return {
         "products": len(answers),
         "accuracy": accuracy,
@@ -222,11 +235,13 @@ def _write(folder: Path, report: dict[str, Any], judged: list[_Judged]) -> None:
 
 
 def _draw_worst(path: Path, judged: _Judged) -> None:
-    """Draw each flip as a pair, the picture as usual and under the condition."""
+    """Draw each flip as one picture: as usual on the left, under the condition on the right."""
     pictures, captions = [], []
     for flip in judged.flips:
         shown = show_all(decode(flip.path, None), judged.image)
-        pictures += [shown[0], shown[flip.condition]]
-        captions.append(f"{flip.id}  {flip.usual[1]:.0%}\nsaid {flip.usual[0]}\nis {flip.truth}")
-        captions.append(f"{CONDITIONS[flip.condition].name}  {flip.then[1]:.0%}\nsaid {flip.then[0]}")
-    plots.contact_sheet(path, pictures, captions, title="The surest other class under each condition")
+        pictures.append(np.hstack([shown[0], shown[flip.condition]]))
+        said = {"as usual": flip.usual, CONDITIONS[flip.condition].name: flip.then}
+        lines = [f"{how}: {label} {share:.0%}" for how, (label, share) in said.items()]
+        captions.append("\n".join([f"{flip.id} is {flip.truth}", *lines]))
+    title = "The surest other class under each condition: as usual on the left, changed on the right"
+    plots.contact_sheet(path, pictures, captions, columns=4, title=title)

@@ -14,6 +14,7 @@ from fashion_keras.catalog.sources import locate
 from fashion_keras.catalog.splits import hold_out
 from fashion_keras.encoding.loading import load_encoder
 from fashion_keras.encoding.vectors import encode
+from fashion_keras.evaluation.products import choose
 from fashion_keras.evaluation.reports import retrieval_scores
 from fashion_keras.images.decode import ImageSpec, check_images
 from fashion_keras.images.pipeline import for_inference
@@ -51,7 +52,8 @@ def evaluate_search(
         data, part, products, rejected, and rows: name, width, seconds, scores (see `encoder_scores`).
 
     Raises:
-        InputError: for an unknown part, an index without one of the products, and as `load_encoder`.
+        InputError: for an unknown part, a run whose test products are not all in the catalogue, an index without one
+            of the products, and as `load_encoder`.
     """
     source, _ = locate(None if data is None else str(data))
     catalog, rejected = read_part(source, part, seed)
@@ -68,21 +70,24 @@ def evaluate_search(
 def read_part(source: Path, part: str, seed: int) -> tuple[Catalog, int]:
     """Return the products of a part that have a whole picture, and how many rows and files were set aside."""
     catalog = read_catalog(source)
-    catalog = catalog.set_aside(check_images(catalog.paths))
-    return catalog.take(_rows(catalog, part, seed)), len(catalog.rejected)
-
-
-def _rows(catalog: Catalog, part: str, seed: int) -> NDArray[np.int64]:
+    whole = catalog.set_aside(check_images(catalog.paths))
     if part == "all":
-        return np.arange(len(catalog))
-    if part == "held_out":
-        return hold_out(catalog, HELD_OUT, seed)[1]
-    if not (Path(part) / "origin.json").is_file():
-        raise unknown("part", part, [*PARTS, "RUN"])
-    rows = np.flatnonzero(np.isin(catalog.ids, read_json(Path(part) / "origin.json")["parts"]["test"]))
-    if not len(rows):
-        raise InputError(f"{catalog.folder}: none of the test products of {part}")
-    return rows
+        rows = np.arange(len(whole))
+    elif part == "held_out":
+        rows = hold_out(whole, HELD_OUT, seed)[1]
+    else:
+        # Of the catalogue as read: a test product whose picture is broken is no sign of another catalogue.
+        rows = np.flatnonzero(np.isin(whole.ids, _tested(catalog, part)))
+    return whole.take(rows), len(whole.rejected)
+
+
+def _tested(catalog: Catalog, part: str) -> NDArray[np.int64]:
+    """Return the ids of the test part of the run whose folder `part` is."""
+    origin = Path(part) / "origin.json"
+    if not origin.is_file():
+        raise InputError(f"{unknown('part', part, PARTS)}, or a run's folder")
+    rows, _ = choose(catalog, read_json(origin), "test")
+    return catalog.ids[rows]
 
 
 def colour_histograms(images: Sequence[Any]) -> NDArray[np.float32]:

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from fashion_keras.catalog.products import Catalog
 from fashion_keras.catalog.sources import locate
 from fashion_keras.catalog.splits import subsample
+from fashion_keras.catalog.tasks import names_colour
 from fashion_keras.evaluation.figures import short_name
 from fashion_keras.evaluation.maps import METHODS, Projection, project
 from fashion_keras.evaluation.plots_map import vector_map
 from fashion_keras.images.decode import ImageSpec, decode
 from fashion_keras.search.compare import encoded, read_part
 from fashion_keras.support.errors import InputError, unknown
-from fashion_keras.support.files import write_table
+from fashion_keras.support.files import check_figure, write_table
 
 log = logging.getLogger("fashion_keras")
 
@@ -43,7 +44,7 @@ def draw_map(
         encoder: as `load_encoder` takes it.
         out: a PNG file; the CSV file, of columns id, x, y, label, has its name.
         method: "pca" or "tsne"; see `project`.
-        label: the column that colours the points.
+        label: the column that colours the points; if it holds colours, each in its own.
         part: "all", "held_out" or a run's folder; see `evaluate_search`.
         limit: use about so many products, at random.
         thumbnails: how many products to show at their places, at most: none covers another.
@@ -51,8 +52,8 @@ def draw_map(
         seed: of part, limit, t-SNE and the choice of thumbnails.
 
     Returns:
-        encoder, method, label, products, left_out (of the part, beyond the limit), rejected, kept (the share of the
-        variance, None for t-SNE), figure, table.
+        encoder, method, label, products, beyond_limit (of the part), rejected, kept (the share of the variance, None
+        for t-SNE), figure, table.
 
     Raises:
         InputError: for an unknown method, label or part, too few products, and as `load_encoder`.
@@ -78,7 +79,7 @@ def draw_map(
         "method": method,
         "label": label,
         "products": len(catalog),
-        "left_out": whole - len(catalog),
+        "beyond_limit": whole - len(catalog),
         "rejected": rejected,
         "kept": projection.kept,
         "figure": str(figure),
@@ -92,7 +93,7 @@ def _draw(figure: Path, catalog: Catalog, projection: Projection, label: str, th
     def picture(row: int) -> NDArray[np.uint8]:
         return decode(str(catalog.paths[row]), _SHOWN)
 
-    vector_map(figure, projection.places, labels, picture, thumbnails, title)
+    vector_map(figure, projection.places, labels, picture, thumbnails, title, colours=names_colour(label))
     columns = ("id", "x", "y", "label")
     points = zip(catalog.ids.tolist(), *projection.places.T.tolist(), labels, strict=True)
     write_table(figure.with_suffix(".csv"), columns, (dict(zip(columns, point, strict=True)) for point in points))
@@ -101,7 +102,6 @@ def _draw(figure: Path, catalog: Catalog, projection: Projection, label: str, th
 def _check(method: str, figure: Path, limit: int | None, thumbnails: int) -> None:
     if method not in METHODS:
         raise unknown("method", method, METHODS)
-    if figure.suffix.lower() != ".png":
-        raise InputError(f"{figure}: the figure is a PNG file; give --out a name that ends in .png")
+    check_figure(figure)
     if (limit is not None and limit < 1) or thumbnails < 0:
         raise InputError(f"--limit is from 1 and --thumbnails from 0, not {limit} and {thumbnails}")

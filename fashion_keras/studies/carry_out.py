@@ -123,6 +123,7 @@ def _run(step: Step, folder: Path, places: Mapping[str, str], quick: bool) -> di
 def _report(words: list[str], folder: Path, places: Mapping[str, str]) -> dict[str, Any]:
     command, *flags = (word.format_map(places) for word in words)
     if command not in _KEEP:
+        shutil.rmtree(folder, ignore_errors=True)
         return json.loads(_call([command, *flags, "--json"], folder))
     if command == "train" and (folder / "config.json").is_file():
         _call(["train", "--resume", str(folder)], folder)

@@ -70,6 +70,12 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def check_figure(path: Path) -> None:
+    """Raise InputError unless `path` can become a PNG file."""
+    if path.suffix.lower() != ".png" or path.is_dir():
+        raise InputError(f"{path}: the figure is a PNG file; give --out a name that ends in .png")
+
+
 def free_folder(given: str | Path | None, default: str) -> Path:
     """Return an empty or missing folder: `given`, or the first of DEFAULT-1, DEFAULT-2, ... that is not there.
 
