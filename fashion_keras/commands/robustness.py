@@ -44,7 +44,7 @@ def _robustness(options: argparse.Namespace) -> None:
     else:
         _print_side_by_side(series)
     if report["differ"]:
-        print(f"the runs differ in {' and '.join(report['differ'])}: no accuracy here is better than another")
+        print(f"the runs differ in {' and '.join(report['differ'])}: their accuracies cannot be compared")
     print(f"folder  {out}")
 
 

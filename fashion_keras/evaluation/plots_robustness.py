@@ -34,6 +34,6 @@ def _panel(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     axes.axvline(centres[0], color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
     axes.errorbar(centres, places, xerr=spread, fmt="o", color=ACCENT, markersize=4.5, elinewidth=1.4)
     axes.set_yticks(places, [row["condition"] for row in rows])
-    axes.set(ylim=(len(rows) - 0.4, -0.6), xlabel="accuracy, 95 % interval; dashed: reference")
+    axes.set(ylim=(len(rows) - 0.4, -0.6), xlabel="accuracy, 95 % interval\ndashed: reference")
     axes.grid(axis="x", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)

@@ -1,6 +1,8 @@
 """Grad-CAM: by hand where a pencil will do, and on whole runs."""
 
 import json
+from io import BytesIO
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,6 +12,7 @@ from PIL import Image
 
 from fashion_keras import InputError, load_classifier, read_catalog
 from fashion_keras.cli import main
+from fashion_keras.evaluation import explanations
 from fashion_keras.evaluation.explanations import Explanation, Seen, draw, enlarged, explain, grad_cam
 from fashion_keras.images.decode import ImageSpec, decode
 from fashion_keras.models.classifier import AttributesSpec, ClassifierSpec
@@ -120,9 +123,25 @@ def test_classes_and_probabilities_are_those_of_predict(run, pictures):
     predicted = load_classifier(run.folder).predict(pictures)
     assert [one.seen[0].label for one in said] == predicted.names
     np.testing.assert_allclose([one.seen[0].probability for one in said], predicted.probabilities.max(1), atol=1e-3)
-    np.testing.assert_allclose([one.seen[1].probability for one in said], predicted.probabilities[:, -1], atol=1e-3)
+    np.testing.assert_allclose([one.seen[-1].probability for one in said], predicted.probabilities[:, -1], atol=1e-3)
     # At 32x32 pixels the maps are of 16, 8, 4, 2 and 1 places.
     assert {one.stage for one in said} == {"stage2"}
+
+
+def test_one_picture_in_any_form_is_one_image(detector, pictures):
+    paper = on_paper(pictures[0], 4)
+    file = BytesIO()
+    Image.fromarray(paper).save(file, "PNG")
+    for form in (paper, Image.fromarray(paper), file.getvalue()):
+        (said,) = explain(detector, form)
+        np.testing.assert_array_equal(said.pixels, paper)
+    (by_text,), (by_path,) = explain(detector, pictures[0]), explain(detector, Path(pictures[0]))
+    np.testing.assert_array_equal(by_text.pixels, by_path.pixels)
+
+
+def test_the_most_probable_class_is_not_explained_twice(detector, pictures):
+    (said,) = explain(detector, on_paper(pictures[0], 4), label="product")
+    assert [seen.label for seen in said.seen] == ["product"]
 
 
 def test_of_several_heads_one_is_explained(tmp_path, pictures):
@@ -171,12 +190,34 @@ def test_the_command_draws_a_row_for_each_image(run, pictures, tmp_path, capsys)
     assert main([*call, "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert [row["image"] for row in said["explanations"]] == pictures
-    assert [row["seen"][1]["class"] for row in said["explanations"]] == [label] * 3
+    assert [row["seen"][-1]["class"] for row in said["explanations"]] == [label] * 3
     assert "not an image" in said["rejected"][0]["reason"]
     with Image.open(sheet) as drawn:
         assert drawn.width == 12 + 3 * (160 + 12), "the picture, and two classes"
     assert main([*call, "--label", f"{label}x"]) == 2
     assert f"unknown label of article_type '{label}x'; did you mean '{label}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("out", ["", "a.txt", "folder.png"])
+def test_a_figure_that_is_no_png_file_is_refused_before_anything_is_read(tmp_path, out, capsys):
+    (tmp_path / "folder.png").mkdir()
+    assert main(["explain", "/no/run", "/no/image.jpg", "--out", str(tmp_path / out)]) == 2
+    assert "the figure is a PNG file" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.png"]
+
+
+def test_a_class_without_heat_is_said_to_have_none(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(explanations.plots, "contact_sheet", lambda _, images, captions, **more: drawn.extend(captions))
+    nothing = Seen("b", 0.1, np.zeros((80, 60), np.float32))
+    pixels, heat = np.full((80, 60, 3), 200, np.uint8), np.ones((80, 60), np.float32)
+    said = [Explanation(pixels, "t", "stage3", (Seen("a", 0.9, heat), nothing)),
+            Explanation(pixels, "t", "stage3", (Seen("b", 0.8, heat),))]  # fmt: skip
+    draw(tmp_path / "a.png", said, ["a.jpg", "b.jpg"])
+    captions = [text.splitlines() for text in drawn]
+    assert captions[1:3] == [["a", "90.0%"], ["b", "10.0%", "nothing speaks for it"]]
+    assert captions[4:] == [["b", "80.0%"], []], "every row has as many cells"
+    assert nothing.hottest is None
 
 
 def test_a_figure_shows_the_picture_and_its_heat(tmp_path):
@@ -190,3 +231,6 @@ def test_a_figure_shows_the_picture_and_its_heat(tmp_path):
     assert (picture == 200).all()
     assert np.ptp(shown[:, :60], axis=2).max() == 0, "grey where there is no heat"
     assert (shown[:, 60:, 0] > shown[:, 60:, 2] + 50).all(), "red where there is"
+    draw(tmp_path / "b.png", [Explanation(pixels // 4, "t", "stage3", (Seen("a", 0.9, heat),))], ["a.jpg"])
+    darker = np.asarray(Image.open(tmp_path / "b.png").convert("RGB")).astype(int)
+    assert (sheet - darker)[top + 80, 12 + 172 + 90].min() > 40, "the picture is seen through the hottest heat"

@@ -7,6 +7,7 @@ import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.offsetbox import AnnotationBbox
 
+from fashion_keras.catalog.products import read_catalog
 from fashion_keras.evaluation import plots_map
 from fashion_keras.evaluation.figures import CURVES, FAINT
 from fashion_keras.evaluation.maps import project, spread
@@ -97,3 +98,23 @@ def test_a_thumbnail_is_framed_in_its_labels_colour_at_its_place(figures, tmp_pa
     assert frames[0] == frames[1] == to_rgba(CURVES[0])
     assert frames[2] == to_rgba(FAINT)
     assert {row: tuple(box.xy) for row, box in boxes.items()} == {0: (0, 0), 1: (10, 0), 2: (0, 10)}
+
+
+def test_labels_that_are_colours_are_drawn_in_them(figures, tmp_path):
+    labels = ["Navy Blue", "White", "White", "Octarine", ""]
+    places = np.random.default_rng(0).random((5, 2))
+    plots_map.vector_map(tmp_path, places, labels, lambda _: None, 0, "a map", colours=True)
+    axes = figures[0].axes[0]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["White  2", "Navy Blue  1", "other  2"]
+    white, navy, other = (points.get_facecolor()[0][:3] for points in axes.collections)
+    assert white.tolist() == [1, 1, 1]
+    assert navy[2] > 2 * max(navy[:2])
+    assert tuple(other) == to_rgba(FAINT)[:3]
+    assert max(axes.collections[0].get_edgecolor()[0][:3]) < 0.7, "white has an edge"
+
+
+def test_every_colour_of_the_sets_has_its_own(real):
+    named = set(read_catalog(real).columns["base_colour"].tolist()) - {"", "NA"}
+    assert named <= set(plots_map.COLOURS)
+    assert len({to_rgba(colour) for colour in plots_map.COLOURS.values()}) == len(plots_map.COLOURS)
+    assert FAINT not in plots_map.COLOURS.values()

@@ -9,9 +9,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from scipy.stats import binomtest
 
 from fashion_keras import InputError, evaluate, load_classifier, read_catalog
 from fashion_keras.cli import main
+from fashion_keras.evaluation import plots
 from fashion_keras.evaluation.robustness import COLUMNS, robustness
 from fashion_keras.images.conditions import CONDITIONS
 from fashion_keras.images.decode import decode_batch
@@ -54,7 +56,9 @@ def test_the_reference_is_the_runs_own_report(report, run):
     reference = of(report[0], "reference")
     assert reference["accuracy"] == pytest.approx(run.accuracy)
     assert reference["products"] == run.report["counts"]["test"]
-    assert [reference["low"], reference["high"]] == run.report["test"]["accuracy_ci95"]
+    right = round(run.accuracy * reference["products"])
+    exact = binomtest(right, reference["products"]).proportion_ci(0.95, method="exact")
+    assert [reference["low"], reference["high"]] == pytest.approx([exact.low, exact.high])
     changes = ("accuracy_change", "confidence_change", "pixel_change")
     assert [reference[name] for name in (*changes, "agreement")] == [0, 0, 0, 1]
 
@@ -134,13 +138,45 @@ def test_runs_are_compared_each_with_its_own_reference(run, tmp_path, capsys):
     other = shutil.copytree(run.folder, tmp_path / "other")
     out = tmp_path / "both"
     lines = printed(capsys, run.folder, other, "--limit", 12, "--out", out).splitlines()
-    assert f"[2] {other}, article_type" in lines
+    assert f"[2] {other}, article_type: 12 products" in lines
+    assert not [line for line in lines if "differ" in line]
     rows = json.loads((out / "robustness.json").read_text())["rows"]
     first, second = rows[: len(NAMES)], rows[len(NAMES) :]
     assert [{**row, "run": ""} for row in first] == [{**row, "run": ""} for row in second]
     (noise,) = (line.split() for line in lines if line.startswith("noise_10"))
     assert noise[1:] == [f"{of({'rows': first}, 'noise_10')['accuracy_change']:+.3f}"] * 2
     assert {path.name for path in out.glob("worst*")} <= {"worst-1.png", "worst-2.png"}
+
+
+def test_runs_that_are_judged_by_other_products_are_said_to_be(run, tmp_path, capsys):
+    other = shutil.copytree(run.folder, tmp_path / "other")
+    origin = json.loads((other / "origin.json").read_text())
+    del origin["parts"]["test"][3:]
+    (other / "origin.json").write_text(json.dumps(origin))
+    lines = printed(capsys, run.folder, other, "--limit", 12, "--out", tmp_path / "both").splitlines()
+    assert f"[2] {other}, article_type: 3 products" in lines
+    assert "the runs differ in products: their accuracies cannot be compared" in lines
+
+
+def test_a_pair_is_one_picture(run, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(plots, "contact_sheet", lambda _, *sheet, **more: drawn.extend(zip(*sheet, strict=True)))
+    robustness(run.folder, out=tmp_path)
+    assert drawn
+    for pixels, caption in drawn:
+        assert pixels.shape == (32, 64, 3)
+        (number, usual, then) = caption.splitlines()
+        assert " is " in number
+        assert usual.startswith("as usual: ")
+        assert then.split(":")[0] in NAMES
+
+
+def test_what_stands_in_a_named_folder_stays(run, tmp_path, capsys):
+    (tmp_path / "mine.txt").write_text("mine")
+    for name in ("robustness", "evaluate"):
+        assert main([name, str(run.folder), "--out", str(tmp_path)]) == 2
+        assert capsys.readouterr().err == f"error: {tmp_path}: not an empty folder; give another --out\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
 def test_json_is_alone_on_standard_output(run, tmp_path, capsys):

@@ -2,14 +2,16 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
 
 from fashion_keras.catalog.products import read_catalog
 from fashion_keras.cli import main
-from fashion_keras.search.compare import encoded, read_part
+from fashion_keras.search.compare import encoded, evaluate_search, read_part
 from fashion_keras.search.maps import draw_map
+from fashion_keras.support.errors import InputError
 
 
 def test_the_table_holds_the_products_of_the_figure(sample, run, tmp_path, capsys):
@@ -22,7 +24,7 @@ def test_the_table_holds_the_products_of_the_figure(sample, run, tmp_path, capsy
     part, rejected = read_part(sample, str(run.folder), 0)
     assert said["products"] == len(rows)
     assert len(rows) == pytest.approx(40, abs=5)
-    assert said["products"] + said["left_out"] == len(part) == run.report["counts"]["test"]
+    assert said["products"] + said["beyond_limit"] == len(part) == run.report["counts"]["test"]
     assert said["rejected"] == rejected
     whole = read_catalog(sample)
     genders = dict(zip(whole.ids.tolist(), whole.columns["gender"].tolist(), strict=True))
@@ -37,6 +39,29 @@ def test_the_table_holds_the_products_of_the_figure(sample, run, tmp_path, capsy
     assert said["kept"] == pytest.approx((spans[:2] ** 2).sum() / (spans**2).sum(), rel=1e-4)
 
 
+def test_the_command_says_what_was_kept(sample, tmp_path, capsys):
+    assert main(["map", "--data", str(sample), "--out", str(tmp_path / "a.png"), "--limit", "30"]) == 0
+    said = dict(line.rsplit(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert 0 < float(said["share of variance kept"]) < 1
+    assert len(said["share of variance kept"]) == 5
+    assert int(said["products"]) + int(said["beyond limit"]) == len(read_part(sample, "all", 0)[0])
+
+
+def test_a_run_is_judged_by_its_whole_test_part_or_not_at_all(sample, run, tmp_path):
+    tested = json.loads((run.folder / "origin.json").read_text())["parts"]["test"]
+    catalog = read_catalog(sample)
+    (tmp_path / "images").mkdir()
+    shutil.copy(sample / "styles.csv", tmp_path)
+    for path in catalog.paths[np.isin(catalog.ids, tested)]:
+        shutil.copy(path, tmp_path / "images")
+    broken, gone = (tmp_path / "images" / f"{number}.jpg" for number in tested[:2])
+    broken.write_bytes(b"no picture")
+    assert set(read_part(tmp_path, str(run.folder), 0)[0].ids.tolist()) == set(tested[1:])
+    gone.unlink()
+    with pytest.raises(InputError, match=rf"not the catalogue of the run.*lacks 1 of the {len(tested)} products"):
+        evaluate_search(tmp_path, encoders=["fashion_small"], part=str(run.folder))
+
+
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
@@ -45,6 +70,8 @@ def test_the_table_holds_the_products_of_the_figure(sample, run, tmp_path, capsy
         ({"limit": 0}, "--limit is from 1"),
         ({"thumbnails": -1}, "--thumbnails from 0"),
         ({"part": "held"}, "unknown part 'held'; did you mean 'held_out'"),
+        ({"part": "RUN"}, "unknown part 'RUN'. Known: held_out, all, or a run's folder"),
+        ({"label": "base_color"}, "unknown label 'base_color'; did you mean 'base_colour'"),
         ({"label": "colour"}, "unknown label 'colour'; did you mean 'base_colour'"),
         ({"encoder": "fashion_smal"}, "did you mean 'fashion_small'"),
     ],
