@@ -30,7 +30,7 @@ def evaluate(
         counts the rejected; "ids_in_training" counts the products of its own catalogue that the run trained on.
 
     Raises:
-        InputError: when run or catalogue cannot be used, or no product is left to judge by.
+        InputError: when run, catalogue or folder cannot be used, or no product is left to judge by.
     """
     folder = None if out is None else free_folder(out, "")
     classifier = load_classifier(run)

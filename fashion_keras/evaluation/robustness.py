@@ -191,8 +191,7 @@ def _scores(then: Predictions, usual: Predictions) -> dict[str, float]:
     """Compare what was said of n products under a condition with what is said as usual."""
     answers, before = then.probabilities.argmax(axis=1), usual.probabilities.argmax(axis=1)
     accuracy = metrics.accuracy(then.truth, answers)
-    right = np.array([np.sum(answers == then.truth)])
-    low, high = exact_interval(right, np.array([len(answers)]))[:, 0].tolist()
+    low, high = exact_interval(np.sum(answers == then.truth), np.array(len(answers))).tolist()
     return {
         "products": len(answers),
         "accuracy": accuracy,
