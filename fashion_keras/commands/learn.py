@@ -3,7 +3,6 @@
 import argparse
 from pathlib import Path
 
-from fashion_keras.catalog.tasks import Task
 from fashion_keras.commands.heads import print_heads
 from fashion_keras.commands.shared import (
     OPTIONS,
@@ -19,6 +18,7 @@ from fashion_keras.commands.shared import (
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.files import read_json
 from fashion_keras.training.config import TrainConfig
+from fashion_keras.training.goals import check_one_task
 from fashion_keras.training.recipes import RECIPES, get_recipe
 
 
@@ -72,8 +72,7 @@ def _probe(options: argparse.Namespace) -> None:
     configs = [TrainConfig.from_dict({**given(options), "backbone": name}) for name in names]
     if not configs:
         raise InputError("--backbones names at least one network, such as vgg19,resnet50")
-    if not isinstance(configs[0].learnt, Task):
-        raise InputError(f"backbones are compared on one task; --task {configs[0].task} is several: name one of them")
+    check_one_task(configs[0])
     start_tensorflow()
     from fashion_keras.training.probe import probe
 

@@ -16,8 +16,9 @@ from fashion_keras.encoding.loading import load_encoder
 from fashion_keras.encoding.vectors import encode
 from fashion_keras.evaluation.products import choose
 from fashion_keras.evaluation.reports import retrieval_scores
-from fashion_keras.images.decode import ImageSpec, check_images
+from fashion_keras.images.decode import ImageSpec
 from fashion_keras.images.pipeline import for_inference
+from fashion_keras.images.whole import with_pictures
 from fashion_keras.search.build import open_index
 from fashion_keras.support.errors import InputError, unknown
 from fashion_keras.support.files import read_json
@@ -70,7 +71,7 @@ def evaluate_search(
 def read_part(source: Path, part: str, seed: int) -> tuple[Catalog, int]:
     """Return the products of a part that have a whole picture, and how many rows and files were set aside."""
     catalog = read_catalog(source)
-    whole = catalog.set_aside(check_images(catalog.paths))
+    whole = with_pictures(catalog)
     if part == "all":
         rows = np.arange(len(whole))
     elif part == "held_out":

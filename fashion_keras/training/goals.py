@@ -70,6 +70,12 @@ def first_spec(config: TrainConfig, groups: tuple[LabelGroup, ...]) -> LabelSpec
     return AttributesSpec(**common, groups=groups)
 
 
+def check_one_task(config: TrainConfig) -> None:
+    """Raise InputError when a config is of several heads: backbones are compared on one task."""
+    if not isinstance(config.learnt, Task):
+        raise InputError(f"backbones are compared on one task; --task {config.task} is several: name one of them")
+
+
 def make_goal(config: TrainConfig, catalog: Catalog) -> tuple[Goal, NDArray[np.str_], tuple[str, ...]]:
     """Learn the labels of n products that a config asks for.
 

@@ -14,7 +14,7 @@ from fashion_keras.evaluation.metrics import accuracy_interval
 from fashion_keras.models.network import up_to
 from fashion_keras.models.weights import initialise
 from fashion_keras.training.config import TrainConfig
-from fashion_keras.training.goals import first_spec
+from fashion_keras.training.goals import check_one_task, first_spec
 from fashion_keras.training.prepare import Prepared, prepare
 
 NEIGHBOURS = 10
@@ -31,8 +31,9 @@ def probe(configs: Sequence[TrainConfig]) -> dict[str, Any]:
         configs: one for each backbone; the task, a single-label one, catalogue and split are those of the first.
 
     Raises:
-        InputError: as `train`.
+        InputError: as `train`, and for several heads.
     """
+    check_one_task(configs[0])
     prepared = prepare(configs[0])
     rows = [_judge(config, prepared) for config in configs]
     return {
