@@ -32,6 +32,7 @@ def products(run):
     return sum(run.report["counts"][part] for part in ("train", "validation", "test"))
 
 
+@pytest.mark.slow
 def test_a_second_run_finds_the_first_ones_vectors(config):
     first = again(config, "1", augment="none")
     (entry,) = stored()
@@ -63,7 +64,8 @@ def test_no_more_views_than_epochs_and_smote_on_each(config):
     assert len(stored()) == 2
 
 
-@pytest.mark.parametrize("strategy", [pytest.param("frozen", marks=pytest.mark.slow), "last_block"])
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["frozen", "last_block"])
 def test_what_is_kept_of_pictures_changes_nothing(config, strategy):
     """Without augmentation, epochs on what a trunk said once are epochs of the whole network."""
     plain = replace(config, strategy=strategy, augment="none", epochs=2, optimizer="sgd", head="plain")

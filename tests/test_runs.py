@@ -133,6 +133,7 @@ def test_transfer_from_a_run_keeps_frozen_layers_bit_identical(run, tiny_config,
     assert moved.any()
 
 
+@pytest.mark.slow
 def test_two_phases_follow_each_other(tiny_config, tmp_path):
     config = replace(tiny_config, strategy="frozen+full", weights="none", epochs=3, out=str(tmp_path / "r"))
     rows = history(train(config).folder)
