@@ -74,15 +74,13 @@ GUO2019 = Study(
         Step("b-first", f"{_FINE} {{b}} --strategy scratch", quick=f"{_EPOCHS} 8"),
         Step(
             "a-b-first",
-            f"{_FINE} {{b}} --strategy full --weights {{a-first}}",
-            quick=f"{_EPOCHS} 8 --learning-rate 1e-3",
+            f"{_FINE} {{b}} --strategy frozen+full --weights {{a-first}}",
+            quick=f"{_EPOCHS} 8",
         ),
         Step("c-alone", f"{_FINE} {{c}} --strategy scratch", quick=f"{_EPOCHS} 8"),
-        Step("b-c", f"{_FINE} {{c}} --strategy full --weights {{b-first}}", quick=f"{_EPOCHS} 8 --learning-rate 1e-3"),
-        Step("a-c", f"{_FINE} {{c}} --strategy full --weights {{a-first}}", quick=f"{_EPOCHS} 8 --learning-rate 1e-3"),
-        Step(
-            "a-b-c", f"{_FINE} {{c}} --strategy full --weights {{a-b-first}}", quick=f"{_EPOCHS} 8 --learning-rate 1e-3"
-        ),
+        Step("b-c", f"{_FINE} {{c}} --strategy frozen+full --weights {{b-first}}", quick=f"{_EPOCHS} 8"),
+        Step("a-c", f"{_FINE} {{c}} --strategy frozen+full --weights {{a-first}}", quick=f"{_EPOCHS} 8"),
+        Step("a-b-c", f"{_FINE} {{c}} --strategy frozen+full --weights {{a-b-first}}", quick=f"{_EPOCHS} 8"),
     ),
     rows=(
         *(Row(_BASE, system, paper, name, _top_8) for name, system, paper, *_ in _NETS),
