@@ -1,5 +1,6 @@
 """A study is carried out step by step, each a command of its own process; what is finished is not run again."""
 
+import hashlib
 import json
 import logging
 import shlex
@@ -53,11 +54,16 @@ def carry_out(study: Study, data: str | None, out: str | Path, quick: bool = Fal
     places |= {part.name: str(_write_part(part, catalog, out / "parts")) for part in study.parts}
     about = {"products": len(catalog), "sample": sample, "quick": quick}
     done: dict[str, Any] = {}
+    # A step is what it was when its words, and those of the steps that they name, are.
+    identities = dict.fromkeys((*places, "here"), "")
     for number, step in enumerate(study.steps, 1):
         log.info("step %d of %d, %s: %s", number, len(study.steps), step.name, study.typed(step, quick))
         folder = out / "steps" / step.name
         places[step.name] = str(folder)
-        done[step.name] = _run(step, folder, places, quick) | {"command": study.typed(step, quick)}
+        said = f"{step.name} {step.words(quick).format_map(identities)}"
+        identities[step.name] = hashlib.sha256(said.encode()).hexdigest()
+        report = _run(step, folder, places, quick, identities[step.name])
+        done[step.name] = report | {"command": study.typed(step, quick)}
         write_report(study, out, done, about)
     return done
 
@@ -101,21 +107,23 @@ def _write_part(part: Part, catalog: Catalog, folder: Path) -> Path:
     return table
 
 
-def _run(step: Step, folder: Path, places: Mapping[str, str], quick: bool) -> dict[str, Any]:
-    """Return the report of a step, with its `words` and `seconds_in_all`; run the step if it has none, or another's."""
+def _run(step: Step, folder: Path, places: Mapping[str, str], quick: bool, identity: str) -> dict[str, Any]:
+    """Return the report of a step, with its `seconds_in_all`; run it if there is none, or another's.
+
+    A function takes seconds and is always run.
+    """
     kept = folder.with_suffix(".json")
-    words = step.words(quick)
-    if kept.is_file():
+    if kept.is_file() and not step.compute:
         before = read_json(kept)
-        if before["words"] == words:
+        if before["identity"] == identity:
             return before
         shutil.rmtree(folder, ignore_errors=True)
     began = time.perf_counter()
     if step.compute:
         report = step.compute(places)
     else:
-        report = _report(shlex.split(words), folder, {**places, "here": str(folder)})
-    report |= {"words": words, "seconds_in_all": round(time.perf_counter() - began, 1)}
+        report = _report(shlex.split(step.words(quick)), folder, {**places, "here": str(folder)})
+    report |= {"identity": identity, "seconds_in_all": round(time.perf_counter() - began, 1)}
     write_json(kept, report)
     return report
 
