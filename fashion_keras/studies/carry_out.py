@@ -55,7 +55,7 @@ def carry_out(study: Study, data: str | None, out: str | Path, quick: bool = Fal
     about = {"products": len(catalog), "sample": sample, "quick": quick}
     done: dict[str, Any] = {}
     # A step is what it was when its words, and those of the steps that they name, are.
-    identities = dict.fromkeys((*places, "here"), "")
+    identities = {name: name for name in (*places, "here")}
     for number, step in enumerate(study.steps, 1):
         log.info("step %d of %d, %s: %s", number, len(study.steps), step.name, study.typed(step, quick))
         folder = out / "steps" / step.name
