@@ -72,8 +72,14 @@ def thinned(step):
     return replace(step, quick=f"{step.quick} {fewer}")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+@pytest.mark.parametrize(
+    "study",
+    [
+        pytest.param(one, marks=pytest.mark.study if one.name == "schindler2018" else pytest.mark.slow)
+        for one in STUDIES
+    ],
+    ids=lambda study: study.name,
+)
 def test_every_step_runs_on_the_drawn_sample(study, tmp_path):
     study = replace(study, steps=tuple(map(thinned, study.steps)))
     done = carry_out(study, "sample", tmp_path / "out", quick=True)
