@@ -72,12 +72,12 @@ def thinned(step):
     return replace(step, quick=f"{step.quick} {fewer}")
 
 
+LONGEST = ("schindler2018", "guo2019")
+
+
 @pytest.mark.parametrize(
     "study",
-    [
-        pytest.param(one, marks=pytest.mark.study if one.name == "schindler2018" else pytest.mark.slow)
-        for one in STUDIES
-    ],
+    [pytest.param(one, marks=pytest.mark.study if one.name in LONGEST else pytest.mark.slow) for one in STUDIES],
     ids=lambda study: study.name,
 )
 def test_every_step_runs_on_the_drawn_sample(study, tmp_path):
