@@ -45,11 +45,7 @@ def googlenet(input_tensor: KerasTensor) -> keras.Model:
     Returns:
         a model to [b, h / 32, w / 32, 1024].
     """
-    x = convolve(input_tensor, 64, "conv1", stride=2, kernel=7)
-    x = halve(x, "conv1_pool")
-    x = convolve(x, 64, "conv2_reduce", kernel=1)
-    x = convolve(x, 192, "conv2")
-    x = halve(x, "conv2_pool")
+    x = _stem(input_tensor)
     for module in _GOOGLENET:
         if module[0] in ("inception4a", "inception5a"):
             x = halve(x, f"{module[0]}_halve")
@@ -68,14 +64,18 @@ def inception_bn(input_tensor: KerasTensor) -> keras.Model:
     Returns:
         a model to [b, h / 32, w / 32, 1024].
     """
-    x = convolve(input_tensor, 64, "conv1", stride=2, kernel=7)
-    x = halve(x, "conv1_pool")
-    x = convolve(x, 64, "conv2_reduce", kernel=1)
-    x = convolve(x, 192, "conv2")
-    x = halve(x, "conv2_pool")
+    x = _stem(input_tensor)
     for module in _INCEPTION_BN:
         x = _double_module(x, *module)
     return keras.Model(keras.utils.get_source_inputs(input_tensor), x, name="inception_bn")
+
+
+def _stem(x: KerasTensor) -> KerasTensor:
+    x = convolve(x, 64, "conv1", stride=2, kernel=7)
+    x = halve(x, "conv1_pool")
+    x = convolve(x, 64, "conv2_reduce", kernel=1)
+    x = convolve(x, 192, "conv2")
+    return halve(x, "conv2_pool")
 
 
 def _module(
