@@ -19,13 +19,13 @@ import openvino
 from measure import seconds, tell
 
 from fashion_keras import TrainConfig, read_catalog
-from fashion_keras.encoding.compilation import compile_encoder
-from fashion_keras.encoding.encoder import Encoder
-from fashion_keras.encoding.vectors import encode
+from fashion_keras.features.cache import encode
+from fashion_keras.features.compile import compile_encoder
+from fashion_keras.features.encoder import Encoder
 from fashion_keras.images.decode import decode_batch
 from fashion_keras.models.backbones import get_backbone
+from fashion_keras.models.builder import build_network, cast_copy, submodel_until
 from fashion_keras.models.classifier import ClassifierSpec
-from fashion_keras.models.network import build_network, in_precision, up_to
 
 STATIC_BATCH = 16
 
@@ -45,9 +45,9 @@ def main() -> None:
     catalog = read_catalog(options.data)
     catalog = catalog.take(np.arange(options.images) % len(catalog))
     network = _network(config)
-    pixels = decode_batch(catalog.paths, config.image).astype(np.float32)
-    encoder = compile_encoder(network, config.image)
-    in_bfloat16 = in_precision(network, "mixed_bfloat16")
+    pixels = decode_batch(catalog.paths, config.image_spec).astype(np.float32)
+    encoder = compile_encoder(network, config.image_spec)
+    in_bfloat16 = cast_copy(network, "mixed_bfloat16")
     sides = {
         "model.predict, float32": partial(network.predict, pixels, batch_size=64, verbose=0),
         "model.predict, mixed_bfloat16": partial(in_bfloat16.predict, pixels, batch_size=64, verbose=0),
@@ -64,15 +64,15 @@ def main() -> None:
         for name, value in took.items()
     ]
     share = took["the limit: bare OpenVINO, arrays in memory"] / took["ours: files to vectors on disk"]
-    claim = f"{config.backbone} at {config.image.height}x{config.image.width}, {len(pixels)} images, "
+    claim = f"{config.backbone} at {config.image_spec.height}x{config.image_spec.width}, {len(pixels)} images, "
     tell(f"{claim}{encoder.runtime} {encoder.precision}: ours reaches {share:.0%} of the limit", rows, options.out)
 
 
 def _network(config: TrainConfig) -> keras.Model:
     keras.utils.set_random_seed(0)
     scaling = get_backbone(config.backbone).scaling
-    spec = ClassifierSpec(config.backbone, config.image, scaling, config.head_row, "", ("a",), ("a",))
-    return up_to(build_network(spec), "pool")
+    spec = ClassifierSpec(config.backbone, config.image_spec, scaling, config.head_spec, "", ("a",), ("a",))
+    return submodel_until(build_network(spec), "pool")
 
 
 def _ours(catalog: object, encoder: Encoder) -> None:
@@ -83,7 +83,7 @@ def _ours(catalog: object, encoder: Encoder) -> None:
 
 def _torch(python: str, config: TrainConfig, images: int, precision: str) -> partial:
     """Start a process that has the network in PyTorch; it ends when this one closes its input."""
-    builder, image = get_backbone(config.backbone).builder, config.image
+    builder, image = get_backbone(config.backbone).builder, config.image_spec
     script = Path(__file__).with_name("encode_torch.py")
     arguments = [python, script, builder, precision, image.height, image.width, images]
     process = subprocess.Popen(

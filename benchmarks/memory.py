@@ -21,18 +21,18 @@ _ENCODE = """
 import resource, sys, time
 from fashion_keras import TrainConfig, read_catalog
 import keras
-from fashion_keras.encoding.compilation import compile_encoder
-from fashion_keras.encoding.vectors import encode
-from fashion_keras.models.network import build_network, up_to
+from fashion_keras.features.compile import compile_encoder
+from fashion_keras.features.cache import encode
+from fashion_keras.models.builder import build_network, up_to
 from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.backbones import get_backbone
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 start = peak()
 config = TrainConfig(backbone=sys.argv[2])
 scaling = get_backbone(config.backbone).scaling
-spec = ClassifierSpec(config.backbone, config.image, scaling, config.head_row, "", ("a",), ("a",))
+spec = ClassifierSpec(config.backbone, config.image_spec, scaling, config.head_spec, "", ("a",), ("a",))
 catalog = read_catalog(sys.argv[1])
-encoder = compile_encoder(up_to(build_network(spec), "pool"), config.image)
+encoder = compile_encoder(up_to(build_network(spec), "pool"), config.image_spec)
 vectors = encode(catalog, encoder)
 print(start, peak(), len(vectors.values))
 """

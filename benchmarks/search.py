@@ -19,9 +19,9 @@ from measure import tell
 from sklearn.metrics.pairwise import cosine_similarity
 
 from fashion_keras.images.decode import ImageSpec
+from fashion_keras.search.base import Index, IndexSpec, Records
 from fashion_keras.search.local import LocalIndex
 from fashion_keras.search.postgres import PostgresIndex
-from fashion_keras.search.records import Index, IndexSpec, Records
 
 K = 10
 # The sides take turns of so many queries; the first turn does not count, and what takes seconds has one that counts.

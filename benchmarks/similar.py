@@ -32,7 +32,7 @@ def main() -> None:
         steps = {
             "search_similar, whole": lambda path: search_similar(path, 5, f"{folder}/index"),
             "with a filter": lambda path: search_similar(path, 5, f"{folder}/index", {"gender": "Women"}),
-            "of it: decoding": lambda path: decode(path, encoder.image),
+            "of it: decoding": lambda path: decode(path, encoder.image_spec),
             "of it: decoding and encoding": lambda path: encoder.embed([path]),
         }
         rows = [{"step": name, **_milliseconds(step, paths)} for name, step in steps.items()]

@@ -24,19 +24,19 @@ import plain
 from measure import tell
 
 from fashion_keras import TrainConfig
-from fashion_keras.evaluation.metrics import accuracy_interval
+from fashion_keras.evaluation.metrics.classification import accuracy_interval
 from fashion_keras.images.augment import get_augmentation
 from fashion_keras.models.backbones import get_backbone
-from fashion_keras.models.precision import policy
-from fashion_keras.models.weights import initialise
+from fashion_keras.models.dtype_policy import dtype_policy
+from fashion_keras.models.pretrained_weights import initialise
 from fashion_keras.support.progress import log_to_console
-from fashion_keras.training.fit import Fit
-from fashion_keras.training.goals import first_spec
-from fashion_keras.training.group_loss import make_objective
-from fashion_keras.training.inputs import image_feed, phase_feeds
-from fashion_keras.training.prepare import Prepared, prepare
+from fashion_keras.training.dataset_prep import PreparedData, prepare
+from fashion_keras.training.multihead_loss import build_objective
+from fashion_keras.training.phase_feeds import image_feed, phase_feeds
 from fashion_keras.training.recipes import get_recipe
-from fashion_keras.training.strategies import get_strategy, thaw
+from fashion_keras.training.strategies import get_strategy, set_trainable
+from fashion_keras.training.targets import model_spec
+from fashion_keras.training.trainer import Trainer
 
 
 def main() -> None:
@@ -96,25 +96,25 @@ def _row(name: str, seconds: float, correct: np.ndarray, rows: list[dict]) -> di
     }
 
 
-def _ours(config: TrainConfig, prepared: Prepared) -> np.ndarray:
+def _ours(config: TrainConfig, prepared: PreparedData) -> np.ndarray:
     keras.utils.set_random_seed(config.seed)
-    spec = first_spec(config, prepared.goal.groups)
-    network, origin = initialise(spec, config.weights, policy(config.precision))
+    spec = model_spec(config, prepared.goal.groups)
+    network, origin = initialise(spec, config.weights, dtype_policy(config.precision))
     feeds = phase_feeds(config, prepared, network, image_feed(config, prepared))
     strategy, block = get_strategy(config.strategy_name), get_backbone(config.backbone).last_frozen(config.cut)
     with tempfile.TemporaryDirectory() as folder:
-        objective = make_objective(config, prepared.goal, prepared.split.train)
-        job = Fit(network, objective, config, strategy, block, origin.pretrained, feeds, Path(folder))
+        objective = build_objective(config, prepared.goal, prepared.split.train)
+        job = Trainer(network, objective, config, strategy, block, origin.pretrained, feeds, Path(folder))
         job.run()
     return job.validation_logits().argmax(axis=1) == feeds[-1].held_out.codes
 
 
-def _plain(config: TrainConfig, prepared: Prepared) -> np.ndarray:
+def _plain(config: TrainConfig, prepared: PreparedData) -> np.ndarray:
     """What a tutorial does: tf.data from files, augmentation layers, `fit` on the whole network."""
     keras.utils.set_random_seed(config.seed)
-    network, origin = initialise(first_spec(config, prepared.goal.groups), config.weights)
+    network, origin = initialise(model_spec(config, prepared.goal.groups), config.weights)
     strategy = get_strategy(config.strategy_name)
-    thaw(network, strategy, strategy.phases[0], get_backbone(config.backbone).last_frozen(), origin.pretrained)
+    set_trainable(network, strategy, strategy.phases[0], get_backbone(config.backbone).last_frozen(), origin.pretrained)
     rate = config.learning_rate or strategy.phases[0].learning_rate
     optimizer = keras.optimizers.get({"class_name": config.optimizer or "adam", "config": {"learning_rate": rate}})
     network.compile(optimizer, keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=False)
@@ -124,7 +124,7 @@ def _plain(config: TrainConfig, prepared: Prepared) -> np.ndarray:
         plain.batches(
             prepared.catalog.paths[rows],
             targets[rows],
-            config.image,
+            config.image_spec,
             config.batch_size,
             get_augmentation(config.augment) if name == "train" else None,
             shuffle=name == "train",

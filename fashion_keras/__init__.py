@@ -4,29 +4,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fashion_keras.catalog.products import Catalog, read_catalog
-    from fashion_keras.catalog.sources import locate
-    from fashion_keras.encoding.encoder import Encoder
-    from fashion_keras.encoding.loading import load_encoder
-    from fashion_keras.encoding.runtime import load_classifier
-    from fashion_keras.evaluation.evaluate import evaluate
-    from fashion_keras.evaluation.explanations import Explanation, explain
-    from fashion_keras.evaluation.robustness import robustness
+    from fashion_keras.analysis.grad_cam import Explanation, explain
+    from fashion_keras.analysis.label_audit import audit
+    from fashion_keras.analysis.projection import draw_map
+    from fashion_keras.analysis.retrieval_comparison import evaluate_search
+    from fashion_keras.analysis.robustness import robustness
+    from fashion_keras.analysis.run_evaluation import evaluate
+    from fashion_keras.catalog.datasets import resolve_dataset
+    from fashion_keras.catalog.readers import Catalog, read_catalog
+    from fashion_keras.features.encoder import Encoder
+    from fashion_keras.features.registry import load_encoder
+    from fashion_keras.features.runtime import load_classifier
     from fashion_keras.models.classifier import Classifier
     from fashion_keras.models.predictions import AttributePredictions, Predictions
-    from fashion_keras.search.build import build_index, open_index, update_index
-    from fashion_keras.search.compare import evaluate_search
-    from fashion_keras.search.maps import draw_map
+    from fashion_keras.search.indexing import build_index, open_index, update_index
     from fashion_keras.search.similar import Match, search_similar
     from fashion_keras.support.errors import InputError
     from fashion_keras.tagging.config import TaggerConfig
-    from fashion_keras.tagging.tagger import Tag, Tagger, Tags, load_tagger
-    from fashion_keras.tagging.training import train_tagger
-    from fashion_keras.training.audit import audit
+    from fashion_keras.tagging.model.tagger import Tag, Tagger, Tags, load_tagger
+    from fashion_keras.tagging.train_tagger import train_tagger
+    from fashion_keras.training.classifier.run import Run, resume, train
     from fashion_keras.training.config import TrainConfig
-    from fashion_keras.training.encoder_config import EncoderConfig
-    from fashion_keras.training.metric import train_encoder
-    from fashion_keras.training.run import Run, resume, train
+    from fashion_keras.training.encoder.config import EncoderConfig
+    from fashion_keras.training.encoder.metric_learning import train_encoder
 
 __all__ = [
     "AttributePredictions",
@@ -53,9 +53,9 @@ __all__ = [
     "load_classifier",
     "load_encoder",
     "load_tagger",
-    "locate",
     "open_index",
     "read_catalog",
+    "resolve_dataset",
     "resume",
     "robustness",
     "search_similar",
@@ -66,40 +66,40 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Catalog": "catalog.products",
-    "read_catalog": "catalog.products",
-    "locate": "catalog.sources",
-    "evaluate": "evaluation.evaluate",
-    "Explanation": "evaluation.explanations",
-    "explain": "evaluation.explanations",
-    "robustness": "evaluation.robustness",
+    "Catalog": "catalog.readers",
+    "read_catalog": "catalog.readers",
+    "resolve_dataset": "catalog.datasets",
+    "evaluate": "analysis.run_evaluation",
+    "Explanation": "analysis.grad_cam",
+    "explain": "analysis.grad_cam",
+    "robustness": "analysis.robustness",
     "Classifier": "models.classifier",
     "AttributePredictions": "models.predictions",
     "Predictions": "models.predictions",
-    "Encoder": "encoding.encoder",
-    "load_encoder": "encoding.loading",
-    "load_classifier": "encoding.runtime",
-    "build_index": "search.build",
-    "open_index": "search.build",
-    "update_index": "search.build",
-    "evaluate_search": "search.compare",
-    "draw_map": "search.maps",
+    "Encoder": "features.encoder",
+    "load_encoder": "features.registry",
+    "load_classifier": "features.runtime",
+    "build_index": "search.indexing",
+    "open_index": "search.indexing",
+    "update_index": "search.indexing",
+    "evaluate_search": "analysis.retrieval_comparison",
+    "draw_map": "analysis.projection",
     "Match": "search.similar",
     "search_similar": "search.similar",
-    "Tag": "tagging.tagger",
-    "Tagger": "tagging.tagger",
-    "Tags": "tagging.tagger",
-    "load_tagger": "tagging.tagger",
+    "Tag": "tagging.model.tagger",
+    "Tagger": "tagging.model.tagger",
+    "Tags": "tagging.model.tagger",
+    "load_tagger": "tagging.model.tagger",
     "TaggerConfig": "tagging.config",
-    "train_tagger": "tagging.training",
-    "EncoderConfig": "training.encoder_config",
-    "train_encoder": "training.metric",
+    "train_tagger": "tagging.train_tagger",
+    "EncoderConfig": "training.encoder.config",
+    "train_encoder": "training.encoder.metric_learning",
     "InputError": "support.errors",
-    "audit": "training.audit",
+    "audit": "analysis.label_audit",
     "TrainConfig": "training.config",
-    "Run": "training.run",
-    "resume": "training.run",
-    "train": "training.run",
+    "Run": "training.classifier.run",
+    "resume": "training.classifier.run",
+    "train": "training.classifier.run",
 }
 
 

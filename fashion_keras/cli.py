@@ -6,8 +6,19 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from fashion_keras import __doc__ as about
-from fashion_keras.commands import audit, data, encoders, features, learn, robustness, runs, search, studies, tags
-from fashion_keras.commands.shared import Parser
+from fashion_keras.commands import (
+    audit,
+    data,
+    evaluate,
+    features,
+    robustness,
+    search,
+    studies,
+    tags,
+    train,
+    train_encoder,
+)
+from fashion_keras.commands.arguments import Parser
 from fashion_keras.support.errors import InputError
 
 
@@ -37,6 +48,6 @@ def _parser() -> Parser:
     parser = Parser(prog="fashion-keras", description=about)
     parser.add_argument("--version", action="version", version=f"fashion_keras {version('fashion_keras')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=Parser)
-    for family in (learn, runs, robustness, search, encoders, data, features, tags, studies, audit):
+    for family in (train, evaluate, robustness, search, train_encoder, data, features, tags, studies, audit):
         family.add(commands)
     return parser

@@ -25,9 +25,9 @@ def cache(tmp_path_factory):
 @pytest.fixture(scope="session")
 def sample():
     """The folder of the drawn sample catalogue."""
-    from fashion_keras.catalog.sources import locate
+    from fashion_keras.catalog.datasets import resolve_dataset
 
-    return locate("sample")[0]
+    return resolve_dataset("sample")[0]
 
 
 @pytest.fixture(scope="session")

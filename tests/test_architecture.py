@@ -1,4 +1,4 @@
-"""The house: imports go down one way, and nothing that prints help waits for TensorFlow."""
+"""The layout: imports go down one way, and nothing that prints help waits for TensorFlow."""
 
 import ast
 import subprocess
@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "fashion_keras"
-FLOORS = (
-    "support", "catalog", "images", "models", "encoding", "evaluation", "training", "search", "tagging", "studies",
-    "commands",
+FOLDERS = (
+    "support", "catalog", "images", "models", "features", "evaluation", "training", "search", "analysis", "tagging",
+    "studies", "commands",
 )  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -21,28 +21,40 @@ def imports(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fashion_keras"):
             parts = node.module.split(".")[1:]
-            yield from ([*parts, alias.name][:2] for alias in node.names)
+            yield from ([*parts, alias.name] for alias in node.names)
         elif isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[1:3] for alias in node.names if alias.name.startswith("fashion_keras."))
+            yield from (alias.name.split(".")[1:] for alias in node.names if alias.name.startswith("fashion_keras."))
 
 
-def test_every_folder_is_a_floor():
-    assert {path.parent.name for path in FILES if path.parent != PACKAGE} == set(FLOORS)
+def module_of(path):
+    return path.relative_to(PACKAGE).with_suffix("").parts
+
+
+def test_every_folder_is_known():
+    assert {module_of(path)[0] for path in FILES if path.parent != PACKAGE} == set(FOLDERS)
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.parent != PACKAGE], ids=lambda path: path.stem)
 def test_imports_go_down(path):
-    above = FLOORS[FLOORS.index(path.parent.name) + 1 :]
+    above = FOLDERS[FOLDERS.index(module_of(path)[0]) + 1 :]
     assert not [module for module in imports(path) if module[0] in above]
 
 
-@pytest.mark.parametrize("floor", FLOORS)
-def test_no_two_files_of_a_folder_import_each_other(floor):
-    graph = {
-        path.stem: {module[1] for module in imports(path) if module[0] == floor}
-        for path in FILES
-        if path.parent.name == floor
-    }
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_no_import_cycles_within_a_folder(folder):
+    graph = {}
+    for path in FILES:
+        parts = module_of(path)
+        if parts[0] != folder or len(parts) < 2:
+            continue
+        own = ".".join(parts)
+        graph[own] = {
+            name
+            for module in imports(path)
+            for size in range(2, len(module) + 1)
+            if (name := ".".join(module[:size])) != own
+            and (PACKAGE / Path(*module[:size])).with_suffix(".py").is_file()
+        }
     assert set(TopologicalSorter(graph).static_order()) >= set(graph)
 
 

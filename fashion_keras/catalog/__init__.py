@@ -1,1 +1,1 @@
-"""What we know about products. No TensorFlow here."""
+"""Product catalogues: readers, tasks, label groups, taxonomies, splits. No TensorFlow."""

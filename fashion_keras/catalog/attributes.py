@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.catalog.tasks import TASKS, Columns, Task, get_task, names_colour
-from fashion_keras.support.errors import InputError, unknown
+from fashion_keras.catalog.tasks import TASKS, Columns, Task, get_task, is_color_column
+from fashion_keras.support.errors import InputError, unknown_name_error
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ class ProductType:
 
 
 @dataclass(frozen=True)
-class Names:
+class TitleSource:
     """The product's name, read by the rows of `name_rules` that have this group."""
 
     group: str
 
 
 @dataclass(frozen=True)
-class Cells:
+class ColumnSource:
     """A column whose cells hold a label, or several with a bar between them: "Cotton|Linen"."""
 
     column: str
@@ -52,18 +52,18 @@ class AttributeGroup:
 
     name: str
     kind: Literal["single", "multi"]
-    source: Task | Names | Cells
+    source: Task | TitleSource | ColumnSource
     applies_to: tuple[ProductType, ...] = ()
     labels: tuple[str, ...] = ()
 
     @property
-    def colour(self) -> bool:
+    def is_color(self) -> bool:
         """Whether colour is the label, so that augmentation must leave colours alone."""
         match self.source:
             case Task():
-                return self.source.colour
-            case Cells(column):
-                return names_colour(column)
+                return self.source.is_color
+            case ColumnSource(column):
+                return is_color_column(column)
         return False
 
     def applicable(self, columns: Columns) -> Columns:
@@ -78,7 +78,7 @@ class AttributeGroup:
         if not rows.any():
             kind = self.applies_to[0]
             found = sorted(set(columns[kind.column].tolist()) - {""})
-            raise unknown(f"{kind.column} of attribute group {self.name}", kind.values[0], found)
+            raise unknown_name_error(f"{kind.column} of attribute group {self.name}", kind.values[0], found)
         return {name: np.where(rows, values, "") for name, values in columns.items()}
 
 
@@ -87,26 +87,26 @@ _ACCESSORY = ProductType("accessory", "master_category", ("Accessories",))
 _FOOTWEAR = ProductType("footwear", "master_category", ("Footwear",))
 _WATCH = ProductType("watch", "article_type", ("Watches",))
 # What catalogues in Kaggle's layout tell. Names of shoes say nothing of their pattern that their pictures show.
-GROUPS = (
+KAGGLE_GROUPS = (
     AttributeGroup("article_type", "single", get_task("article_type")),
     AttributeGroup("gender", "single", get_task("gender")),
     AttributeGroup("base_colour", "single", get_task("base_colour")),
     AttributeGroup("season", "single", get_task("season")),
     AttributeGroup("usage", "single", get_task("usage")),
-    AttributeGroup("pattern", "multi", Names("pattern"), (_APPAREL, _ACCESSORY)),
-    AttributeGroup("material", "multi", Names("material"), (_APPAREL, _ACCESSORY, _FOOTWEAR)),
-    AttributeGroup("neck", "single", Names("neck"), (_APPAREL,)),
-    AttributeGroup("sleeve", "single", Names("sleeve"), (_APPAREL,)),
-    AttributeGroup("display", "single", Names("display"), (_WATCH,)),
-    AttributeGroup("fit", "single", Names("fit"), (_APPAREL,)),
-    AttributeGroup("heel", "single", Names("heel"), (_FOOTWEAR,)),
+    AttributeGroup("pattern", "multi", TitleSource("pattern"), (_APPAREL, _ACCESSORY)),
+    AttributeGroup("material", "multi", TitleSource("material"), (_APPAREL, _ACCESSORY, _FOOTWEAR)),
+    AttributeGroup("neck", "single", TitleSource("neck"), (_APPAREL,)),
+    AttributeGroup("sleeve", "single", TitleSource("sleeve"), (_APPAREL,)),
+    AttributeGroup("display", "single", TitleSource("display"), (_WATCH,)),
+    AttributeGroup("fit", "single", TitleSource("fit"), (_APPAREL,)),
+    AttributeGroup("heel", "single", TitleSource("heel"), (_FOOTWEAR,)),
 )
 
-ALL = "attributes"  # the name of all groups that a catalogue brings
+ALL_ATTRIBUTES = "attributes"  # the name of all groups that a catalogue brings
 _LABELS = "labels:"
 
 
-def get_groups(names: str) -> tuple[AttributeGroup, ...]:
+def parse_groups(names: str) -> tuple[AttributeGroup, ...]:
     """Return all groups for "attributes", else those named, with commas between; a single-label task is one, too.
 
     `labels:NAME` is a column whose cells hold several labels with bars between.
@@ -117,8 +117,8 @@ def get_groups(names: str) -> tuple[AttributeGroup, ...]:
     Raises:
         InputError: for an unknown name or one given twice.
     """
-    if names == ALL:
-        return GROUPS
+    if names == ALL_ATTRIBUTES:
+        return KAGGLE_GROUPS
     wanted = [name.strip() for name in names.split(",")]
     double = [name for name, count in Counter(wanted).items() if count > 1]
     if double:
@@ -126,7 +126,7 @@ def get_groups(names: str) -> tuple[AttributeGroup, ...]:
     return tuple(_get_group(name) for name in wanted)
 
 
-def read_task(name: str) -> Task | tuple[AttributeGroup, ...]:
+def parse_task(name: str) -> Task | tuple[AttributeGroup, ...]:
     """Return what `--task` names: a single-label task, or the groups of several heads.
 
     One attribute that is no task, such as "pattern", is a group by itself.
@@ -140,10 +140,10 @@ def read_task(name: str) -> Task | tuple[AttributeGroup, ...]:
     tasks = [task.name for task in TASKS]
     if name in tasks or (name.startswith("column:") and "," not in name):
         return get_task(name)
-    attributes = [group.name for group in GROUPS if group.name not in tasks]
-    if name not in (ALL, *attributes) and "," not in name and not name.startswith(_LABELS):
-        raise unknown("task", name, [*tasks, "column:NAME", f"{_LABELS}NAME", ALL, *attributes])
-    return get_groups(name)
+    attributes = [group.name for group in KAGGLE_GROUPS if group.name not in tasks]
+    if name not in (ALL_ATTRIBUTES, *attributes) and "," not in name and not name.startswith(_LABELS):
+        raise unknown_name_error("task", name, [*tasks, "column:NAME", f"{_LABELS}NAME", ALL_ATTRIBUTES, *attributes])
+    return parse_groups(name)
 
 
 def get_column(columns: Columns, name: str, what: str) -> NDArray[np.str_]:
@@ -154,7 +154,7 @@ def get_column(columns: Columns, name: str, what: str) -> NDArray[np.str_]:
 
 
 def _get_group(name: str) -> AttributeGroup:
-    for group in GROUPS:
+    for group in KAGGLE_GROUPS:
         if group.name == name:
             return group
     tasks = [task.name for task in TASKS]
@@ -162,6 +162,8 @@ def _get_group(name: str) -> AttributeGroup:
         return AttributeGroup(name, "single", get_task(name))
     column = name.removeprefix(_LABELS)
     if column not in ("", name):
-        return AttributeGroup(name, "multi", Cells(column))
-    known = dict.fromkeys([ALL, *(group.name for group in GROUPS), *tasks, "column:NAME", f"{_LABELS}NAME"])
-    raise unknown("attribute group", name, known)
+        return AttributeGroup(name, "multi", ColumnSource(column))
+    known = dict.fromkeys(
+        [ALL_ATTRIBUTES, *(group.name for group in KAGGLE_GROUPS), *tasks, "column:NAME", f"{_LABELS}NAME"]
+    )
+    raise unknown_name_error("attribute group", name, known)

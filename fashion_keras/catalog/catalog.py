@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.catalog.attributes import GROUPS, AttributeGroup
-from fashion_keras.catalog.tables import Rejected
+from fashion_keras.catalog.attributes import KAGGLE_GROUPS, AttributeGroup
+from fashion_keras.catalog.csv_reader import Rejected
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Catalog:
     rejected: tuple[Rejected, ...]
     inputs: int
     repaired: tuple[int, ...] = ()
-    attributes: tuple[AttributeGroup, ...] = GROUPS
+    attributes: tuple[AttributeGroup, ...] = KAGGLE_GROUPS
 
     def __post_init__(self) -> None:
         if len(self.ids) + len(self.rejected) != self.inputs:
@@ -68,7 +68,7 @@ class Catalog:
             inputs=len(rows),
         )
 
-    def set_aside(self, reasons: Sequence[str]) -> "Catalog":
+    def reject(self, reasons: Sequence[str]) -> "Catalog":
         """Return the catalogue without the products whose entry in `reasons` [n] is not ""; those are listed."""
         bad = np.array([bool(reason) for reason in reasons], dtype=bool)
         names = [os.path.relpath(self.paths[row], self.folder) for row in np.flatnonzero(bad)]

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from fashion_keras.catalog.attributes import AttributeGroup, get_groups
-from fashion_keras.catalog.catalog import SUFFIXES, Catalog
-from fashion_keras.catalog.json_lists import checked, line_of, read_document
+from fashion_keras.catalog.attributes import AttributeGroup, parse_groups
+from fashion_keras.catalog.catalog import IMAGE_SUFFIXES, Catalog
+from fashion_keras.catalog.csv_reader import Rejected
+from fashion_keras.catalog.json_validation import line_number, read_json_document, validate_entries
 from fashion_keras.catalog.label_map import LabelMap, read_label_map
-from fashion_keras.catalog.tables import Rejected
-from fashion_keras.catalog.targets import BAR
+from fashion_keras.catalog.targets import LABEL_SEPARATOR
 from fashion_keras.support.errors import InputError
 
 SINGLE = ("category", "neckline", "sleeve", "style")  # an image has one label of these tasks, of others maybe several
@@ -117,17 +117,19 @@ def _image_folder(annotations: Path) -> Path:
 
 def _find(annotations: Path, folder: Path) -> _Found:
     """Bring images, annotations and files together; what belongs to no image entry is spare."""
-    text, document = read_document(annotations)
+    text, document = read_json_document(annotations)
     if not isinstance(document, dict):
         raise InputError(f"{annotations}:1: expected an object with the keys 'images' and 'annotations'")
     for key in ("images", "annotations"):
         if not isinstance(document.get(key), list):
             raise InputError(f"{annotations}:1: the key {key!r} is missing or holds no list")
-    for number, entry in checked(annotations, text, "annotations", document["annotations"], ("imageId", "labelId")):
+    for number, entry in validate_entries(
+        annotations, text, "annotations", document["annotations"], ("imageId", "labelId")
+    ):
         if not isinstance(entry["labelId"], list):
-            line = line_of(text, "annotations", number)
+            line = line_number(text, "annotations", number)
             raise InputError(f"{annotations}:{line}: annotations[{number}]: the key 'labelId' holds no list")
-    entries = checked(annotations, text, "images", document["images"], ("imageId",))
+    entries = validate_entries(annotations, text, "images", document["images"], ("imageId",))
     images = [_id(entry["imageId"]) for _, entry in entries]
     notes, idle = _join(annotations.name, set(images), document["annotations"])
     files, strange = _image_files(folder, set(images))
@@ -157,8 +159,8 @@ def _image_files(folder: Path, images: set[str]) -> tuple[dict[str, str], list[R
     for path in sorted(entry.path for entry in os.scandir(folder) if entry.is_file()):
         file, image = Path(path), _id(Path(path).stem)
         where = f"{folder.name}/{file.name}"
-        if file.suffix.lower() not in SUFFIXES or not image.isdecimal():
-            spare.append(Rejected(where, "", f"not named imageId{'|'.join(SUFFIXES)}"))
+        if file.suffix.lower() not in IMAGE_SUFFIXES or not image.isdecimal():
+            spare.append(Rejected(where, "", f"not named imageId{'|'.join(IMAGE_SUFFIXES)}"))
         elif image not in images:
             spare.append(Rejected(where, image, "file of an image that is not listed"))
         elif files.setdefault(image, path) != path:
@@ -176,7 +178,7 @@ def _reasons(found: _Found, labels: LabelMap, map_name: str) -> list[str]:
         elif first.setdefault(image, row) != row:
             reasons.append(f"imageId {image} stands at images[{first[image]}] already")
         elif image not in found.files:
-            reasons.append(f"not fetched: no file imageId{'|'.join(SUFFIXES)}")
+            reasons.append(f"not fetched: no file imageId{'|'.join(IMAGE_SUFFIXES)}")
         else:
             reasons.append(_label_reason(*found.notes.get(image, (0, ())), labels, map_name))
     return reasons
@@ -199,12 +201,12 @@ def _columns(notes: Sequence[tuple[str, ...]], labels: LabelMap) -> dict[str, np
     for ids in notes:
         pairs = sorted(labels[label] for label in ids)
         for task, values in cells.items():
-            values.append(BAR.join(name for own, name in pairs if own == task))
+            values.append(LABEL_SEPARATOR.join(name for own, name in pairs if own == task))
     return {task: np.array(values, dtype=np.str_) for task, values in cells.items()}
 
 
 def _attributes(tasks: Iterable[str]) -> tuple[AttributeGroup, ...]:
-    return get_groups(",".join(f"{'column' if task in SINGLE else 'labels'}:{task}" for task in tasks))
+    return parse_groups(",".join(f"{'column' if task in SINGLE else 'labels'}:{task}" for task in tasks))
 
 
 def _id(value: object) -> str:

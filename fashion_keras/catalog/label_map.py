@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fashion_keras.catalog.json_lists import checked, line_of, read_document, read_text
-from fashion_keras.catalog.targets import BAR
+from fashion_keras.catalog.json_validation import line_number, read_json_document, read_text, validate_entries
+from fashion_keras.catalog.targets import LABEL_SEPARATOR
 from fashion_keras.support.errors import InputError
 
 _KEYS = ("labelId", "taskId", "labelName", "taskName")
@@ -24,10 +24,10 @@ def read_label_map(path: Path) -> LabelMap:
     labels: LabelMap = {}
     for line, row in _map_rows(path):
         label, _, name, task = (str(row[key]).strip() for key in _KEYS)
-        if not (label and name and task) or BAR in name or "," in task:
+        if not (label and name and task) or LABEL_SEPARATOR in name or "," in task:
             raise InputError(
-                f"{path}:{line}: a label needs labelId, labelName and taskName, no {BAR!r} in its name and no ',' in "
-                f"its task's"
+                f"{path}:{line}: a label needs labelId, labelName and taskName, no {LABEL_SEPARATOR!r} in its name "
+                f"and no ',' in its task's"
             )
         if label in labels or (task, name) in labels.values():
             raise InputError(f"{path}:{line}: label {label} ({task}: {name}) stands there already; remove one")
@@ -49,8 +49,8 @@ def _map_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 raise InputError(f"{path}:{reader.line_num}: no value for the key {missing[0]!r}")
             yield reader.line_num, row
         return
-    text, rows = read_document(path)
+    text, rows = read_json_document(path)
     if not isinstance(rows, list):
         raise InputError(f"{path}:1: expected a list of labels with the keys {', '.join(_KEYS)}")
-    for number, row in checked(path, text, "", rows, _KEYS):
-        yield line_of(text, "", number), row
+    for number, row in validate_entries(path, text, "", rows, _KEYS):
+        yield line_number(text, "", number), row

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.catalog.products import Catalog
+from fashion_keras.catalog.readers import Catalog
 from fashion_keras.catalog.tasks import get_task
-from fashion_keras.support.errors import InputError, unknown
+from fashion_keras.support.errors import InputError, unknown_name_error
 
-RECIPES = ("title", "random")
+SPLITS = ("title", "random")
 FRACTIONS = (0.64, 0.16, 0.20)
 _LEARNT_FROM = (0.8, 0.2)  # train and validation, of what is not tested
 
@@ -43,7 +43,7 @@ def split(codes: Integers, groups: Integers, classes: Sequence[str], recipe: str
         InputError: for an unknown recipe, or a class with too few titles to stand in all three parts.
     """
     units = _units(groups, recipe)
-    result = _cut(allot(codes, units, FRACTIONS, seed), recipe, seed)
+    result = _cut(stratified_group_assign(codes, units, FRACTIONS, seed), recipe, seed)
     _check_classes([result], codes, units, classes)
     _prove(result, units)
     return result
@@ -61,12 +61,12 @@ def k_folds(
     """
     units = _units(groups, recipe)
     # The last part comes first in line: the first of five folds has the test part of a run without folds.
-    tested_in = folds - 1 - allot(codes, units, (1 / folds,) * folds, seed)
+    tested_in = folds - 1 - stratified_group_assign(codes, units, (1 / folds,) * folds, seed)
     results = []
     for fold in range(folds):
         parts, rest = np.full(len(codes), 2), np.flatnonzero(tested_in != fold)
         # Another line for each fold, or the head of the one line would be all validation parts.
-        parts[rest] = allot(codes[rest], units[rest], _LEARNT_FROM, (seed, fold))
+        parts[rest] = stratified_group_assign(codes[rest], units[rest], _LEARNT_FROM, (seed, fold))
         results.append(_cut(parts, recipe, seed))
     _check_classes(results, codes, units, classes)
     for result in results:
@@ -90,8 +90,8 @@ def subsample(codes: Integers, groups: Integers, limit: float, seed: int = 0, fl
     if count >= len(codes):
         return np.arange(len(codes))
     majority = _majority_class(codes, groups)
-    # As in `allot`, a group's place in line does not depend on the others; another line than there, or a sample would
-    # take its products from the test part.
+    # As in `stratified_group_assign`, a group's place in line does not depend on the others; another
+    # line than there, or a sample would take its products from the test part.
     order = np.argsort(np.random.default_rng((seed, 1)).random(len(majority)))
     sizes = np.bincount(groups)
     kept = []
@@ -121,14 +121,16 @@ def hold_out(catalog: Catalog, fraction: float, seed: int = 0) -> tuple[Integers
         codes = np.where(labels.known, labels.codes, len(labels.classes))
     except InputError:
         codes = np.zeros(len(catalog), np.int64)
-    parts = allot(codes, catalog.groups, (1 - fraction, fraction), seed)
+    parts = stratified_group_assign(codes, catalog.groups, (1 - fraction, fraction), seed)
     train, held_out = np.flatnonzero(parts == 0), np.flatnonzero(parts == 1)
     if not len(train):
         raise InputError(f"{catalog.folder}: {len(catalog)} products have too few titles to hold any out")
     return train, held_out
 
 
-def allot(codes: Integers, groups: Integers, fractions: Sequence[float], seed: int | tuple[int, ...]) -> Integers:
+def stratified_group_assign(
+    codes: Integers, groups: Integers, fractions: Sequence[float], seed: int | tuple[int, ...]
+) -> Integers:
     """Give each row a part 0..p-1 in about those fractions per class, a group never divided.
 
     Every group has a place in line that depends on the seed and its number alone; the last part takes its fraction of
@@ -165,8 +167,8 @@ def _majority_class(codes: Integers, groups: Integers) -> Integers:
 
 def _units(groups: Integers, recipe: str) -> Integers:
     """What is never divided: title groups, or single rows."""
-    if recipe not in RECIPES:
-        raise unknown("split", recipe, RECIPES)
+    if recipe not in SPLITS:
+        raise unknown_name_error("split", recipe, SPLITS)
     return groups if recipe == "title" else np.arange(len(groups))
 
 

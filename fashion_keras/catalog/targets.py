@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.catalog.attributes import AttributeGroup, Cells, Names, get_column
-from fashion_keras.catalog.name_rules import left_open, read_name
-from fashion_keras.catalog.tables import TITLE
-from fashion_keras.catalog.tasks import Columns, Labels, Task, get_task
-from fashion_keras.support.errors import InputError, unknown
+from fashion_keras.catalog.attributes import AttributeGroup, ColumnSource, TitleSource, get_column
+from fashion_keras.catalog.csv_reader import TITLE
+from fashion_keras.catalog.tasks import Columns, Task, TaskLabels, get_task
+from fashion_keras.catalog.title_rules import labels_from_title, undetermined_labels
+from fashion_keras.support.errors import InputError, unknown_name_error
 
-BAR = "|"  # between the labels of one cell
-Said = list[tuple[str, ...]]  # per product the labels that are said of it; () where nothing is
+LABEL_SEPARATOR = "|"  # between the labels of one cell
+LabelLists = list[tuple[str, ...]]  # per product the labels that are said of it; () where nothing is
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Targets:
     def of(self, name: str) -> NDArray[np.int8]:
         """Return the values [n, k] int8 of one group; InputError for a group that is not there."""
         if name not in self.slices:
-            raise unknown("attribute group", name, self.slices)
+            raise unknown_name_error("attribute group", name, self.slices)
         return self.values[:, self.slices[name]]
 
     def codes(self, name: str) -> NDArray[np.int64]:
@@ -70,7 +70,7 @@ class Targets:
 
 
 @dataclass(frozen=True)
-class Level:
+class HierarchyLevel:
     """The classes one step up a hierarchy.
 
     Attributes:
@@ -109,7 +109,7 @@ def encode_groups(groups: Sequence[AttributeGroup], columns: Columns, min_images
     return Targets(tuple(groups), tuple(all_classes), tuple(all_paths), np.concatenate(parts, axis=1))
 
 
-def match_groups(
+def encode_with_classes(
     groups: Sequence[AttributeGroup],
     classes: Sequence[tuple[str, ...]],
     paths: Sequence[tuple[str, ...]],
@@ -142,7 +142,7 @@ def learnable_groups(
     return tuple(kept), reasons
 
 
-def get_parents(paths: Sequence[str]) -> tuple[Level, ...]:
+def hierarchy_levels(paths: Sequence[str]) -> tuple[HierarchyLevel, ...]:
     """Return the levels above article types, nearest first, from their paths "Footwear/Shoes/Heels".
 
     >>> [level.paths for level in get_parents(["Footwear/Shoes/Flats", "Footwear/Shoes/Heels"])]
@@ -159,32 +159,32 @@ def get_parents(paths: Sequence[str]) -> tuple[Level, ...]:
     levels = []
     for depth in range(len(columns) - 1, 0, -1):
         above, codes = np.unique(["/".join(steps[:depth]) for steps in parts], return_inverse=True)
-        levels.append(Level(columns[depth - 1], tuple(above.tolist()), codes))
+        levels.append(HierarchyLevel(columns[depth - 1], tuple(above.tolist()), codes))
     return tuple(levels)
 
 
-def _read(group: AttributeGroup, columns: Columns, min_images: int) -> tuple[Said, dict[str, str]]:
+def _read(group: AttributeGroup, columns: Columns, min_images: int) -> tuple[LabelLists, dict[str, str]]:
     """Return what is said of each product, and the paths of classes that have one."""
     what = f"attribute group {group.name}"
     match group.source:
         case Task():
             labels = group.source.encode(columns, min_images)
             return _one_each(labels), dict(zip(labels.classes, labels.paths, strict=True))
-        case Names(rules):
-            said = [read_name(rules, name) for name in get_column(columns, TITLE, what).tolist()]
-        case Cells(column):
+        case TitleSource(rules):
+            said = [labels_from_title(rules, name) for name in get_column(columns, TITLE, what).tolist()]
+        case ColumnSource(column):
             cells = get_column(columns, column, what).tolist()
-            said = [tuple(sorted({part.strip() for part in cell.split(BAR)} - {""})) for cell in cells]
+            said = [tuple(sorted({part.strip() for part in cell.split(LABEL_SEPARATOR)} - {""})) for cell in cells]
     if group.kind == "single":
         said = [labels if len(labels) == 1 else () for labels in said]
     return said, {}
 
 
-def _one_each(labels: Labels) -> Said:
+def _one_each(labels: TaskLabels) -> LabelLists:
     return [(labels.classes[code],) if code >= 0 else () for code in labels.codes.tolist()]
 
 
-def _choose(group: AttributeGroup, said: Said, min_images: int) -> tuple[str, ...]:
+def _choose(group: AttributeGroup, said: LabelLists, min_images: int) -> tuple[str, ...]:
     """Return the labels that become classes, sorted."""
     counts = Counter(label for labels in said for label in labels if label in (group.labels or labels))
     kept = sorted(label for label, count in counts.items() if count >= min_images)
@@ -197,15 +197,17 @@ def _choose(group: AttributeGroup, said: Said, min_images: int) -> tuple[str, ..
     return tuple(kept)
 
 
-def _fill(group: AttributeGroup, said: Said, classes: tuple[str, ...]) -> NDArray[np.int8]:
+def _fill(group: AttributeGroup, said: LabelLists, classes: tuple[str, ...]) -> NDArray[np.int8]:
     """Return the values [n, k] int8 of one group."""
     place = {label: number for number, label in enumerate(classes)}
     hits = [(row, place[label]) for row, labels in enumerate(said) for label in labels if label in place]
     rows, columns = np.array(hits, dtype=np.int64).reshape(-1, 2).T
     values = np.full((len(said), len(classes)), -1, dtype=np.int8)
     values[rows if group.kind == "single" else [bool(labels) for labels in said]] = 0
-    if group.kind == "multi" and isinstance(group.source, Names):
+    if group.kind == "multi" and isinstance(group.source, TitleSource):
         for row, labels in enumerate(said):
-            values[row, [place[label] for label in left_open(group.source.group, labels) if label in place]] = -1
+            values[
+                row, [place[label] for label in undetermined_labels(group.source.group, labels) if label in place]
+            ] = -1
     values[rows, columns] = 1
     return values

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.catalog.person_rules import person_or_product
-from fashion_keras.support.errors import InputError, unknown
+from fashion_keras.catalog.worn_rules import person_or_product
+from fashion_keras.support.errors import InputError, unknown_name_error
 
 Columns = Mapping[str, NDArray[np.str_]]
 
 
 @dataclass(frozen=True)
-class Labels:
+class TaskLabels:
     """The labels of n products for one task.
 
     Attributes:
@@ -57,10 +57,10 @@ class Task:
     columns: tuple[str, ...]
     about: str
     joined: bool = False
-    colour: bool = False
+    is_color: bool = False
     rule: Callable[[Columns], NDArray[np.str_]] | None = None
 
-    def encode(self, columns: Columns, min_images: int = 1) -> Labels:
+    def encode(self, columns: Columns, min_images: int = 1) -> TaskLabels:
         """Learn the classes with at least `min_images` products and label every product.
 
         Args:
@@ -84,14 +84,14 @@ class Task:
             if count < min_images
         }
         codes = {path: code for code, path in enumerate(kept)}
-        return Labels(
+        return TaskLabels(
             classes=self._names(kept),
             paths=tuple("/".join(path) for path in kept),
             codes=np.array([codes.get(path, -1) for path in paths], dtype=np.int64),
             reasons=np.array([small.get(path, "" if path else self._missing()) for path in paths], dtype=np.str_),
         )
 
-    def match(self, columns: Columns, classes: Sequence[str], class_paths: Sequence[str]) -> Labels:
+    def match(self, columns: Columns, classes: Sequence[str], class_paths: Sequence[str]) -> TaskLabels:
         """Label products with the classes of an earlier `encode`; what those do not contain stays unlabelled.
 
         A catalogue that lacks the parent columns (a folder per class, say) is matched by class name alone.
@@ -101,7 +101,7 @@ class Task:
         keys = class_paths if by_path else classes
         codes = {key: code for code, key in enumerate(keys)}
         found = ["/".join(path) if by_path else self._name(path) for path in paths]
-        return Labels(
+        return TaskLabels(
             classes=tuple(classes),
             paths=tuple(class_paths),
             codes=np.array([codes.get(key, -1) for key in found], dtype=np.int64),
@@ -144,14 +144,14 @@ TASKS = (
     Task("master_category", ("master_category",), "apparel, footwear, accessories, ..."),
     Task("gender_master", ("gender", "master_category"), "men's apparel, women's footwear, ...", joined=True),
     Task("gender", ("gender",), "men, women, unisex, girls, boys"),
-    Task("base_colour", ("base_colour",), "the main colour", colour=True),
+    Task("base_colour", ("base_colour",), "the main colour", is_color=True),
     Task("season", ("season",), "the season it was sold for"),
     Task("usage", ("usage",), "casual, formal, sports, ethnic, ..."),
     Task("person", ("person",), "worn by a person, or the product by itself", rule=person_or_product),
 )
 
 
-def names_colour(column: str) -> bool:
+def is_color_column(column: str) -> bool:
     """Return whether a column holds colours, by its name."""
     return "colour" in column or "color" in column
 
@@ -167,8 +167,8 @@ def get_task(name: str) -> Task:
     """
     prefix, _, column = name.partition(":")
     if prefix == "column" and column:
-        return Task(name, (column,), f"the values of column {column}", colour=names_colour(column))
+        return Task(name, (column,), f"the values of column {column}", is_color=is_color_column(column))
     for task in TASKS:
         if task.name == name:
             return task
-    raise unknown("task", name, [*(task.name for task in TASKS), "column:NAME"])
+    raise unknown_name_error("task", name, [*(task.name for task in TASKS), "column:NAME"])

@@ -20,9 +20,9 @@ from pathlib import Path
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from fashion_keras.catalog.attributes import AttributeGroup, Cells, Names, ProductType
-from fashion_keras.catalog.name_rules import rules_of
-from fashion_keras.support.errors import InputError, unknown
+from fashion_keras.catalog.attributes import AttributeGroup, ColumnSource, ProductType, TitleSource
+from fashion_keras.catalog.title_rules import rules_for_group
+from fashion_keras.support.errors import InputError, unknown_name_error
 
 KINDS = ("single", "multi")
 _TAGS = set(yaml.SafeLoader.yaml_constructors) - {"tag:yaml.org,2002:null", None}  # None stands for any other tag
@@ -54,7 +54,7 @@ def load_taxonomy(name: str | Path) -> Taxonomy:
     if path.suffix not in (".yaml", ".yml"):
         shipped = sorted(file.stem for file in _SHIPPED.glob("*.yaml"))
         if str(name) not in shipped:
-            raise unknown("taxonomy", str(name), [*shipped, "FILE.yaml"])
+            raise unknown_name_error("taxonomy", str(name), [*shipped, "FILE.yaml"])
         path = _SHIPPED / f"{name}.yaml"
     return _Reader(path).read()
 
@@ -95,34 +95,36 @@ class _Reader:
         fields = self.fields(node, ("name", "kind", "labels"), ("rules", "column", "applies_to"))
         name, kind, labels = self.text(fields["name"]), self.text(fields["kind"]), self.texts(fields["labels"])
         if kind not in KINDS:
-            raise self.error(fields["kind"], unknown("kind", kind, KINDS))
+            raise self.error(fields["kind"], unknown_name_error("kind", kind, KINDS))
         if len(labels) < 2:
             raise self.error(fields["labels"], f"attribute {name!r} has one label only; an attribute needs two")
         if ("rules" in fields) == ("column" in fields):
             raise self.error(node, f"attribute {name!r} needs either 'rules' or 'column', to say where it is read")
         source = (
-            self.rules(fields["rules"], fields["labels"]) if "rules" in fields else Cells(self.text(fields["column"]))
+            self.rules(fields["rules"], fields["labels"])
+            if "rules" in fields
+            else ColumnSource(self.text(fields["column"]))
         )
         applies_to = self.known_types(fields["applies_to"], types) if "applies_to" in fields else ()
         return AttributeGroup(name, kind, source, applies_to, labels)
 
-    def rules(self, node: Node, labels: Node) -> Names:
+    def rules(self, node: Node, labels: Node) -> TitleSource:
         """Return the source of an attribute that is read from names; every label must be one that the rules give."""
         group = self.text(node)
         try:
-            given = [rule.label for rule in rules_of(group)]
+            given = [rule.label for rule in rules_for_group(group)]
         except InputError as error:
             raise self.error(node, error) from None
         for item in self.items(labels):
             if self.text(item) not in given:
-                raise self.error(item, unknown(f"label of the rules {group!r}", self.text(item), given))
-        return Names(group)
+                raise self.error(item, unknown_name_error(f"label of the rules {group!r}", self.text(item), given))
+        return TitleSource(group)
 
     def known_types(self, node: Node, types: Sequence[ProductType]) -> tuple[ProductType, ...]:
         known = {kind.name: kind for kind in types}
         for item in self.items(node):
             if self.text(item) not in known:
-                raise self.error(item, unknown("product type", self.text(item), known))
+                raise self.error(item, unknown_name_error("product type", self.text(item), known))
         return tuple(known[name] for name in self.texts(node))
 
     def check_names(self, what: str, rows: Sequence[ProductType | AttributeGroup], node: Node) -> None:
@@ -140,7 +142,7 @@ class _Reader:
         for key, value in node.value:
             name = self.text(key)
             if name not in (*required, *optional):
-                raise self.error(key, unknown("key", name, (*required, *optional)))
+                raise self.error(key, unknown_name_error("key", name, (*required, *optional)))
             if name in found:
                 raise self.error(key, f"key {name!r} stands on line {found[name].start_mark.line + 1} already")
             found[name] = value

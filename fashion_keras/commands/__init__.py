@@ -1,1 +1,1 @@
-"""The commands of `fashion-keras`, one file per family; heavy libraries wait until a command needs them."""
+"""Commands of the `fashion-keras` program, one file per family."""

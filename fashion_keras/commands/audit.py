@@ -2,7 +2,7 @@
 
 import argparse
 
-from fashion_keras.commands.shared import Commands, print_json
+from fashion_keras.commands.arguments import Commands, print_json
 
 
 def add(commands: Commands) -> None:
@@ -25,8 +25,8 @@ def add(commands: Commands) -> None:
 
 
 def _audit(options: argparse.Namespace) -> None:
+    from fashion_keras.analysis.label_audit import audit
     from fashion_keras.support.progress import log_to_console
-    from fashion_keras.training.audit import audit
 
     log_to_console()
     said = audit(

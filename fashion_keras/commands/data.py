@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from fashion_keras.commands.shared import Commands, Parser, print_counts, print_json
+from fashion_keras.commands.arguments import Commands, Parser, print_counts, print_json
 
 
 def add(commands: Commands) -> None:
@@ -25,11 +25,11 @@ def add(commands: Commands) -> None:
 
 
 def _describe(options: argparse.Namespace) -> None:
-    from fashion_keras.catalog.products import read_catalog
-    from fashion_keras.catalog.sources import locate
-    from fashion_keras.evaluation.describe import describe
+    from fashion_keras.analysis.catalog_summary import summarize_catalog
+    from fashion_keras.catalog.datasets import resolve_dataset
+    from fashion_keras.catalog.readers import read_catalog
 
-    description = describe(read_catalog(locate(options.data)[0]), options.out)
+    description = summarize_catalog(read_catalog(resolve_dataset(options.data)[0]), options.out)
     if options.json:
         print_json(description)
         return
@@ -45,8 +45,8 @@ def _describe(options: argparse.Namespace) -> None:
 
 
 def _download(options: argparse.Namespace) -> None:
-    from fashion_keras.catalog.products import read_catalog
-    from fashion_keras.catalog.sources import download
+    from fashion_keras.catalog.datasets import download
+    from fashion_keras.catalog.readers import read_catalog
 
     folder = download(options.large)
     catalog = read_catalog(folder)
@@ -54,6 +54,6 @@ def _download(options: argparse.Namespace) -> None:
 
 
 def _sample(_: argparse.Namespace) -> None:
-    from fashion_keras.catalog.sources import SAMPLE, locate
+    from fashion_keras.catalog.datasets import SAMPLE, resolve_dataset
 
-    print(locate(SAMPLE)[0])
+    print(resolve_dataset(SAMPLE)[0])

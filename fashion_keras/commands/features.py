@@ -2,7 +2,7 @@
 
 import argparse
 
-from fashion_keras.commands.shared import Commands, Parser
+from fashion_keras.commands.arguments import Commands, Parser
 
 
 def add(commands: Commands) -> None:
@@ -14,15 +14,15 @@ def add(commands: Commands) -> None:
 
 
 def _list_features(_: argparse.Namespace) -> None:
-    from fashion_keras.encoding.vectors import stored
+    from fashion_keras.features.cache import list_cache
 
-    for entry in stored():
+    for entry in list_cache():
         size = f"{entry['image']['height']}x{entry['image']['width']}"
         made = f"{entry['network']} {size} {entry['runtime']} {entry['precision']}"
         print(f"{entry['vectors']:>8} vectors {entry['bytes'] / 2**20:>8.1f} MB  {made}  {entry['view']}")
 
 
 def _remove_features(_: argparse.Namespace) -> None:
-    from fashion_keras.encoding.vectors import clear
+    from fashion_keras.features.cache import clear_cache
 
-    print(f"{clear() / 2**20:.1f} MB freed")
+    print(f"{clear_cache() / 2**20:.1f} MB freed")

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from fashion_keras.commands.shared import Commands, print_counts, print_json
-from fashion_keras.support.files import free_folder
+from fashion_keras.commands.arguments import Commands, print_counts, print_json
+from fashion_keras.support.atomic_files import check_output_dir
 
 
 def add(commands: Commands) -> None:
@@ -26,12 +26,12 @@ def add(commands: Commands) -> None:
 
 
 def _robustness(options: argparse.Namespace) -> None:
-    from fashion_keras.evaluation.robustness import by_head, robustness
+    from fashion_keras.analysis.robustness import by_head, robustness
 
     alone = len(options.runs) == 1
     out = (options.runs[0] if alone else Path("runs")) / "robustness"
     if options.out:
-        out = free_folder(options.out, "")
+        out = check_output_dir(options.out, "")
     report = robustness(options.runs, options.data, options.part, options.limit, out)
     if options.json:
         print_json(report)

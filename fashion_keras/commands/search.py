@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fashion_keras.commands.shared import Commands, print_json
+from fashion_keras.commands.arguments import Commands, print_json
 from fashion_keras.support.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _add_index(parser: argparse.ArgumentParser) -> None:
 
 
 def _index(options: argparse.Namespace) -> None:
-    from fashion_keras.search.build import build_index, open_index, update_index
+    from fashion_keras.search.indexing import build_index, open_index, update_index
     from fashion_keras.support.progress import log_to_console
 
     log_to_console()
@@ -116,9 +116,9 @@ def _name(match: "Match") -> str:
 
 def _draw(path: Path, image: str | int, found: "list[Match]", index: str) -> None:
     """Draw the query and what was found; a product whose file is gone is left out of the sheet."""
-    from fashion_keras.evaluation.plots import contact_sheet
+    from fashion_keras.evaluation.plots.charts import contact_sheet
     from fashion_keras.images.decode import ImageSpec, decode
-    from fashion_keras.search.build import open_index
+    from fashion_keras.search.indexing import open_index
 
     query = image
     if isinstance(image, int):
@@ -147,7 +147,7 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     if not options.index and not options.encoder:
         raise InputError("evaluate-search needs an --index or an --encoder")
-    from fashion_keras.search.compare import evaluate_search
+    from fashion_keras.analysis.retrieval_comparison import evaluate_search
     from fashion_keras.support.progress import log_to_console
 
     log_to_console()
@@ -195,7 +195,7 @@ def _add_map(parser: argparse.ArgumentParser) -> None:
 
 
 def _map(options: argparse.Namespace) -> None:
-    from fashion_keras.search.maps import draw_map
+    from fashion_keras.analysis.projection import draw_map
     from fashion_keras.support.progress import log_to_console
 
     log_to_console()

@@ -2,7 +2,7 @@
 
 import argparse
 
-from fashion_keras.commands.shared import Commands, Parser, print_json, print_scores, start_tensorflow
+from fashion_keras.commands.arguments import Commands, Parser, print_json, print_scores, start_tensorflow
 
 _PAPERS = ("li2020", "schindler2018", "gutierrez2019", "guo2019")
 
@@ -27,15 +27,15 @@ def _add_paper(parser: argparse.ArgumentParser, name: str) -> None:
 
 
 def _paper(options: argparse.Namespace) -> None:
-    from fashion_keras.studies.carry_out import carry_out
-    from fashion_keras.studies.papers import get_study
+    from fashion_keras.studies.registry import get_study
     from fashion_keras.studies.report import as_rows
+    from fashion_keras.studies.runner import run_study
     from fashion_keras.support.progress import log_to_console
 
     log_to_console()
     study = get_study(options.study)
     out = options.out or f"runs/study-{study.name}{'-quick' if options.quick else ''}"
-    rows = as_rows(study, carry_out(study, options.data, out, options.quick))
+    rows = as_rows(study, run_study(study, options.data, out, options.quick))
     if options.json:
         print_json({"study": study.name, "out": out, "rows": rows})
         return

@@ -1,21 +1,18 @@
 """train-tagger, tag."""
 
 import argparse
-from dataclasses import fields
 from typing import Any
 
-from fashion_keras.commands.shared import Commands, add_options, print_json
+from fashion_keras.commands.arguments import Commands, add_config_flags, given_values, print_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.tagging.config import TaggerConfig
-
-_OPTIONS = tuple(option.name for option in fields(TaggerConfig))
 
 
 def add(commands: Commands) -> None:
     """Add train-tagger and tag."""
     about = "Learn product types and attributes on an encoder's vectors, and which of them are sure enough."
     parser = commands.add_parser("train-tagger", help="learn to tag products", description=about)
-    add_options(parser, _OPTIONS, TaggerConfig)
+    add_config_flags(parser, TaggerConfig)
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
     parser.set_defaults(command=_train)
     about = (
@@ -26,9 +23,9 @@ def add(commands: Commands) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    config = TaggerConfig(**{name: value for name, value in vars(options).items() if name in _OPTIONS})
+    config = TaggerConfig(**given_values(options, TaggerConfig))
     from fashion_keras.support.progress import log_to_console
-    from fashion_keras.tagging.training import train_tagger
+    from fashion_keras.tagging.train_tagger import train_tagger
 
     log_to_console()
     trained = train_tagger(config)
@@ -97,10 +94,10 @@ def _tag(options: argparse.Namespace) -> None:
     given = {name: getattr(options, name) for name in ("taxonomy", "promise") if getattr(options, name) is not None}
     config = TaggerConfig(**given)
     from fashion_keras.support.progress import log_to_console
-    from fashion_keras.tagging.catalogue import tag_catalogue
+    from fashion_keras.tagging.tag_catalog import tag_catalog
 
     log_to_console()
-    said = tag_catalogue(options.data, options.tagger, options.out, config.taxonomy, config.promise)
+    said = tag_catalog(options.data, options.tagger, options.out, config.taxonomy, config.promise)
     if options.json:
         print_json(said)
         return

@@ -1,1 +1,1 @@
-"""How good is it: metrics, reports, figures."""
+"""Metrics, plots and reports of classifiers and encoders."""

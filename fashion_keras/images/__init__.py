@@ -1,1 +1,1 @@
-"""Pixels: from a file to an array, augmented and batched."""
+"""Image decoding, augmentation, corruptions, input pipelines."""

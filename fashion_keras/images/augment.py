@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from fashion_keras.support.errors import InputError, unknown
+from fashion_keras.support.errors import InputError, unknown_name_error
 
 _MOVES = ("rotation", "shift_x", "shift_y", "shear", "zoom", "flip")
 _COLOURS = ("brightness", "contrast", "saturation", "hue", "pca_noise", "grayscale")
@@ -54,12 +54,12 @@ class Augmentation:
             raise InputError(f"augmentation {self.name}: crop scales must lie in 0..1, not {self.crop_scales!r}")
 
     @property
-    def moves(self) -> bool:
+    def has_geometric(self) -> bool:
         """Whether a view's geometry differs from its image's."""
         return self.crop_scales != (1.0,) or any(getattr(self, field) for field in _MOVES)
 
     @property
-    def recolours(self) -> bool:
+    def has_color(self) -> bool:
         """Whether a view's colours differ from its image's."""
         return any(getattr(self, field) for field in _COLOURS)
 
@@ -87,10 +87,10 @@ def get_augmentation(name: str) -> Augmentation:
     for preset in PRESETS:
         if preset.name == name:
             return preset
-    raise unknown("augmentation", name, (preset.name for preset in PRESETS))
+    raise unknown_name_error("augmentation", name, (preset.name for preset in PRESETS))
 
 
-def without_colour(augmentation: Augmentation) -> Augmentation:
+def without_color(augmentation: Augmentation) -> Augmentation:
     """Return the same geometry with every change of colour off: for tasks whose labels are colours.
 
     >>> without_colour(get_augmentation("default")).brightness

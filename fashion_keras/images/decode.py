@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, ImageFile, ImageOps, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
-from fashion_keras.support.errors import InputError, unknown
+from fashion_keras.support.errors import InputError, unknown_name_error
 
 ImageLike = str | Path | bytes | Image.Image | np.ndarray
 
@@ -67,7 +67,7 @@ class ImageSpec:
                 raise InputError(f"image {side} must be a positive whole number, not {value!r}")
         for kind, value, known in (("fit", self.fit, FITS), ("interpolation", self.interpolation, INTERPOLATIONS)):
             if value not in known:
-                raise unknown(kind, value, known)
+                raise unknown_name_error(kind, value, known)
 
 
 def decode(image: ImageLike, spec: ImageSpec | None) -> np.ndarray:

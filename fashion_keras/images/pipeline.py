@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fashion_keras.images.augment import Augmentation
 from fashion_keras.images.decode import ImageSpec, decode_batch
-from fashion_keras.images.views import CHANCES, augment_batch
+from fashion_keras.images.transforms import N_RANDOM_PARAMETERS, augment_batch
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -94,7 +94,7 @@ def for_training(
         pixels = tf.cast(tf.ensure_shape(pixels, (None, spec.height, spec.width, 3)), tf.float32)
         # One stream of random numbers per batch; epochs are far apart, so streams never meet.
         stream = tf.stack([tf.constant(seed, tf.int64), epoch * 1_000_000 + step])
-        chances = tf.random.stateless_uniform([tf.shape(rows)[0], CHANCES], stream)
+        chances = tf.random.stateless_uniform([tf.shape(rows)[0], N_RANDOM_PARAMETERS], stream)
         pixels = augment_batch(pixels, chances, augmentation)
         return pixels, tf.ensure_shape(targets, (None, *examples.targets.shape[1:]))
 
@@ -116,10 +116,10 @@ def for_inference(images: Sequence[Any], spec: ImageSpec, batch_size: int = 64) 
     starts = range(0, len(images), batch_size)
     batches = (decode_batch(images[at : at + batch_size], spec).astype(np.float32) for at in starts)
     # A thread for one batch would only cost time.
-    yield from batches if len(starts) == 1 else ahead(batches)
+    yield from batches if len(starts) == 1 else prefetch(batches)
 
 
-def ahead(batches: Iterator[Item]) -> Iterator[Item]:
+def prefetch(batches: Iterator[Item]) -> Iterator[Item]:
     """Yield what `batches` yields, made on another thread while the one before is being used."""
     with ThreadPoolExecutor(1) as thread:
         coming = thread.submit(next, batches, None)

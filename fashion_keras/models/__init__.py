@@ -1,1 +1,1 @@
-"""Networks: backbones, compact nets, classifiers."""
+"""Backbones, heads, networks, predictions and their serialization."""

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fashion_keras.images.decode import ImageSpec
-from fashion_keras.support.errors import InputError, unknown
+from fashion_keras.support.errors import InputError, unknown_name_error
 
 if TYPE_CHECKING:
     import keras
 
 SCALINGS = ("caffe", "tf", "unit", "builtin")
 # Encoders whose weights come with the package: a folder for each, called like its backbone.
-SHIPPED = Path(__file__).parent / "shipped"
+BUNDLED = Path(__file__).parent / "bundled"
 _LARGEST = 1024
 
 
@@ -37,7 +37,7 @@ class Backbone:
 
     name: str
     builder: str
-    image: ImageSpec
+    image_spec: ImageSpec
     minimum: int
     scaling: str
     stages: tuple[tuple[str, str], ...]
@@ -51,19 +51,19 @@ class Backbone:
         return self.builder.startswith("keras.")
 
     @property
-    def shipped(self) -> Path | None:
+    def bundled(self) -> Path | None:
         """The encoder that comes with the package and stands on this network, if there is one."""
-        folder = SHIPPED / self.name
+        folder = BUNDLED / self.name
         return folder if (folder / "model.json").is_file() else None
 
     @property
     def published(self) -> bool:
         """Whether there are weights for it that have learnt something."""
-        return self.pretrained or self.shipped is not None
+        return self.pretrained or self.bundled is not None
 
     def check_size(self, spec: ImageSpec) -> None:
         """Raise InputError when `spec` is smaller than the network allows, or not the one size that it works at."""
-        own = self.image
+        own = self.image_spec
         if self.fixed and (spec.height, spec.width) != (own.height, own.width):
             raise InputError(
                 f"{self.name} works on images of {own.height}x{own.width} alone, not {spec.height}x{spec.width}: "
@@ -79,7 +79,7 @@ class Backbone:
         """Return the name of the last layer of a stage; raise InputError for an unknown one, or the network's last."""
         inner = {name: layer for name, layer in self.stages if layer}
         if stage not in inner:
-            raise unknown(f"stage of {self.name}", stage, inner)
+            raise unknown_name_error(f"stage of {self.name}", stage, inner)
         return inner[stage]
 
     def last_frozen(self, cut: str = "") -> str:
@@ -176,18 +176,22 @@ BACKBONES = (
         5_919_312,
     ),
     Backbone("convnext_tiny", "keras.applications:ConvNeXtTiny", _CATALOGUE, 32, "builtin", _CONVNEXT, 768, 27_820_128),
-    Backbone("custom_cnn", ".compact:custom_cnn", _CATALOGUE, 32, "tf", _COMPACT, 512, 4_905_440),
-    Backbone("fashion_small", ".compact:fashion_small", _CATALOGUE, 32, "tf", _COMPACT, 384, 3_544_032),
-    Backbone("vgg_like", ".compact:vgg_like", _CATALOGUE, 32, "tf", _VGG, 512, 10_031_712),
-    Backbone("schindler_cnn", ".compact:schindler_cnn", _CATALOGUE, 32, "tf", _VGG, 1280, 9_804_080),
-    Backbone("person_detector", ".compact:person_detector", _CATALOGUE, 8, "tf", _VGG[:3], 64, 56_800),
-    Backbone("alexnet", ".historic:alexnet", _CATALOGUE, 57, "tf", _ALEXNET, 256, 2_469_696),
-    Backbone("resnet18", ".historic:resnet18", _CATALOGUE, 32, "tf", _resnet(2, 2, 2, 2), 512, 11_186_112),
-    Backbone("googlenet", ".inception:googlenet", _CATALOGUE, 32, "tf", _GOOGLENET, 1024, 5_995_392),
-    Backbone("inception_bn", ".inception:inception_bn", _CATALOGUE, 32, "tf", _INCEPTION_BN, 1024, 10_189_888),
+    Backbone("custom_cnn", ".architectures.compact:custom_cnn", _CATALOGUE, 32, "tf", _COMPACT, 512, 4_905_440),
+    Backbone("fashion_small", ".architectures.compact:fashion_small", _CATALOGUE, 32, "tf", _COMPACT, 384, 3_544_032),
+    Backbone("vgg_like", ".architectures.compact:vgg_like", _CATALOGUE, 32, "tf", _VGG, 512, 10_031_712),
+    Backbone("schindler_cnn", ".architectures.compact:schindler_cnn", _CATALOGUE, 32, "tf", _VGG, 1280, 9_804_080),
+    Backbone("person_detector", ".architectures.compact:person_detector", _CATALOGUE, 8, "tf", _VGG[:3], 64, 56_800),
+    Backbone("alexnet", ".architectures.historic:alexnet", _CATALOGUE, 57, "tf", _ALEXNET, 256, 2_469_696),
+    Backbone(
+        "resnet18", ".architectures.historic:resnet18", _CATALOGUE, 32, "tf", _resnet(2, 2, 2, 2), 512, 11_186_112
+    ),
+    Backbone("googlenet", ".architectures.inception:googlenet", _CATALOGUE, 32, "tf", _GOOGLENET, 1024, 5_995_392),
+    Backbone(
+        "inception_bn", ".architectures.inception:inception_bn", _CATALOGUE, 32, "tf", _INCEPTION_BN, 1024, 10_189_888
+    ),
     Backbone(
         "li2020_autoencoder",
-        ".autoencoder:li2020_autoencoder",
+        ".architectures.autoencoder:li2020_autoencoder",
         ImageSpec(60, 60, fit="stretch"),
         60,
         "unit",
@@ -196,7 +200,17 @@ BACKBONES = (
         2_192,
         fixed=True,
     ),
-    Backbone("autoencoder", ".autoencoder:autoencoder", _CATALOGUE, 80, "unit", _CODED, 512, 3_013_344, fixed=True),
+    Backbone(
+        "autoencoder",
+        ".architectures.autoencoder:autoencoder",
+        _CATALOGUE,
+        80,
+        "unit",
+        _CODED,
+        512,
+        3_013_344,
+        fixed=True,
+    ),
 )
 
 
@@ -205,12 +219,12 @@ def get_backbone(name: str) -> Backbone:
     for backbone in BACKBONES:
         if backbone.name == name:
             return backbone
-    raise unknown("backbone", name, [backbone.name for backbone in BACKBONES])
+    raise unknown_name_error("backbone", name, [backbone.name for backbone in BACKBONES])
 
 
-def image_spec(backbone: str, size: str | None, fit: str | None = None) -> ImageSpec:
+def resolve_image_spec(backbone: str, size: str | None, fit: str | None = None) -> ImageSpec:
     """Return a backbone's input, at "HEIGHTxWIDTH" and that fit or at its own; InputError for what is not a size."""
-    own = get_backbone(backbone).image
+    own = get_backbone(backbone).image_spec
     spec = replace(own, fit=fit or own.fit)
     if size is None:
         return spec

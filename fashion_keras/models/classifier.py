@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.catalog.attributes import get_groups
-from fashion_keras.catalog.targets import match_groups
+from fashion_keras.catalog.attributes import parse_groups
+from fashion_keras.catalog.targets import encode_with_classes
 from fashion_keras.catalog.tasks import Columns, get_task
 from fashion_keras.images.decode import ImageSpec
 from fashion_keras.images.pipeline import for_inference
@@ -17,9 +17,9 @@ from fashion_keras.models.predictions import (
     AttributePredictions,
     LabelGroup,
     Predictions,
-    codes,
+    class_codes,
+    group_slices,
     probabilities,
-    slices,
 )
 from fashion_keras.support.errors import InputError
 
@@ -42,7 +42,7 @@ class ClassifierSpec:
     """
 
     backbone: str
-    image: ImageSpec
+    image_spec: ImageSpec
     scaling: str
     head: Head
     task: str
@@ -70,11 +70,11 @@ class ClassifierSpec:
         self, ids: NDArray[np.int64], shares: NDArray[np.float32], truth: NDArray[np.int8] | None
     ) -> Predictions:
         """Return probabilities [n, k] of the products `ids` with the truth [n, k], if there is one."""
-        return Predictions(ids, shares, self.groups[0], None if truth is None else codes(truth))
+        return Predictions(ids, shares, self.groups[0], None if truth is None else class_codes(truth))
 
 
 @dataclass(frozen=True)
-class AttributesSpec:
+class MultiHeadSpec:
     """All that is needed to build the network of a classifier with several heads again; saved as model.json.
 
     Attributes:
@@ -84,7 +84,7 @@ class AttributesSpec:
     """
 
     backbone: str
-    image: ImageSpec
+    image_spec: ImageSpec
     scaling: str
     head: Head
     task: str
@@ -97,7 +97,7 @@ class AttributesSpec:
         """The K labels with their groups: "pattern: Striped"."""
         return tuple(f"{group.name}: {label}" for group in self.groups for label in group.classes)
 
-    def calibrated(self, groups: tuple[LabelGroup, ...]) -> "AttributesSpec":
+    def calibrated(self, groups: tuple[LabelGroup, ...]) -> "MultiHeadSpec":
         """Return the spec with these groups."""
         return replace(self, groups=groups)
 
@@ -108,10 +108,10 @@ class AttributesSpec:
         """
         count = len(next(iter(columns.values())))
         values = np.full((count, len(self.classes)), -1, np.int8)
-        sources = get_groups(",".join(group.name for group in self.groups))
-        for source, group, columns_of in zip(sources, self.groups, slices(self.groups).values(), strict=True):
+        sources = parse_groups(",".join(group.name for group in self.groups))
+        for source, group, columns_of in zip(sources, self.groups, group_slices(self.groups).values(), strict=True):
             try:
-                values[:, columns_of] = match_groups([source], [group.classes], [group.paths], columns).values
+                values[:, columns_of] = encode_with_classes([source], [group.classes], [group.paths], columns).values
             except InputError:
                 continue
         return values, np.where((values >= 0).any(axis=1), "", "no label of any head of the run")
@@ -123,8 +123,8 @@ class AttributesSpec:
         return AttributePredictions(ids, shares, self.groups, truth)
 
 
-LabelSpec = ClassifierSpec | AttributesSpec
-Said = Predictions | AttributePredictions
+LabelSpec = ClassifierSpec | MultiHeadSpec
+AnyPredictions = Predictions | AttributePredictions
 
 
 class Classifier:
@@ -136,7 +136,7 @@ class Classifier:
 
     def predict(
         self, images: Sequence[Any], ids: NDArray[np.int64] | None = None, truth: NDArray[np.int8] | None = None
-    ) -> Said:
+    ) -> AnyPredictions:
         """Classify n images, each a path, encoded bytes, a PIL image or an array with pixels in 0..255.
 
         Always in float32 and with the same decoding as in training, whatever the images come as.
@@ -152,16 +152,16 @@ class Classifier:
         Raises:
             ImageError: for the first image that cannot be used, with its reason.
         """
-        return predictions(self.spec, self.logits(images), np.arange(len(images)) if ids is None else ids, truth)
+        return make_predictions(self.spec, self.logits(images), np.arange(len(images)) if ids is None else ids, truth)
 
     def logits(self, images: Sequence[Any]) -> NDArray[np.float32]:
         """Return what the network says of n images, [n, K] float32; InputError as `predict`."""
-        return np.concatenate([self.forward(pixels) for pixels in for_inference(images, self.spec.image)])
+        return np.concatenate([self.forward(pixels) for pixels in for_inference(images, self.spec.image_spec)])
 
 
-def predictions(
+def make_predictions(
     spec: LabelSpec, logits: NDArray[np.float32], ids: NDArray[np.int64], truth: NDArray[np.int8] | None = None
-) -> Said:
+) -> AnyPredictions:
     """Turn logits [n, K] of the n products `ids` into what the spec's kind of classifier says of them."""
     if len(logits) != len(ids):
         raise AssertionError(f"{len(logits)} predictions for {len(ids)} images")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fashion_keras.support.errors import unknown
+from fashion_keras.support.errors import unknown_name_error
 
 POOLINGS = ("avg", "max", "gem", "flatten")
 
@@ -45,4 +45,4 @@ def get_head(name: str) -> Head:
     for head in HEADS:
         if head.name == name:
             return head
-    raise unknown("head", name, [head.name for head in HEADS])
+    raise unknown_name_error("head", name, [head.name for head in HEADS])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.catalog.targets import Level, get_parents
+from fashion_keras.catalog.targets import HierarchyLevel, hierarchy_levels
 
 # From the leaf up; named as the tasks are.
 LEVELS = ("article_type", "sub_category", "master_category")
@@ -14,7 +14,7 @@ _LEAST = 1e-30  # a probability that rounding made 0 rules nothing out
 
 
 @dataclass(frozen=True)
-class Joint:
+class HierarchicalPredictions:
     """One answer on three levels for each of n images: an article type, and the categories that it lies in.
 
     Attributes:
@@ -23,7 +23,7 @@ class Joint:
     """
 
     leaves: NDArray[np.float64]
-    levels: Mapping[str, Level]
+    levels: Mapping[str, HierarchyLevel]
 
     def said(self, name: str) -> list[str]:
         """Return the answers on one level as n paths: the most probable article type, or what it lies in."""
@@ -41,9 +41,9 @@ class Joint:
         return self.probabilities(name)[np.arange(len(chosen)), chosen]
 
 
-def join(
+def combine_levels(
     paths: Sequence[str], leaves: NDArray[np.float32], heads: Mapping[str, tuple[Sequence[str], NDArray[np.float32]]]
-) -> Joint:
+) -> HierarchicalPredictions:
     """Decide three levels together: p(leaf) times what the heads above say of its parents, scaled to sum to 1.
 
     Args:
@@ -54,8 +54,8 @@ def join(
     Raises:
         InputError: when the paths have no parents, because the catalogue lacks their columns.
     """
-    own = Level(LEVELS[0], tuple(paths), np.arange(len(paths)))
-    levels = {level.column: level for level in (own, *get_parents(paths))}
+    own = HierarchyLevel(LEVELS[0], tuple(paths), np.arange(len(paths)))
+    levels = {level.column: level for level in (own, *hierarchy_levels(paths))}
     logarithms = np.log(np.maximum(leaves, _LEAST, dtype=np.float64))
     for name, (classes, said) in heads.items():
         level = levels[name]
@@ -63,4 +63,4 @@ def join(
         places = [list(classes).index(path) for path in level.paths]
         logarithms += np.log(np.maximum(said[:, places], _LEAST, dtype=np.float64))[:, level.codes]
     shares = np.exp(logarithms - logarithms.max(axis=1, keepdims=True))
-    return Joint(shares / shares.sum(axis=1, keepdims=True), levels)
+    return HierarchicalPredictions(shares / shares.sum(axis=1, keepdims=True), levels)

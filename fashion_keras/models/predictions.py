@@ -7,8 +7,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.models.hierarchy import LEVELS, Joint, join
-from fashion_keras.support.errors import InputError, unknown
+from fashion_keras.models.hierarchy import LEVELS, HierarchicalPredictions, combine_levels
+from fashion_keras.support.errors import InputError, unknown_name_error
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class LabelGroup:
     thresholds: tuple[float | None, ...] = ()
 
     @property
-    def limits(self) -> NDArray[np.float64]:
+    def threshold_array(self) -> NDArray[np.float64]:
         """The thresholds [k], infinite for None."""
         thresholds = self.thresholds or (0.5,) * len(self.classes)
         return np.array([np.inf if value is None else value for value in thresholds])
@@ -80,11 +80,11 @@ class Predictions:
         """Return the predictions of these rows, numbers or a mask, truth included."""
         return Predictions(self.ids[rows], self.probabilities[rows], self.group, self.truth[rows])
 
-    def joint(self) -> Joint:
+    def joint(self) -> HierarchicalPredictions:
         """Decide article types and the categories they lie in together; InputError for labels of another kind."""
         if self.group.name != LEVELS[0]:
             raise InputError(f"no hierarchy above {self.group.name}: only {LEVELS[0]} has one")
-        return join(self.group.paths, self.probabilities, {})
+        return combine_levels(self.group.paths, self.probabilities, {})
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class AttributePredictions:
     @property
     def given(self) -> NDArray[np.bool_]:
         """given [n, K] bool: the best label of a single-valued group, of others those that reach their threshold."""
-        parts = zip(self.groups, slices(self.groups).values(), strict=True)
+        parts = zip(self.groups, group_slices(self.groups).values(), strict=True)
         return np.concatenate([_given(group, self.probabilities[:, columns]) for group, columns in parts], axis=1)
 
     @property
@@ -116,9 +116,9 @@ class AttributePredictions:
 
     def part(self, name: str) -> "AttributePredictions":
         """Return what was said in one group alone; InputError for one that the run has not learnt."""
-        places = slices(self.groups)
+        places = group_slices(self.groups)
         if name not in places:
-            raise unknown("head of this run", name, places)
+            raise unknown_name_error("head of this run", name, places)
         columns, groups = places[name], tuple(group for group in self.groups if group.name == name)
         truth = None if self.truth is None else self.truth[:, columns]
         return AttributePredictions(self.ids, self.probabilities[:, columns], groups, truth)
@@ -132,7 +132,7 @@ class AttributePredictions:
         part = self.part(name)
         if part.groups[0].kind != "single":
             raise InputError(f"{name} is multi-valued: an image has no one class of it; take part({name!r}).given")
-        truth = None if self.truth is None else codes(part.truth)
+        truth = None if self.truth is None else class_codes(part.truth)
         return Predictions(self.ids, part.probabilities, part.groups[0], truth)
 
     def answers(self, count: int = 3) -> list[dict[str, Any]]:
@@ -140,7 +140,7 @@ class AttributePredictions:
         said = {group.name: self._answers(group, count) for group in self.groups}
         return [{"heads": dict(zip(said, row, strict=True))} for row in zip(*said.values(), strict=True)]
 
-    def joint(self) -> Joint:
+    def joint(self) -> HierarchicalPredictions:
         """Decide article types and the categories they lie in together, by all of their heads.
 
         Raises:
@@ -149,7 +149,7 @@ class AttributePredictions:
         leaf = self.of(LEVELS[0])
         above = {group.name: self.of(group.name) for group in self.groups if group.name in LEVELS[1:]}
         heads = {name: (said.group.paths, said.probabilities) for name, said in above.items()}
-        return join(leaf.group.paths, leaf.probabilities, heads)
+        return combine_levels(leaf.group.paths, leaf.probabilities, heads)
 
     def _answers(self, group: LabelGroup, count: int) -> list[dict[str, Any]]:
         if group.kind == "single":
@@ -159,13 +159,13 @@ class AttributePredictions:
         return [{"labels": _ranked(row[given], names[given])} for row, given in pairs]
 
 
-def slices(groups: Sequence[LabelGroup]) -> dict[str, slice]:
+def group_slices(groups: Sequence[LabelGroup]) -> dict[str, slice]:
     """Return group name -> where its labels stand among all."""
     ends = np.cumsum([len(group.classes) for group in groups]).tolist()
     return {group.name: slice(end - len(group.classes), end) for group, end in zip(groups, ends, strict=True)}
 
 
-def codes(values: NDArray[np.int8]) -> NDArray[np.int64]:
+def class_codes(values: NDArray[np.int8]) -> NDArray[np.int64]:
     """Return the class [n] of values [n, k] that are 1 for yes; -1 where none is."""
     return np.where((values == 1).any(axis=1), values.argmax(axis=1), -1)
 
@@ -173,7 +173,7 @@ def codes(values: NDArray[np.int8]) -> NDArray[np.int64]:
 def probabilities(groups: Sequence[LabelGroup], logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Turn logits [n, K] into probabilities [n, K], each group by its activation: the only place where that is done."""
     activations = {"softmax": _softmax, "sigmoid": _sigmoid}
-    parts = zip(groups, slices(groups).values(), strict=True)
+    parts = zip(groups, group_slices(groups).values(), strict=True)
     return np.concatenate(
         [activations[group.activation](logits[:, columns] / group.temperature) for group, columns in parts], axis=1
     )
@@ -182,7 +182,7 @@ def probabilities(groups: Sequence[LabelGroup], logits: NDArray[np.float32]) -> 
 def _given(group: LabelGroup, shares: NDArray[np.float32]) -> NDArray[np.bool_]:
     if group.kind == "single":
         return shares.argmax(axis=1)[:, None] == np.arange(len(group.classes))
-    return shares >= group.limits
+    return shares >= group.threshold_array
 
 
 def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,1 +1,1 @@
-"""Visual search: products by the likeness of their pictures."""
+"""Visual search: local and PostgreSQL indexes, image queries."""

@@ -17,11 +17,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fashion_keras.search.graph import GraphSearch, build_graph, wants_graph
-from fashion_keras.search.records import IndexSpec, Neighbours, Records, Where, check_query
-from fashion_keras.search.segments import Segment, View, write_deleted, write_segment
+from fashion_keras.search.base import IndexSpec, Neighbours, Records, Where, check_query
+from fashion_keras.search.hnsw import HnswIndex, build_graph, needs_rebuild
+from fashion_keras.search.storage import IndexSnapshot, Segment, write_deleted, write_segment
+from fashion_keras.support.atomic_files import read_json, write_json
 from fashion_keras.support.errors import InputError
-from fashion_keras.support.files import read_json, write_json
 
 log = logging.getLogger("fashion_keras")
 
@@ -38,7 +38,7 @@ class LocalIndex:
         """Open an index; InputError when there is none, or a file of it is missing, truncated or altered."""
         self.folder = Path(folder)
         # Replaced in one step: other threads may be searching.
-        self._opened: tuple[View, GraphSearch] | None = None
+        self._opened: tuple[IndexSnapshot, HnswIndex] | None = None
         self._show(self._open())
         self.spec = IndexSpec.from_dict(self._view.manifest["spec"])
 
@@ -59,11 +59,11 @@ class LocalIndex:
         return len(self._view)
 
     @property
-    def _view(self) -> View:
+    def _view(self) -> IndexSnapshot:
         return self._opened[0]
 
-    def _show(self, view: View) -> None:
-        self._opened = view, GraphSearch(self.folder, view, self._opened and self._opened[1])
+    def _show(self, view: IndexSnapshot) -> None:
+        self._opened = view, HnswIndex(self.folder, view, self._opened and self._opened[1])
 
     @property
     def version(self) -> int:
@@ -74,7 +74,7 @@ class LocalIndex:
         """See `Index`."""
         records.check(self.spec)
 
-        def change(view: View) -> dict[str, Any]:
+        def change(view: IndexSnapshot) -> dict[str, Any]:
             known = records.ids[view.holds(records.ids)]
             if len(known):
                 raise InputError(f"id {known[0]} is in the index already; update replaces it")
@@ -94,7 +94,7 @@ class LocalIndex:
     def compact(self) -> None:
         """Write what is left as one segment, and remove the others."""
 
-        def change(view: View) -> dict[str, Any]:
+        def change(view: IndexSnapshot) -> dict[str, Any]:
             name = _name(view.manifest["version"] + 1)
             kept = [write_segment(self.folder, name, len(view), view.blocks())] if len(view) else []
             return {"segments": kept, "deleted": None}
@@ -141,18 +141,18 @@ class LocalIndex:
             )
         return [_best(view.ids[rows], scores, k) for rows, scores in found]
 
-    def _appended(self, view: View, records: Records) -> dict[str, Any]:
+    def _appended(self, view: IndexSnapshot, records: Records) -> dict[str, Any]:
         if not len(records):
             return {}
         segment = Segment(records.vectors, _table(records))
         entry = write_segment(self.folder, _name(view.manifest["version"] + 1), len(records), iter([segment]))
         return {"segments": [*view.manifest["segments"], entry]}
 
-    def _deleted(self, view: View, rows: NDArray[np.int64]) -> dict[str, Any]:
+    def _deleted(self, view: IndexSnapshot, rows: NDArray[np.int64]) -> dict[str, Any]:
         dead = np.union1d(np.flatnonzero(~view.alive), rows)
         return {"deleted": write_deleted(self.folder, _name(view.manifest["version"] + 1), dead)}
 
-    def _commit(self, change: Callable[[View], dict[str, Any]]) -> None:
+    def _commit(self, change: Callable[[IndexSnapshot], dict[str, Any]]) -> None:
         """Let `change` write files and name them; then rename the new manifest into place and clear up."""
         with _locked(self.folder):
             view = self._open()
@@ -170,20 +170,20 @@ class LocalIndex:
             self._learn(view)
             self._show(view)
 
-    def _learn(self, view: View) -> None:
+    def _learn(self, view: IndexSnapshot) -> None:
         """Bring the graph up to date; without it the index is slower, and as right."""
         try:
-            if wants_graph(self.folder, view):
+            if needs_rebuild(self.folder, view):
                 build_graph(self.folder, view)
         except (OSError, RuntimeError) as error:
             log.warning("%s: no graph, search will be slow: %s", self.folder, error)
 
-    def _open(self) -> View:
+    def _open(self) -> IndexSnapshot:
         """Open the files that the manifest names; once more when a writer has replaced them meanwhile."""
         for attempt in range(3):
             manifest = _manifest(self.folder)
             try:
-                return View.open(self.folder, manifest, self._opened and self._view)
+                return IndexSnapshot.open(self.folder, manifest, self._opened and self._view)
             except InputError:
                 if attempt == 2 or _manifest(self.folder)["version"] == manifest["version"]:
                     raise

@@ -1,7 +1,8 @@
 """An index in PostgreSQL with pgvector, for teams that outgrow one machine: the same promises as the local one.
 
-Vectors are kept as halfvec. Every product is compared where at most `LARGE` are there, and where at most `EXACT` pass a
-filter; else an HNSW graph answers, and goes on looking until a filter has its k (pgvector's iterative scans).
+Embeddings are stored as halfvec. The search is exact where the index holds at most HNSW_MIN_ROWS products, or at most
+EXACT of them pass a filter; else an HNSW index answers, and scans on until k products pass the filter (pgvector's
+iterative scans).
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,13 +16,13 @@ from numpy.typing import NDArray
 from pgvector import HalfVector
 from psycopg import sql
 
-from fashion_keras.search.records import IndexSpec, Neighbours, Records, Where, asked, check_query, check_where
-from fashion_keras.search.schema import check_version, create_schema, open_schema
-from fashion_keras.search.session import SEARCHED, Session
+from fashion_keras.search.base import IndexSpec, Neighbours, Records, Where, check_query, check_where, normalize_filters
+from fashion_keras.search.pg_connection import EF_SEARCH, PostgresConnection
+from fashion_keras.search.pg_schema import check_version, create_schema, open_schema
 from fashion_keras.support.errors import InputError
 
 # From so many products on a graph is built.
-LARGE = 20_000
+HNSW_MIN_ROWS = 20_000
 EXACT = 50_000
 # KiB of memory that the server is asked for, at most, when it builds a graph.
 _MEMORY = 2**21
@@ -39,13 +40,13 @@ class PostgresIndex:
             InputError: when no server answers, it has no pgvector, no such index is there, or a later version made it.
         """
         self.url = url
-        self._session = Session(url)
+        self._session = PostgresConnection(url)
         self.spec = open_schema(self._session)
 
     @classmethod
     def create(cls, url: str, spec: IndexSpec) -> "PostgresIndex":
         """Begin an empty index; InputError when one is there already, and as above."""
-        create_schema(Session(url), spec)
+        create_schema(PostgresConnection(url), spec)
         return cls(url)
 
     def __len__(self) -> int:
@@ -116,13 +117,13 @@ class PostgresIndex:
             vectors = check_query(vectors, k, self.spec, size)
             counts = self._counts(connection, where)
             wanted = check_where(where, counts)
-            exact = self._compare_all(connection, wanted, counts) if wanted else size <= LARGE
+            exact = self._compare_all(connection, wanted, counts) if wanted else size <= HNSW_MIN_ROWS
             return [self._ask(connection, vector, k, wanted, exact) for vector in vectors]
 
     def _counts(self, connection: psycopg.Connection, where: Where | None) -> dict[str, dict[str, int]]:
         """Return how many products have each value that is asked for, or, where one is unknown, each value there is."""
         counts: dict[str, dict[str, int]] = {name: {} for name in self.spec.columns}
-        pairs = [(name, value) for name, values in asked(where).items() for value in values]
+        pairs = [(name, value) for name, values in normalize_filters(where).items() for value in values]
         if not pairs:
             return counts
         names, values = map(list, zip(*pairs, strict=True))
@@ -155,7 +156,7 @@ class PostgresIndex:
         query = (
             "SELECT id, " + distance + " AS distance FROM {products} WHERE {matching} ORDER BY distance, id LIMIT %s"
         )
-        if not exact and 2 * k > SEARCHED:
+        if not exact and 2 * k > EF_SEARCH:
             connection.execute(f"SET LOCAL hnsw.ef_search = {min(1000, 2 * k)}")
         values = [HalfVector(vector), *map(list, wanted.values()), k]
         rows = connection.execute(self._sql(query, matching=_matching(wanted)), values).fetchall()
@@ -179,7 +180,7 @@ class PostgresIndex:
             taken = error.diag.message_detail.split("=(")[1].split(")")[0]
             raise InputError(f"id {taken} is in the index already; update replaces it") from None
         (products,) = connection.execute(self._sql(_SIZE)).fetchone()
-        if products > LARGE:
+        if products > HNSW_MIN_ROWS:
             self._build_graph(connection, products)
 
     def _build_graph(self, connection: psycopg.Connection, products: int) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.encoding.encoder import Encoder
-from fashion_keras.encoding.loading import load_encoder
+from fashion_keras.features.encoder import Encoder
+from fashion_keras.features.registry import load_encoder
 from fashion_keras.images.decode import ImageError
-from fashion_keras.images.sketches import NEAR, same_picture, sketch
-from fashion_keras.search.build import DEFAULT_INDEX, open_index
-from fashion_keras.search.records import Index, Neighbours, Records, Where
+from fashion_keras.images.near_duplicates import NEAR_DUPLICATE_COSINE, is_near_duplicate, thumbnail_signature
+from fashion_keras.search.base import Index, Neighbours, Records, Where
+from fashion_keras.search.indexing import DEFAULT_INDEX, open_index
 from fashion_keras.support.errors import InputError
 
 # How many neighbours say what a picture shows, and which share of their scores one value needs.
@@ -48,20 +48,20 @@ class Match:
 
 
 @dataclass(frozen=True)
-class Query:
+class SearchQuery:
     """One thing to look for.
 
     Attributes:
         vector [d]: of length 1.
         attributes: what is known of it.
-        sketch: of its picture, if that can be read.
+        signature: of its picture, if that can be read.
         id: in the index, for a product of it.
         near: its nearest products, where the index has been asked already.
     """
 
     vector: NDArray[np.float32]
     attributes: dict[str, str]
-    sketch: NDArray[np.float32] | None = None
+    signature: NDArray[np.float32] | None = None
     id: int | None = None
     near: Neighbours | None = None
 
@@ -121,7 +121,7 @@ class Searcher:
         queries = self._queries(images, k)
         return [self._matches(query, k, where, exclude_self, collapse_duplicates) for query in queries]
 
-    def _queries(self, images: Sequence[Any], k: int) -> list[Query]:
+    def _queries(self, images: Sequence[Any], k: int) -> list[SearchQuery]:
         if not images:
             raise InputError("search_similar needs at least one image")
         pictures = [image for image in images if not _is_id(image)]
@@ -130,18 +130,18 @@ class Searcher:
             self._product(int(image)) if _is_id(image) else self._picture(image, next(vectors), k) for image in images
         ]
 
-    def _product(self, number: int) -> Query:
+    def _product(self, number: int) -> SearchQuery:
         record = self.index.lookup(np.array([number]))
-        return Query(record.vectors[0], _attributes(record, 0), _Pictures(record).of(0), number)
+        return SearchQuery(record.vectors[0], _attributes(record, 0), _Pictures(record).of(0), number)
 
-    def _picture(self, image: Any, vector: NDArray[np.float32], k: int) -> Query:  # noqa: ANN401
+    def _picture(self, image: Any, vector: NDArray[np.float32], k: int) -> SearchQuery:  # noqa: ANN401
         """Let the nearest products say what a picture shows."""
         near = self.index.nearest(vector, min(max(_VOTERS, k + _SPARE), len(self.index)))[0]
         said = _vote(self.index.lookup(near.ids[:_VOTERS]), near.scores[:_VOTERS])
-        return Query(vector, said, sketch(image), near=near)
+        return SearchQuery(vector, said, thumbnail_signature(image), near=near)
 
     def _matches(
-        self, query: Query, k: int, where: Where | None, exclude_self: bool, collapse_duplicates: bool
+        self, query: SearchQuery, k: int, where: Where | None, exclude_self: bool, collapse_duplicates: bool
     ) -> list[Match]:
         """Ask for more until k are left, or all that match have been seen."""
         asked = min(len(self.index), k + _SPARE)
@@ -155,14 +155,16 @@ class Searcher:
             near = self.index.nearest(query.vector, asked, where)[0]
 
     def _kept(
-        self, query: Query, records: Records, scores: NDArray[np.float32], exclude_self: bool, collapse: bool
+        self, query: SearchQuery, records: Records, scores: NDArray[np.float32], exclude_self: bool, collapse: bool
     ) -> list[int]:
         """Return the rows that are neither the query itself nor show a picture again."""
         pictures = _Pictures(records)
         kept: list[int] = []
         for row, number in enumerate(records.ids.tolist()):
-            itself = number == query.id or (scores[row] >= NEAR and pictures.shows(row, query.sketch))
-            near = [other for other in kept if records.vectors[row] @ records.vectors[other] >= NEAR]
+            itself = number == query.id or (
+                scores[row] >= NEAR_DUPLICATE_COSINE and pictures.shows(row, query.signature)
+            )
+            near = [other for other in kept if records.vectors[row] @ records.vectors[other] >= NEAR_DUPLICATE_COSINE]
             again = collapse and any(pictures.shows(row, pictures.of(other)) for other in near)
             if not (exclude_self and itself) and not again:
                 kept.append(row)
@@ -180,7 +182,7 @@ class _Pictures:
         """The sketch of a row, or None where its file cannot be read any more: such a one is like no other."""
         if row not in self._sketches:
             try:
-                self._sketches[row] = sketch(str(self._paths[row]))
+                self._sketches[row] = thumbnail_signature(str(self._paths[row]))
             except ImageError:
                 self._sketches[row] = None
         return self._sketches[row]
@@ -188,7 +190,7 @@ class _Pictures:
     def shows(self, row: int, theirs: NDArray[np.float32] | None) -> bool:
         """Whether a row's picture is the one of this sketch."""
         ours = None if theirs is None else self.of(row)
-        return ours is not None and same_picture(ours, theirs)
+        return ours is not None and is_near_duplicate(ours, theirs)
 
 
 @lru_cache(maxsize=4)
@@ -218,7 +220,7 @@ def _vote(records: Records, scores: NDArray[np.float32]) -> dict[str, str]:
     return said
 
 
-def _match(query: Query, records: Records, row: int, scores: NDArray[np.float32], rank: int) -> Match:
+def _match(query: SearchQuery, records: Records, row: int, scores: NDArray[np.float32], rank: int) -> Match:
     attributes = _attributes(records, row)
     shared = tuple(
         name for name, value in attributes.items() if name not in _OWN and query.attributes.get(name) == value

@@ -1,1 +1,1 @@
-"""The papers' experiments, and our own, as presets that one command re-runs."""
+"""The papers' experiments, each re-run by one command."""

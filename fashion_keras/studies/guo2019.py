@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from fashion_keras.studies.study import Part, Report, Row, Score, Step, Study, accuracy
+from fashion_keras.studies.study import CatalogSubset, Report, ResultRow, Score, Step, Study, accuracy
 
 _BASE, _LOSS, _MORE = "Table 3: attributes, F1 of eight labels each", "Weighted loss", "Table 5: DeepFashion, top 3"
 _TRANSFER = "Table 4: Clothes-50K after pretraining elsewhere"
@@ -62,7 +62,7 @@ GUO2019 = Study(
     name="guo2019",
     title="guo2019: The iMaterialist Fashion Attribute Dataset",
     columns=("gender", "base_colour", "season", "usage", "article_type", "product_display_name"),
-    parts=tuple(Part(name, share=(number, 3)) for number, name in enumerate(("a", "b", "c"))),
+    parts=tuple(CatalogSubset(name, share=(number, 3)) for number, name in enumerate(("a", "b", "c"))),
     steps=(
         *(Step(name, f"{_TRAIN} {flags}", quick=quick) for name, _, _, flags, quick in _NETS),
         *(Step(f"ours-{loss}", f"{_TRAIN} --backbone fashion_small --loss {loss}") for loss in _LOSSES),
@@ -83,15 +83,15 @@ GUO2019 = Study(
         Step("a-b-c", f"{_FINE} {{c}} --strategy frozen+full --weights {{a-b-first}}", quick=f"{_EPOCHS} 8"),
     ),
     rows=(
-        *(Row(_BASE, system, paper, name, _top_8) for name, system, paper, *_ in _NETS),
-        *(Row(_BASE, f"ours: fashion_small, {loss}", None, f"ours-{loss}", _top_8) for loss in _LOSSES),
+        *(ResultRow(_BASE, system, paper, name, _top_8) for name, system, paper, *_ in _NETS),
+        *(ResultRow(_BASE, f"ours: fashion_small, {loss}", None, f"ours-{loss}", _top_8) for loss in _LOSSES),
         *(
-            Row(_LOSS, f"ours: fashion_small, {loss}", None, f"ours-{loss}", _given(mean))
+            ResultRow(_LOSS, f"ours: fashion_small, {loss}", None, f"ours-{loss}", _given(mean))
             for mean in ("micro", "macro")
             for loss in _LOSSES
         ),
-        *(Row(_TRANSFER, system, paper, name, accuracy) for name, system, paper, _ in _ROUTES),
-        *(Row(_MORE, system, paper, name, _top_3) for name, system, _, paper in _ROUTES if paper),
+        *(ResultRow(_TRANSFER, system, paper, name, accuracy) for name, system, paper, _ in _ROUTES),
+        *(ResultRow(_MORE, system, paper, name, _top_3) for name, system, _, paper in _ROUTES if paper),
     ),
     deviations=(
         "iFashion's million pictures are not at hand (`train --data` reads its files where they are): attributes are "

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fashion_keras.images.conditions import CONDITIONS
-from fashion_keras.studies.study import Part, Report, Row, Score, Step, Study
-from fashion_keras.tagging.judging import interval
+from fashion_keras.images.corruptions import CORRUPTIONS
+from fashion_keras.studies.study import CatalogSubset, Report, ResultRow, Score, Step, Study
+from fashion_keras.tagging.evaluation.metrics import precision_with_interval
 
 _ATTRIBUTES = "Table 1: attributes"
 _ROBUST = "Table 2: resized by another library"
@@ -36,7 +36,7 @@ _REGULARISED = (
     ("ResNet-50 with validator; ours: the weakest weight decay behind the gate", 0.001, 7),
 )
 # What another library, or another setting of it, may do to a picture on its way to the network's size.
-RESIZERS = tuple(condition.name for condition in CONDITIONS if condition.resizes)
+RESIZERS = tuple(condition.name for condition in CORRUPTIONS if condition.resizes)
 
 
 def _attribute(name: str) -> Callable[[Report], Score]:
@@ -64,7 +64,7 @@ def _product_type(name: str) -> Callable[[Report], Score]:
 
 
 def _share(right: int, images: int) -> Score:
-    found = interval(right, images)
+    found = precision_with_interval(right, images)
     return Score(found["precision"], found["precision_ci95"], images)
 
 
@@ -116,7 +116,7 @@ GUTIERREZ2019 = Study(
     name="gutierrez2019",
     title="gutierrez2019: Deep Learning for Automated Tagging of Fashion Images",
     columns=("gender", "master_category", "sub_category", "article_type", "product_display_name"),
-    parts=(Part("watches", {"sub_category": "Watches"}),),
+    parts=(CatalogSubset("watches", {"sub_category": "Watches"}),),
     steps=(
         Step("nine", "train-tagger --taxonomy gutierrez2019 --data {data} --out {here}"),
         Step("tagger", "train-tagger --taxonomy kaggle --data {data} --out {here}"),
@@ -129,17 +129,17 @@ GUTIERREZ2019 = Study(
         Step("map-watches", f"{_MAP} --data {{watches}} --label gender"),
     ),
     rows=(
-        *(Row(_ATTRIBUTES, name, paper, "nine", _attribute(name)) for name, paper in _GOLD.items()),
+        *(ResultRow(_ATTRIBUTES, name, paper, "nine", _attribute(name)) for name, paper in _GOLD.items()),
         *(
             row
             for name, system, usual, other, _ in _NETS
             for row in (
-                Row(_ROBUST, system, usual, "robustness", _resized(name, usual=True)),
-                Row(_ROBUST, system, other, "robustness", _resized(name, usual=False)),
+                ResultRow(_ROBUST, system, usual, "robustness", _resized(name, usual=True)),
+                ResultRow(_ROBUST, system, other, "robustness", _resized(name, usual=False)),
             )
         ),
-        *(Row(_TYPES, name, paper, "nine", _product_type(name)) for name, paper in _PRODUCTS.items()),
-        *(Row(_OUTLIERS, system, paper, "tagger", _outliers(number)) for system, paper, number in _REGULARISED),
+        *(ResultRow(_TYPES, name, paper, "nine", _product_type(name)) for name, paper in _PRODUCTS.items()),
+        *(ResultRow(_OUTLIERS, system, paper, "tagger", _outliers(number)) for system, paper, number in _REGULARISED),
     ),
     deviations=(
         "Attributes are heads on the vectors of `fashion_small`, not a ResNet-50 each; labels are read off product "

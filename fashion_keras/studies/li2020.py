@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.catalog.products import read_catalog
-from fashion_keras.catalog.sources import locate
-from fashion_keras.encoding.runtime import load_classifier
-from fashion_keras.evaluation.metrics import summary
-from fashion_keras.evaluation.products import choose, usable
+from fashion_keras.analysis.test_subset import scorable_rows, select_rows
+from fashion_keras.catalog.datasets import resolve_dataset
+from fashion_keras.catalog.readers import read_catalog
+from fashion_keras.evaluation.metrics.classification import summary
+from fashion_keras.features.runtime import load_classifier
 from fashion_keras.images.pipeline import for_inference
-from fashion_keras.models.predictions import codes, probabilities
-from fashion_keras.studies.study import Part, Report, Row, Score, Step, Study
-from fashion_keras.support.files import read_json
+from fashion_keras.models.predictions import class_codes, probabilities
+from fashion_keras.studies.study import CatalogSubset, Report, ResultRow, Score, Step, Study
+from fashion_keras.support.atomic_files import read_json
 
 _CLASSES, _PUZZLE, _BALANCE = "Table 2: VGG19", "InceptionV3: validation 0.886, test 0.188", "Classes of unequal size"
 _PILOT, _SEARCH = "Pilot: footwear alone", "Visual search"
@@ -29,11 +29,11 @@ def without_scaling(places: Mapping[str, str]) -> dict[str, Any]:
     """Judge the InceptionV3 run by its test part as the paper's test generator fed it: pixels in 0..255 as they are."""
     run = Path(places["inception"])
     classifier, origin = load_classifier(run), read_json(run / "origin.json")
-    catalog = read_catalog(locate(places["data"])[0])
-    products, values = usable(catalog, choose(catalog, origin, "test")[0], classifier)
-    spec, truth = classifier.spec, codes(values)
+    catalog = read_catalog(resolve_dataset(places["data"])[0])
+    products, values = scorable_rows(catalog, select_rows(catalog, origin, "test")[0], classifier)
+    spec, truth = classifier.spec, class_codes(values)
     # The network scales by itself and cannot forget it: it is shown what it scales to the raw pixels.
-    raw = (unscaled(pixels) for pixels in for_inference(products.paths, spec.image))
+    raw = (unscaled(pixels) for pixels in for_inference(products.paths, spec.image_spec))
     logits = np.concatenate([classifier.forward(pixels) for pixels in raw])
     return {"test": summary(truth, probabilities(spec.groups, logits)), "counts": {"test": len(truth)}}
 
@@ -56,9 +56,9 @@ def _found(encoder: str, name: str) -> Callable[[Report], Score]:
     return score
 
 
-def _search(system: str, encoder: str) -> tuple[Row, ...]:
+def _search(system: str, encoder: str) -> tuple[ResultRow, ...]:
     names = (_TYPES, _COLOURS, "same_title recall@10")
-    return tuple(Row(_SEARCH, system, None, "search", _found(encoder, name)) for name in names)
+    return tuple(ResultRow(_SEARCH, system, None, "search", _found(encoder, name)) for name in names)
 
 
 def _conclude(done: Mapping[str, Report]) -> list[str]:
@@ -79,7 +79,7 @@ LI2020 = Study(
     name="li2020",
     title="li2020: Neural Networks for Fashion Image Classification and Visual Search",
     columns=("gender", "master_category", "sub_category", "article_type", "base_colour", "product_display_name"),
-    parts=(Part("footwear", {"master_category": "Footwear"}),),
+    parts=(CatalogSubset("footwear", {"master_category": "Footwear"}),),
     steps=(
         Step("gender_master", f"{_VGG} gender_master", quick=_QUICK),
         Step("sub_category", f"{_VGG} sub_category", quick=_QUICK),
@@ -114,13 +114,13 @@ LI2020 = Study(
         ),
     ),
     rows=(
-        Row(_CLASSES, "gender and master category", 0.884, "gender_master"),
-        Row(_CLASSES, "sub-category", 0.966, "sub_category"),
-        Row(_CLASSES, "article type", 0.873, "article_type"),
-        Row(_PILOT, "VGG19, types of footwear", 0.761, "pilot"),
-        Row(_PUZZLE, "as the paper's test generator fed it", 0.188, "inception-unscaled"),
-        Row(_PUZZLE, "as it was trained", 0.886, "inception"),
-        *(Row(_BALANCE, f"ours: fashion_small, {name}", None, f"balance-{name}") for name in _BALANCES),
+        ResultRow(_CLASSES, "gender and master category", 0.884, "gender_master"),
+        ResultRow(_CLASSES, "sub-category", 0.966, "sub_category"),
+        ResultRow(_CLASSES, "article type", 0.873, "article_type"),
+        ResultRow(_PILOT, "VGG19, types of footwear", 0.761, "pilot"),
+        ResultRow(_PUZZLE, "as the paper's test generator fed it", 0.188, "inception-unscaled"),
+        ResultRow(_PUZZLE, "as it was trained", 0.886, "inception"),
+        *(ResultRow(_BALANCE, f"ours: fashion_small, {name}", None, f"balance-{name}") for name in _BALANCES),
         *_search("autoencoder, 512 numbers", "autoencoder"),
         *_search("ResNet50, global max pooling, 2048 numbers", "resnet50:max"),
         *_search("ours: fashion_small, 256 numbers", "fashion_small"),

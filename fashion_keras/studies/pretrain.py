@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fashion_keras.models.backbones import SHIPPED
-from fashion_keras.models.storage import SPEC, WEIGHTS
-from fashion_keras.support.files import read_json
-from fashion_keras.training.encoder_config import EncoderConfig
+from fashion_keras.models.backbones import BUNDLED
+from fashion_keras.models.serialization import SPEC, WEIGHTS
+from fashion_keras.support.atomic_files import read_json
+from fashion_keras.training.encoder.config import EncoderConfig
 
 NAME = "fashion_small"
 
@@ -39,7 +39,7 @@ def pretrain(data: str | None, out: str | Path, epochs: float = 1.0) -> dict[str
         InputError: as `train_encoder`.
     """
     # Imported here: the stages can be read without TensorFlow.
-    from fashion_keras.training.metric import train_encoder  # noqa: PLC0415
+    from fashion_keras.training.encoder.metric_learning import train_encoder  # noqa: PLC0415
 
     first, second = Path(out) / "labels", Path(out) / "alike"
     for stage, folder in ((LABELS, first), (replace(ALIKE, weights=str(first)), second)):
@@ -51,7 +51,7 @@ def pretrain(data: str | None, out: str | Path, epochs: float = 1.0) -> dict[str
 
 def ship(out: str | Path) -> Path:
     """Copy the encoder that `pretrain` made into the package, and return its folder there."""
-    folder = SHIPPED / NAME
+    folder = BUNDLED / NAME
     folder.mkdir(parents=True, exist_ok=True)
     for name in (WEIGHTS, SPEC):
         shutil.copyfile(Path(out) / "alike" / name, folder / name)

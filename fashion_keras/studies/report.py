@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from fashion_keras.evaluation import figures
-from fashion_keras.studies.study import Report, Row, Score, Study
-from fashion_keras.support.files import write_table, write_text
+from fashion_keras.evaluation.plots import style
+from fashion_keras.studies.study import Report, ResultRow, Score, Study
+from fashion_keras.support.atomic_files import write_csv, write_text
 
 _COLUMNS = ("table", "system", "measure", "paper", "ours", "low", "high", "images", "seconds", "weights", "command")
 
@@ -28,7 +28,7 @@ def write_report(study: Study, out: Path, done: Mapping[str, Report], about: Map
     """
     rows = _scored(study, done)
     measured = [(row, score) for row, score, _ in rows if score.value is not None]
-    write_table(out / "results.csv", _COLUMNS, as_rows(study, done))
+    write_csv(out / "results.csv", _COLUMNS, as_rows(study, done))
     if measured:
         _draw(out / "results.png", measured)
     shown = [figure for figure in study.figures if figure[0] in done]
@@ -69,7 +69,7 @@ def overview(studies: Sequence[Study]) -> str:
     return "\n".join(lines)
 
 
-def _scored(study: Study, done: Mapping[str, Report]) -> list[tuple[Row, Score, Report]]:
+def _scored(study: Study, done: Mapping[str, Report]) -> list[tuple[ResultRow, Score, Report]]:
     return [(row, row.score(done[row.step]), done[row.step]) for row in study.rows if row.step in done]
 
 
@@ -84,7 +84,7 @@ def _head(study: Study, done: Mapping[str, Report], about: Mapping[str, Any]) ->
     return [f"# {study.title}", "", f"`{command}`", "", f"{date.today()}, {machine}; {counted}{unfinished}", ""]
 
 
-def _tables(rows: Sequence[tuple[Row, Score, Report]]) -> list[str]:
+def _tables(rows: Sequence[tuple[ResultRow, Score, Report]]) -> list[str]:
     lines = []
     for table in dict.fromkeys(row.table for row, _, _ in rows):
         lines += [f"## {table}", "", "| system | measure | paper | ours | 95 % | images | seconds | first weights |"]
@@ -101,7 +101,7 @@ def _tables(rows: Sequence[tuple[Row, Score, Report]]) -> list[str]:
     return lines
 
 
-def _fields(row: Row, score: Score, report: Report) -> dict[str, Any]:
+def _fields(row: ResultRow, score: Score, report: Report) -> dict[str, Any]:
     low, high = score.interval or (None, None)
     paper, ours, low, high = ("" if value is None else f"{value:.3f}" for value in (row.paper, score.value, low, high))
     values = (row.table, row.system, score.unit, paper, ours, low, high, score.images, round(report["seconds_in_all"]))
@@ -130,31 +130,31 @@ def _steps(done: Mapping[str, Report]) -> list[str]:
     return ["| step | seconds | command |", "|---|---|---|", *lines]
 
 
-def _draw(path: Path, rows: Sequence[tuple[Row, Score]]) -> None:
+def _draw(path: Path, rows: Sequence[tuple[ResultRow, Score]]) -> None:
     """Draw the paper's number as a ring and ours as a dot with its interval, a line for each row."""
-    axes = figures.canvas(6, 0.3 * len(rows) + 0.4)
+    axes = style.new_axes(6, 0.3 * len(rows) + 0.4)
     places = np.arange(len(rows))[::-1]
     ours = np.array([score.value for _, score in rows])
     ends = np.array([score.interval or (score.value, score.value) for _, score in rows])
-    axes.hlines(places, ends[:, 0], ends[:, 1], color=figures.ACCENT, linewidth=2)
-    mine = axes.plot(ours, places, "o", color=figures.ACCENT, markersize=5)[0]
+    axes.hlines(places, ends[:, 0], ends[:, 1], color=style.ACCENT, linewidth=2)
+    mine = axes.plot(ours, places, "o", color=style.ACCENT, markersize=5)[0]
     known = [(row.paper, place) for (row, _), place in zip(rows, places, strict=True) if row.paper is not None]
     handles, labels = [mine], ["ours, 95 % interval"]
     if known:
         values, at = zip(*known, strict=True)
-        ring = axes.plot(values, at, "o", color=figures.MUTED, markersize=7, markerfacecolor="none")[0]
+        ring = axes.plot(values, at, "o", color=style.MUTED, markersize=7, markerfacecolor="none")[0]
         handles, labels = [ring, *handles], ["paper", *labels]
     axes.set_yticks(
         places,
         [
-            figures.short_name(row.system, 60) + ("" if score.unit == "accuracy" else f" ({score.unit})")
+            style.short_name(row.system, 60) + ("" if score.unit == "accuracy" else f" ({score.unit})")
             for row, score in rows
         ],
     )
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.6, len(rows) - 0.4)
-    axes.grid(axis="x", color=figures.GRID, linewidth=0.8)
+    axes.grid(axis="x", color=style.GRID, linewidth=0.8)
     axes.set_axisbelow(True)
-    figures.dress(axes, "The paper's numbers and ours")
-    figures.legend(axes, handles, labels, None)
-    figures.save(axes.figure, path)
+    style.style_axes(axes, "The paper's numbers and ours")
+    style.legend(axes, handles, labels, None)
+    style.save(axes.figure, path)

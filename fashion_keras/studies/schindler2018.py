@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fashion_keras.studies.study import Part, Report, Row, Step, Study, accuracy, by_cumulative_maximum
+from fashion_keras.studies.study import CatalogSubset, Report, ResultRow, Step, Study, accuracy, by_cumulative_maximum
 
 _TABLE, _GENDER, _PERSON = "Table I: product category", "Table I: gender", "Person detector"
 _ORDER = "The order, with a transfer from one half of the pictures to the other"
@@ -57,10 +57,10 @@ def _quick(flags: str) -> str:
     return _QUICK if "inception" in flags else _SMALL
 
 
-def _rows(table: str, name: str, system: str, per_product: float, per_image: float) -> tuple[Row, Row]:
+def _rows(table: str, name: str, system: str, per_product: float, per_image: float) -> tuple[ResultRow, ResultRow]:
     return (
-        Row(table, system, per_product, name, by_cumulative_maximum),
-        Row(table, system, per_image, name),
+        ResultRow(table, system, per_product, name, by_cumulative_maximum),
+        ResultRow(table, system, per_image, name),
     )
 
 
@@ -105,7 +105,7 @@ SCHINDLER2018 = Study(
     name="schindler2018",
     title="schindler2018: Fashion and Apparel Classification using Convolutional Neural Networks",
     columns=("gender", "master_category", "sub_category", "article_type", "product_display_name"),
-    parts=(Part("half-one", share=(0, 2)), Part("half-two", share=(1, 2))),
+    parts=(CatalogSubset("half-one", share=(0, 2)), CatalogSubset("half-two", share=(1, 2))),
     steps=(
         Step(
             "person",
@@ -132,13 +132,13 @@ SCHINDLER2018 = Study(
         ),
     ),
     rows=(
-        Row(_PERSON, "three blocks of batch-normalised convolutions", 0.911, "person"),
+        ResultRow(_PERSON, "three blocks of batch-normalised convolutions", 0.911, "person"),
         *(
             row
             for table, name, system, per_product, per_image, _ in _CLASSIFIERS
             for row in _rows(table, name, system, per_product, per_image)
         ),
-        *(Row(_ORDER, f"custom_cnn, {system}", None, name, accuracy) for name, system, _ in _WAYS),
+        *(ResultRow(_ORDER, f"custom_cnn, {system}", None, name, accuracy) for name, system, _ in _WAYS),
     ),
     deviations=(
         "Article types with at least 100 products in place of 30 categories; one picture a product: several pictures "

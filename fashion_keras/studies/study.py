@@ -38,7 +38,7 @@ def by_cumulative_maximum(report: Report) -> Score:
 
 
 @dataclass(frozen=True)
-class Part:
+class CatalogSubset:
     """A part of the catalogue as a catalogue of its own.
 
     Attributes:
@@ -87,7 +87,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Row:
+class ResultRow:
     """A line of a paper's table.
 
     Attributes:
@@ -113,7 +113,7 @@ class Study:
         name: as written after `study`.
         title: of the paper.
         columns: that a catalogue must have.
-        parts, steps, rows: see `Part`, `Step`, `Row`; a step stands after those that it needs.
+        parts, steps, rows: see `Part`, `Step`, `ResultRow`; a step stands after those that it needs.
         deviations: in which the study is not the paper, whatever weights and data are at hand.
         conclude: sentences that the scores (step -> report) bear out, whichever way they go.
         figures: (step, file in its folder, what it shows).
@@ -122,9 +122,9 @@ class Study:
     name: str
     title: str
     columns: tuple[str, ...]
-    parts: tuple[Part, ...]
+    parts: tuple[CatalogSubset, ...]
     steps: tuple[Step, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[ResultRow, ...]
     deviations: tuple[str, ...]
     conclude: Callable[[Mapping[str, Report]], list[str]] = lambda _: []
     figures: tuple[tuple[str, str, str], ...] = ()

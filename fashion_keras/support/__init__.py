@@ -1,1 +1,1 @@
-"""What every floor stands on: errors that name the remedy, files that are never half-written, progress."""
+"""Shared helpers without domain knowledge: errors, atomic files, config fields, progress."""

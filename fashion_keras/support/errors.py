@@ -8,7 +8,7 @@ class InputError(ValueError):
     """What the caller gave is wrong; the message says what, where, and what to do instead."""
 
 
-def unknown(kind: str, value: object, known: Iterable[str]) -> InputError:
+def unknown_name_error(kind: str, value: object, known: Iterable[str]) -> InputError:
     """Return the error for a name that is in no registry: the value, the nearest known name, all known names.
 
     >>> str(unknown("backbone", "vgg91", ["vgg16", "vgg19", "resnet50"]))

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 CONSOLE = Console(stderr=True)
 
 
-class Bar:
+class ProgressBar:
     """A progress bar of `total` steps, or of unknown length; use `advance` and `close`, or as a context manager."""
 
     def __init__(self, title: str, total: int | None) -> None:
@@ -32,7 +32,7 @@ class Bar:
         """Take the bar off the screen."""
         self._bar.stop()
 
-    def __enter__(self) -> "Bar":
+    def __enter__(self) -> "ProgressBar":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,1 +1,1 @@
-"""Attributes of products from one encoding of each image: a gate of product types first, then linear heads."""
+"""Attribute tagging behind a product-type gate, with calibrated thresholds."""

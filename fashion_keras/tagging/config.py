@@ -3,44 +3,43 @@
 import math
 from dataclasses import dataclass
 
+from fashion_keras.support.config_fields import DataConfig, config_field
 from fashion_keras.support.errors import InputError
-from fashion_keras.support.options import check_counts, check_options, option
 
 _MOST = 12  # weight decays: a figure has colours for so many
 
 
 @dataclass(frozen=True)
-class TaggerConfig:
+class TaggerConfig(DataConfig):
     """Everything that decides how a tagger turns out.
 
     Raises:
         InputError: on construction, for any value that is not allowed; one line that says what is.
     """
 
-    data: str | None = option(None, "catalogue, or 'sample'; default: data/ if the Kaggle set is there", metavar="DIR")
-    taxonomy: str = option(
+    taxonomy: str = config_field(
         "kaggle", "product types and attributes: kaggle, gutierrez2019, a YAML file", metavar="NAME|FILE"
     )
-    encoder: str = option("fashion_small", "what turns pictures into vectors", metavar="NAME|DIR")
-    weights: str = option("auto", "of a bare backbone", metavar="W")
-    promise: float = option(0.95, "precision that every tag that is given keeps", metavar="X")
-    min_images: int = option(10, "labels and product types with fewer training products are left out", metavar="N")
-    weight_decays: str = option(
+    encoder: str = config_field("fashion_small", "what turns pictures into vectors", metavar="NAME|DIR")
+    weights: str = config_field("auto", "of a bare backbone", metavar="W")
+    promise: float = config_field(0.95, "precision that every tag that is given keeps", metavar="X", above=0, below=1)
+    min_images: int = config_field(
+        10, "labels and product types with fewer training products are left out", metavar="N", at_least=1
+    )
+    weight_decays: str = config_field(
         "1e-5,1e-4,1e-3,1e-2", "of the heads; each takes the one that is best on validation", metavar="X,.."
     )
-    hold_out: float = option(
-        0.265, "share of the products, by title, that validate and test; that of the encoder's training", metavar="X"
+    hold_out: float = config_field(
+        0.265,
+        "share of the products, by title, that validate and test; that of the encoder's training",
+        metavar="X",
+        above=0,
+        below=1,
     )
-    seed: int = option(0, "of the division, that of the encoder's training; and of drawn outliers", metavar="N")
-    out: str | None = option(None, "folder; default: runs/tagger-TAXONOMY-N", metavar="DIR")
+    out: str | None = config_field(None, "folder; default: runs/tagger-TAXONOMY-N", metavar="DIR")
 
     def __post_init__(self) -> None:
-        check_options(self)
-        check_counts(self, ("min_images",))
-        check_counts(self, ("seed",), least=0)
-        for name in ("promise", "hold_out"):
-            if not 0 < getattr(self, name) < 1:
-                raise InputError(f"--{name.replace('_', '-')} is between 0 and 1, not {getattr(self, name)}")
+        super().__post_init__()
         _ = self.decays
 
     @property

@@ -1,1 +1,1 @@
-"""From a catalogue to a trained classifier."""
+"""Training of classifiers and encoders."""

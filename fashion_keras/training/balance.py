@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.models.predictions import LabelGroup, codes, slices
+from fashion_keras.models.predictions import LabelGroup, class_codes, group_slices
 from fashion_keras.support.errors import InputError
 
 BALANCES = ("none", "class_weight", "oversample", "undersample", "smote")
@@ -33,9 +33,9 @@ def label_weights(groups: Sequence[LabelGroup], values: NDArray[np.int8]) -> NDA
     """
     without, having = (np.maximum((values == side).sum(axis=0), 1) for side in (0, 1))
     weights = np.sqrt(without / having)
-    for group, columns in zip(groups, slices(groups).values(), strict=True):
+    for group, columns in zip(groups, group_slices(groups).values(), strict=True):
         if group.activation == "softmax":
-            known = codes(values[:, columns])
+            known = class_codes(values[:, columns])
             weights[columns] = class_weights(known[known >= 0], len(group.classes))
     return weights.astype(np.float32)
 

@@ -5,14 +5,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fashion_keras.support.files import replacing, write_json, write_table
+from fashion_keras.support.atomic_files import atomic_write, write_csv, write_json
 
 if TYPE_CHECKING:
     import keras
 
 
 @dataclass
-class Progress:
+class TrainerState:
     """Where a run stands.
 
     Attributes:
@@ -31,9 +31,9 @@ class Progress:
     counters: dict[str, dict[str, Any]] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
 
-    def next_phase(self) -> "Progress":
+    def next_phase(self) -> "TrainerState":
         """Return the progress at the beginning of the phase that follows."""
-        return Progress(phase=self.phase + 1, start=self.epoch, epoch=self.epoch, history=self.history)
+        return TrainerState(phase=self.phase + 1, start=self.epoch, epoch=self.epoch, history=self.history)
 
 
 class Checkpoints:
@@ -48,20 +48,20 @@ class Checkpoints:
         self._history = folder / "history.csv"
         self.best = self._folder / "best.weights.h5"
 
-    def read(self) -> Progress:
+    def read(self) -> TrainerState:
         """Return where the run stands; its beginning when nothing was saved."""
         path = self._folder / "progress.json"
-        return Progress(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else Progress()
+        return TrainerState(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else TrainerState()
 
-    def weights(self, progress: Progress) -> Path:
+    def weights(self, progress: TrainerState) -> Path:
         """Return the file with weights and optimizer state after `progress.epoch` epochs."""
         return self._folder / f"epoch{progress.epoch}.weights.h5"
 
-    def write(self, network: "keras.Model", progress: Progress) -> None:
+    def write(self, network: "keras.Model", progress: TrainerState) -> None:
         """Save a compiled network and its progress, then drop what the epoch before left."""
         save_weights(network, self.weights(progress))
         write_json(self._folder / "progress.json", asdict(progress))
-        write_table(self._history, list(progress.history[0]), progress.history)
+        write_csv(self._history, list(progress.history[0]), progress.history)
         for path in self._folder.glob("epoch*.weights.h5"):
             if path != self.weights(progress):
                 path.unlink()
@@ -75,5 +75,5 @@ class Checkpoints:
 
 def save_weights(network: "keras.Model", path: Path) -> None:
     """Save a network's weights, and its optimizer's state when compiled, atomically."""
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         network.save_weights(temporary)

@@ -12,14 +12,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from fashion_keras.catalog.products import Catalog
-from fashion_keras.encoding.encoder import Encoder
-from fashion_keras.encoding.vectors import Rows, View, encode
+from fashion_keras.catalog.readers import Catalog
+from fashion_keras.features.cache import AugmentedView, LazyArray, encode
+from fashion_keras.features.encoder import Encoder
 from fashion_keras.images.augment import Augmentation, get_augmentation
 from fashion_keras.images.decode import ImageSpec
 from fashion_keras.images.pipeline import Examples, for_training
-from fashion_keras.images.views import CHANCES, augment_batch
-from fashion_keras.models.network import after
+from fashion_keras.images.transforms import N_RANDOM_PARAMETERS, augment_batch
+from fashion_keras.models.builder import submodel_from
 from fashion_keras.training.balance import epoch_rows, smote
 
 Order = Callable[[int], NDArray[np.int64]]
@@ -67,7 +67,7 @@ class ImageFeed:
     train: Examples
     held_out: Examples
     sampling: Sampling
-    image: ImageSpec
+    image_spec: ImageSpec
     augmentation: Augmentation
     cache: bool = False
 
@@ -92,7 +92,7 @@ class ImageFeed:
     def _batches(self, examples: Examples, augmentation: Augmentation, order: Order, epochs: range) -> tf.data.Dataset:
         sampling = self.sampling
         return for_training(
-            examples, self.image, augmentation, order, epochs, sampling.batch_size, sampling.seed,
+            examples, self.image_spec, augmentation, order, epochs, sampling.batch_size, sampling.seed,
             self.cache,
         )  # fmt: skip
 
@@ -113,13 +113,13 @@ class VectorFeed:
     train: Examples
     held_out: Examples
     cut: str
-    views: Rows | NDArray[np.float32]
-    vectors: Rows
+    views: LazyArray | NDArray[np.float32]
+    vectors: LazyArray
     sampling: Sampling
 
     def learner(self, network: keras.Model) -> keras.Model:
         """The layers after the cut."""
-        return after(network, self.cut)
+        return submodel_from(network, self.cut)
 
     @property
     def steps(self) -> tuple[int, int]:
@@ -154,7 +154,7 @@ class VectorFeed:
         return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2)
 
 
-def augmented_views(augmentation: Augmentation, count: int, seed: int) -> list[View]:
+def augmented_views(augmentation: Augmentation, count: int, seed: int) -> list[AugmentedView]:
     """Return the views beside the plain one that make `count` in all; none without augmentation.
 
     What a view does to an image depends on the seed, the view's number and the name of the image's file.
@@ -163,23 +163,27 @@ def augmented_views(augmentation: Augmentation, count: int, seed: int) -> list[V
     def change(number: int) -> Callable[[NDArray[np.float32], Sequence[str]], NDArray[np.float32]]:
         def augmented(pixels: NDArray[np.float32], paths: Sequence[str]) -> NDArray[np.float32]:
             streams = ([seed, number, crc32(Path(path).name.encode())] for path in paths)
-            chances = np.stack([np.random.default_rng(stream).random(CHANCES, np.float32) for stream in streams])
+            chances = np.stack(
+                [np.random.default_rng(stream).random(N_RANDOM_PARAMETERS, np.float32) for stream in streams]
+            )
             return augment_batch(tf.constant(pixels), tf.constant(chances), augmentation).numpy()
 
         return augmented
 
     count = 1 if augmentation == get_augmentation("none") else count
     return [
-        View(f"{augmentation.name}, view {number}", f"{augmentation}, seed {seed}, view {number}", change(number))
+        AugmentedView(
+            f"{augmentation.name}, view {number}", f"{augmentation}, seed {seed}, view {number}", change(number)
+        )
         for number in range(1, count)
     ]
 
 
 def encode_feed(
-    feed: ImageFeed, encoder: Encoder, cut: str, parts: tuple[Catalog, Catalog], views: list[View]
+    feed: ImageFeed, encoder: Encoder, cut: str, parts: tuple[Catalog, Catalog], views: list[AugmentedView]
 ) -> VectorFeed:
     """Encode the training and validation images of a feed, `parts`, with the part of a network that ends at `cut`."""
-    train, vectors = feed.train, Rows.stack([encode(parts[0], encoder, view).values for view in (None, *views)])
+    train, vectors = feed.train, LazyArray.stack([encode(parts[0], encoder, view).values for view in (None, *views)])
     if feed.sampling.balance == "smote":
         vectors, codes = smote(np.asarray(vectors), train.codes, feed.sampling.seed)
         train = Examples((), np.eye(train.targets.shape[1], dtype=np.float32)[codes])

@@ -76,12 +76,12 @@ def additive_angular_margin(cosines: Tensor, targets: Tensor, margin: float = 0.
     return -ops.sum(targets * ops.log_softmax(logits), axis=1)
 
 
-def smoothed(targets: Tensor, share: float) -> Tensor:
+def smooth_labels(targets: Tensor, share: float) -> Tensor:
     """Return targets [b, k] with a share of each row's sum spread over all classes; rows of zeros stay so."""
     return (1 - share) * targets + share * ops.mean(targets, axis=1, keepdims=True)
 
 
-def divided(values: Tensor, widths: Sequence[int]) -> list[Tensor]:
+def split_groups(values: Tensor, widths: Sequence[int]) -> list[Tensor]:
     """Return the columns of values [b, sum(widths)] in groups of these widths."""
     ends = [sum(widths[: number + 1]) for number in range(len(widths))]
     return [values[:, end - width : end] for end, width in zip(ends, widths, strict=True)]

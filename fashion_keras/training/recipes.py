@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fashion_keras.support.errors import unknown
+from fashion_keras.support.errors import unknown_name_error
 
 
 @dataclass(frozen=True)
@@ -70,4 +70,4 @@ def get_recipe(name: str) -> Recipe:
     for recipe in RECIPES:
         if recipe.name == name:
             return recipe
-    raise unknown("recipe", name, [recipe.name for recipe in RECIPES])
+    raise unknown_name_error("recipe", name, [recipe.name for recipe in RECIPES])

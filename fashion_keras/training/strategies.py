@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fashion_keras.support.errors import InputError, unknown
+from fashion_keras.support.errors import InputError, unknown_name_error
 
 if TYPE_CHECKING:
     import keras
@@ -14,12 +14,12 @@ class Phase:
     """A stretch of training with the same layers thawed.
 
     Attributes:
-        thaw: "head", "last_block", "last_n" or "all".
+        trainable: "head", "last_block", "last_n" or "all".
         share: of the run's epochs.
         learning_rate: the default.
     """
 
-    thaw: str
+    trainable: str
     share: float
     learning_rate: float
 
@@ -89,10 +89,10 @@ def get_strategy(name: str) -> Strategy:
         if not number.isdecimal() or int(number) < 1:
             raise InputError(f"strategy {name!r}: N of last_n:N is a whole number from 1")
         return replace(strategy, name=name, layers=int(number))
-    raise unknown("strategy", name, [row.name + ":N" * (row.name == "last_n") for row in STRATEGIES])
+    raise unknown_name_error("strategy", name, [row.name + ":N" * (row.name == "last_n") for row in STRATEGIES])
 
 
-def thaw(network: "keras.Model", strategy: Strategy, phase: Phase, block: str, pretrained: bool) -> list[str]:
+def set_trainable(network: "keras.Model", strategy: Strategy, phase: Phase, block: str, pretrained: bool) -> list[str]:
     """Make the head and the layers of a phase trainable, all others not; compile the network afterwards.
 
     Args:
@@ -121,11 +121,11 @@ def thaw(network: "keras.Model", strategy: Strategy, phase: Phase, block: str, p
     for layer in network.layers:
         if layer.name == "head_norm":
             # Features that move leave its running statistics behind: validation would see another network.
-            layer.trainable = phase.thaw == "head"
+            layer.trainable = phase.trainable == "head"
     return [layer.name for layer in trunk if layer.trainable and layer.weights]
 
 
-def frozen_end(network: "keras.Model", strategy: Strategy, phase: Phase, block: str) -> str | None:
+def cacheable_boundary(network: "keras.Model", strategy: Strategy, phase: Phase, block: str) -> str | None:
     """Return the layer with which the part of a network ends that stays as it is throughout a phase.
 
     What comes after it depends on nothing but its output, so that can be computed once per image. Where the first
@@ -155,11 +155,11 @@ def frozen_end(network: "keras.Model", strategy: Strategy, phase: Phase, block: 
 
 def _first_thawed(names: list[str], strategy: Strategy, phase: Phase, block: str) -> int:
     end = names.index("pool") + 1
-    if phase.thaw == "last_n":
+    if phase.trainable == "last_n":
         # A person detector's layer is none of the backbone's.
         end -= "person" in names
         first = names.index("scaling") + 1
         if strategy.layers > end - first:
             raise InputError(f"strategy {strategy.name}: the backbone has {end - first} layers, pooling included")
         return end - strategy.layers
-    return {"head": end, "last_block": names.index(block) + 1, "all": 0}[phase.thaw]
+    return {"head": end, "last_block": names.index(block) + 1, "all": 0}[phase.trainable]

@@ -3,17 +3,24 @@
 import numpy as np
 import pytest
 
-from fashion_keras.catalog.attributes import GROUPS, AttributeGroup, Cells, Names, ProductType, get_groups
-from fashion_keras.catalog.drawing import draw_sample
-from fashion_keras.catalog.name_rules import RULES, read_name
-from fashion_keras.catalog.products import read_catalog
-from fashion_keras.catalog.targets import encode_groups, get_parents, learnable_groups, match_groups
+from fashion_keras.catalog.attributes import (
+    KAGGLE_GROUPS,
+    AttributeGroup,
+    ColumnSource,
+    ProductType,
+    TitleSource,
+    parse_groups,
+)
+from fashion_keras.catalog.readers import read_catalog
+from fashion_keras.catalog.sample.generate import generate_sample
+from fashion_keras.catalog.targets import encode_groups, encode_with_classes, hierarchy_levels, learnable_groups
 from fashion_keras.catalog.tasks import get_task
+from fashion_keras.catalog.title_rules import RULES, labels_from_title
 from fashion_keras.support.errors import InputError
 
 WATCH = ProductType("watch", "sub_category", ("Watches",))
-DISPLAY = AttributeGroup("display", "single", Names("display"), (WATCH,))
-PATTERN = AttributeGroup("pattern", "multi", Names("pattern"))
+DISPLAY = AttributeGroup("display", "single", TitleSource("display"), (WATCH,))
+PATTERN = AttributeGroup("pattern", "multi", TitleSource("pattern"))
 
 
 def catalogue(**columns):
@@ -54,15 +61,15 @@ def named(*names):
     ],
 )
 def test_names_are_read(group, name, labels):
-    assert read_name(group, name) == labels
+    assert labels_from_title(group, name) == labels
 
 
 def test_every_rule_is_reached_by_each_of_its_phrases():
     for rule in RULES:
         for phrase in rule.phrases:
-            assert read_name(rule.group, f"Brand Women {phrase.upper()} Thing") == (rule.label,)
+            assert labels_from_title(rule.group, f"Brand Women {phrase.upper()} Thing") == (rule.label,)
         for phrase in rule.but_not:
-            assert rule.label not in read_name(rule.group, f"Brand Women {phrase} Thing")
+            assert rule.label not in labels_from_title(rule.group, f"Brand Women {phrase} Thing")
 
 
 def test_labels_left_open_are_labels_of_the_group():
@@ -91,7 +98,7 @@ def test_two_labels_of_a_multi_valued_group_both_hold():
 
 
 def test_two_labels_of_a_single_valued_group_contradict_each_other():
-    neck = AttributeGroup("neck", "single", Names("neck"))
+    neck = AttributeGroup("neck", "single", TitleSource("neck"))
     targets = encode_groups([neck], named("Polo T-shirt", "V-Neck T-shirt", "Hooded V-Neck T-shirt"))
     assert targets.classes == (("Polo", "V-Neck"),)
     assert targets.codes("neck").tolist() == [0, 1, -1]
@@ -108,12 +115,12 @@ def test_a_group_is_unknown_of_products_it_does_not_apply_to():
 def test_small_labels_are_no_classes():
     names = named("Solid", "Solid", "Striped", "Striped", "Checked")
     assert encode_groups([PATTERN], names, min_images=2).values.tolist() == [[1, 0]] * 2 + [[0, 1]] * 2 + [[0, 0]]
-    single = AttributeGroup("pattern", "single", Names("pattern"))
+    single = AttributeGroup("pattern", "single", TitleSource("pattern"))
     assert encode_groups([single], names, min_images=2).codes("pattern").tolist() == [0, 0, 1, 1, -1]
 
 
 def test_cells_hold_several_labels():
-    group = AttributeGroup("cloth", "multi", Cells("cloth"), labels=("Cotton", "Linen"))
+    group = AttributeGroup("cloth", "multi", ColumnSource("cloth"), labels=("Cotton", "Linen"))
     targets = encode_groups([group], catalogue(cloth=["Cotton|Linen", "Linen", "", "Silk"]))
     assert targets.classes == (("Cotton", "Linen"),)
     assert targets.values.tolist() == [[1, 1], [0, 1], [-1, -1], [0, 0]]
@@ -127,7 +134,7 @@ def test_groups_stand_side_by_side():
         sub_category=["Topwear", "Topwear", "Ties"],
         master_category=["Apparel", "Apparel", "Accessories"],
     )
-    targets = encode_groups(get_groups("article_type,pattern,gender"), columns)
+    targets = encode_groups(parse_groups("article_type,pattern,gender"), columns)
     assert targets.slices == {"article_type": slice(0, 2), "pattern": slice(2, 4), "gender": slice(4, 6)}
     assert targets.names[1:4] == ("article_type: Ties", "pattern: Solid", "pattern: Striped")
     assert targets.values.tolist() == [[1, 0, 1, 0, 1, 0], [1, 0, 0, 1, 0, 1], [0, 1, -1, -1, -1, -1]]
@@ -137,7 +144,7 @@ def test_groups_stand_side_by_side():
 
 def test_codes_equal_those_of_the_task():
     columns = catalogue(usage=["Casual", "", "Sports", "Casual"])
-    assert encode_groups(get_groups("usage"), columns).codes("usage").tolist() == [0, -1, 1, 0]
+    assert encode_groups(parse_groups("usage"), columns).codes("usage").tolist() == [0, -1, 1, 0]
     assert get_task("usage").encode(columns).codes.tolist() == [0, -1, 1, 0]
 
 
@@ -150,10 +157,10 @@ def test_codes_are_for_single_valued_groups():
 
 
 def test_another_catalogue_is_labelled_with_the_same_classes():
-    groups = [PATTERN, *get_groups("usage")]
+    groups = [PATTERN, *parse_groups("usage")]
     first = encode_groups(groups, named("Solid", "Striped") | catalogue(usage=["Casual", "Sports"]))
     columns = named("Checked", "Striped", "") | catalogue(usage=["Formal", "Sports", "Casual"])
-    second = match_groups(first.groups, first.classes, first.paths, columns)
+    second = encode_with_classes(first.groups, first.classes, first.paths, columns)
     assert second.values.tolist() == [[0, 0, -1, -1], [0, 1, 0, 1], [-1, -1, 1, 0]]
 
 
@@ -166,7 +173,7 @@ def test_one_value_is_no_group():
 
 def test_what_cannot_be_learnt_is_listed_with_its_reason():
     columns = named("Solid", "Striped") | catalogue(master_category=["Apparel", "Apparel"])
-    kept, reasons = learnable_groups(get_groups("pattern,season,fit"), columns)
+    kept, reasons = learnable_groups(parse_groups("pattern,season,fit"), columns)
     assert [group.name for group in kept] == ["pattern"]
     assert reasons.keys() == {"season", "fit"}
     assert "needs the column 'season'" in reasons["season"]
@@ -177,13 +184,13 @@ def test_what_cannot_be_learnt_is_listed_with_its_reason():
     ("group", "message"),
     [
         (PATTERN, "attribute group pattern needs the column 'product_display_name'; the catalogue has: sub_category"),
-        (AttributeGroup("cloth", "multi", Cells("cloth")), "attribute group cloth needs the column 'cloth'"),
+        (AttributeGroup("cloth", "multi", ColumnSource("cloth")), "attribute group cloth needs the column 'cloth'"),
         (DISPLAY, "unknown sub_category of attribute group display 'Watches'; did you mean 'Watch'"),
         (
-            AttributeGroup("cut", "single", Cells("cut"), (ProductType("shirt", "article_type", ("Shirts",)),)),
+            AttributeGroup("cut", "single", ColumnSource("cut"), (ProductType("shirt", "article_type", ("Shirts",)),)),
             "product type shirt needs the column 'article_type'",
         ),
-        (AttributeGroup("cut", "single", Names("cut")), "needs the column 'product_display_name'"),
+        (AttributeGroup("cut", "single", TitleSource("cut")), "needs the column 'product_display_name'"),
     ],
 )
 def test_what_a_group_lacks_is_named(group, message):
@@ -192,17 +199,17 @@ def test_what_a_group_lacks_is_named(group, message):
 
 
 def test_groups_are_had_by_name():
-    assert get_groups("attributes") is GROUPS
-    assert [group.name for group in get_groups("gender_master, heel")] == ["gender_master", "heel"]
-    assert len({group.name for group in GROUPS}) == len(GROUPS)
+    assert parse_groups("attributes") is KAGGLE_GROUPS
+    assert [group.name for group in parse_groups("gender_master, heel")] == ["gender_master", "heel"]
+    assert len({group.name for group in KAGGLE_GROUPS}) == len(KAGGLE_GROUPS)
     with pytest.raises(InputError, match="unknown attribute group 'patern'; did you mean 'pattern'"):
-        get_groups("gender,patern")
+        parse_groups("gender,patern")
     with pytest.raises(InputError, match="'gender' is named twice"):
-        get_groups("gender,gender")
+        parse_groups("gender,gender")
 
 
 def test_parents_of_article_types():
-    sub, master = get_parents(["Footwear/Shoes/Heels", "Accessories/Bags/Clutches", "Footwear/Shoes/Flats"])
+    sub, master = hierarchy_levels(["Footwear/Shoes/Heels", "Accessories/Bags/Clutches", "Footwear/Shoes/Flats"])
     assert (sub.column, sub.paths, sub.codes.tolist()) == (
         "sub_category",
         ("Accessories/Bags", "Footwear/Shoes"),
@@ -217,12 +224,12 @@ def test_parents_of_article_types():
 
 def test_a_class_without_parents_has_no_hierarchy():
     with pytest.raises(InputError, match=r"class 'Heels' has no parents: .*sub_category, article_type"):
-        get_parents(["Footwear/Shoes/Flats", "Heels"])
+        hierarchy_levels(["Footwear/Shoes/Flats", "Heels"])
 
 
 def test_the_drawn_sample_says_what_it_shows(tmp_path):
-    columns = read_catalog(draw_sample(tmp_path / "sample", products=240)).columns
-    targets = encode_groups(get_groups("pattern,neck,sleeve,display,heel"), columns)
+    columns = read_catalog(generate_sample(tmp_path / "sample", products=240)).columns
+    targets = encode_groups(parse_groups("pattern,neck,sleeve,display,heel"), columns)
     assert dict(zip(targets.slices, targets.classes, strict=True)) == {
         "pattern": ("Checked", "Printed", "Solid", "Striped"),
         "neck": ("Polo", "Round Neck", "V-Neck"),
@@ -236,7 +243,7 @@ def test_the_drawn_sample_says_what_it_shows(tmp_path):
 
 
 def test_the_real_catalogue_has_every_group(real):
-    targets = encode_groups(GROUPS, read_catalog(real).columns)
+    targets = encode_groups(KAGGLE_GROUPS, read_catalog(real).columns)
     known = {name: int((targets.of(name) >= 0).any(axis=1).sum()) for name in targets.slices}
     assert len(targets.values) == 9_382
     assert known["pattern"] == 3_349

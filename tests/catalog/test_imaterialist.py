@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from fashion_keras.catalog.imaterialist import read_imaterialist
-from fashion_keras.catalog.products import read_catalog
+from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.catalog.targets import encode_groups
 from fashion_keras.support.errors import InputError
 
@@ -53,7 +53,7 @@ def test_labels_are_grouped_by_task(tmp_path):
     assert catalog.columns["color"].tolist() == ["", "Black|Gold"]
     assert catalog.columns["category"].tolist() == ["Hosiery, Stockings, Tights", ""]
     assert catalog.rejected == ()
-    assert [(group.name, group.kind, group.colour) for group in catalog.attributes] == [
+    assert [(group.name, group.kind, group.is_color) for group in catalog.attributes] == [
         ("labels:gender", "multi", False),
         ("labels:color", "multi", True),
         ("column:sleeve", "single", False),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fashion_keras.catalog.products import read_catalog
+from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.catalog.splits import hold_out, k_folds, split, subsample
 from fashion_keras.support.errors import InputError
 
@@ -204,7 +204,7 @@ def test_products_without_an_article_type_are_held_out_like_any_others(sample):
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0, float("nan")])
 def test_a_part_is_between_nothing_and_all(sample, fraction):
-    with pytest.raises(InputError, match="--hold-out is between 0 and 1"):
+    with pytest.raises(InputError, match="--hold-out must be above 0 and below 1"):
         hold_out(read_catalog(sample), fraction)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fashion_keras
-from fashion_keras.catalog.attributes import Cells, Names, ProductType
+from fashion_keras.catalog.attributes import ColumnSource, ProductType, TitleSource
 from fashion_keras.catalog.targets import encode_groups
 from fashion_keras.catalog.taxonomy import load_taxonomy
 from fashion_keras.support.errors import InputError
@@ -41,9 +41,9 @@ def test_a_file_becomes_types_and_groups(tmp_path):
     assert taxonomy.name == "shop"
     assert taxonomy.types == (watch, ProductType("top", "sub_category", ("Topwear", "Dress")))
     display, cloth = taxonomy.attributes
-    assert (display.name, display.kind, display.source) == ("display", "single", Names("display"))
+    assert (display.name, display.kind, display.source) == ("display", "single", TitleSource("display"))
     assert (display.applies_to, display.labels) == ((watch,), ("Digital", "Analogue"))
-    assert (cloth.kind, cloth.source, cloth.applies_to) == ("multi", Cells("cloth"), ())
+    assert (cloth.kind, cloth.source, cloth.applies_to) == ("multi", ColumnSource("cloth"), ())
     assert cloth.labels == ("Cotton", "no", "2")
 
 

@@ -7,13 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fashion_keras.images.augment import (
-    PRESETS,
-    Augmentation,
-    get_augmentation,
-    without_colour,
-)
-from fashion_keras.images.views import CHANCES, affine_matrices, augment_batch
+from fashion_keras.images.augment import PRESETS, Augmentation, get_augmentation, without_color
+from fashion_keras.images.transforms import N_RANDOM_PARAMETERS, affine_matrices, augment_batch
 from fashion_keras.support.errors import InputError
 
 HEIGHT, WIDTH = 40, 30
@@ -30,7 +25,7 @@ def drawn(count, seed):
     """Chances [count, CHANCES] for as many views."""
     import tensorflow as tf
 
-    return tf.random.stateless_uniform([count, CHANCES], seed)
+    return tf.random.stateless_uniform([count, N_RANDOM_PARAMETERS], seed)
 
 
 def views(augmentation, count=64, seed=(1, 2), image=None):
@@ -78,7 +73,7 @@ def keras(image, rotation=0, shear=0, shift=(0, 0), zoom=(1, 1)):
 
 
 def test_presets_are_read_without_tensorflow():
-    code = "import sys, fashion_keras.images.views, fashion_keras.images.augment; "
+    code = "import sys, fashion_keras.images.transforms, fashion_keras.images.augment; "
     code += "sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
 
@@ -93,7 +88,7 @@ def test_presets_are_what_the_papers_say():
     assert rows["schindler2018"] == Augmentation("schindler2018", shift_x=0.25, shift_y=0.25, zoom=0.25, flip=True)
     assert rows["guo2019"] == Augmentation("guo2019", flip=True, crop_scales=(1.0, 0.9375, 0.875))
     gutierrez = rows["gutierrez2019"]
-    assert without_colour(gutierrez) == Augmentation("gutierrez2019", flip=True)
+    assert without_color(gutierrez) == Augmentation("gutierrez2019", flip=True)
     colours = ("brightness", "contrast", "saturation", "hue", "pca_noise", "grayscale")
     assert all(getattr(gutierrez, colour) > 0 for colour in colours)
 
@@ -133,7 +128,7 @@ def test_geometry_equals_keras(moves):
 
 def test_the_warp_of_a_batch_equals_scipy():
     """The one pass through ImageProjectiveTransformV3 shows what the matrices say, border included."""
-    from fashion_keras.images import views as drawing
+    from fashion_keras.images import transforms as drawing
 
     li = get_augmentation("li2020")
     moves = drawing._moves(drawn(8, (1, 2)), li)
@@ -202,7 +197,7 @@ def test_half_of_the_views_are_flipped_and_nothing_else_happens():
 
 
 def test_moves_stay_within_their_ranges():
-    from fashion_keras.images import views as drawing
+    from fashion_keras.images import transforms as drawing
 
     moves = drawing._moves(drawn(4000, (5, 6)), get_augmentation("li2020"))
     for name, low, high in (("rotation", -40, 40), ("shear", -0.2, 0.2), ("shift", -0.2, 0.2), ("zoom", 0.8, 1.2)):
@@ -241,11 +236,11 @@ def test_a_white_background_stays_white():
 
 def test_without_colour_keeps_the_geometry_and_every_colour():
     default = get_augmentation("default")
-    quiet = without_colour(default)
+    quiet = without_color(default)
     assert (quiet.rotation, quiet.shift_x, quiet.zoom, quiet.flip) == (10.0, 0.1, 0.15, True)
     for preset in PRESETS:
         np.testing.assert_allclose(
-            views(replace(without_colour(preset), erase=0.0), image=plain((200, 90, 30))),
+            views(replace(without_color(preset), erase=0.0), image=plain((200, 90, 30))),
             [plain((200, 90, 30))] * 64,
             rtol=1e-6,
         )

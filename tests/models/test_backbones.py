@@ -40,7 +40,7 @@ def test_minimum_is_the_smallest_size_that_keras_builds(row):
 
 @pytest.mark.parametrize("name", PREPROCESS)
 def test_scaling_equals_preprocess_input(name):
-    from fashion_keras.models.network import Scaling
+    from fashion_keras.models.builder import Scaling
 
     pixels = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3)).astype(np.float32)
     expected = PREPROCESS[name].preprocess_input(pixels.copy())
@@ -48,7 +48,7 @@ def test_scaling_equals_preprocess_input(name):
 
 
 def test_unit_scaling_is_li2020s():
-    from fashion_keras.models.network import Scaling
+    from fashion_keras.models.builder import Scaling
 
     assert np.array(Scaling("unit")(np.array([[[[0.0, 51.0, 255.0]]]]))).ravel() == pytest.approx([0, 0.2, 1])
 

@@ -11,14 +11,14 @@ from PIL import Image
 
 from fashion_keras import load_classifier
 from fashion_keras.images.decode import ImageSpec, decode_batch
+from fashion_keras.models.builder import as_classifier, build_network, save_network
 from fashion_keras.models.classifier import Classifier, ClassifierSpec
 from fashion_keras.models.heads import Head, get_head
-from fashion_keras.models.network import as_classifier, build_network, save_network
 from fashion_keras.support.errors import InputError
 
 SPEC = ClassifierSpec(
     backbone="custom_cnn",
-    image=ImageSpec(32, 32),
+    image_spec=ImageSpec(32, 32),
     scaling="tf",
     head=Head("plain"),
     task="article_type",
@@ -44,12 +44,12 @@ def pictures():
 
 
 def test_li2020_has_the_papers_parameter_counts():
-    from fashion_keras.training.strategies import get_strategy, thaw
+    from fashion_keras.training.strategies import get_strategy, set_trainable
 
-    spec = replace(SPEC, backbone="vgg19", image=ImageSpec(80, 60), head=get_head("li2020"), classes=("c",) * 23)
+    spec = replace(SPEC, backbone="vgg19", image_spec=ImageSpec(80, 60), head=get_head("li2020"), classes=("c",) * 23)
     network = build_network(spec)
     strategy = get_strategy("last_n:5")
-    thawed = thaw(network, strategy, strategy.phases[0], "block4_pool", pretrained=True)
+    thawed = set_trainable(network, strategy, strategy.phases[0], "block4_pool", pretrained=True)
     assert thawed == ["block5_conv2", "block5_conv3", "block5_conv4"]
     trainable = sum(int(np.prod(weight.shape)) for weight in network.trainable_weights)
     assert (round(trainable / 1e6, 2), round(network.count_params() / 1e6, 2)) == (7.35, 20.30)
@@ -89,7 +89,7 @@ def test_scaled_arrays_cannot_slip_in(classifier, pictures):
 
 
 def test_probabilities_are_softmax_of_logits_over_temperature(network, pictures):
-    pixels = decode_batch(pictures, SPEC.image).astype(np.float32)
+    pixels = decode_batch(pictures, SPEC.image_spec).astype(np.float32)
     logits = keras.ops.convert_to_numpy(network(pixels)).astype(np.float64)
     said = Classifier(replace(SPEC, temperature=2.0), network.predict_on_batch).predict(pictures)
     exponents = np.exp(logits / 2)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from fashion_keras.images.decode import ImageSpec
+from fashion_keras.search.base import IndexSpec, Records
 from fashion_keras.search.local import LocalIndex
 from fashion_keras.search.postgres import PostgresIndex
-from fashion_keras.search.records import IndexSpec, Records
 from fashion_keras.support.errors import InputError
 
 SPEC = IndexSpec("fashion_small", "abc", ImageSpec(80, 60), 16, ("gender", "base_colour"))

@@ -90,7 +90,7 @@ CHANGES = {
 FULL = """
 import resource, sys
 from fashion_keras.search.local import LocalIndex
-from fashion_keras.search.records import Records
+from fashion_keras.search.base import Records
 from fashion_keras.support.errors import InputError
 from tests.search.test_index import records
 NAMES = ("ids", "vectors", "paths", "columns")

@@ -139,7 +139,7 @@ def test_two_writers_wait_for_each_other(index):
 
 @pytest.fixture
 def large(database, monkeypatch):
-    monkeypatch.setattr(postgres, "LARGE", 1000)
+    monkeypatch.setattr(postgres, "HNSW_MIN_ROWS", 1000)
     index = PostgresIndex.create(database, SPEC)
     index.add(records(0, 2000))
     assert index.stats()["graph"]
@@ -158,10 +158,10 @@ def test_few_are_all_compared_whatever_was_asked_before(large, monkeypatch):
     kept, queries = records(0, 2000), records(9000, 9010).vectors
     for _ in range(3):
         large.nearest(queries, 10)
-        monkeypatch.setattr(postgres, "LARGE", 5000)
+        monkeypatch.setattr(postgres, "HNSW_MIN_ROWS", 5000)
         for query, found in zip(queries, large.nearest(queries, 10), strict=True):
             assert_nearest(found, kept, query, 10)
-        monkeypatch.setattr(postgres, "LARGE", 1000)
+        monkeypatch.setattr(postgres, "HNSW_MIN_ROWS", 1000)
 
 
 @pytest.mark.parametrize("where", [{"gender": "Girls"}, {"gender": ["Girls", "Men"], "base_colour": "Teal"}])

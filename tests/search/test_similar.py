@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 import fashion_keras
-from fashion_keras.catalog.products import read_catalog
+from fashion_keras.analysis.retrieval_comparison import colour_histograms, evaluate_search
+from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.images.decode import check_images
-from fashion_keras.search.build import build_index, open_index, update_index
-from fashion_keras.search.compare import colour_histograms, evaluate_search
+from fashion_keras.search.indexing import build_index, open_index, update_index
 from fashion_keras.search.similar import search_similar
 from fashion_keras.support.errors import InputError
 
@@ -26,7 +26,7 @@ def data(sample, tmp_path_factory):
     (folder / "images").mkdir()
     lines = (sample / "styles.csv").read_text().splitlines()
     products = read_catalog(sample)
-    whole = set(products.set_aside(check_images(products.paths)).ids.tolist())
+    whole = set(products.reject(check_images(products.paths)).ids.tolist())
     numbered = {line.split(",")[0]: line for line in lines[1:]}
     kept = [line for number, line in numbered.items() if number.isdecimal() and int(number) in whole][:COUNT]
     for line in kept:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from fashion_keras.models.storage import load_spec
+from fashion_keras.models.serialization import load_spec
 from fashion_keras.studies.pretrain import ALIKE, LABELS
-from fashion_keras.support.files import read_json
+from fashion_keras.support.atomic_files import read_json
 
 
 @pytest.mark.slow

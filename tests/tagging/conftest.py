@@ -2,9 +2,10 @@
 
 import pytest
 
-from fashion_keras.tagging import tagger, training
+from fashion_keras.tagging import train_tagger
 from fashion_keras.tagging.config import TaggerConfig
-from tests.tagging.shop import TAXONOMY, toy_encoder, write_shop
+from fashion_keras.tagging.model import tagger
+from tests.helpers.shop import TAXONOMY, toy_encoder, write_shop
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +19,7 @@ def shop(tmp_path_factory):
 @pytest.fixture
 def toy(monkeypatch):
     """Every encoder that is asked for is the toy."""
-    for module in (training, tagger):
+    for module in (train_tagger, tagger):
         monkeypatch.setattr(module, "load_encoder", lambda name, weights: toy_encoder())
 
 
@@ -30,5 +31,5 @@ def trained(shop, tmp_path_factory):
         weight_decays="1e-4,1e-2", out=str(tmp_path_factory.mktemp("tagger") / "one"),
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "load_encoder", lambda name, weights: toy_encoder())
-        return training.train_tagger(config)
+        patch.setattr(train_tagger, "load_encoder", lambda name, weights: toy_encoder())
+        return train_tagger.train_tagger(config)

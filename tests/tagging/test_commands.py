@@ -75,12 +75,12 @@ def test_a_taxonomy_is_enough(command, sample, tmp_path):
     ("arguments", "words"),
     [
         ("train-tagger --taxonomy kagle", ["unknown taxonomy 'kagle'", "'kaggle'"]),
-        ("train-tagger --promise 2", ["--promise is between 0 and 1"]),
+        ("train-tagger --promise 2", ["--promise must be above 0 and below 1"]),
         ("tag --tagger /nowhere", ["/nowhere: no tagger here", "train-tagger"]),
         ("tag", ["--taxonomy", "--tagger", "required"]),
         ("tag --taxonomy kaggle --tagger .", ["--tagger", "not allowed with"]),
         ("tag --tagger . --promise 0.8", ["--promise", "--tagger has its own"]),
-        ("tag --taxonomy kaggle --promise 95", ["--promise is between 0 and 1, not 95.0"]),
+        ("tag --taxonomy kaggle --promise 95", ["--promise must be above 0 and below 1, not 95.0"]),
         ("tag --taxonomy kagle", ["unknown taxonomy 'kagle'", "'kaggle'"]),
     ],
 )

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from fashion_keras import InputError, TrainConfig
-from fashion_keras.support.files import read_json
+from fashion_keras.support.atomic_files import read_json
 from fashion_keras.training.recipes import RECIPES, get_recipe
 
 
@@ -21,16 +21,16 @@ from fashion_keras.training.recipes import RECIPES, get_recipe
         ({"optimizer": "adamx"}, "did you mean 'adam"),
         ({"image_size": "60"}, "HEIGHTxWIDTH"),
         ({"image_size": "20x20"}, "--image-size 32x32"),
-        ({"epochs": 0}, "--epochs is a whole number from 1, not 0"),
+        ({"epochs": 0}, "--epochs must be a whole number at least 1, not 0"),
         ({"epochs": "3"}, "epochs must be null or of type int, not '3'"),
-        ({"learning_rate": float("nan")}, "--learning-rate is above 0"),
+        ({"learning_rate": float("nan")}, "--learning-rate must be above 0"),
         ({"dropout": 1.0}, "--dropout is from 0 to below 1"),
         ({"dense": "512;256"}, "--dense is widths such as"),
         ({"balance": "smote", "strategy": "full"}, "only --strategy frozen"),
         ({"cut": "mixed7"}, "unknown stage of vgg19"),
         ({"seed": -1}, "from 0 to 4294967295"),
         ({"seed": 2**32}, "from 0 to 4294967295"),
-        ({"weight_decay": float("nan")}, "--weight-decay is from 0, not nan"),
+        ({"weight_decay": float("nan")}, "--weight-decay must be at least 0, not nan"),
         ({"image_size": "2000x2000"}, "at most 1024x1024"),
         ({"bach_size": 3}, "did you mean 'batch_size'"),
         ({"folds": 1}, "--folds is a whole number from 2, not 1"),
@@ -51,11 +51,11 @@ def test_what_is_not_allowed_is_said_in_one_line(values, message):
 def test_defaults_follow_the_backbone():
     assert TrainConfig(backbone="vgg19").strategy_name == "frozen"
     assert TrainConfig(backbone="custom_cnn").strategy_name == "scratch"
-    assert (TrainConfig(backbone="inception_v3").image.height, TrainConfig().image.width) == (75, 60)
+    assert (TrainConfig(backbone="inception_v3").image_spec.height, TrainConfig().image_spec.width) == (75, 60)
 
 
 def test_head_options_change_the_named_head():
-    head = TrainConfig(head="li2020", dense="256,128", dropout=0.1).head_row
+    head = TrainConfig(head="li2020", dense="256,128", dropout=0.1).head_spec
     assert (head.pooling, head.dense, head.dropout) == ("max", (256, 128), 0.1)
 
 
@@ -71,9 +71,9 @@ def test_every_recipe_is_a_config(recipe):
 
 def test_li2020_is_as_the_paper_says():
     config = TrainConfig.from_dict(get_recipe("li2020").values)
-    assert (config.image.height, config.image.width, config.scaling) == (80, 60, "unit")
+    assert (config.image_spec.height, config.image_spec.width, config.scaling) == (80, 60, "unit")
     assert (config.optimizer, config.learning_rate, config.batch_size, config.epochs) == ("adam", 1e-5, 32, 50)
-    assert (config.head_row.pooling, config.head_row.dense, config.head_row.dropout) == ("max", (512,), 0.5)
+    assert (config.head_spec.pooling, config.head_spec.dense, config.head_spec.dropout) == ("max", (512,), 0.5)
 
 
 def test_config_files_that_are_none(tmp_path):

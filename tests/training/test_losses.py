@@ -7,9 +7,9 @@ import pytest
 
 from fashion_keras.training.losses import (
     additive_angular_margin,
-    divided,
     semi_hard_triplet,
-    smoothed,
+    smooth_labels,
+    split_groups,
     supervised_contrastive,
 )
 
@@ -101,10 +101,12 @@ def test_a_row_without_a_known_label_costs_nothing():
 
 
 def test_smoothing_keeps_what_is_unknown_unknown():
-    np.testing.assert_allclose(numbers(smoothed(np.float32([[1, 0], [0, 0]]), 0.1)), [[0.95, 0.05], [0, 0]], rtol=1e-6)
+    np.testing.assert_allclose(
+        numbers(smooth_labels(np.float32([[1, 0], [0, 0]]), 0.1)), [[0.95, 0.05], [0, 0]], rtol=1e-6
+    )
 
 
 def test_groups_of_columns():
-    first, second = divided(np.arange(10).reshape(2, 5), (2, 3))
+    first, second = split_groups(np.arange(10).reshape(2, 5), (2, 3))
     assert numbers(first).tolist() == [[0, 1], [5, 6]]
     assert numbers(second).tolist() == [[2, 3, 4], [7, 8, 9]]

@@ -6,14 +6,14 @@ import keras
 import numpy as np
 import pytest
 
-from fashion_keras.encoding.runtime import probe
+from fashion_keras.features.runtime import parity_images
 from fashion_keras.images.decode import ImageSpec
 from fashion_keras.models.backbones import BACKBONES, get_backbone
+from fashion_keras.models.builder import build_network, submodel_from, submodel_until
 from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.heads import Head
-from fashion_keras.models.network import after, build_network, up_to
 from fashion_keras.support.errors import InputError
-from fashion_keras.training.strategies import frozen_end, get_strategy, thaw
+from fashion_keras.training.strategies import cacheable_boundary, get_strategy, set_trainable
 
 SPEC = ClassifierSpec("custom_cnn", ImageSpec(32, 32), "tf", Head("plain"), "gender", ("a", "b"), ("a", "b"))
 
@@ -21,7 +21,7 @@ SPEC = ClassifierSpec("custom_cnn", ImageSpec(32, 32), "tf", Head("plain"), "gen
 def thawed(name, pretrained=True, backbone="custom_cnn", phase=0):
     network = build_network(replace(SPEC, backbone=backbone))
     strategy = get_strategy(name)
-    names = thaw(network, strategy, strategy.phases[phase], get_backbone(backbone).last_frozen(), pretrained)
+    names = set_trainable(network, strategy, strategy.phases[phase], get_backbone(backbone).last_frozen(), pretrained)
     return network, names
 
 
@@ -69,10 +69,10 @@ def test_two_phases():
 
 def end(name, backbone="custom_cnn", phase=0):
     row = get_backbone(backbone)
-    image = row.image if row.fixed else ImageSpec(row.minimum, row.minimum)
-    network = build_network(replace(SPEC, backbone=backbone, image=image))
+    image = row.image_spec if row.fixed else ImageSpec(row.minimum, row.minimum)
+    network = build_network(replace(SPEC, backbone=backbone, image_spec=image))
     strategy = get_strategy(name)
-    return network, frozen_end(network, strategy, strategy.phases[phase], row.last_frozen())
+    return network, cacheable_boundary(network, strategy, strategy.phases[phase], row.last_frozen())
 
 
 @pytest.mark.parametrize(
@@ -107,18 +107,18 @@ def test_the_two_halves_are_the_network(row):
     network, cut = end("last_block", row.name)
     # ConvNeXt adds its branches in bare operations, which have no layer to cut at: its trunk ends a stage earlier.
     assert cut == {"convnext_tiny": "convnext_tiny_downsampling_block_1"}.get(row.name, row.last_frozen())
-    pixels = probe(network.input.shape[1:], 4)
+    pixels = parity_images(network.input.shape[1:], 4)
     whole = network.predict_on_batch(pixels)
-    halves = after(network, cut).predict_on_batch(up_to(network, cut).predict_on_batch(pixels))
+    halves = submodel_from(network, cut).predict_on_batch(submodel_until(network, cut).predict_on_batch(pixels))
     np.testing.assert_allclose(halves, whole, atol=1e-4)
 
 
 @pytest.mark.parametrize("head", [Head("plain"), Head("deep", pooling="max", normalise=True, dense=(16,), dropout=0.5)])
 def test_a_head_trained_on_vectors_is_the_networks_own(head):
     network = build_network(replace(SPEC, head=head))
-    pixels = probe((32, 32, 3), 16)
-    vectors = up_to(network, "pool").predict_on_batch(pixels)
+    pixels = parity_images((32, 32, 3), 16)
+    vectors = submodel_until(network, "pool").predict_on_batch(pixels)
     assert vectors.shape == (16, 512)
     np.testing.assert_allclose(
-        after(network, "pool").predict_on_batch(vectors), network.predict_on_batch(pixels), atol=1e-4
+        submodel_from(network, "pool").predict_on_batch(vectors), network.predict_on_batch(pixels), atol=1e-4
     )

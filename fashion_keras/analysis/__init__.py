@@ -1,0 +1,1 @@
+"""Analyses of trained models and catalogues: robustness, Grad-CAM, label audit, projection, retrieval comparison."""

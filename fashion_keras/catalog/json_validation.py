@@ -1,0 +1,48 @@
+"""Lists of objects in JSON files: what is wrong with one is said with its line."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from fashion_keras.support.errors import InputError
+
+
+def validate_entries(
+    path: Path, text: str, name: str, entries: Sequence[Any], keys: Sequence[str]
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (number, entry) of a JSON list whose entries must be objects with those keys."""
+    for number, entry in enumerate(entries):
+        missing = [key for key in keys if not isinstance(entry, dict) or key not in entry]
+        if missing:
+            raise InputError(f"{path}:{line_number(text, name, number)}: {name}[{number}] has no key {missing[0]!r}")
+        yield number, entry
+
+
+def line_number(text: str, name: str, number: int) -> int:
+    """Return the line on which an entry begins of the list `name`, or of the list that the whole text is for ""."""
+    place = re.search(rf'"{name}"\s*:\s*\[' if name else r"\[", text).end()
+    decoder, gap = json.JSONDecoder(), re.compile(r"[\s,]*")
+    for _ in range(number):
+        place = decoder.raw_decode(text, gap.match(text, place).end())[1]
+    return text.count("\n", 0, gap.match(text, place).end()) + 1
+
+
+def read_json_document(path: Path) -> tuple[str, Any]:
+    """Return the text of a JSON file and what it says; InputError when it is missing or is not JSON."""
+    text = read_text(path)
+    try:
+        return text, json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path}:{error.lineno}: not JSON ({error.msg}); fetch or save the file anew") from None
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a UTF-8 file; InputError when it is missing or is none."""
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 (byte {error.start}); save the file as UTF-8") from None

@@ -1,0 +1,1 @@
+"""Drawn sample catalogue: canvas, product shapes, generator."""

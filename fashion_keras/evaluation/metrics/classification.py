@@ -1,0 +1,249 @@
+"""Scores of a single-label classifier as pure NumPy functions: arrays in, plain numbers out.
+
+Shapes: n rows, k classes. `truth` and `predicted` are class codes in 0..k-1, `probabilities` has one row per item.
+A class without support (no row of it in `truth`) has no recall, F1 or average precision: NaN, and out of every mean.
+Input that cannot be scored (no rows, lengths that differ, values that are not finite) raises InputError, a ValueError.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fashion_keras.evaluation.metrics import validation
+from fashion_keras.support.errors import InputError
+
+FREQUENCIES = ("head", "mid", "tail")
+
+
+def accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Return the share of rows where `predicted` [n] int equals `truth` [n] int."""
+    truth, predicted = validation.rows(truth=truth, predicted=predicted)
+    return float(np.mean(truth == predicted))
+
+
+def accuracy_interval(
+    correct: np.ndarray, level: float = 0.95, draws: int = 2000, seed: int = 0
+) -> tuple[float, float]:
+    """Return (low, high), the percentile bootstrap interval of the mean of `correct` [n] bool.
+
+    Resampling n rows that are right with share p and counting the right ones draws from Binomial(n, p): no row is
+    copied. When every row is right (or wrong) all resamples agree, and the interval has no width.
+    """
+    (correct,) = validation.rows(correct=correct)
+    means = np.random.default_rng(seed).binomial(len(correct), np.mean(correct), size=draws) / len(correct)
+    return float(np.quantile(means, (1 - level) / 2)), float(np.quantile(means, (1 + level) / 2))
+
+
+def top_k_accuracy(truth: np.ndarray, probabilities: np.ndarray, k: int = 3) -> float:
+    """Return the share of rows of `truth` [n] int whose class is among the k best of `probabilities` [n, classes].
+
+    Ties count against the model: a row is a hit when fewer than k *other* classes score as high as its class or
+    higher. A constant output therefore scores 0, unless k covers every class.
+
+    >>> top_k_accuracy([0, 0], [[0.4, 0.4, 0.2], [0.4, 0.5, 0.1]], k=1), top_k_accuracy([0], [[0.4, 0.4, 0.2]], k=2)
+    (0.0, 1.0)
+    """
+    truth, probabilities = validation.scored(truth, probabilities)
+    own = probabilities[np.arange(len(truth)), truth]
+    rivals = np.sum(probabilities >= own[:, None], axis=1) - 1
+    return float(np.mean(rivals < k))
+
+
+def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Count rows by class: int [k, k], where cell [i, j] is the rows of true class i that were predicted as j.
+
+    >>> confusion_matrix([0, 0, 1], [0, 1, 1], classes=2).tolist()
+    [[1, 1], [0, 1]]
+    """
+    truth, predicted = validation.rows(truth=truth, predicted=predicted)
+    cells = validation.codes("truth", truth, classes) * classes + validation.codes("predicted", predicted, classes)
+    return np.bincount(cells, minlength=classes**2).reshape(classes, classes)
+
+
+def precision_recall_f1(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (precision, recall, f1), each [k] float64, of `confusion` [k, k] int (rows are the truth).
+
+    NaN where undefined: precision of a class that is never predicted; recall and F1 of a class without support. The
+    F1 of a class that has support and is never predicted is 0: it was missed every time.
+    """
+    confusion = np.asarray(confusion)
+    return scores_of_counts(np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0))
+
+
+def scores_of_counts(
+    hits: np.ndarray, support: np.ndarray, predicted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (precision, recall, f1), as precision_recall_f1, of how often each class was found, true and predicted.
+
+    All three are [..., k] int, and so is the shape of what is returned.
+    """
+    f1 = validation.ratio(2 * hits, np.where(support > 0, support + predicted, 0))
+    return validation.ratio(hits, predicted), validation.ratio(hits, support), f1
+
+
+def macro_f1(confusion: np.ndarray) -> float:
+    """Return the unweighted mean F1 of the classes with support in `confusion` [k, k]; NaN when none has any."""
+    return validation.mean(precision_recall_f1(confusion)[2])
+
+
+def ranked_counts(relevant: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (thresholds [t], released [t] int, hits [t] int) of `relevant` [n] bool ranked by `scores` [n] float.
+
+    thresholds are the distinct scores, highest first: `released` rows score at least as high, `hits` of them relevant.
+
+    >>> [column.tolist() for column in ranked_counts(np.array([True, False, True]), np.array([0.5, 0.9, 0.5]))]
+    [[0.9, 0.5], [1, 3], [0, 2]]
+    """
+    relevant, scores = validation.rows(relevant=relevant, scores=scores)
+    order = np.argsort(scores)[::-1]
+    ranked = scores[order]
+    last_of_tie = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
+    return ranked[last_of_tie], last_of_tie + 1, np.cumsum(relevant[order].astype(bool))[last_of_tie]
+
+
+def precision_recall_curve(relevant: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (precision [t+1], recall [t+1], thresholds [t]) of `relevant` [n] bool ranked by `scores` [n] float.
+
+    As in scikit-learn: one point per distinct score ("at least this high"), thresholds ascending, the closing point is
+    precision 1 at recall 0. Recall is NaN when nothing is relevant.
+    """
+    thresholds, released, hits = ranked_counts(relevant, scores)
+    precision, recall = hits / released, validation.ratio(hits, np.full_like(hits, hits[-1]))
+    return np.append(precision[::-1], 1.0), np.append(recall[::-1], 0.0), thresholds[::-1]
+
+
+def average_precision(relevant: np.ndarray, scores: np.ndarray) -> float:
+    """Return the step-wise area under the precision-recall curve of `relevant` [n] bool ranked by `scores` [n] float.
+
+    Tied scores enter together, as in scikit-learn; NaN when nothing is relevant.
+
+    >>> average_precision([True, False, True, False], [0.9, 0.8, 0.7, 0.1])  # 1/2 * 1/1 + 1/2 * 2/3
+    0.8333333333333333
+    """
+    precision, recall, _ = precision_recall_curve(relevant, scores)
+    return float(np.sum(-np.diff(recall) * precision[:-1]))
+
+
+def micro_average_precision(truth: np.ndarray, probabilities: np.ndarray) -> float:
+    """Return the average precision over all n x k (row, class) pairs of `probabilities` [n, k], ranked together.
+
+    The micro-averaged, one-vs-rest AP of li2020: a pair is relevant when the class is the row's `truth` [n] int.
+    """
+    truth, probabilities = validation.scored(truth, probabilities)
+    return average_precision((truth[:, None] == np.arange(probabilities.shape[1])).ravel(), probabilities.ravel())
+
+
+def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = 15) -> float:
+    """Return the mean gap, in 0..1, between `confidence` [n] float in 0..1 and how often it was `correct` [n] bool.
+
+    Equal-width bins closed on the right, (low, high], weighted by their rows (Guo et al. 2017, arXiv:1706.04599). A
+    confidence of exactly 0 belongs to the first bin; empty bins weigh nothing.
+    """
+    confidence, correct = validation.rows(confidence=confidence, correct=correct)
+    gaps = np.bincount(confidence_bins(confidence, bins), weights=confidence - correct)
+    return float(np.abs(gaps).sum() / len(confidence))
+
+
+def confidence_bins(confidence: np.ndarray, bins: int = 15) -> np.ndarray:
+    """Return the bin [n] int in 0..bins-1 of `confidence` [n] float in 0..1, as expected_calibration_error has them."""
+    return np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], validation.unit("confidence", confidence))
+
+
+def head_mid_tail(support_train: np.ndarray) -> list[str]:
+    """Name each class of `support_train` [k] int (training images per class) "head", "mid" or "tail".
+
+    Classes are lined up from the largest to the smallest, ties by index. By the share of all training images that
+    stand *before* a class in that line: head below 50 %, tail from 80 % on, mid between. So the head is the fewest
+    largest classes that cover half the images, and the tail together holds at most 20 %. Empty classes are tail.
+
+    >>> head_mid_tail([10, 60, 30])
+    ['tail', 'head', 'mid']
+    """
+    (sizes,) = validation.rows(support_train=np.asarray(support_train, dtype=np.int64))
+    order = np.argsort(-sizes, kind="stable")
+    before = np.empty_like(sizes)
+    before[order] = np.cumsum(sizes[order]) - sizes[order]
+    # Whole numbers, so that exactly 50 % and 80 % do not depend on rounding.
+    zone = (2 * before >= sizes.sum()).astype(int) + (5 * before >= 4 * sizes.sum())
+    return [FREQUENCIES[place] for place in zone]
+
+
+def most_confident_mistakes(truth: np.ndarray, probabilities: np.ndarray, count: int) -> np.ndarray:
+    """Return int [m], m <= count: the wrongly predicted rows, most confident first, ties by row.
+
+    The prediction for a row of `probabilities` [n, k] is its first largest class; `truth` is [n] int.
+    """
+    truth, probabilities = validation.scored(truth, probabilities)
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != truth)
+    return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:count]
+
+
+def summary(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float | list[float]]:
+    """Return the headline scores of `probabilities` [n, k] against `truth` [n] int, ready for JSON.
+
+    All of them are defined for any n >= 1, so there is no NaN and no None among them.
+    """
+    truth, probabilities = validation.scored(truth, probabilities)
+    predicted = probabilities.argmax(axis=1)
+    correct = predicted == truth
+    return {
+        "accuracy": accuracy(truth, predicted),
+        "accuracy_ci95": list(accuracy_interval(correct)),
+        "top_3": top_k_accuracy(truth, probabilities, k=3),
+        "macro_f1": macro_f1(confusion_matrix(truth, predicted, probabilities.shape[1])),
+        "micro_average_precision": micro_average_precision(truth, probabilities),
+        "ece": expected_calibration_error(probabilities.max(axis=1), correct),
+    }
+
+
+def per_class(
+    truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], train_counts: np.ndarray
+) -> list[dict[str, str | int | float | None]]:
+    """Return one row per class: name, support, precision, recall, f1, average_precision, frequency.
+
+    `truth` [n] int, `probabilities` [n, k], `classes` k names, `train_counts` [k] int training images per class, which
+    decide the frequency (see head_mid_tail). A score that is undefined is None.
+    """
+    truth, probabilities = validation.scored(truth, probabilities)
+    k = probabilities.shape[1]
+    if not len(classes) == len(train_counts) == k:
+        raise InputError(f"{k} columns of probabilities, {len(classes)} classes, {len(train_counts)} train_counts")
+    confusion = confusion_matrix(truth, probabilities.argmax(axis=1), k)
+    areas = [average_precision(truth == code, probabilities[:, code]) for code in range(k)]
+    scores = np.column_stack([*precision_recall_f1(confusion), areas])
+    return class_rows(classes, confusion.sum(axis=1), scores, head_mid_tail(train_counts))
+
+
+def class_rows(
+    classes: Sequence[str], support: np.ndarray, scores: np.ndarray, frequency: Sequence[str]
+) -> list[dict[str, str | int | float | None]]:
+    """Return the rows of per_class; `scores` [k, 4] are precision, recall, F1 and average precision, NaN for None."""
+    keys = ("precision", "recall", "f1", "average_precision")
+    lines = zip(classes, support.tolist(), scores, frequency, strict=True)
+    return [
+        {
+            "name": name,
+            "support": count,
+            **dict(zip(keys, map(validation.or_none, values), strict=True)),
+            "frequency": zone,
+        }
+        for name, count, values, zone in lines
+    ]
+
+
+def by_class_frequency(rows: Sequence[dict]) -> dict[str, dict[str, int | float | None]]:
+    """Return, for head, mid and tail of the rows of per_class: classes, support, balanced_accuracy, macro_f1.
+
+    balanced_accuracy is the unweighted mean recall, macro_f1 the unweighted mean F1, both over the classes with
+    support; None where there are none.
+    """
+    return {zone: _over_classes([row for row in rows if row["frequency"] == zone]) for zone in FREQUENCIES}
+
+
+def _over_classes(rows: list[dict]) -> dict[str, int | float | None]:
+    return {
+        "classes": len(rows),
+        "support": sum(row["support"] for row in rows),
+        "balanced_accuracy": validation.or_none(validation.mean([row["recall"] for row in rows])),
+        "macro_f1": validation.or_none(validation.mean([row["f1"] for row in rows])),
+    }

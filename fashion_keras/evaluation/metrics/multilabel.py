@@ -1,0 +1,260 @@
+"""Scores of a multi-label classifier as pure NumPy functions: which labels an image is given, and how right that is.
+
+Shapes: n rows (images), k labels. `targets` [n, k] in {0, 1}; `known` [n, k] bool says which of them are known: an
+unknown cell counts neither for nor against, whatever stands in it. `scores` [n, k] float in 0..1; `decisions` [n, k]
+bool, the labels that are given, is made of scores alone and so covers unknown cells too. A label without a positive
+(no known target of 1) has no recall, F1 or average precision: it is out of every macro average, and counted as
+excluded. Input that cannot be scored raises InputError, a ValueError.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from fashion_keras.evaluation.metrics import classification, validation
+from fashion_keras.support.errors import InputError
+
+GUO2019_LABELS = 8  # the labels that guo2019 gives each image
+
+_SCORES = ("precision", "recall", "f1")
+_DRAWS = 50  # resamples that are counted at a time: a matrix product, yet not n x draws numbers in memory
+_BLOCK = 2**16  # rows at a time, few enough for exact counts in float32
+
+
+def top_n(scores: np.ndarray, count: int = GUO2019_LABELS) -> np.ndarray:
+    """Return decisions [n, k] bool: the `count` highest of each row of `scores` [n, k] (guo2019, section 4.1).
+
+    Exactly `count` in each row: of tied scores, the labels that come first. Raises InputError for a count not in 1..k.
+
+    >>> top_n(np.array([[0.2, 0.9, 0.2]]), count=2).tolist()
+    [[True, True, False]]
+    """
+    scores = np.asarray(scores)
+    if not 1 <= count <= scores.shape[1]:
+        raise InputError(f"cannot give {count} labels of {scores.shape[1]} to each image")
+    best = np.argsort(-scores.astype(np.float64), axis=1, kind="stable")[:, :count]
+    decisions = np.zeros(scores.shape, dtype=bool)
+    np.put_along_axis(decisions, best, True, axis=1)
+    return decisions
+
+
+def at_least(scores: np.ndarray, thresholds: float | np.ndarray) -> np.ndarray:
+    """Return decisions [n, k] bool: where `scores` [n, k] reach the threshold, one for all or [k], one per label.
+
+    A label whose threshold is infinite is given to nothing. Raises InputError when there is another number of them.
+    """
+    scores, thresholds = np.asarray(scores), np.asarray(thresholds)
+    if thresholds.shape not in {(), scores.shape[1:]}:
+        raise InputError(f"need one threshold, or one for each of {scores.shape[1]} labels, got {thresholds.shape}")
+    return scores >= thresholds
+
+
+def best_threshold(relevant: np.ndarray, scores: np.ndarray) -> float:
+    """Return the threshold with the highest F1 for `relevant` [n] bool and `scores` [n], to be chosen on validation.
+
+    The highest of those that are equally good: the fewest tags. Infinite when nothing is relevant. One threshold for
+    all labels, the best for micro-F1, is best_threshold(targets[known], scores[known]).
+
+    >>> best_threshold([True, False, True, False], [0.9, 0.6, 0.5, 0.1])  # F1 2/3, 2/4, 4/5, 4/6
+    0.5
+    """
+    thresholds, given, hits = classification.ranked_counts(relevant, scores)
+    if not hits[-1]:
+        return float("inf")
+    return float(thresholds[np.argmax(2 * hits / (given + hits[-1]))])
+
+
+def best_thresholds(targets: np.ndarray, known: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return [k] float: the threshold of each label with the highest F1 on these (validation) rows, see best_threshold.
+
+    A label without a positive gets infinity. With few positives such a threshold fits these rows better than others.
+    """
+    return _label_by_label(best_threshold, targets, known, scores, without=np.inf)
+
+
+def counts(targets: np.ndarray, known: np.ndarray, decisions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (hits, positives, given), each [k] int: how often each label was rightly given, true, and given.
+
+    N^t, N^g and N^p of guo2019, eq. 1, over known cells.
+    """
+    positive, known = validation.cells(targets, known)
+    decisions = _known_decisions(decisions, known)
+    return (positive & decisions).sum(axis=0), positive.sum(axis=0), decisions.sum(axis=0)
+
+
+def micro(hits: np.ndarray, positives: np.ndarray, given: np.ndarray) -> dict[str, float | None]:
+    """Return precision, recall and f1 of the labels of `counts` together (guo2019, eq. 1); None where undefined.
+
+    >>> micro(hits=np.array([1, 1]), positives=np.array([1, 3]), given=np.array([2, 3]))
+    {'precision': 0.4, 'recall': 0.5, 'f1': 0.4444444444444444}
+    """
+    scores = classification.scores_of_counts(hits.sum(), positives.sum(), given.sum())
+    return dict(zip(_SCORES, map(validation.or_none, scores), strict=True))
+
+
+def macro(hits: np.ndarray, positives: np.ndarray, given: np.ndarray) -> dict[str, float | int | None]:
+    """Return precision, recall and f1, the means over labels of eq. 1 of guo2019 within each; labels and excluded.
+
+    f1 is the mean of the labels' F1, not the F1 of the mean precision and recall. All three are over the same `labels`
+    labels, those with a positive: the precision of one that is never given counts as 0. None when there are none.
+    """
+    there = positives > 0
+    precision, recall, f1 = classification.scores_of_counts(hits[there], positives[there], given[there])
+    means = (validation.or_none(validation.mean(values)) for values in (np.nan_to_num(precision), recall, f1))
+    count = int(there.sum())
+    return dict(zip(_SCORES, means, strict=True)) | {"labels": count, "excluded": len(there) - count}
+
+
+def f1_intervals(
+    targets: np.ndarray, known: np.ndarray, decisions: np.ndarray, level: float = 0.95, draws: int = 1000, seed: int = 0
+) -> dict[str, list[float] | None]:
+    """Return micro and macro -> [low, high], the percentile bootstrap intervals of both F1, resampling rows.
+
+    A label that has no positive in a resample is excluded from the macro-F1 of that resample. None when no label has a
+    positive in any resample. Rows are taken as independent.
+    """
+    positive, known = validation.cells(targets, known)
+    decisions = _known_decisions(decisions, known)
+    events = np.hstack([positive & decisions, positive, decisions]).astype(np.float32)
+    sums = np.concatenate([block @ events for block in resamples(len(events), draws, seed)], dtype=np.float64)
+    hits, positives, given = np.split(sums, 3, axis=1)
+    all_cells = classification.scores_of_counts(hits.sum(axis=1), positives.sum(axis=1), given.sum(axis=1))[2]
+    per_label = classification.scores_of_counts(hits, positives, given)[2]
+    defined = ~np.isnan(all_cells)
+    means = np.nanmean(per_label[defined], axis=1)
+    return {"micro": _interval(all_cells[defined], level), "macro": _interval(means, level)}
+
+
+def summary(
+    targets: np.ndarray, known: np.ndarray, decisions: np.ndarray, seed: int = 0
+) -> dict[str, dict[str, float | int | list[float] | None]]:
+    """Return micro {precision, recall, f1, f1_ci95} and macro {the same, labels, excluded}, ready for JSON."""
+    sums, intervals = counts(targets, known, decisions), f1_intervals(targets, known, decisions, seed=seed)
+    return {
+        "micro": micro(*sums) | {"f1_ci95": intervals["micro"]},
+        "macro": macro(*sums) | {"f1_ci95": intervals["macro"]},
+    }
+
+
+def group_f1(
+    targets: np.ndarray, known: np.ndarray, decisions: np.ndarray, groups: Mapping[str, Sequence[int]]
+) -> dict[str, dict[str, float | int | None]]:
+    """Return group -> labels, excluded, macro_f1, micro_f1, over the labels (column numbers) of each of `groups`.
+
+    Raises InputError for a group without labels, or with one that is not there.
+    """
+    sums = counts(targets, known, decisions)
+    columns = validation.groups(groups, len(sums[0]))
+    return {name: _group(*(part[columns[name]] for part in sums)) for name in groups}
+
+
+def average_precisions(targets: np.ndarray, known: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Return [k] float: the average precision of each label over its known rows; NaN without a positive."""
+    return _label_by_label(classification.average_precision, targets, known, scores, without=np.nan)
+
+
+def per_label(
+    targets: np.ndarray,
+    known: np.ndarray,
+    scores: np.ndarray,
+    decisions: np.ndarray,
+    labels: Sequence[str],
+    train_positives: np.ndarray,
+) -> list[dict[str, str | int | float | None]]:
+    """Return one row per label: name, support, precision, recall, f1, average_precision, frequency.
+
+    `labels` k names; `train_positives` [k] int, the training images of each, decide its frequency (see terciles);
+    support is its positives here. A score that is undefined is None. metrics.by_frequency sums the rows up.
+    """
+    hits, positives, given = counts(targets, known, decisions)
+    if not len(labels) == len(train_positives) == len(hits):
+        raise InputError(
+            f"{len(hits)} columns of targets, {len(labels)} labels, {len(train_positives)} train_positives"
+        )
+    areas = average_precisions(targets, known, scores)
+    columns = np.column_stack([*classification.scores_of_counts(hits, positives, given), areas])
+    return classification.class_rows(labels, positives, columns, terciles(train_positives))
+
+
+def terciles(train_positives: np.ndarray) -> list[str]:
+    """Name each label of `train_positives` [k] int (its training images) "head", "mid" or "tail": thirds of the labels.
+
+    Thirds of the *labels* by rank, so that each mean is over as many labels and bounds need not follow the catalogue's
+    size, as guo2019's (500 and 10,000 of a million images) would. metrics.head_mid_tail cuts by images, which here
+    would put one attribute that every image has, gender, alone at the head. Labels as frequent as each other are
+    never parted: they stand at the middle of their ranks.
+
+    >>> terciles([5, 900, 40, 5, 5, 70])
+    ['tail', 'head', 'mid', 'tail', 'tail', 'head']
+    """
+    (sizes,) = validation.rows(train_positives=np.asarray(train_positives, dtype=np.int64))
+    ascending = np.sort(sizes)
+    not_larger = np.searchsorted(ascending, sizes, side="right")
+    equal = not_larger - np.searchsorted(ascending, sizes, side="left")
+    twice_rank = 2 * (len(sizes) - not_larger) + equal - 1  # from 0, the largest
+    return [classification.FREQUENCIES[place] for place in 3 * twice_rank // (2 * len(sizes))]
+
+
+def co_occurrence(targets: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return [k, k] int: in how many rows both labels are known to be there; the diagonal is each label's positives.
+
+    >>> co_occurrence(np.array([[1, 1], [1, 0]]), np.ones((2, 2), dtype=bool)).tolist()
+    [[2, 1], [1, 1]]
+    """
+    positive, _ = validation.cells(targets, known)
+    blocks = (positive[start : start + _BLOCK].astype(np.float32) for start in range(0, len(positive), _BLOCK))
+    return sum((block.T @ block).astype(np.int64) for block in blocks)
+
+
+def labels_per_image(targets: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return [m + 1] int: how many rows are known to have 0, 1, ..., m labels (guo2019, fig. 2).
+
+    A row with unknown cells may have more labels than are known.
+
+    >>> labels_per_image(np.array([[1, 1], [1, 0], [0, 1]]), np.ones((3, 2), dtype=bool)).tolist()
+    [0, 2, 1]
+    """
+    positive, _ = validation.cells(targets, known)
+    return np.bincount(positive.sum(axis=1))
+
+
+def _label_by_label(
+    score: Callable[[np.ndarray, np.ndarray], float],
+    targets: np.ndarray,
+    known: np.ndarray,
+    scores: np.ndarray,
+    without: float,
+) -> np.ndarray:
+    """Return [k] float: score(relevant, scores) of each label's known rows; `without` where it has no positive."""
+    positive, known = validation.cells(targets, known)
+    scores = validation.unit("scores", validation.table("scores", scores, known.shape))
+    values = np.full(known.shape[1], without)
+    for label in np.flatnonzero(positive.any(axis=0)):
+        rows = known[:, label]
+        values[label] = score(positive[rows, label], scores[rows, label])
+    return values
+
+
+def _known_decisions(decisions: np.ndarray, known: np.ndarray) -> np.ndarray:
+    decisions = validation.table("decisions", decisions, known.shape)
+    if decisions.dtype != bool:
+        raise InputError(f"decisions must be bool, not {decisions.dtype}: top_n and at_least make them of scores")
+    return decisions & known
+
+
+def _group(hits: np.ndarray, positives: np.ndarray, given: np.ndarray) -> dict[str, float | int | None]:
+    mean = macro(hits, positives, given)
+    together = micro(hits, positives, given)
+    return {"labels": mean["labels"], "excluded": mean["excluded"], "macro_f1": mean["f1"], "micro_f1": together["f1"]}
+
+
+def resamples(n: int, draws: int, seed: int) -> Iterator[np.ndarray]:
+    """Yield [b, n] float32, b resamples of n rows at a time: how often each row was drawn."""
+    rng = np.random.default_rng(seed)
+    for start in range(0, draws, _DRAWS):
+        picks = rng.integers(n, size=(min(_DRAWS, draws - start), n))
+        yield np.stack([np.bincount(rows, minlength=n) for rows in picks]).astype(np.float32)
+
+
+def _interval(values: np.ndarray, level: float) -> list[float] | None:
+    return np.quantile(values, [(1 - level) / 2, (1 + level) / 2]).tolist() if len(values) else None

@@ -1,0 +1,170 @@
+"""Does an image belong to what a classifier knows: scores, higher = more like the training data, and their quality.
+
+Shapes: n rows to be scored, m training rows, k classes, d dimensions. `inside` [n] and `outside` [m] are scores of rows
+that belong and of outliers. Input that cannot be scored raises InputError, a ValueError.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fashion_keras.evaluation.metrics import retrieval, validation
+from fashion_keras.evaluation.metrics.calibration import log_sum_exp
+from fashion_keras.support.errors import InputError
+
+
+def maximum_softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Return [n] float64 in 0..1: the largest softmax probability of `logits` [n, k] / `temperature`.
+
+    Hendrycks & Gimpel 2017, arXiv:1610.02136. From logits, since float32 probabilities of sure rows all are 1.
+
+    >>> maximum_softmax(np.log([[1.0, 3.0]])).round(4).tolist()
+    [0.75]
+    """
+    logits = _divided(logits, temperature)
+    return np.exp(logits.max(axis=1) - log_sum_exp(logits))
+
+
+def energy(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Return [n] float64: T log sum exp(`logits` [n, k] / T), the negative of the free energy.
+
+    Liu et al. 2020, arXiv:2010.03759, eq. 4; they use T = 1. Unlike a softmax it sees how large all logits are.
+    """
+    return temperature * log_sum_exp(_divided(logits, temperature))
+
+
+def neighbour_similarity(train: np.ndarray, vectors: np.ndarray, k: int) -> np.ndarray:
+    """Return [n] float64 in -1..1: the cosine of each of `vectors` with its k-th nearest of `train`, 1 - its distance.
+
+    `train` [m, d] and `vectors` [n, d] float32 of unit norm. Sun et al. 2022, arXiv:2204.06507, where k is
+    chosen on validation (50 for 50,000 training images of 10 classes). Raises InputError for a k not in 1..m.
+
+    >>> neighbour_similarity(np.eye(2), np.array([[0.6, 0.8]]), k=2).tolist()
+    [0.6]
+    """
+    farthest = retrieval.nearest(train, k, vectors)[:, -1]
+    return np.einsum("ij,ij->i", np.asarray(vectors, np.float64), np.asarray(train, np.float64)[farthest])
+
+
+@dataclass(frozen=True)
+class ClassGaussians:
+    """One Gaussian per class, all of one covariance.
+
+    Attributes:
+        means [c, d] float64: of the classes that have training rows.
+        whitening [d, d] float64: W with W W^T = the inverse of the covariance.
+    """
+
+    means: np.ndarray
+    whitening: np.ndarray
+
+
+def fit_gaussians(train: np.ndarray, codes: np.ndarray, shrinkage: float = 0.01) -> ClassGaussians:
+    """Fit the class means and the shared covariance of `train` [m, d] float with classes `codes` [m] int.
+
+    Lee et al. 2018, arXiv:1807.03888, eq. 1. They do not shrink; here the covariance S becomes
+    (1 - shrinkage) S + shrinkage (trace(S) / d) I, since S has no inverse where d is near m or directions are unused
+    (after a ReLU some are). Little of it, because outliers show in the directions that vary least. Raises InputError
+    for a shrinkage not in 0..1 and for a covariance that still has no inverse, as that of rows that do not vary.
+    """
+    if not 0 <= shrinkage <= 1:
+        raise InputError(f"shrinkage must be in 0..1, got {shrinkage:g}")
+    codes, train = validation.rows(codes=codes)[0], _vectors("train", train)
+    if len(codes) != len(train) or not np.issubdtype(codes.dtype, np.integer) or codes.min() < 0:
+        raise InputError(f"need the class, a whole number from 0 on, of each of {len(train)} training rows")
+    _, places, sizes = np.unique(codes, return_inverse=True, return_counts=True)
+    means = np.zeros((len(sizes), train.shape[1]))
+    np.add.at(means, places, train)
+    means /= sizes[:, None]
+    centred = train - means[places]
+    covariance = centred.T @ centred / len(train)
+    average = np.trace(covariance) / len(covariance)
+    values, axes = np.linalg.eigh((1 - shrinkage) * covariance + shrinkage * average * np.eye(len(covariance)))
+    if values[0] <= 1e-12 * values[-1]:
+        raise InputError("the covariance within classes has no inverse; give more rows or more shrinkage")
+    return ClassGaussians(means, axes / np.sqrt(values))
+
+
+def mahalanobis(gaussians: ClassGaussians, vectors: np.ndarray) -> np.ndarray:
+    """Return [n] float64 <= 0: minus the squared Mahalanobis distance of `vectors` [n, d] to the nearest class mean.
+
+    Lee et al. 2018, arXiv:1807.03888, eq. 2, of one layer, without their input perturbation.
+    """
+    vectors = _vectors("vectors", vectors)
+    if vectors.shape[1] != gaussians.means.shape[1]:
+        raise InputError(f"vectors have {vectors.shape[1]} dimensions, the training rows {gaussians.means.shape[1]}")
+    points, centres = vectors @ gaussians.whitening, gaussians.means @ gaussians.whitening
+    squared = np.sum(points**2, axis=1)[:, None] - 2 * points @ centres.T + np.sum(centres**2, axis=1)
+    return -np.maximum(squared.min(axis=1), 0)  # rounding may take a distance below 0
+
+
+def auroc(inside: np.ndarray, outside: np.ndarray) -> float:
+    """Return the chance in 0..1 that a row that belongs scores higher than an outlier; a tie counts half.
+
+    The area under the ROC curve (Hanley & McNeil 1982): 0.5 says nothing, 1 parts them.
+
+    >>> auroc(inside=np.array([0.9, 0.5]), outside=np.array([0.5, 0.1]))  # 3 of 4 pairs, and a tie
+    0.875
+    """
+    (inside,), (outside,) = validation.rows(inside=inside), validation.rows(outside=outside)
+    ranked = np.sort(outside)
+    below, not_above = (np.searchsorted(ranked, inside, side=side) for side in ("left", "right"))
+    return float(np.mean(below + not_above) / (2 * len(ranked)))
+
+
+def false_positives_at_95(inside: np.ndarray, outside: np.ndarray) -> float:
+    """Return the share of outliers let through by the highest threshold that lets at least 95 % of the others through.
+
+    FPR at 95 % TPR (Liang et al. 2018, arXiv:1706.02690). A score at the threshold is let through, so ties with it
+    count against the score.
+
+    >>> false_positives_at_95(inside=np.array([0.9, 0.5]), outside=np.array([0.5, 0.1]))
+    0.5
+    """
+    (inside,), (outside,) = validation.rows(inside=inside), validation.rows(outside=outside)
+    needed = -(-95 * len(inside) // 100)  # whole numbers, so that exactly 95 % does not depend on rounding
+    return float(np.mean(outside >= np.sort(inside)[-needed]))
+
+
+def mean_threshold_errors(
+    confidence: np.ndarray, correct: np.ndarray, outlier_confidence: np.ndarray, turned_away: int = 0
+) -> dict[str, float | int]:
+    """Return a row of Table 4 of gutierrez2019: what a threshold at the mean confidence lets through.
+
+    `confidence` [n] in 0..1 and `correct` [n] bool are of images that belong, `outlier_confidence` [m] in 0..1 of
+    outliers, m >= 0, whose every label is an error. `turned_away` images never came to the classifier: a product-type
+    validator stopped them. Returned are mean_confidence, over all n + m; released, those at least as confident; errors
+    of both kinds among the released; outlier_errors; error_share and outlier_error_share, of the released as in the
+    paper (47 of 82 % of 777 is its 7.3 %); and coverage, the released of all images, those turned away included.
+    """
+    confidence, correct = validation.rows(confidence=confidence, correct=correct)
+    outliers = np.ravel(outlier_confidence)
+    (everything,) = validation.rows(confidence=np.concatenate([confidence, outliers]).astype(np.float64))
+    wrong = np.concatenate([np.logical_not(correct), np.ones(len(outliers), dtype=bool)])
+    mean = min(
+        validation.unit("confidence", everything).mean(), everything.max()
+    )  # rounding may take the mean of equal values above them
+    released = everything >= mean
+    count, errors, strangers = (int(np.sum(part)) for part in (released, released & wrong, released[len(correct) :]))
+    return {
+        "mean_confidence": float(mean),
+        "released": count,
+        "errors": errors,
+        "error_share": errors / count,
+        "outlier_errors": strangers,
+        "outlier_error_share": strangers / count,
+        "coverage": count / (len(everything) + turned_away),
+    }
+
+
+def _divided(logits: np.ndarray, temperature: float) -> np.ndarray:
+    if not temperature > 0:
+        raise InputError(f"temperature must be above 0, got {temperature:g}")
+    return _vectors("logits", logits) / temperature
+
+
+def _vectors(name: str, values: np.ndarray) -> np.ndarray:
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 2 or not values.size or not np.isfinite(values).all():
+        raise InputError(f"{name} must be finite and have shape (rows, columns), at least one of each: {values.shape}")
+    return values

@@ -1,0 +1,84 @@
+"""Accuracy per product, where products are photographed several times (schindler2018, section V), as pure functions.
+
+Shapes: n images, k classes, p products. A product's images are told by an equal number in `groups` [n] int.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from fashion_keras.evaluation.metrics import validation
+from fashion_keras.evaluation.metrics.classification import accuracy_interval
+from fashion_keras.evaluation.reports.multihead import grouped_accuracy_interval as interval_over_groups
+
+
+def cumulative_maximum(probabilities: np.ndarray, products: np.ndarray) -> np.ndarray:
+    """Return the highest probability of each class over a product's images, [p, k].
+
+    Its largest class is the one of which some image is surest. `probabilities` [n, k], `products` [n] int in 0..p-1,
+    each at least once.
+
+    >>> cumulative_maximum(np.array([[0.6, 0.4], [0.1, 0.9], [0.7, 0.3]]), np.array([0, 0, 1])).tolist()
+    [[0.6, 0.9], [0.7, 0.3]]
+    """
+    highest = np.zeros((products.max() + 1, probabilities.shape[1]))
+    np.maximum.at(highest, products, probabilities)
+    return highest
+
+
+def mean_probability(probabilities: np.ndarray, products: np.ndarray) -> np.ndarray:
+    """Return the mean probability of each class over a product's images, [p, k]; see `cumulative_maximum`.
+
+    >>> mean_probability(np.array([[0.5, 0.5], [0.25, 0.75], [1.0, 0.0]]), np.array([0, 0, 1])).tolist()
+    [[0.375, 0.625], [1.0, 0.0]]
+    """
+    sums = np.zeros((products.max() + 1, probabilities.shape[1]))
+    np.add.at(sums, products, probabilities)
+    return sums / np.bincount(products)[:, None]
+
+
+def per_product(truth: np.ndarray, probabilities: np.ndarray, groups: np.ndarray) -> dict[str, Any]:
+    """Return the report's key "per_product": accuracies per image and per product, ready for JSON.
+
+    all: of products whose images agree in their label; several_images: of those among them with two images or more,
+    the only ones that another look can help; mixed: products whose images disagree, which have no one truth, set aside.
+    all + mixed = products. Of classes that are equally probable, the first is the answer, as everywhere.
+
+    Args:
+        truth [n] int: class codes of the images.
+        probabilities [n, k].
+        groups [n] int: which images show one product.
+
+    Returns:
+        products, images, mixed {products, images}, all and several_images {products, images, per_image,
+        cumulative_maximum, mean_probability}, each of the last three {accuracy, accuracy_ci95}, or None where there is
+        no such product. All intervals draw products.
+    """
+    truth, probabilities = validation.scored(truth, probabilities)
+    _, first, products = np.unique(groups, return_index=True, return_inverse=True)
+    agreeing = np.bincount(products, truth != truth[first][products]) == 0
+    sizes = np.bincount(products)
+    return {
+        "products": len(sizes),
+        "images": len(truth),
+        "mixed": {"products": int((~agreeing).sum()), "images": int(sizes[~agreeing].sum())},
+        "all": _scores(truth, probabilities, products, agreeing),
+        "several_images": _scores(truth, probabilities, products, agreeing & (sizes > 1)),
+    }
+
+
+def _scores(truth: np.ndarray, probabilities: np.ndarray, products: np.ndarray, chosen: np.ndarray) -> dict[str, Any]:
+    """Return the accuracies of the chosen [p] bool of all products."""
+    rows = chosen[products]
+    counts = {"products": int(chosen.sum()), "images": int(rows.sum())}
+    if not rows.any():
+        return counts | {"per_image": None, "cumulative_maximum": None, "mean_probability": None}
+    truth, probabilities = truth[rows], probabilities[rows]
+    _, first, products = np.unique(products[rows], return_index=True, return_inverse=True)
+    right = probabilities.argmax(axis=1) == truth
+    images = np.bincount(products, right).astype(int)[:, None], np.bincount(products)[:, None]
+    scores = {"per_image": {"accuracy": float(right.mean()), "accuracy_ci95": interval_over_groups(*images)}}
+    for rule in (cumulative_maximum, mean_probability):
+        right = rule(probabilities, products).argmax(axis=1) == truth[first]
+        scores[rule.__name__] = {"accuracy": float(right.mean()), "accuracy_ci95": list(accuracy_interval(right))}
+    return counts | scores

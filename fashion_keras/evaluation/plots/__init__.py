@@ -1,0 +1,1 @@
+"""Figures that draw values they are given."""

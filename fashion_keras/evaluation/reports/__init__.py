@@ -1,0 +1,1 @@
+"""Reports: metrics and figures of one model, assembled."""

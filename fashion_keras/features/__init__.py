@@ -1,0 +1,1 @@
+"""Frozen encoders: registry, compilation, OpenVINO runtime, feature cache."""

@@ -1,0 +1,1 @@
+"""Keras networks that keras.applications lacks, without heads."""

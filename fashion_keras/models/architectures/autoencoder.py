@@ -1,0 +1,123 @@
+"""Convolutional autoencoders: networks that learn, without labels, to draw a picture again from 512 numbers."""
+
+from collections.abc import Callable
+
+import keras
+from keras import KerasTensor, layers
+
+from fashion_keras.models.backbones import get_backbone
+from fashion_keras.models.builder import build_network
+from fashion_keras.models.heads import Head
+from fashion_keras.models.serialization import EncoderSpec
+from fashion_keras.support.errors import unknown_name_error
+
+# The running means follow training within an epoch of a small catalogue; Keras' 0.99 lags for many.
+_MOMENTUM = 0.9
+_WIDTHS = (32, 64, 128, 256)
+
+
+def li2020_autoencoder(input_tensor: KerasTensor) -> keras.Model:
+    """The encoder half of li2020's autoencoder: three 3x3 convolutions with 16, 8 and 8 filters, each halved.
+
+    Args:
+        input_tensor [b, 60, 60, 3]: scaled pixels.
+
+    Returns:
+        a model to [b, 1, 1, 512], its 8x8x8 features side by side.
+    """
+    x = input_tensor
+    for number, filters in enumerate((16, 8, 8), 1):
+        x = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"conv{number}")(x)
+        x = layers.MaxPooling2D(2, padding="same", name=f"pool{number}")(x)
+    x = layers.Flatten(name="flatten")(x)
+    x = layers.Reshape((1, 1, 512), name="code")(x)
+    return keras.Model(keras.utils.get_source_inputs(input_tensor), x, name="li2020_autoencoder")
+
+
+def autoencoder(input_tensor: KerasTensor) -> keras.Model:
+    """The encoder half of a batch-normalised autoencoder whose 512 numbers are a linear layer's.
+
+    Args:
+        input_tensor [b, 80, 60, 3]: scaled pixels.
+
+    Returns:
+        a model to [b, 1, 1, 512].
+    """
+    x = input_tensor
+    for number, filters in enumerate(_WIDTHS, 1):
+        x = layers.Conv2D(filters, 3, 2, "same", use_bias=False, name=f"stage{number}_conv")(x)
+        x = layers.BatchNormalization(momentum=_MOMENTUM, name=f"stage{number}_bn")(x)
+        x = layers.ReLU(name=f"stage{number}_out")(x)
+    # As large as the whole map, so that it is a dense layer.
+    x = layers.Conv2D(512, (5, 4), use_bias=False, name="code")(x)
+    # Centred: of vectors that are nearly one, cosines tell little.
+    x = layers.BatchNormalization(momentum=_MOMENTUM, name="code_bn")(x)
+    return keras.Model(keras.utils.get_source_inputs(input_tensor), x, name="autoencoder")
+
+
+def encoder_spec(name: str) -> EncoderSpec:
+    """Return the spec of an autoencoder's encoder half, at its own size; InputError for an unknown name."""
+    if name not in _DECODERS:
+        raise unknown_name_error("autoencoder", name, _DECODERS)
+    row = get_backbone(name)
+    return EncoderSpec(name, row.image_spec, row.scaling, Head("encoder"))
+
+
+def build_autoencoder(name: str, policy: str = "float32") -> keras.Model:
+    """Build pixels [b, h, w, 3] float32 in 0..255 -> reconstruction [b, h, w, 3] float32 in 0..1.
+
+    Args:
+        name: "li2020_autoencoder" or "autoencoder".
+        policy: Keras' dtype policy; scaling and the last layer stay float32.
+
+    Raises:
+        InputError: for an unknown name.
+    """
+    encoder = build_network(encoder_spec(name), policy)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        x = _DECODERS[name](encoder.get_layer("pool").input)
+    finally:
+        keras.config.set_dtype_policy(before)
+    x = layers.Conv2D(3, 3, padding="same", activation="sigmoid", dtype="float32", name="reconstruction")(x)
+    return keras.Model(encoder.input, x, name=name)
+
+
+def encoder_half(trained: keras.Model) -> keras.Model:
+    """Return the encoder half of what `build_autoencoder` built, as a copy: pixels -> vectors [b, 512] of length 1."""
+    encoder = build_network(encoder_spec(trained.name))
+    for layer in encoder.layers:
+        if layer.weights:
+            layer.set_weights(trained.get_layer(layer.name).get_weights())
+    return encoder
+
+
+def _decode_li2020(code: KerasTensor) -> KerasTensor:
+    x = layers.Reshape((8, 8, 8), name="decode")(code)
+    # The "valid" padding is the authors': it makes 30 of 32, and so 60 of 64.
+    for number, (filters, padding) in enumerate(((8, "same"), (8, "same"), (16, "valid")), 1):
+        x = layers.Conv2D(filters, 3, padding=padding, activation="relu", name=f"decode_conv{number}")(x)
+        x = layers.UpSampling2D(2, name=f"decode_up{number}")(x)
+    return x
+
+
+def _decode(code: KerasTensor) -> KerasTensor:
+    x = layers.Conv2DTranspose(_WIDTHS[-1], (5, 4), use_bias=False, name="decode")(code)
+    x = _normalised(x, "decode")
+    for number, filters in enumerate((128, 64, 32, 16), 1):
+        x = layers.Conv2DTranspose(filters, 4, 2, "same", use_bias=False, name=f"decode_conv{number}")(x)
+        x = _normalised(x, f"decode_conv{number}")
+    # 80x64 to 80x60.
+    return layers.Cropping2D((0, 2), name="decode_crop")(x)
+
+
+def _normalised(x: KerasTensor, name: str) -> KerasTensor:
+    x = layers.BatchNormalization(momentum=_MOMENTUM, name=f"{name}_bn")(x)
+    return layers.ReLU(name=f"{name}_out")(x)
+
+
+_DECODERS: dict[str, Callable[[KerasTensor], KerasTensor]] = {
+    "li2020_autoencoder": _decode_li2020,
+    "autoencoder": _decode,
+}

@@ -1,0 +1,110 @@
+"""The two Inceptions of guo2019 that keras.applications lacks, without head: Inception-v1 and Inception-BN."""
+
+import keras
+from keras import KerasTensor, layers
+
+from fashion_keras.models.architectures.layers import conv_bn_relu, downsample
+
+# Szegedy 2014, table 1: filters of 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection.
+_GOOGLENET = (
+    ("inception3a", 64, 96, 128, 16, 32, 32),
+    ("inception3b", 128, 128, 192, 32, 96, 64),
+    ("inception4a", 192, 96, 208, 16, 48, 64),
+    ("inception4b", 160, 112, 224, 24, 64, 64),
+    ("inception4c", 128, 128, 256, 24, 64, 64),
+    ("inception4d", 112, 144, 288, 32, 64, 64),
+    ("inception4e", 256, 160, 320, 32, 128, 128),
+    ("inception5a", 256, 160, 320, 32, 128, 128),
+    ("inception5b", 384, 192, 384, 48, 128, 128),
+)
+# Ioffe 2015, figure 5: filters of 1x1, 3x3 reduce, 3x3, double 3x3 reduce, double 3x3, pool projection; a module
+# without the first and last halves its maps. The projections of 4c and 4d are the 96 of the authors' published code,
+# which add up to the 576 of the figure.
+_INCEPTION_BN = (
+    ("inception3a", 64, 64, 64, 64, 96, 32),
+    ("inception3b", 64, 64, 96, 64, 96, 64),
+    ("inception3c", 0, 128, 160, 64, 96, 0),
+    ("inception4a", 224, 64, 96, 96, 128, 128),
+    ("inception4b", 192, 96, 128, 96, 128, 128),
+    ("inception4c", 160, 128, 160, 128, 160, 96),
+    ("inception4d", 96, 128, 192, 160, 192, 96),
+    ("inception4e", 0, 128, 192, 192, 256, 0),
+    ("inception5a", 352, 192, 320, 160, 224, 128),
+    ("inception5b", 352, 192, 320, 192, 224, 128),
+)
+
+
+def googlenet(input_tensor: KerasTensor) -> keras.Model:
+    """GoogLeNet, or Inception-v1 (Szegedy et al. 2014, arXiv:1409.4842), batch-normalised as gutierrez2019's is.
+
+    That takes the place of what let it learn in its time: auxiliary classifiers and local response normalisation.
+
+    Args:
+        input_tensor [b, h, w, 3]: scaled pixels; h and w at least 32.
+
+    Returns:
+        a model to [b, h / 32, w / 32, 1024].
+    """
+    x = _stem(input_tensor)
+    for module in _GOOGLENET:
+        if module[0] in ("inception4a", "inception5a"):
+            x = downsample(x, f"{module[0]}_halve")
+        x = _module(x, *module)
+    return keras.Model(keras.utils.get_source_inputs(input_tensor), x, name="googlenet")
+
+
+def inception_bn(input_tensor: KerasTensor) -> keras.Model:
+    """Inception-BN (Ioffe & Szegedy 2015, arXiv:1502.03167): deeper, with two 3x3 in the place of each 5x5.
+
+    Its first convolution is an ordinary one, where the authors factor it.
+
+    Args:
+        input_tensor [b, h, w, 3]: scaled pixels; h and w at least 32.
+
+    Returns:
+        a model to [b, h / 32, w / 32, 1024].
+    """
+    x = _stem(input_tensor)
+    for module in _INCEPTION_BN:
+        x = _double_module(x, *module)
+    return keras.Model(keras.utils.get_source_inputs(input_tensor), x, name="inception_bn")
+
+
+def _stem(x: KerasTensor) -> KerasTensor:
+    x = conv_bn_relu(x, 64, "conv1", stride=2, kernel=7)
+    x = downsample(x, "conv1_pool")
+    x = conv_bn_relu(x, 64, "conv2_reduce", kernel=1)
+    x = conv_bn_relu(x, 192, "conv2")
+    return downsample(x, "conv2_pool")
+
+
+def _module(
+    x: KerasTensor, name: str, one: int, reduce3: int, three: int, reduce5: int, five: int, projection: int
+) -> KerasTensor:
+    narrow3 = conv_bn_relu(x, reduce3, f"{name}_3x3_reduce", kernel=1)
+    narrow5 = conv_bn_relu(x, reduce5, f"{name}_5x5_reduce", kernel=1)
+    pooled = layers.MaxPooling2D(3, 1, "same", name=f"{name}_pool")(x)
+    paths = [
+        conv_bn_relu(x, one, f"{name}_1x1", kernel=1),
+        conv_bn_relu(narrow3, three, f"{name}_3x3"),
+        conv_bn_relu(narrow5, five, f"{name}_5x5", kernel=5),
+        conv_bn_relu(pooled, projection, f"{name}_projection", kernel=1),
+    ]
+    return layers.Concatenate(name=name)(paths)
+
+
+def _double_module(
+    x: KerasTensor, name: str, one: int, reduce3: int, three: int, reduce_double: int, double: int, projection: int
+) -> KerasTensor:
+    stride = 1 if one else 2
+    single = conv_bn_relu(x, reduce3, f"{name}_3x3_reduce", kernel=1)
+    twice = conv_bn_relu(x, reduce_double, f"{name}_double_reduce", kernel=1)
+    twice = conv_bn_relu(twice, double, f"{name}_double1")
+    paths = [conv_bn_relu(single, three, f"{name}_3x3", stride), conv_bn_relu(twice, double, f"{name}_double2", stride)]
+    if not one:
+        return layers.Concatenate(name=name)([*paths, downsample(x, f"{name}_pool")])
+    pooling = layers.MaxPooling2D if name == "inception5b" else layers.AveragePooling2D
+    pooled = pooling(3, 1, "same", name=f"{name}_pool")(x)
+    first = conv_bn_relu(x, one, f"{name}_1x1", kernel=1)
+    last = conv_bn_relu(pooled, projection, f"{name}_projection", kernel=1)
+    return layers.Concatenate(name=name)([first, *paths, last])

@@ -1,0 +1,1 @@
+"""Tagger evaluation: precision and coverage, out-of-distribution study, figures."""

@@ -1,0 +1,1 @@
+"""Tagger: labels, product-type gate, linear heads, calibration, provenance."""

@@ -1,0 +1,1 @@
+"""Classifier training: one run, head search, cross-validation."""

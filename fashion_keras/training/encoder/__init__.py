@@ -1,0 +1,1 @@
+"""Encoder training: metric learning, autoencoders, whitening."""

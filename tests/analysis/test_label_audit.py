@@ -1,0 +1,114 @@
+"""The audit of labels as a user meets it: errors made on purpose are found, what is not audited is counted."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fashion_keras.analysis.label_audit import audit, out_of_fold
+from fashion_keras.catalog.readers import read_catalog
+from fashion_keras.images.decode import check_images
+
+FLIPPED, BLANK = 100, 3
+
+
+def rows_of(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def spoilt(sample, tmp_path_factory):
+    """The drawn sample with 100 labels flipped, one picture saved again under another label, and 3 labels missing."""
+    folder = tmp_path_factory.mktemp("spoilt") / "data"
+    shutil.copytree(sample, folder)
+    catalog = read_catalog(sample)
+    catalog = catalog.reject(check_images(catalog.paths))
+    lines = [line.split(",", 5) for line in (folder / "styles.csv").read_text().splitlines()]
+    place = {int(line[0]): at for at, line in enumerate(lines) if line[0].isdecimal()}
+    labels = sorted({tuple(lines[place[number]][2:5]) for number in catalog.ids.tolist()})
+    rng = np.random.default_rng(0)
+    chosen = rng.choice(catalog.ids, FLIPPED + BLANK + 1, replace=False).tolist()
+    for number in chosen[:FLIPPED]:
+        line = lines[place[number]]
+        line[2:5] = labels[(labels.index(tuple(line[2:5])) + rng.integers(1, len(labels))) % len(labels)]
+    for number in chosen[FLIPPED:-1]:
+        lines[place[number]][4] = ""
+    twin = lines[place[chosen[-1]]]
+    other = labels[labels.index(tuple(twin[2:5])) - 1]
+    lines.append(["999999", twin[1], *other, "Black,Summer,2012,Casual,Twin of another"])
+    with Image.open(folder / "images" / f"{chosen[-1]}.jpg") as image:
+        image.save(folder / "images" / "999999.jpg", quality=92)
+    (folder / "styles.csv").write_text("\n".join(map(",".join, lines)) + "\n")
+    return folder, set(chosen[:FLIPPED]), chosen[-1]
+
+
+@pytest.mark.slow
+def test_errors_made_on_purpose_are_found(command, spoilt, tmp_path):
+    data, flipped, twin = spoilt
+    result = command("audit", "--data", data, "--out", tmp_path / "audit", "--json")
+    assert result.returncode == 0, result.stderr
+    said = json.loads(result.stdout)
+    rows = rows_of(tmp_path / "audit/audit.csv")
+    assert len(rows) == len({row["id"] for row in rows}) == 200
+    assert len(flipped & {int(row["id"]) for row in rows}) >= 80
+    assert (rows[0]["reason"], {int(rows[0]["id"]), int(rows[0]["other"])}) == ("near_duplicate", {twin, 999999})
+    scores = [float(row["score"]) for row in rows if row["reason"] != "near_duplicate"]
+    assert scores == sorted(scores, reverse=True)
+    assert said["found"]["same_title"] > 0
+    assert [str(row["id"]) for row in said["suspicions"]] == [row["id"] for row in rows]
+    catalog = read_catalog(data)
+    for row in rows:
+        (at,) = np.flatnonzero(catalog.ids == int(row["id"]))
+        assert row["given"] == catalog.columns["article_type"][at] != row["suggested"]
+    counts = said["counts"]
+    assert counts["without_label"] == BLANK
+    assert counts["inputs"] == sum(counts.values()) - counts["inputs"]
+    assert len(rows_of(tmp_path / "audit/rejected.csv")) == counts["inputs"] - counts["audited"]
+    with Image.open(tmp_path / "audit/audit.png") as image:
+        assert min(image.size) > 500
+
+
+def test_products_of_one_title_have_no_say_on_each_other():
+    rng = np.random.default_rng(0)
+    vectors, codes, groups = rng.normal(size=(40, 4)), np.arange(40) % 2, np.arange(40)
+    groups[:5] = 0
+    changed = vectors.copy()
+    changed[1:5] += 5
+    before, after = (out_of_fold(values, codes, groups, 4) for values in (vectors, changed))
+    np.testing.assert_allclose(before.sum(axis=1), 1)
+    assert before[0].tolist() == after[0].tolist()
+    assert (before[5:] != after[5:]).any()
+
+
+@pytest.fixture
+def small(tmp_path):
+    """Six shirts under three titles, and nine caps under nine."""
+    (tmp_path / "images").mkdir()
+    lines = ["id,articleType,productDisplayName"]
+    lines += [f"{n},Shirts,Shirt {n % 3}" for n in range(6)] + [f"{n},Caps,Cap {n}" for n in range(6, 15)]
+    (tmp_path / "styles.csv").write_text("\n".join(lines) + "\n")
+    for n in range(15):
+        Image.new("RGB", (60, 80), (n, 0, 0)).save(tmp_path / "images" / f"{n}.jpg")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"min_images": 5}, r"'Shirts' has 3 titles \(6 images\).*5 folds.*--min-images 7, or take --folds 3"),
+        ({"min_images": 8}, "1 of 2 classes have at least 8 images"),
+        ({"folds": 1}, "--folds is a whole number from 2"),
+        ({"top": 0}, "--top is a whole number from 1, not 0"),
+        ({"min_images": 0}, "--min-images must be a whole number at least 1"),
+        ({"task": "articletype"}, "did you mean 'article_type'"),
+        ({"task": "column:size"}, "needs the column 'size'"),
+    ],
+)
+def test_what_cannot_be_audited(small, options, words, tmp_path):
+    with pytest.raises(ValueError, match=words):
+        audit(str(small), out=tmp_path / "audit", **options)
+    assert not (tmp_path / "audit").exists()

@@ -1,0 +1,220 @@
+"""Reading a catalogue: nothing is dropped without a reason."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fashion_keras.catalog.readers import group_by_title, read_catalog
+from fashion_keras.support.errors import InputError
+
+HEADER = "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName"
+ROW = "{id},Men,Apparel,Topwear,Shirts,Blue,Fall,2011,Casual,{name}"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "images").mkdir()
+    return tmp_path
+
+
+def image(folder, name):
+    path = folder / "images" / name
+    Image.new("RGB", (6, 8), "red").save(path)
+    return path
+
+
+def table(folder, *lines, header=HEADER, encoding="utf-8"):
+    (folder / "styles.csv").write_text("\n".join([header, *lines]) + "\n", encoding=encoding)
+
+
+def reasons(catalog):
+    return {row.where: row.reason for row in catalog.rejected}
+
+
+def test_rows_and_columns_are_read(folder):
+    image(folder, "7.jpg")
+    table(folder, ROW.format(id=7, name="Puma Men Shirt"))
+    catalog = read_catalog(folder)
+    assert catalog.ids.tolist() == [7]
+    assert catalog.paths.tolist() == [str(folder / "images" / "7.jpg")]
+    assert {name: values.item() for name, values in catalog.columns.items()} == {
+        "gender": "Men",
+        "master_category": "Apparel",
+        "sub_category": "Topwear",
+        "article_type": "Shirts",
+        "base_colour": "Blue",
+        "season": "Fall",
+        "year": "2011",
+        "usage": "Casual",
+        "product_display_name": "Puma Men Shirt",
+    }
+
+
+def test_surplus_commas_go_back_into_the_name(folder):
+    image(folder, "1.jpg")
+    table(folder, ROW.format(id=1, name="Boss Perfume, After Shave, and Gel"))
+    catalog = read_catalog(folder)
+    assert catalog.columns["product_display_name"].item() == "Boss Perfume, After Shave, and Gel"
+    assert catalog.repaired == (2,)
+
+
+def test_a_name_in_the_middle_of_the_table_is_repaired_too(folder):
+    image(folder, "1.jpg")
+    table(folder, "1,Pen, red,Blue", header="id,productDisplayName,baseColour")
+    columns = read_catalog(folder).columns
+    assert columns["product_display_name"].item() == "Pen, red"
+    assert columns["base_colour"].item() == "Blue"
+
+
+def test_everything_set_aside_has_its_reason_and_is_counted(folder):
+    for name in ("1.jpg", "2.png", "2.jpg", "99.jpg", "notes.txt", "x.jpg"):
+        (folder / "images" / name).write_bytes(b"") if name == "notes.txt" else image(folder, name)
+    table(
+        folder,
+        ROW.format(id=1, name="kept"),
+        ROW.format(id=1, name="same id again"),
+        ROW.format(id="abc", name="no number"),
+        ROW.format(id=5, name="no picture"),
+        "6,Men,Apparel",
+        ROW.format(id=2, name="kept, too"),
+    )
+    catalog = read_catalog(folder)
+    assert catalog.ids.tolist() == [1, 2]
+    assert reasons(catalog) == {
+        "styles.csv line 3": "id 1 stands on line 2 already",
+        "styles.csv line 4": "id 'abc' is not a whole number",
+        "styles.csv line 5": "no image file",
+        "styles.csv line 6": "3 fields where the header has 10",
+        "images/99.jpg": "no row",
+        "images/notes.txt": "not named ID.jpg|.jpeg|.png|.webp",
+        "images/x.jpg": "not named ID.jpg|.jpeg|.png|.webp",
+        "images/2.png": "second image of id 2",
+    }
+    assert catalog.inputs == 6 + 4 == len(catalog) + len(catalog.rejected)
+
+
+def test_a_stray_quote_spoils_no_other_row(folder):
+    for number in (1, 2, 3):
+        image(folder, f"{number}.jpg")
+    table(folder, ROW.format(id=1, name='"Open'), ROW.format(id=2, name="Next"), ROW.format(id=3, name='"a, b"'))
+    assert read_catalog(folder).columns["product_display_name"].tolist() == ["Open", "Next", "a, b"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_utf8_with_and_without_byte_order_mark(folder, encoding):
+    image(folder, "1.jpg")
+    table(folder, ROW.format(id=1, name="Crème"), encoding=encoding)
+    catalog = read_catalog(folder)
+    assert catalog.columns["product_display_name"].item() == "Crème"
+
+
+def test_windows_line_ends_and_empty_lines(folder):
+    image(folder, "1.jpg")
+    (folder / "styles.csv").write_bytes(f"{HEADER}\r\n{ROW.format(id=1, name='A')}\r\n\r\n".encode())
+    assert read_catalog(folder).columns["product_display_name"].tolist() == ["A"]
+
+
+def test_another_encoding_is_named(folder):
+    table(folder, ROW.format(id=1, name="Crème"), encoding="latin-1")
+    with pytest.raises(InputError, match="not UTF-8"):
+        read_catalog(folder)
+
+
+def test_header_in_another_case_and_order(folder):
+    image(folder, "4.jpg")
+    table(folder, "Heels,4,Red", header="ARTICLE_TYPE,Id,basecolour")
+    columns = read_catalog(folder).columns
+    assert columns["article_type"].item() == "Heels"
+    assert columns["base_colour"].item() == "Red"
+
+
+def test_missing_values_become_empty(folder):
+    for number in (1, 2, 3):
+        image(folder, f"{number}.jpg")
+    table(folder, "1,NA", "2,", "3,Casual", header="id,usage")
+    assert read_catalog(folder).columns["usage"].tolist() == ["", "", "Casual"]
+
+
+def test_images_are_found_whatever_their_ending(folder):
+    for name in ("1.jpg", "2.JPEG", "3.png", "4.webp"):
+        image(folder, name)
+    table(folder, "1", "2", "3", "4", header="id")
+    assert read_catalog(folder).ids.tolist() == [1, 2, 3, 4]
+
+
+def test_plain_table_with_paths(tmp_path):
+    (tmp_path / "pictures").mkdir()
+    Image.new("RGB", (6, 8)).save(tmp_path / "pictures" / "a.png")
+    (tmp_path / "products.csv").write_text("filename,Article Type\npictures/a.png,Heels\npictures/b.png,Flats\n")
+    catalog = read_catalog(tmp_path)
+    assert catalog.ids.tolist() == [1]
+    assert catalog.columns["article_type"].tolist() == ["Heels"]
+    assert reasons(catalog) == {"products.csv line 3": "no image file"}
+
+
+def test_folder_per_class(tmp_path):
+    for name in ("Heels/a.jpg", "Heels/b.png", "Watches/c.webp"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (6, 8)).save(tmp_path / name)
+    (tmp_path / "Heels" / "readme.md").write_text("no picture")
+    catalog = read_catalog(tmp_path)
+    assert Counter(catalog.columns["article_type"].tolist()) == {"Heels": 2, "Watches": 1}
+    assert reasons(catalog) == {"Heels/readme.md": "not an image"}
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda folder: None, "no styles.csv"),
+        (lambda folder: table(folder, "Men", header="gender"), "no column 'id'"),
+        (lambda folder: (folder / "styles.csv").write_text(""), "empty file"),
+        (lambda folder: table(folder, "1,2", header="id,ID"), "names a column twice"),
+        (lambda folder: table(folder, ROW.format(id=1, name="x")), "none of 1 rows"),
+    ],
+)
+def test_what_is_no_catalogue_says_why(tmp_path, make, message):
+    if message != "no styles.csv":
+        (tmp_path / "images").mkdir()
+    make(tmp_path)
+    with pytest.raises(InputError, match=message):
+        read_catalog(tmp_path)
+
+
+def test_missing_folder_names_the_download():
+    with pytest.raises(InputError, match="fashion-keras data download"):
+        read_catalog("/nowhere/at/all")
+
+
+def test_titles_are_grouped_up_to_case_and_punctuation():
+    titles = ["Puma Men's Shoe", "puma  men s shoe!", "Puma Women's Shoe", "", "", "---"]
+    groups = group_by_title(titles).tolist()
+    assert groups[0] == groups[1]
+    assert len(set(groups)) == 5
+
+
+def test_setting_aside_keeps_the_account(folder):
+    for number in (1, 2):
+        image(folder, f"{number}.jpg")
+    table(folder, ROW.format(id=1, name="a"), ROW.format(id=2, name="b"))
+    catalog = read_catalog(folder).reject(["", "broken"])
+    assert catalog.ids.tolist() == [1]
+    assert reasons(catalog) == {"images/2.jpg": "broken"}
+    assert catalog.inputs == 2
+
+
+def test_fingerprint_follows_the_content(folder):
+    image(folder, "1.jpg")
+    table(folder, ROW.format(id=1, name="a"))
+    before = read_catalog(folder).fingerprint
+    assert read_catalog(folder).fingerprint == before
+    table(folder, ROW.format(id=1, name="b"))
+    assert read_catalog(folder).fingerprint != before
+
+
+def test_the_real_catalogue_is_accounted_for(real):
+    catalog = read_catalog(real)
+    assert (len(catalog), catalog.inputs, len(catalog.repaired)) == (9_382, 44_446, 22)
+    assert Counter(row.reason for row in catalog.rejected) == {"no image file": 44_446 - 9_382}
+    assert np.bincount(np.bincount(catalog.groups))[2:].sum() > 0

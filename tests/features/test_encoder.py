@@ -1,0 +1,83 @@
+"""Encoders: compiled for the machine, and only when they agree with Keras."""
+
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from fashion_keras.features.compile import compile_encoder
+from fashion_keras.features.runtime import min_row_cosine, parity_images
+from fashion_keras.images.decode import ImageSpec
+from fashion_keras.models.builder import build_network, submodel_until
+from fashion_keras.models.classifier import ClassifierSpec
+from fashion_keras.models.heads import Head
+from fashion_keras.support.errors import InputError
+
+SPEC = ClassifierSpec("custom_cnn", ImageSpec(32, 32), "tf", Head("plain"), "t", ("a", "b"), ("a", "b"))
+PIXELS = parity_images((32, 32, 3), 20)
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    keras.utils.set_random_seed(5)
+    network = build_network(SPEC)
+    return keras.Model(network.input, network.get_layer("pool").output, name="custom_cnn")
+
+
+@pytest.mark.parametrize(("precision", "agreement"), [("float32", 0.999999), ("bfloat16", 0.9995)])
+def test_each_precision_agrees_with_keras(backbone, precision, agreement):
+    encoder = compile_encoder(backbone, SPEC.image_spec, "openvino", precision)
+    assert (encoder.runtime, encoder.precision) == ("openvino", precision)
+    assert min_row_cosine(encoder.forward(PIXELS), backbone.predict_on_batch(PIXELS)) >= agreement
+
+
+def test_tensorflow_is_keras_itself(backbone):
+    encoder = compile_encoder(backbone, SPEC.image_spec, "tensorflow", "float32")
+    np.testing.assert_array_equal(encoder.forward(PIXELS), backbone.predict_on_batch(PIXELS))
+
+
+def test_tensorflow_computes_in_mixed_precision_where_asked(backbone):
+    encoder = compile_encoder(backbone, SPEC.image_spec, "tensorflow", "bfloat16")
+    assert (encoder.runtime, encoder.precision) == ("tensorflow", "bfloat16")
+    said, reference = encoder.forward(PIXELS), backbone.predict_on_batch(PIXELS)
+    assert said.dtype == np.float32
+    assert 0.9995 <= min_row_cosine(said, reference) < 1
+
+
+@pytest.mark.parametrize("stage", ["stage2_out", "stage4_out"])
+def test_a_cut_at_any_stage_agrees_with_keras(backbone, stage):
+    trunk = submodel_until(backbone, stage)
+    encoder = compile_encoder(trunk, SPEC.image_spec, "openvino", "float32", "float16")
+    said, reference = encoder.forward(PIXELS), trunk.predict_on_batch(PIXELS)
+    assert said.shape == reference.shape == (20, *trunk.output.shape[1:])
+    assert min_row_cosine(said, reference) >= 0.999999
+    assert encoder.storage == "float16"
+
+
+def test_fingerprints_tell_weights_precisions_and_runtimes_apart(backbone):
+    other = keras.models.clone_model(backbone)
+    encoders = [
+        compile_encoder(backbone, SPEC.image_spec, "openvino", "float32"),
+        compile_encoder(backbone, SPEC.image_spec, "openvino", "bfloat16"),
+        compile_encoder(backbone, SPEC.image_spec, "tensorflow"),
+        compile_encoder(other, SPEC.image_spec, "tensorflow"),
+    ]
+    assert len({encoder.fingerprint for encoder in encoders}) == 4
+    assert compile_encoder(backbone, SPEC.image_spec, "tensorflow").fingerprint == encoders[2].fingerprint
+
+
+def test_a_network_that_does_not_agree_falls_back(backbone, monkeypatch, caplog):
+    monkeypatch.setattr("fashion_keras.features.compile.PARITY", {"float32": 1.1, "bfloat16": 1.1})
+    encoder = compile_encoder(backbone, SPEC.image_spec)
+    assert (encoder.runtime, encoder.precision) == ("tensorflow", "float32")
+    assert "differs from Keras" in caplog.text
+    np.testing.assert_array_equal(encoder.forward(PIXELS), backbone.predict_on_batch(PIXELS))
+
+
+def test_without_openvino(backbone, monkeypatch):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.setattr("fashion_keras.features.compile.find_spec", lambda _: None)
+    assert compile_encoder(backbone, SPEC.image_spec).runtime == "tensorflow"
+    with pytest.raises(InputError, match="OpenVINO is not installed"):
+        compile_encoder(backbone, SPEC.image_spec, "openvino")

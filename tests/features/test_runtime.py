@@ -1,0 +1,138 @@
+"""Compiled networks: they agree with Keras, start without TensorFlow, and are checked when loaded."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from fashion_keras import InputError, load_classifier, read_catalog
+from fashion_keras.features.runtime import OpenVINONetwork, min_row_cosine, parity_images, store_network
+from fashion_keras.images.decode import ImageSpec, check_images
+from fashion_keras.models.backbones import BACKBONES
+from fashion_keras.models.builder import build_network, save_network
+from fashion_keras.models.classifier import ClassifierSpec
+from fashion_keras.models.heads import Head
+
+
+def spec(backbone, size=32, scaling="caffe"):
+    return ClassifierSpec(
+        backbone, ImageSpec(size, size), scaling, Head("plain"), "t", ("a", "b", "c"), ("a", "b", "c")
+    )
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """A VGG16 stored for OpenVINO: its network and its folder."""
+    folder = tmp_path_factory.mktemp("stored")
+    keras.utils.set_random_seed(3)
+    network = build_network(spec("vgg16"))
+    save_network(spec("vgg16"), network, folder)
+    assert store_network(network, folder)
+    return network, folder
+
+
+@pytest.mark.parametrize("count", [1, 15, 16, 37])
+def test_any_number_of_images_agrees_with_keras(stored, count):
+    network, folder = stored
+    pixels = parity_images((32, 32, 3), count)
+    ours = OpenVINONetwork(folder / "network.xml")(pixels)
+    np.testing.assert_allclose(ours, network.predict_on_batch(pixels), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in BACKBONES if row.name not in ("vgg16", "resnet101")], ids=lambda row: row.name
+)
+@pytest.mark.slow
+def test_other_backbones_pass_the_gate(row, tmp_path):
+    image = row.image_spec if row.fixed else ImageSpec(row.minimum, row.minimum)
+    own = replace(spec(row.name, scaling=row.scaling), image_spec=image)
+    network = build_network(own)
+    save_network(own, network, tmp_path)
+    assert store_network(network, tmp_path)
+
+
+def test_cosine_by_hand():
+    assert min_row_cosine(np.array([[3.0, 4.0]]), np.array([[4.0, 3.0]])) == pytest.approx(24 / 25)
+
+
+def test_probe_pictures_are_pixels_on_white():
+    pictures = parity_images((80, 60, 3))
+    assert pictures.shape == (8, 80, 60, 3)
+    assert pictures.min() >= 0
+    assert pictures.max() == 255
+    assert (pictures == 255).all(axis=-1).mean() > 0.2
+
+
+def test_both_runtimes_say_the_same(run, sample):
+    paths = [path for path in read_catalog(sample).paths[:40] if check_images([path]) == [""]]
+    fast, plain = (load_classifier(run.folder, runtime).predict(paths) for runtime in ("openvino", "tensorflow"))
+    np.testing.assert_allclose(fast.probabilities, plain.probabilities, atol=1e-4)
+
+
+def predict_in_a_new_process(run, image, before=""):
+    program = (
+        f"import sys\n{before}\nfrom fashion_keras.cli import main\n"
+        "code = main(['predict', *sys.argv[1:], '--json'])\n"
+        "print(code, sorted({'tensorflow', 'keras', 'openvino'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", program, run, image], capture_output=True, text=True, timeout=120)
+    answer, state = result.stdout.splitlines()
+    return json.loads(answer)["predictions"][0], state
+
+
+def test_predict_starts_without_tensorflow(run, sample):
+    image = read_catalog(sample).paths[0]
+    said, state = predict_in_a_new_process(run.folder, image)
+    assert state == "0 ['openvino']"
+    expected = load_classifier(run.folder, "tensorflow").predict([image])
+    assert said["class"] == expected.names[0]
+    assert said["confidence"] == pytest.approx(expected.probabilities.max(), abs=1e-4)
+
+
+def test_a_machine_without_openvino_predicts_the_same(run, sample):
+    image = read_catalog(sample).paths[0]
+    hide = (
+        "import importlib.util as util\nfound = util.find_spec\n"
+        "util.find_spec = lambda name, *rest: None if name.startswith('openvino') else found(name, *rest)\n"
+        "sys.modules['openvino'] = None"
+    )
+    said, state = predict_in_a_new_process(run.folder, image, hide)
+    assert "tensorflow" in state
+    assert said["confidence"] == pytest.approx(
+        load_classifier(run.folder).predict([image]).probabilities.max(), abs=1e-4
+    )
+
+
+def test_altered_files_are_named(run, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(run.folder, folder)
+    weights = folder / "network.bin"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    with pytest.raises(InputError, match=r"network\.bin: missing or altered"):
+        load_classifier(folder)
+    made = json.loads((folder / "network.json").read_text())
+    (folder / "network.json").write_text(json.dumps({**made, "weights": "0" * 64}))
+    with pytest.raises(InputError, match="made of other weights"):
+        load_classifier(folder)
+    (folder / "network.json").unlink()
+    with pytest.raises(InputError, match="no network stored"):
+        load_classifier(folder, "openvino")
+    assert load_classifier(folder).spec == load_classifier(run.folder).spec
+
+
+def test_a_network_that_differs_is_not_stored(stored, tmp_path, monkeypatch):
+    network, _ = stored
+    save_network(spec("vgg16"), network, tmp_path)
+    monkeypatch.setattr("fashion_keras.features.runtime.PARITY", {"float32": 1.1})
+    assert not store_network(network, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "model.weights.h5"]
+
+
+def test_unknown_runtime_offers_the_nearest(run):
+    with pytest.raises(InputError, match="did you mean 'openvino'"):
+        load_classifier(run.folder, "openvin")

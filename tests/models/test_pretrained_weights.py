@@ -1,0 +1,131 @@
+"""First weights: official files, our files, runs, and what is none of them."""
+
+from dataclasses import replace
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from fashion_keras.images.decode import ImageSpec
+from fashion_keras.models.backbones import get_backbone
+from fashion_keras.models.builder import backbone_of, save_network
+from fashion_keras.models.classifier import ClassifierSpec
+from fashion_keras.models.heads import Head
+from fashion_keras.models.pretrained_weights import initialise
+from fashion_keras.support.errors import InputError
+
+CLASSES = {"task": "article_type", "classes": ("a", "b"), "paths": ("a", "b")}
+MOBILE = ClassifierSpec("mobilenet_v3_large", ImageSpec(32, 32), "builtin", Head("plain"), **CLASSES)
+COMPACT = ClassifierSpec("custom_cnn", ImageSpec(32, 32), "tf", Head("plain"), **CLASSES)
+
+
+@pytest.fixture(scope="module")
+def donor():
+    keras.utils.set_random_seed(7)
+    return keras.applications.MobileNetV3Large(include_top=False, weights=None, input_shape=(32, 32, 3))
+
+
+def write_official(network, path):
+    """Write weights as the files of keras.applications hold them."""
+    with h5py.File(path, "w") as file:
+        file.attrs["layer_names"] = [layer.name.encode() for layer in network.layers]
+        for layer in network.layers:
+            group = file.create_group(layer.name)
+            names = [f"{layer.name}/{weight.name}:0".encode() for weight in layer.weights]
+            group.attrs["weight_names"] = names
+            for name, weight in zip(names, layer.weights, strict=True):
+                group[name.decode()] = keras.ops.convert_to_numpy(weight)
+
+
+def assert_same_weights(network, donor):
+    own = backbone_of(network).get_weights()
+    for mine, theirs in zip(own, donor.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_official_no_top_file(donor, tmp_path):
+    write_official(donor, tmp_path / "no_top.h5")
+    network, origin = initialise(MOBILE, str(tmp_path / "no_top.h5"))
+    assert_same_weights(network, donor)
+    assert origin.pretrained
+    assert origin.source == str(tmp_path / "no_top.h5")
+
+
+def test_keras_3_weights_file(donor, tmp_path):
+    donor.save_weights(tmp_path / "own.weights.h5")
+    assert_same_weights(initialise(MOBILE, str(tmp_path / "own.weights.h5"))[0], donor)
+
+
+def test_run_folder_of_other_classes(tmp_path):
+    trained, _ = initialise(COMPACT, "none")
+    save_network(COMPACT, trained, tmp_path)
+    other = replace(COMPACT, classes=("x", "y", "z"), paths=("x", "y", "z"))
+    network, origin = initialise(other, str(tmp_path))
+    assert_same_weights(network, backbone_of(trained))
+    assert network.output.shape[-1] == 3
+    assert origin.pretrained
+
+
+def test_a_file_fills_the_backbone_before_it_is_cut(tmp_path):
+    row = get_backbone("vgg16")
+    donor = row.build(keras.Input((32, 32, 3)))
+    write_official(donor, tmp_path / "vgg.h5")
+    spec = ClassifierSpec("vgg16", ImageSpec(32, 32), "caffe", Head("plain"), **CLASSES, cut="block3")
+    network, _ = initialise(spec, str(tmp_path / "vgg.h5"))
+    for name in ("block1_conv1", "block3_conv3"):
+        np.testing.assert_array_equal(network.get_layer(name).get_weights()[0], donor.get_layer(name).get_weights()[0])
+
+
+@pytest.mark.parametrize("name", ["no_top.h5", "own.weights.h5"])
+def test_weights_of_another_network_name_the_first_layer_that_differs(donor, tmp_path, name):
+    path = tmp_path / name
+    donor.save_weights(path) if name == "own.weights.h5" else write_official(donor, path)
+    spec = ClassifierSpec("resnet50", ImageSpec(32, 32), "caffe", Head("plain"), **CLASSES)
+    with pytest.raises(InputError, match=r"of another network.*conv1_conv"):
+        initialise(spec, str(path))
+
+
+def test_a_run_of_another_network_names_the_first_layer_that_differs(tmp_path):
+    save_network(COMPACT, initialise(COMPACT, "none")[0], tmp_path)
+    with pytest.raises(InputError, match="first layer that differs is block2_conv1"):
+        initialise(replace(COMPACT, backbone="vgg_like"), str(tmp_path))
+
+
+def test_what_is_no_weights_file(tmp_path):
+    (tmp_path / "a.h5").write_bytes(b"no HDF5")
+    with pytest.raises(InputError, match="not an HDF5 weights file"):
+        initialise(COMPACT, str(tmp_path / "a.h5"))
+    h5py.File(tmp_path / "b.h5", "w").close()
+    with pytest.raises(InputError, match="not a Keras weights file"):
+        initialise(COMPACT, str(tmp_path / "b.h5"))
+    with pytest.raises(InputError, match="no such file"):
+        initialise(COMPACT, str(tmp_path / "c.h5"))
+
+
+@pytest.fixture
+def unreachable(tmp_path, monkeypatch):
+    """No copy in Keras' own folder; the download fails because nothing answers (see conftest)."""
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(keras.src.backend.config, "_KERAS_DIR", str(tmp_path), raising=False)
+
+
+def test_imagenet_out_of_reach_is_an_error_with_a_remedy(unreachable):
+    spec = ClassifierSpec("vgg16", ImageSpec(32, 32), "caffe", Head("plain"), **CLASSES)
+    with pytest.raises(InputError, match=r"could not be downloaded.*--weights FILE"):
+        initialise(spec, "imagenet")
+
+
+def test_auto_out_of_reach_warns_of_random_weights(unreachable):
+    spec = ClassifierSpec("vgg16", ImageSpec(32, 32), "caffe", Head("plain"), **CLASSES)
+    _, origin = initialise(spec, "auto")
+    assert origin.source == "none"
+    assert not origin.pretrained
+    assert "RANDOM WEIGHTS" in origin.warning
+
+
+def test_no_weights_are_published_for_compact_networks():
+    with pytest.raises(InputError, match="none are published for custom_cnn"):
+        initialise(COMPACT, "imagenet")
+    with pytest.raises(InputError, match="no fashion weights"):
+        initialise(COMPACT, "fashion")

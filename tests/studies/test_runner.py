@@ -1,0 +1,101 @@
+"""A study is carried out step by step, and goes on where it stopped."""
+
+import csv
+
+import pytest
+
+from fashion_keras.studies.runner import run_study
+from fashion_keras.studies.study import CatalogSubset, ResultRow, Score, Step, Study
+from fashion_keras.support.atomic_files import read_json
+from fashion_keras.support.errors import InputError
+
+
+def products(report):
+    return Score(report["products"], (1, 2000), 7, "products")
+
+
+def make(steps):
+    return Study(
+        name="counting",
+        title="Counting",
+        columns=("article_type",),
+        parts=(
+            CatalogSubset("shoes", {"master_category": "Footwear"}),
+            CatalogSubset("first", share=(0, 2)),
+            CatalogSubset("second", share=(1, 2)),
+        ),
+        steps=steps,
+        rows=tuple(ResultRow("Counts", f"all of {step.name}", 0.5, step.name, products) for step in steps),
+        deviations=("Nothing is learnt.",),
+        conclude=lambda done: [f"{done['a']['products']} products."],
+    )
+
+
+COUNT = "data describe {%s} --out {here}"
+STEPS = (Step("a", COUNT % "data"), Step("b", compute=lambda places: {"products": len(places)}))
+# Of 1,800 drawings two files are broken on purpose, which a catalogue notices where it opens them.
+DRAWN = 1798
+
+
+def test_what_is_finished_is_not_run_again(sample, tmp_path):
+    done = run_study(make(STEPS), str(sample), tmp_path / "out")
+    # The catalogue, three parts, two steps.
+    assert (done["a"]["products"], done["b"]["products"]) == (DRAWN, 6)
+    steps = tmp_path / "out" / "steps"
+    times = {path.name: path.stat().st_mtime_ns for path in steps.glob("*.json")}
+    assert run_study(make(STEPS), str(sample), tmp_path / "out")["b"]["products"] == done["b"]["products"]
+    again = {path.name: path.stat().st_mtime_ns for path in steps.glob("*.json")}
+    # Only what is a function, which takes no time.
+    assert {name for name in times if times[name] != again[name]} == {"b.json"}
+
+
+def test_a_step_that_is_written_otherwise_is_run_again_and_those_that_need_it(sample, tmp_path):
+    needs, other = Step("c", "data describe {shoes} --out {a}/more"), Step("a", COUNT % "shoes")
+    run_study(make((STEPS[0], needs)), str(sample), tmp_path / "out")
+    kept = tmp_path / "out" / "steps" / "c.json"
+    before = kept.stat().st_mtime_ns
+    assert run_study(make((other, needs)), str(sample), tmp_path / "out")["a"]["products"] < DRAWN
+    assert kept.stat().st_mtime_ns > before
+
+
+def test_parts_are_catalogues_of_their_own(sample, tmp_path):
+    from fashion_keras import read_catalog
+
+    run_study(make(()), str(sample), tmp_path / "out")
+    shoes, first, second = (read_catalog(tmp_path / "out" / "parts" / f"{n}.csv") for n in ("shoes", "first", "second"))
+    assert set(shoes.columns["master_category"]) == {"Footwear"}
+    assert sorted([*first.ids, *second.ids]) == sorted(read_catalog(sample).ids)
+    assert not set(first.columns["product_display_name"]) & set(second.columns["product_display_name"])
+    assert abs(len(first) - len(second)) < 60
+
+
+def test_the_tables_stand_beside_the_papers_numbers(tmp_path):
+    run_study(make(STEPS[:1]), "sample", tmp_path / "out", quick=True)
+    text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "| all of a | products | 0.500 | **1798.000** | 1.000–2000.000 | 7 |" in text
+    assert "`fashion-keras study counting --quick --data DIR`" in text
+    assert "1798 products." in text
+    assert "Nothing is learnt." in text
+    assert "drawn" in text
+    with (tmp_path / "out" / "results.csv").open(encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["system"], row["paper"], row["ours"]) == ("all of a", "0.500", "1798.000")
+    assert row["command"] == "fashion-keras data describe DIR --out OUT"
+
+
+def test_a_folder_belongs_to_one_study(sample, tmp_path):
+    run_study(make(()), str(sample), tmp_path / "out")
+    with pytest.raises(InputError, match="another --out"):
+        run_study(make(()), str(sample), tmp_path / "out", quick=True)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("")
+    with pytest.raises(InputError, match="not an empty folder"):
+        run_study(make(()), str(sample), tmp_path / "mine")
+
+
+def test_a_step_that_fails_says_why_and_keeps_the_others(sample, tmp_path):
+    steps = (STEPS[0], Step("bad", "train --task colour_of_the_moon --data {data}"))
+    with pytest.raises(InputError, match=r"step bad ended with 2: .*colour_of_the_moon"):
+        run_study(make(steps), str(sample), tmp_path / "out")
+    assert read_json(tmp_path / "out" / "steps" / "a.json")["products"] == DRAWN
+    assert "1 of 2 steps" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")

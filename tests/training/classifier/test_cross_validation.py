@@ -1,0 +1,114 @@
+"""Cross-validation as whole runs: every product judged once, by the run that has not seen it."""
+
+import json
+import shutil
+import signal
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from fashion_keras import InputError, evaluate, resume, train
+from fashion_keras.features.cache import list_cache
+from fashion_keras.training.dataset_prep import prepare
+from tests.training.classifier.test_interrupted import begin, wait_for_epoch
+
+
+@pytest.fixture(scope="module")
+def config(tiny_config):
+    return replace(
+        tiny_config, task="master_category", strategy="frozen", folds=2, limit=0.1, views=1, epochs=1, seed=77
+    )
+
+
+@pytest.fixture(scope="module")
+def kept(config):
+    """What the cache held before the folds."""
+    return {entry["folder"] for entry in list_cache()}
+
+
+@pytest.fixture(scope="module")
+def whole(config, kept, tmp_path_factory):
+    return train(replace(config, out=str(tmp_path_factory.mktemp("folds") / "out")))
+
+
+def predictions(folder):
+    return pq.read_table(folder / "predictions.parquet").to_pydict()
+
+
+def test_every_product_is_judged_once_by_the_run_that_has_not_seen_it(whole, config):
+    together = predictions(whole.folder)
+    assert together["id"] == prepare(config).catalog.ids.tolist()
+    said = dict(zip(together["id"], together["probabilities"], strict=True))
+    for number in (1, 2):
+        parts = json.loads((whole.folder / f"fold{number}" / "origin.json").read_text())["parts"]
+        alone = predictions(whole.folder / f"fold{number}")
+        assert alone["id"] == parts["test"]
+        assert not set(parts["test"]) & {*parts["train"], *parts["validation"]}
+        assert [said[one] for one in alone["id"]] == alone["probabilities"]
+
+
+def test_the_report_is_of_all_folds(whole):
+    report = json.loads((whole.folder / "report.json").read_text())
+    assert report == whole.report
+    together = predictions(whole.folder)
+    right = np.array(together["truth"]) == np.array(together["predicted"])
+    assert whole.accuracy == pytest.approx(right.mean())
+    assert report["counts"]["test"] == len(right) == sum(row["counts"]["test"] for row in report["folds"])
+    scores = [resume(whole.folder / row["folder"]).accuracy for row in report["folds"]]
+    assert [row["accuracy"] for row in report["folds"]] == scores
+    assert report["over_folds"]["accuracy"]["mean"] == pytest.approx(sum(scores) / 2)
+    assert report["over_folds"]["accuracy"]["standard_deviation"] == pytest.approx(abs(scores[0] - scores[1]) / 2**0.5)
+    assert report["per_product"]["images"] == len(right)
+
+
+def test_folds_see_each_picture_once_between_them(whole, kept):
+    new = [entry for entry in list_cache() if entry["folder"] not in kept]
+    assert [entry["vectors"] for entry in new] == [whole.report["counts"]["test"]] * len(new)
+
+
+def test_a_fold_is_a_run_like_any_other(whole):
+    again = evaluate(whole.folder / "fold2")
+    assert again["test"]["accuracy"] == pytest.approx(whole.report["folds"][1]["accuracy"])
+    assert again["per_product"]["products"] == resume(whole.folder / "fold2").report["per_product"]["products"]
+    with pytest.raises(InputError, match=r"one for each fold: take .*fold1"):
+        evaluate(whole.folder)
+
+
+def test_finished_folds_of_another_catalogue_are_refused(whole, tmp_path):
+    folder = tmp_path / "out"
+    shutil.copytree(whole.folder, folder)
+    (folder / "report.json").unlink()
+    origin = json.loads((folder / "fold1" / "origin.json").read_text())
+    (folder / "fold1" / "origin.json").write_text(json.dumps(origin | {"fingerprint": "other"}))
+    with pytest.raises(InputError, match=r"the catalogue has changed since .*fold1 was finished"):
+        resume(folder)
+
+
+def test_a_class_too_small_for_the_folds_leaves_no_folder(config, tmp_path):
+    with pytest.raises(InputError, match=r"too few titles .* each of 90 folds: Accessories .*fewer --folds"):
+        train(replace(config, folds=90, out=str(tmp_path / "out")))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_one_fold_alone_is_that_of_all(whole, config, tmp_path):
+    alone = train(replace(config, fold=2, out=str(tmp_path / "out")))
+    assert alone.accuracy == whole.report["folds"][1]["accuracy"]
+    assert alone.report["counts"] == whole.report["folds"][1]["counts"]
+
+
+@pytest.mark.slow
+def test_killed_in_the_second_fold_and_resumed_equals_uninterrupted(whole, config, tmp_path):
+    folder = tmp_path / "out"
+    process = begin(config, folder)
+    wait_for_epoch(folder / "fold2", 1, process)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    first = (folder / "fold1" / "report.json").stat().st_mtime_ns
+    resumed = resume(folder)
+    assert (folder / "fold1" / "report.json").stat().st_mtime_ns == first
+    assert not (folder / "fold2" / "checkpoint").exists()
+    assert resumed.report["test"]["accuracy"] == pytest.approx(whole.report["test"]["accuracy"], abs=1e-4)
+    assert resumed.report["over_folds"]["macro_f1"] == pytest.approx(whole.report["over_folds"]["macro_f1"], abs=1e-4)

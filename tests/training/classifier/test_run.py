@@ -1,0 +1,173 @@
+"""Whole runs: what a run folder holds, and that its numbers are true."""
+
+import csv
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from fashion_keras import InputError, evaluate, load_classifier, read_catalog, resume, train
+from fashion_keras.models.builder import load_network
+from fashion_keras.training.dataset_prep import prepare
+
+FILES = {
+    "config.json", "history.csv", "report.json", "predictions.parquet", "model.json", "model.weights.h5", "origin.json",
+    "rejected.csv", "log.txt", "augmentation.png", "class_accuracy.png", "confusion.png", "history.png",
+    "mistakes.png", "precision_recall.png", "reliability.png", "network.json", "network.xml", "network.bin",
+}  # fmt: skip
+
+
+def history(folder):
+    with (Path(folder) / "history.csv").open() as file:
+        return [
+            {key: float(value) if key not in ("phase",) else value for key, value in row.items() if key != "seconds"}
+            for row in csv.DictReader(file)
+        ]
+
+
+def test_the_run_folder_is_complete(run):
+    assert {path.name for path in run.folder.iterdir()} == FILES
+    for figure in run.folder.glob("*.png"):
+        with Image.open(figure) as image:
+            assert min(image.size) > 100, figure
+
+
+def test_the_report_keeps_its_contract(run):
+    report = json.loads((run.folder / "report.json").read_text())
+    assert report.keys() >= {
+        "task", "backbone", "strategy", "weights", "classes", "counts", "test", "per_class", "seconds",
+        "images_per_second", "versions",
+    }  # fmt: skip
+    assert report["counts"].keys() == {"train", "validation", "test", "rejected"}
+    assert report["test"].keys() >= {"accuracy", "top_3", "macro_f1", "ece", "accuracy_ci95"}
+    assert report["per_class"][0].keys() >= {"name", "support", "precision", "recall", "f1", "average_precision"}
+    assert report == run.report
+
+
+def test_every_row_and_file_of_the_catalogue_is_accounted_for(run, sample):
+    with (run.folder / "rejected.csv").open() as file:
+        rejected = list(csv.DictReader(file))
+    assert len(rejected) == run.report["counts"]["rejected"]
+    assert all(row["reason"] for row in rejected)
+    assert sum(run.report["counts"].values()) == read_catalog(sample).inputs
+
+
+def test_predictions_hold_every_test_product_once_and_give_the_reports_accuracy(run, tiny_config):
+    table = pq.read_table(run.folder / "predictions.parquet").to_pydict()
+    prepared = prepare(tiny_config)
+    assert sorted(table["id"]) == sorted(prepared.catalog.ids[prepared.split.test].tolist())
+    right = [truth == said for truth, said in zip(table["truth"], table["predicted"], strict=True)]
+    assert np.mean(right) == pytest.approx(run.accuracy)
+    np.testing.assert_allclose(np.sum(table["probabilities"], axis=1), 1, atol=1e-5)
+
+
+def test_evaluating_the_reloaded_run_gives_the_same_numbers(run, sample):
+    again = evaluate(run.folder, str(sample))
+    assert again["part"] == "test"
+    assert again["counts"]["test"] == run.report["counts"]["test"]
+    assert again["ids_in_training"] == 0
+    whole = evaluate(run.folder, part="all")
+    assert whole["ids_in_training"] == run.report["counts"]["train"] + run.report["counts"]["validation"]
+    for name in ("accuracy", "top_3", "macro_f1", "ece", "micro_average_precision"):
+        assert again["test"][name] == pytest.approx(run.report["test"][name], abs=1e-4)
+
+
+def test_files_arrays_and_evaluate_agree(run, tiny_config):
+    """li2020's test generator forgot what its training generator did to pixels: 0.887 became 0.18."""
+    prepared = prepare(tiny_config)
+    paths = prepared.catalog.paths[prepared.split.test]
+    saved = np.array(pq.read_table(run.folder / "predictions.parquet")["probabilities"].to_pylist())
+    classifier = load_classifier(run.folder)
+    arrays = [np.asarray(Image.open(path).convert("RGB")) for path in paths]
+    np.testing.assert_allclose(classifier.predict(paths).probabilities, saved, atol=1e-4)
+    np.testing.assert_allclose(classifier.predict(arrays).probabilities, saved, atol=1e-4)
+
+
+def test_another_catalogue_is_judged_whole_and_unknown_classes_are_counted(run, tmp_path, sample):
+    catalog = read_catalog(sample)
+    for name, new in (("Watches", "Watches"), ("Handbags", "Spacesuits")):
+        (tmp_path / new).mkdir()
+        for row in np.flatnonzero(catalog.columns["article_type"] == name)[:5]:
+            shutil.copy(catalog.paths[row], tmp_path / new)
+    (tmp_path / "Watches" / "broken.jpg").write_bytes(b"\xff\xd8\xff no more")
+    report = evaluate(run.folder, str(tmp_path), out=tmp_path / "judged")
+    assert report["part"] == "all"
+    assert report["counts"] == {"test": 5, "rejected": 6, "other_parts": 0}
+    assert report["reasons"]["class 'Spacesuits' is unknown to the run"] == 5
+    assert (tmp_path / "judged" / "confusion.png").is_file()
+    with pytest.raises(InputError, match="not the catalogue of the run"):
+        evaluate(run.folder, str(tmp_path), part="test")
+
+
+def test_the_same_seed_gives_the_same_report(run, tiny_config, tmp_path):
+    again = train(replace(tiny_config, out=str(tmp_path / "again")))
+    assert again.report["test"] == run.report["test"]
+    assert history(again.folder) == history(run.folder)
+
+
+def test_a_finished_run_is_not_trained_again(run):
+    before = (run.folder / "history.csv").stat().st_mtime_ns
+    assert resume(run.folder).report == run.report
+    assert (run.folder / "history.csv").stat().st_mtime_ns == before
+
+
+def test_transfer_from_a_run_keeps_frozen_layers_bit_identical(run, tiny_config, tmp_path):
+    config = replace(
+        tiny_config, task="gender", weights=str(run.folder), strategy="last_block", epochs=1, out=str(tmp_path / "r")
+    )
+    after = train(config)
+    assert after.report["weights"] == str(run.folder)
+    first, second = (load_network(folder)[1] for folder in (run.folder, after.folder))
+    for layer in second.layers:
+        is_norm = isinstance(layer, keras.layers.BatchNormalization)
+        if layer.weights and not layer.name.startswith(("head", "logits")) and (is_norm or "stage5" not in layer.name):
+            for mine, theirs in zip(layer.get_weights(), first.get_layer(layer.name).get_weights(), strict=True):
+                np.testing.assert_array_equal(mine, theirs, err_msg=layer.name)
+    moved = second.get_layer("stage5_conv2").get_weights()[0] != first.get_layer("stage5_conv2").get_weights()[0]
+    assert moved.any()
+
+
+@pytest.mark.slow
+def test_two_phases_follow_each_other(tiny_config, tmp_path):
+    config = replace(tiny_config, strategy="frozen+full", weights="none", epochs=3, out=str(tmp_path / "r"))
+    rows = history(train(config).folder)
+    assert [(row["epoch"], row["phase"]) for row in rows] == [(1, "head"), (2, "all"), (3, "all")]
+    assert [row["learning_rate"] for row in rows] == pytest.approx([1e-3, 1e-4, 1e-4])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("balance", ["class_weight", "oversample", "undersample"])
+def test_every_balance_trains(tiny_config, tmp_path, balance):
+    config = replace(tiny_config, balance=balance, task="master_category", epochs=1, out=str(tmp_path / "r"))
+    assert 0 <= train(config).accuracy <= 1
+
+
+def test_colours_stay_as_they_are_in_a_colour_task(tiny_config, tmp_path):
+    config = replace(tiny_config, task="base_colour", epochs=1, min_images=50, augment="gutierrez2019")
+    run = train(replace(config, out=str(tmp_path / "r")))
+    with Image.open(run.folder / "augmentation.png") as image:
+        corner = np.asarray(image.convert("RGB"))[60:70, 20:30]
+    assert (corner == 255).all(axis=-1).mean() > 0.5
+
+
+def test_random_weights_are_announced_in_the_report(tiny_config, tmp_path):
+    config = replace(tiny_config, backbone="vgg16", strategy="frozen", epochs=1, limit=120, out=str(tmp_path / "r"))
+    run = train(config)
+    assert run.report["weights"] == "none"
+    assert any("RANDOM WEIGHTS" in warning for warning in run.report["warnings"])
+    log = (run.folder / "log.txt").read_text()
+    assert log.count("RANDOM WEIGHTS") == 2
+    assert log.rstrip().splitlines()[-1].count("RANDOM WEIGHTS") == 1
+
+
+def test_a_folder_that_is_not_empty_is_left_alone(tiny_config, tmp_path):
+    (tmp_path / "mine.txt").write_text("keep")
+    with pytest.raises(InputError, match=r"not an empty folder.*--resume"):
+        train(replace(tiny_config, out=str(tmp_path)))
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
