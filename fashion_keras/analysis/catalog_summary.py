@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from fashion_keras.catalog.attributes import KAGGLE_GROUPS, parse_groups
+from fashion_keras.catalog.attributes import KAGGLE_GROUPS
 from fashion_keras.catalog.csv_reader import TITLE
+from fashion_keras.catalog.label_groups import Targets
 from fashion_keras.catalog.readers import Catalog
-from fashion_keras.catalog.targets import Targets, encode_groups, learnable_groups
+from fashion_keras.catalog.targets import encode_groups, learnable_groups
 from fashion_keras.catalog.tasks import TASKS
 from fashion_keras.evaluation.plots import charts
 from fashion_keras.images.decode import ImageSpec, decode_batch, image_sizes
@@ -60,11 +61,7 @@ def _sizes(catalog: Catalog) -> tuple[Catalog, dict[str, int]]:
 
 def _labelled(catalog: Catalog) -> Targets | None:
     """Return what is known of each product: in the single-label tasks, or in the groups that the catalogue brings."""
-    groups = (
-        parse_groups(",".join(task.name for task in TASKS))
-        if catalog.attribute_groups is KAGGLE_GROUPS
-        else catalog.attribute_groups
-    )
+    groups = TASKS if catalog.attribute_groups is KAGGLE_GROUPS else catalog.attribute_groups
     # A task with one class only is nothing to learn, and nothing to draw.
     groups, _ = learnable_groups(groups, catalog.columns)
     return encode_groups(groups, catalog.columns) if groups else None
@@ -73,9 +70,9 @@ def _labelled(catalog: Catalog) -> Targets | None:
 def _counts(targets: Targets) -> dict[str, dict[str, int]]:
     """Return group -> label -> its products, the commonest first."""
     counts = {}
-    for group, classes in zip(targets.groups, targets.classes, strict=True):
-        products = (targets.of(group.name) == 1).sum(axis=0)
-        counts[group.name] = {classes[code]: int(products[code]) for code in np.argsort(-products, kind="stable")}
+    for group in targets.groups:
+        products = (targets.group(group.name).values == 1).sum(axis=0)
+        counts[group.name] = {group.classes[code]: int(products[code]) for code in np.argsort(-products, kind="stable")}
     return counts
 
 
@@ -92,10 +89,10 @@ def _shared(catalog: Catalog) -> int:
 
 def _draw_samples(catalog: Catalog, targets: Targets, path: Path) -> None:
     """Draw one row of pictures for each of the commonest labels of the first single-valued group, or else the first."""
-    name = next((group.name for group in targets.groups if group.kind == "single"), targets.groups[0].name)
-    labels, chosen = targets.names[targets.slices[name]], targets.of(name) == 1
+    group = next((group for group in targets.groups if group.kind == "single"), targets.groups[0])
+    labels, chosen = group.classes, targets.group(group.name).values == 1
     order = np.argsort(-chosen.sum(axis=0), kind="stable")[:_CLASSES]
     shown = [(labels[code], row) for code in order for row in np.resize(np.flatnonzero(chosen[:, code]), _PER_CLASS)]
-    captions = [f"{label.removeprefix(f'{name}: ')}\n{catalog.ids[row]}" for label, row in shown]
+    captions = [f"{label}\n{catalog.ids[row]}" for label, row in shown]
     pictures = decode_batch([catalog.paths[row] for _, row in shown], _SHOWN)
     charts.contact_sheet(path, list(pictures), captions, columns=_PER_CLASS)

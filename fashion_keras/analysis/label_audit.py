@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.catalog.label_groups import Targets
 from fashion_keras.catalog.readers import Catalog
-from fashion_keras.catalog.tasks import TaskLabels, get_task
+from fashion_keras.catalog.tasks import get_task
 from fashion_keras.evaluation.metrics import label_issues
 from fashion_keras.evaluation.metrics.label_issues import NEAR_DUPLICATE, REASONS, SAME_TITLE, LabelIssue
 from fashion_keras.evaluation.plots.charts import contact_sheet
@@ -108,7 +109,7 @@ def out_of_fold(
         return cross_val_predict(judge, vectors, codes, groups=groups, cv=division, method="predict_proba")
 
 
-def _labelled(data: str | None, task: str, min_images: int) -> tuple[Catalog, TaskLabels, dict[str, int]]:
+def _labelled(data: str | None, task: str, min_images: int) -> tuple[Catalog, Targets, dict[str, int]]:
     """Return the products that are audited, their labels, and where all others are."""
     wanted = get_task(task)
     catalog = load_catalog(data)
@@ -124,7 +125,7 @@ def _labelled(data: str | None, task: str, min_images: int) -> tuple[Catalog, Ta
     return kept, wanted.encode(kept.columns), counts
 
 
-def _check_titles(catalog: Catalog, labels: TaskLabels, folds: int) -> None:
+def _check_titles(catalog: Catalog, labels: Targets, folds: int) -> None:
     """Refuse a class that would miss in a fold."""
     titles = np.array(
         [len(np.unique(catalog.product_groups[labels.codes == code])) for code in range(len(labels.classes))]
@@ -164,7 +165,7 @@ def _same_pictures(paths: Sequence[str], codes: NDArray[np.int64], vectors: NDAr
     return near[np.array(same, bool)]
 
 
-def _row(one: LabelIssue, catalog: Catalog, labels: TaskLabels) -> dict[str, Any]:
+def _row(one: LabelIssue, catalog: Catalog, labels: Targets) -> dict[str, Any]:
     return {
         "id": int(catalog.ids[one.row]),
         "path": str(catalog.paths[one.row]),

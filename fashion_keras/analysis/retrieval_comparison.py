@@ -13,7 +13,7 @@ from fashion_keras.analysis.test_subset import select_rows
 from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.readers import Catalog, read_catalog
 from fashion_keras.catalog.splits import hold_out
-from fashion_keras.evaluation.reports.single_head import retrieval_scores
+from fashion_keras.evaluation.reports.retrieval import retrieval_scores
 from fashion_keras.features.cache import encode
 from fashion_keras.features.registry import load_encoder
 from fashion_keras.images.decode import ImageSpec

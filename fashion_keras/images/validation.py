@@ -1,10 +1,15 @@
 """The products of a catalogue whose pictures can be read."""
 
+from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.readers import Catalog, read_catalog
 from fashion_keras.images.decode import check_images
+from fashion_keras.support.atomic_files import file_sha256
 from fashion_keras.support.errors import InputError
 
 
@@ -27,3 +32,8 @@ def reject_unreadable(catalog: Catalog) -> Catalog:
 def load_catalog(data: str | Path | None) -> Catalog:
     """Read a catalogue (see `resolve_dataset`, `read_catalog`) and reject the products whose image is unreadable."""
     return reject_unreadable(read_catalog(resolve_dataset(None if data is None else str(data))[0]))
+
+
+def image_hashes(paths: Sequence[str | Path]) -> NDArray[np.str_]:
+    """Return [n] str, the first 16 hex digits of the sha256 of each image file's content."""
+    return np.array([file_sha256(Path(path))[:16] for path in paths], np.dtype("<U16"))

@@ -5,7 +5,6 @@ from math import log
 
 import numpy as np
 import pytest
-
 from fashion_keras.evaluation.reports.hierarchy_report import hierarchy_metrics
 from fashion_keras.evaluation.reports.multihead import compute_metrics, grouped_accuracy_interval
 from fashion_keras.evaluation.reports.multihead_calibration import (
@@ -13,6 +12,7 @@ from fashion_keras.evaluation.reports.multihead_calibration import (
     confidence_and_correct,
     ece_before_after,
 )
+
 from fashion_keras.models.predictions import AttributePredictions, LabelGroup, Predictions
 
 PATHS = ("Apparel/Topwear/Shirts", "Footwear/Shoes/Flats", "Footwear/Shoes/Heels")
