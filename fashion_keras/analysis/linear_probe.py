@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.evaluation.metrics.classification import accuracy_interval
+from fashion_keras.evaluation.metrics.intervals import accuracy_interval
 from fashion_keras.features.cache import encode
 from fashion_keras.features.compile import compile_encoder
 from fashion_keras.models.builder import submodel_until

@@ -13,7 +13,7 @@ from fashion_keras.analysis.test_subset import scorable_rows, select_rows
 from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.readers import Catalog, read_catalog
 from fashion_keras.evaluation.metrics import classification
-from fashion_keras.evaluation.metrics.selective_prediction import clopper_pearson_interval
+from fashion_keras.evaluation.metrics.intervals import clopper_pearson_interval
 from fashion_keras.evaluation.plots import charts, intervals
 from fashion_keras.features.runtime import load_classifier
 from fashion_keras.images.corruptions import CORRUPTIONS, apply_all
