@@ -229,4 +229,3 @@ class DescribeConfig(Config):
 
     data: str | None = config_field(None, "catalogue, or 'sample'", metavar="SOURCE")
     out: str = config_field("runs/describe", "folder for description.json, rejected.csv and figures", metavar="DIR")
-
