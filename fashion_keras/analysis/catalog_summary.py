@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from fashion_keras.catalog.attributes import KAGGLE_GROUPS, parse_groups
+from fashion_keras.catalog.attribute_groups import KAGGLE_GROUPS, parse_groups
+from fashion_keras.catalog.catalog import Catalog, write_rejected
 from fashion_keras.catalog.csv_reader import TITLE
-from fashion_keras.catalog.readers import Catalog
 from fashion_keras.catalog.targets import Targets, encode_groups, learnable_groups
 from fashion_keras.catalog.tasks import TASKS
 from fashion_keras.evaluation.plots import charts
 from fashion_keras.images.decode import ImageSpec, decode_batch, image_sizes
-from fashion_keras.support.atomic_files import write_csv, write_json
+from fashion_keras.support.atomic_files import write_json
 
 _IMAGES_PER_CLASS = 8
 _MAX_CLASSES = 24
@@ -44,7 +44,7 @@ def summarize_catalog(catalog: Catalog, out: Path) -> dict[str, Any]:
         "tasks": counts,
     }
     write_json(out / "description.json", summary)
-    write_csv(out / "rejected.csv", ("where", "id", "reason"), map(vars, catalog.rejected))
+    write_rejected(out, catalog)
     if counts:
         charts.class_counts(out / "class_counts.png", counts)
         _draw_samples(catalog, targets, out / "samples.png")
@@ -61,7 +61,7 @@ def _readable_rows(catalog: Catalog) -> tuple[Catalog, dict[str, int]]:
 
 def _encode_targets(catalog: Catalog) -> Targets | None:
     """Return the labels of each product: in the single-label tasks, or in the groups that the catalogue brings."""
-    groups = catalog.attributes
+    groups = catalog.attribute_groups
     if groups is KAGGLE_GROUPS:
         groups = parse_groups(",".join(task.name for task in TASKS))
     # A task with a single class cannot be trained, nor drawn.
@@ -86,7 +86,7 @@ def _reason_kind(reason: str) -> str:
 def _count_shared_titles(catalog: Catalog) -> int:
     if TITLE not in catalog.columns:
         return 0
-    return int((np.bincount(catalog.groups)[catalog.groups] > 1).sum())
+    return int((np.bincount(catalog.product_groups)[catalog.product_groups] > 1).sum())
 
 
 def _draw_samples(catalog: Catalog, targets: Targets, path: Path) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.analysis.config import AuditConfig
-from fashion_keras.analysis.training_overlap import encoder_training_products, trained_mask
-from fashion_keras.catalog.readers import Catalog
+from fashion_keras.analysis.training_overlap import encoder_training_products
+from fashion_keras.catalog.catalog import Catalog, write_rejected
+from fashion_keras.catalog.product_hashes import is_training_product
 from fashion_keras.catalog.tasks import TaskLabels, get_task
 from fashion_keras.evaluation.metrics import label_issues
 from fashion_keras.evaluation.metrics.label_issues import NEAR_DUPLICATE, REASONS, SAME_TITLE, LabelIssue
@@ -54,11 +55,11 @@ def audit(config: AuditConfig | Mapping[str, Any] | None = None) -> dict[str, An
     encoder = load_encoder(config.encoder)
     folder = make_output_dir(config.out, _OUT)
     features = np.asarray(encode(catalog, encoder).values)
-    probabilities = out_of_fold(features, labels.codes, catalog.groups, config.folds, config.seed)
+    probabilities = out_of_fold(features, labels.codes, catalog.product_groups, config.folds, config.seed)
     issues = _rank_issues(catalog, labels.codes, features, probabilities)
     rows = [_row(issue, catalog, labels) for issue in issues[: config.top]]
     write_csv(folder / "audit.csv", COLUMNS, rows)
-    write_csv(folder / "rejected.csv", ("where", "id", "reason"), map(vars, catalog.rejected))
+    write_rejected(folder, catalog)
     if rows:
         _draw(folder / "audit.png", rows[:_SHEET_ROWS])
     by_reason = Counter(issue.reason for issue in issues)
@@ -67,7 +68,7 @@ def audit(config: AuditConfig | Mapping[str, Any] | None = None) -> dict[str, An
         "task": config.task,
         "encoder": config.encoder,
         "counts": counts,
-        "trained_products": int(trained_mask(catalog, training_products).sum()),
+        "trained_products": int(is_training_product(catalog, training_products).sum()),
         "by_reason": {reason: by_reason[reason] for reason in REASONS},
         "issues": rows,
     }
@@ -109,7 +110,7 @@ def _labelled_rows(
     unusable = len(catalog.rejected)
     readable = len(catalog)
     if config.exclude_trained:
-        trained = trained_mask(catalog, training_products)
+        trained = is_training_product(catalog, training_products)
         catalog = catalog.reject(np.where(trained, "the encoder was trained on it", "").tolist())
     known = int(task.encode(catalog.columns).known.sum())
     audited = catalog.reject(task.encode(catalog.columns, config.min_images).reasons.tolist())
@@ -126,7 +127,7 @@ def _labelled_rows(
 
 def _check_folds(catalog: Catalog, labels: TaskLabels, folds: int) -> None:
     """Refuse a class with fewer products than folds: it would be missing from a fold."""
-    products = [len(np.unique(catalog.groups[labels.codes == code])) for code in range(len(labels.classes))]
+    products = [len(np.unique(catalog.product_groups[labels.codes == code])) for code in range(len(labels.classes))]
     code = int(np.argmin(products))
     if products[code] < folds:
         images = int((labels.codes == code).sum())
@@ -141,7 +142,7 @@ def _rank_issues(
     catalog: Catalog, codes: NDArray[np.int64], features: NDArray[np.float32], probabilities: NDArray[np.float64]
 ) -> list[LabelIssue]:
     duplicates = _conflicting_duplicates(catalog.paths.tolist(), codes, features)
-    same_title = label_issues.pairs_within(catalog.groups)
+    same_title = label_issues.pairs_within(catalog.product_groups)
     return label_issues.rank_issues(
         [
             *label_issues.conflicting_pairs(duplicates, probabilities, codes, NEAR_DUPLICATE),

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.analysis.config import ProbeConfig
-from fashion_keras.analysis.training_overlap import encoder_training_products, trained_mask
+from fashion_keras.analysis.training_overlap import encoder_training_products
+from fashion_keras.catalog.product_hashes import is_training_product
 from fashion_keras.evaluation.metrics.intervals import accuracy_interval
 from fashion_keras.features.cache import Features, encode
 from fashion_keras.features.compile import compile_encoder
@@ -43,7 +44,7 @@ def probe(config: ProbeConfig | Mapping[str, Any]) -> dict[str, Any]:
     training_products = [encoder_training_products(name, config.weights) for name in config.backbones]
     prepared = prepare(config.train_configs[0])
     validation = prepared.split.validation
-    trained = [trained_mask(prepared.catalog.take(validation), products) for products in training_products]
+    trained = [is_training_product(prepared.catalog.take(validation), products) for products in training_products]
     scored = ~np.any(trained, axis=0) if config.exclude_trained else np.ones(len(validation), bool)
     if not scored.any():
         raise InputError("no validation product left: the backbones were trained on all of them")
@@ -80,7 +81,7 @@ def _probe(config: TrainConfig, prepared: PreparedData, validation: NDArray[np.i
         "weights": origin.source,
         "width": train.values.shape[1],
         **{name: float(values.mean()) for name, values in correct.items()},
-        "linear_ci95": list(accuracy_interval(correct["linear"], prepared.catalog.groups[validation])),
+        "linear_ci95": list(accuracy_interval(correct["linear"], prepared.catalog.product_groups[validation])),
         "seconds": round(time.perf_counter() - began, 1),
         "encoded": encoded,
         "images_per_second": round(encoded / encoding, 1) if encoded else None,

@@ -51,7 +51,7 @@ def draw_map(config: ProjectionConfig | Mapping[str, Any] | None = None) -> dict
         raise unknown_name_error("label", config.label, catalog.columns)
     if config.limit:
         # All products as one class: the sample keeps the proportions of the part.
-        catalog = catalog.take(subsample(np.zeros(total, np.int64), catalog.groups, config.limit, config.seed))
+        catalog = catalog.take(subsample(np.zeros(total, np.int64), catalog.product_groups, config.limit, config.seed))
     embeddings = cached_features(catalog, config.encoder, config.weights)
     log.info("projecting %d embeddings by %s", len(embeddings), config.method)
     projection = project(embeddings, config.method, config.seed)

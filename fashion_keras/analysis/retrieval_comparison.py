@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from fashion_keras.analysis.config import RetrievalConfig
 from fashion_keras.analysis.test_subset import select_rows
-from fashion_keras.analysis.training_overlap import encoder_training_products, own_weights, trained_mask
+from fashion_keras.analysis.training_overlap import encoder_training_products, own_weights
 from fashion_keras.catalog.datasets import resolve_dataset
+from fashion_keras.catalog.product_hashes import is_training_product
 from fashion_keras.catalog.readers import Catalog, read_catalog
 from fashion_keras.evaluation.reports.single_head import retrieval_scores
 from fashion_keras.features.cache import encode
@@ -72,7 +73,7 @@ def evaluate_search(config: RetrievalConfig | Mapping[str, Any]) -> dict[str, An
     rows = []
     for name, embed in _sources(config, catalog).items():
         row = _score(name, embed, catalog, config.seed)
-        trained = int(trained_mask(catalog, training_products.get(name, ())).sum())
+        trained = int(is_training_product(catalog, training_products.get(name, ())).sum())
         rows.append({**row, "trained_products": trained})
     return {
         "data": str(part.source),
@@ -103,7 +104,7 @@ def load_part(
     # Of the catalogue as read: a test product with an unreadable image does not make it another catalogue.
     test_ids = None if part in ("all", "held_out") else _test_ids(catalog, Path(part))
     readable = reject_unreadable(catalog)
-    trained = trained_mask(readable, training_products)
+    trained = is_training_product(readable, training_products)
     selected = np.ones(len(readable), bool) if test_ids is None else np.isin(readable.ids, test_ids)
     left = selected & ~trained if exclude_trained or part == "held_out" else selected
     if not left.any():

@@ -145,7 +145,7 @@ def _score_run(subset: _RunSubset, bar: ProgressBar) -> _RunResult:
         "heads_left_out": [group.name for group in spec.groups if group.name not in scored],
         "resized": any(change > 0 for change in resizers),
     }
-    product_of = dict(zip(products.ids.tolist(), products.groups.tolist(), strict=True))
+    product_of = dict(zip(products.ids.tolist(), products.product_groups.tolist(), strict=True))
     rows = report_rows(str(subset.run), heads, pixel_changes, product_of)
     ids = tuple(sorted(products.ids.tolist()))
     return _RunResult(summary, ids, rows, most_confident_flips(heads, products), spec.image_spec)

@@ -1,13 +1,8 @@
-"""Training overlap: which products of a catalogue a model was trained on, by the hashes of its training products."""
+"""Training products of encoders, to count and exclude those that an evaluation would score."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fashion_keras.catalog.catalog import Catalog
-from fashion_keras.catalog.product_hashes import product_hashes, read_training_products
+from fashion_keras.catalog.product_hashes import read_training_products
 from fashion_keras.features.registry import find_encoder
 from fashion_keras.support.atomic_files import read_json
 
@@ -20,7 +15,7 @@ def encoder_training_products(name: str, weights: str = "auto") -> frozenset[str
         weights: of a bare backbone; the folder of a run counts with what the run was trained on.
 
     Raises:
-        InputError: for an unknown encoder.
+        InputError: for an unknown encoder, or one whose training products are not recorded.
     """
     folder = Path(weights) if Path(weights).is_dir() else find_encoder(name, own_weights(name, weights)).folder
     return frozenset() if folder is None else _folder_training_products(folder)
@@ -29,11 +24,6 @@ def encoder_training_products(name: str, weights: str = "auto") -> frozenset[str
 def own_weights(name: str, weights: str) -> str:
     """Return the weights to load an encoder with: those given for a bare backbone, "auto" for a model folder."""
     return "auto" if Path(name).exists() else weights
-
-
-def trained_mask(catalog: Catalog, training_products: Iterable[str]) -> NDArray[np.bool_]:
-    """Return [n] bool: the rows of a catalogue whose product is among the hashes of `training_products`."""
-    return np.isin(product_hashes(catalog), list(training_products))
 
 
 def _folder_training_products(folder: Path) -> frozenset[str]:
