@@ -133,7 +133,7 @@ def _add_images(parser: argparse.ArgumentParser) -> None:
 
 def _usable(images: list[Path]) -> tuple[list[Path], list[dict[str, str]]]:
     """Return the images that can be used, and the others with their reasons; InputError when there is none to use."""
-    from fashion_keras.images.decode import check_images
+    from fashion_keras.images.validation import check_images
 
     reasons = dict(zip(images, check_images(images), strict=True))
     good = [path for path, reason in reasons.items() if not reason]

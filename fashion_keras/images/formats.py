@@ -3,6 +3,7 @@
 Pillow and NumPy only: a compiled network predicts without TensorFlow.
 """
 
+import errno
 import re
 import struct
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ _READERS = (
     ("WebP", re.compile(rb"RIFF.{4}WEBP", re.DOTALL), WebPImagePlugin.WebPImageFile),
 )
 
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 _BROKEN = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, struct.error)  # raised by the readers
 # The transposition that turns an image upright whose EXIF orientation is 2, 3, ... 8.
 _TURNS = ("FLIP_LEFT_RIGHT", "ROTATE_180", "FLIP_TOP_BOTTOM", "TRANSPOSE", "ROTATE_270", "TRANSVERSE", "ROTATE_90")
@@ -36,13 +38,19 @@ class ImageError(InputError):
 
 
 def read_file(path: Path) -> bytes:
-    """Return a file's content; ImageError when it is missing, a directory, empty or above `MAX_BYTES`."""
+    """Return a file's content; ImageError when it is missing, a directory, empty or above `MAX_BYTES`.
+
+    Raises:
+        InputError: when the process has no file handles or memory left.
+    """
     try:
         if path.is_dir():
             raise ImageError("is a directory; pass its image files, or read it as a catalogue")
         _check_bytes(path.stat().st_size)
         return path.read_bytes()
     except OSError as error:
+        if error.errno in _SHORTAGES:  # no fault of the image, which must not be rejected for it
+            raise InputError(f"{path}: {error.strerror.lower()}; close files or raise the limit (ulimit -n)") from error
         raise ImageError((error.strerror or str(error)).lower()) from error
 
 

@@ -222,7 +222,7 @@ def get_backbone(name: str) -> Backbone:
 
 
 def resolve_image_spec(backbone: str, size: Any = None, fit: str | None = None) -> ImageSpec:  # noqa: ANN401
-    """Return a backbone's input, of that size (see `parse_image_size`) and fit or its own; InputError for a bad size."""
+    """Return a backbone's input, of that size (see `parse_image_size`) and fit or its own; InputError as there."""
     own = get_backbone(backbone).image_spec
     spec = replace(own, fit=fit or own.fit)
     if size is None:

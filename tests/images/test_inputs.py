@@ -70,7 +70,7 @@ SINGLE_FORMS = {
     "bytes": lambda path: pathlib.Path(path).read_bytes(),
     "bytearray": lambda path: bytearray(pathlib.Path(path).read_bytes()),
     "memoryview": lambda path: memoryview(pathlib.Path(path).read_bytes()),
-    "open file": lambda path: pathlib.Path(path).open("rb"),
+    "open file": lambda path: pathlib.Path(path).open("rb"),  # noqa: SIM115
     "BytesIO at its end": lambda path: io.BytesIO(pathlib.Path(path).read_bytes()),
     "PIL": Image.open,
     "uint8": lambda path: PIXELS[0],
@@ -193,7 +193,7 @@ def test_as_image_list_refuses_what_is_ambiguous_in_one_line(images, reason):
 
 
 def test_as_image_list_refuses_a_closed_file(paths):
-    file = pathlib.Path(paths[0]).open("rb")
+    file = pathlib.Path(paths[0]).open("rb")  # noqa: SIM115
     file.close()
     with pytest.raises(InputError, match="cannot be read"):
         as_image_list(file)
