@@ -12,7 +12,8 @@ from fashion_keras.catalog.csv_reader import TITLE
 from fashion_keras.catalog.targets import Targets, encode_groups, learnable_groups
 from fashion_keras.catalog.tasks import TASKS
 from fashion_keras.evaluation.plots import charts
-from fashion_keras.images.decode import ImageSpec, decode_batch, image_sizes
+from fashion_keras.images.decode import ImageSpec, decode_batch
+from fashion_keras.images.validation import inspect_images
 from fashion_keras.support.atomic_files import write_json
 
 _IMAGES_PER_CLASS = 8
@@ -53,10 +54,9 @@ def summarize_catalog(catalog: Catalog, out: Path) -> dict[str, Any]:
 
 def _readable_rows(catalog: Catalog) -> tuple[Catalog, dict[str, int]]:
     """Return the rows with a readable image, and "HxW" -> how many images have that size, the commonest first."""
-    sizes = image_sizes(catalog.paths)
-    counts = Counter(f"{size[0]}x{size[1]}" for size in sizes if not isinstance(size, str))
-    reasons = [size if isinstance(size, str) else "" for size in sizes]
-    return catalog.reject(reasons), dict(counts.most_common())
+    verdicts = inspect_images(catalog.paths)
+    sizes = Counter(f"{verdict.height}x{verdict.width}" for verdict in verdicts if not verdict.reason)
+    return catalog.reject([verdict.reason for verdict in verdicts]), dict(sizes.most_common())
 
 
 def _encode_targets(catalog: Catalog) -> Targets | None:

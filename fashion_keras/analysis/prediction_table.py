@@ -1,7 +1,7 @@
 """Predictions of a run for a folder or table of images, as one CSV file."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from fashion_keras.analysis.config import PredictConfig
 from fashion_keras.catalog.catalog import IMAGE_SUFFIXES
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.features.runtime import load_classifier
-from fashion_keras.images.decode import check_images
+from fashion_keras.images.validation import check_images
 from fashion_keras.models.classifier import Classifier, LabelSpec
 from fashion_keras.models.serialization import load_classifier_spec
 from fashion_keras.support.atomic_files import write_csv
@@ -42,44 +42,46 @@ def write_prediction_table(config: PredictConfig) -> dict[str, Any]:
     if out.suffix.lower() != ".csv" or out.is_dir():
         raise InputError(f"{out}: predictions are a CSV file; give --out a name that ends in .csv")
     source = Path(config.images[0])
-    paths, rejected = _list_images(source)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    rows = [*_predicted_rows(load_classifier(config.run), paths), *rejected]
-    reasons = Counter(row["rejected"] for row in rows if row["rejected"])
-    if reasons.total() == len(rows):
+    rows = _list_images(source)
+    readable = [row for row in rows if not row["rejected"]]
+    if not readable:
         first = rows[0]
         raise InputError(f"{source}: none of {len(rows)} images is readable; {first['path']}: {first['rejected']}")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    _predict(load_classifier(config.run), readable)
     write_csv(out, _columns(spec), rows)
     return {
         "out": str(out),
         "images": len(rows),
-        "predicted": len(rows) - reasons.total(),
-        "rejected": reasons.total(),
-        "reasons": dict(reasons.most_common()),
+        "predicted": len(readable),
+        "rejected": len(rows) - len(readable),
+        "reasons": dict(Counter(row["rejected"] for row in rows if row["rejected"]).most_common()),
     }
 
 
-def _list_images(source: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """Return the image files of a folder, sub-folders included, or of a table; and the table's rejected rows."""
+def _list_images(source: Path) -> list[dict[str, str]]:
+    """Return path and rejected of each image file of a folder, sub-folders included, or of each row of a table."""
+    unusable: list[dict[str, str]] = []
     if source.is_dir():
         paths = sorted(str(path) for path in source.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-        if not paths:
-            raise InputError(f"{source}: no image files ({', '.join(IMAGE_SUFFIXES)})")
-        return paths, []
-    catalog = read_catalog(source)
-    return catalog.paths.tolist(), [{"path": row.where, "rejected": row.reason} for row in catalog.rejected]
+    else:
+        catalog = read_catalog(source)
+        paths = catalog.paths.tolist()
+        unusable = [{"path": row.where, "rejected": row.reason} for row in catalog.rejected]
+    if not paths:
+        raise InputError(f"{source}: no image files ({', '.join(IMAGE_SUFFIXES)})")
+    reasons = check_images(paths)
+    return [*({"path": path, "rejected": reason} for path, reason in zip(paths, reasons, strict=True)), *unusable]
 
 
-def _predicted_rows(classifier: Classifier, paths: list[str]) -> Iterator[dict[str, str]]:
-    with ProgressBar("predicting", len(paths)) as bar:
-        for start in range(0, len(paths), _BATCH):
-            batch = paths[start : start + _BATCH]
-            reasons = check_images(batch)
-            readable = [path for path, reason in zip(batch, reasons, strict=True) if not reason]
-            predictions = iter(classifier.predict(readable).answers(1) if readable else ())
-            for path, reason in zip(batch, reasons, strict=True):
-                values = {} if reason else _cells(next(predictions))
-                yield {"path": path, **values, "rejected": reason}
+def _predict(classifier: Classifier, rows: list[dict[str, str]]) -> None:
+    """Add the predictions to rows that have a path."""
+    with ProgressBar("predicting", len(rows)) as bar:
+        for start in range(0, len(rows), _BATCH):
+            batch = rows[start : start + _BATCH]
+            predictions = classifier.predict([row["path"] for row in batch]).answers(1)
+            for row, prediction in zip(batch, predictions, strict=True):
+                row.update(_cells(prediction))
             bar.advance(len(batch))
 
 

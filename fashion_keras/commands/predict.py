@@ -117,7 +117,7 @@ def _format_activation(activation: Mapping[str, Any]) -> str:
 
 def _split_readable(images: Sequence[str]) -> tuple[list[str], list[dict[str, str]]]:
     """Return the readable images, and the others with their reasons; InputError when none is readable."""
-    from fashion_keras.images.decode import check_images
+    from fashion_keras.images.validation import check_images
 
     reasons = check_images(images)
     readable = [path for path, reason in zip(images, reasons, strict=True) if not reason]
