@@ -1,9 +1,9 @@
 """Evaluation of a finished run on a catalogue: on its own test products, or on any others."""
 
 from collections import Counter
-from dataclasses import dataclass
 
-from fashion_keras.analysis.test_subset import PARTS, scorable_rows, select_rows
+from fashion_keras.analysis.config import EvaluateConfig
+from fashion_keras.analysis.test_subset import scorable_rows, select_rows
 from fashion_keras.catalog.catalog import write_rejected
 from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.readers import read_catalog
@@ -12,27 +12,7 @@ from fashion_keras.evaluation.reports.report import EvaluationReport
 from fashion_keras.evaluation.reports.write import plot_report, write_predictions
 from fashion_keras.features.runtime import load_classifier
 from fashion_keras.support.atomic_files import check_output_dir
-from fashion_keras.support.config_fields import Config, config_field
 from fashion_keras.training.classifier.artifacts import RunManifest
-
-
-@dataclass(frozen=True)
-class EvaluateConfig(Config):
-    """What a run is evaluated on."""
-
-    run: str = config_field("", "a finished run folder", metavar="RUN")
-    data: str | None = config_field(
-        None, "catalogue, or 'sample'; default: the one that the run was trained on", metavar="SOURCE"
-    )
-    part: str = config_field(
-        "auto",
-        "test: the run's test products; all: every product that the run was not trained on; auto: test where the "
-        "catalogue has at least half of those products, else all",
-        PARTS,
-    )
-    out: str | None = config_field(
-        None, "folder for report.json, predictions.parquet, rejected.csv and figures; default: none", metavar="DIR"
-    )
 
 
 def evaluate(config: EvaluateConfig) -> EvaluationReport:

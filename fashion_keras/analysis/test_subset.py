@@ -5,16 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.analysis.config import RUN_PARTS
 from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.csv_reader import TITLE
 from fashion_keras.catalog.product_hashes import product_hashes
-from fashion_keras.images.decode import check_images
-from fashion_keras.images.validation import image_hashes
+from fashion_keras.images.validation import check_images, image_hashes
 from fashion_keras.models.classifier import Classifier
 from fashion_keras.support.errors import InputError, unknown_name_error
 from fashion_keras.training.classifier.artifacts import RunManifest
 
-PARTS = ("auto", "test", "all")
 _ENOUGH = 0.5
 
 
@@ -51,8 +50,8 @@ def select_rows(catalog: Catalog, manifest: RunManifest, part: str = "auto") -> 
     Raises:
         InputError: for an unknown part, and for "test" where the catalogue has none of the test products.
     """
-    if part not in PARTS:
-        raise unknown_name_error("part", part, PARTS)
+    if part not in RUN_PARTS:
+        raise unknown_name_error("part", part, RUN_PARTS)
     products, images = product_hashes(catalog), image_hashes(catalog.paths)
     titled = catalog.columns.get(TITLE, np.full(len(catalog), "")) != ""
     ids, count = manifest.parts["test"], len(manifest.parts["test"])
@@ -67,8 +66,8 @@ def select_rows(catalog: Catalog, manifest: RunManifest, part: str = "auto") -> 
     if part == "test" or (part == "auto" and len(rows) >= _ENOUGH * count):
         if not len(rows):
             raise InputError(
-                f"{catalog.folder}: not the catalogue of the run ({manifest.data}): it has none of the {count} products "
-                "of its test part; --part all evaluates on every product"
+                f"{catalog.folder}: not the catalogue of the run ({manifest.data}): it has none of the {count} "
+                "products of its test part; --part all evaluates on every product"
             )
         return Subset(rows, "test", missing)
     product_seen, image_seen = manifest.trained_on

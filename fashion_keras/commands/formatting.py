@@ -3,7 +3,43 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fashion_keras.evaluation.reports.report import Scores
+from fashion_keras.evaluation.reports.report import Report, Scores
+
+
+def with_interval(test: Mapping[str, Any]) -> str:
+    """Return an accuracy with its interval as text."""
+    low, high = test["accuracy_ci95"]
+    return f"{test['accuracy']:.3f} (95 % between {low:.3f} and {high:.3f})"
+
+
+def print_folds(report: Report) -> None:
+    """Print a line for each fold of a cross-validation, and their best and mean; nothing for a single run."""
+    if not report.folds:
+        return
+    names = list(report.over_folds)
+    print(f"{'':20}{'products':>9}" + "".join(f"{name.replace('_', ' '):>20}" for name in names))
+    for row in report.folds:
+        scores = "".join(f"{row[name]:>20.3f}" for name in names)
+        print(f"{row['folder']:20}{row['counts']['test']:>9}{scores}")
+    titles = {"best": "best fold", "mean": "mean", "standard_deviation": "standard deviation, sample"}
+    for name, title in titles.items():
+        print(f"{title:29}" + "".join(f"{score[name]:>20.3f}" for score in report.over_folds.values()))
+
+
+def print_products(report: Scores) -> None:
+    """Print the accuracy per product where some have several images."""
+    scores = report.per_product
+    if not scores or not scores["several_images"]["products"]:
+        return
+    for title, key in {"per product": "all", "  with several images": "several_images"}.items():
+        rules = {name: score["accuracy"] for name, score in scores[key].items() if isinstance(score, dict)}
+        print(
+            f"{title:22}{rules['cumulative_maximum']:.3f} by the maximum over its images, "
+            f"{rules['mean_probability']:.3f} by the mean, {rules['per_image']:.3f} per image, "
+            f"on {scores[key]['products']} products"
+        )
+    if scores["mixed"]["products"]:
+        print(f"  left out            {scores['mixed']['products']} products whose images disagree in label")
 
 
 def print_heads(report: Scores) -> None:

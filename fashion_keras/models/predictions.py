@@ -130,7 +130,7 @@ class Predictions:
         return [{"class": top[0]["class"], "confidence": top[0]["probability"], "top": top} for top in ranked]
 
     def to_columns(self) -> dict[str, Any]:
-        """Return column -> n values: id, and of each group truth (if there is one), predicted, confidence, probabilities.
+        """Return column -> n values: id, and of each group truth (where given), predicted, confidence, probabilities.
 
         With several groups the names begin with the group's: "gender.truth". In a multi-valued group, truth and
         predicted are lists of labels, and there is no confidence. A truth that is unknown is None.

@@ -93,7 +93,7 @@ def prepare(config: TrainConfig) -> PreparedData:
     targets, warnings = build_targets(config, catalog)
     catalog, targets = _reject(catalog, targets, targets.targets.reasons)
     if config.limit:
-        within = subsample(targets.strata, catalog.product_groups, config.limit, config.seed, config.floor or 0)
+        within = subsample(targets.strata, product_hashes(catalog), config.limit, config.seed, config.floor or 0)
         reasons = np.full(len(catalog), f"beyond --limit {config.limit:.12g}")
         reasons[within] = ""
         catalog, targets = _reject(catalog, targets, reasons)
@@ -106,7 +106,7 @@ def prepare(config: TrainConfig) -> PreparedData:
 
 def make_split(config: TrainConfig, catalog: Catalog, targets: TrainingTargets) -> Split:
     """Return the parts of a run, or of one fold; InputError when a class is too small to be in all of them."""
-    strata = targets.strata, catalog.product_groups, targets.required_classes
+    strata = targets.strata, product_hashes(catalog), targets.required_classes
     if config.folds:
         return k_folds(*strata, config.folds, config.split, config.seed)[(config.fold or 1) - 1]
     return split(*strata, config.split, config.seed)

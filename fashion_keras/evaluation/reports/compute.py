@@ -115,7 +115,7 @@ def _multi_valued_test(
 
 
 def right_and_known(head: Predictions) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return how many labels of each image are predicted correctly and how many are known, in one group, two [n] int."""
+    """Return how many labels of each image in one group are predicted correctly, and how many are known: two [n]."""
     if head.groups[0].kind == "single":
         known = head.known
         return (known & (head.codes == head.true_codes)).astype(int), known.astype(int)

@@ -104,7 +104,7 @@ def _fold_row(number: int, report: Report) -> dict[str, Any]:
 
 
 def _mean_thresholds(folder: Path, folds: int) -> tuple[LabelGroup, ...]:
-    """Return the label groups of the folds with the means of their thresholds; a label that a fold never predicts: None."""
+    """Return the label groups with the means of the folds' thresholds; None where a fold never predicts a label."""
     specs = [load_classifier_spec(folder / f"fold{number}")[0] for number in range(1, folds + 1)]
     groups = []
     for same in zip(*(spec.groups for spec in specs), strict=True):

@@ -208,7 +208,6 @@ def test_encoder_scores_by_hand():
         "same_title recall@10": (1.0, 2, 2),
     }
     assert scores["same_title recall@1"]["ci95"] == [0.5, 0.5]  # both queries show one product
-    assert scores["gender precision@10"]["ci95"][0] < 0.3 < scores["gender precision@10"]["ci95"][1]
 
 
 def random_products(count, seed=3):
