@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fashion_keras.catalog.label_groups import LabelGroup
 from fashion_keras.training.balance import label_weights
 from fashion_keras.training.config import TrainConfig
-from fashion_keras.training.losses import split_groups
+from fashion_keras.training.losses import smooth_labels, split_groups
 from fashion_keras.training.targets import TrainingTargets
 
 Tensor = keras.KerasTensor
@@ -57,7 +57,7 @@ def multihead_loss(
 ) -> Tensor:
     """Return the loss [b] of each row: -log of the probability of all its known labels, divided by the groups.
 
-    A softmax group adds its sparse cross-entropy, a sigmoid group the sum of the binary ones of its labels (guo2019:
+    A softmax group adds its cross-entropy, a sigmoid group the sum of the binary ones of its labels (guo2019:
     of all labels). Unknown labels add nothing.
 
     Args:
@@ -69,7 +69,7 @@ def multihead_loss(
     """
     parts = zip(groups, *_split(groups, targets, logits), _label_columns(groups, weights[None]), strict=True)
     losses = [
-        _softmax_loss(target[:, 0], logit, weight[0], smoothing)
+        _softmax_loss(target[:, 0], logit, weight, smoothing)
         if group.activation == "softmax"
         else _sigmoid_loss(_indicators(group, target), logit, weight)
         for group, target, logit, weight in parts
@@ -120,13 +120,10 @@ def _label_columns(groups: Sequence[LabelGroup], values: Tensor) -> list[Tensor]
 
 def _softmax_loss(codes: Tensor, logits: Tensor, weights: Tensor, smoothing: float) -> Tensor:
     """Return the cross-entropy [b] of class codes [b], below 0 for unknown, whose loss is 0."""
-    known = ops.cast(codes >= 0, logits.dtype)
-    codes = ops.maximum(codes, 0)
-    logarithms = ops.log_softmax(logits)
-    losses = -ops.take_along_axis(logarithms, codes[:, None], axis=1)[:, 0]
-    if smoothing:
-        losses = (1 - smoothing) * losses - smoothing * ops.mean(logarithms, axis=1)
-    return losses * known * ops.take(weights, codes)
+    # A row of zeros for unknown codes masks their loss and their gradient.
+    shares = ops.one_hot(codes, logits.shape[-1], dtype=logits.dtype)
+    losses = -ops.sum(smooth_labels(shares, smoothing) * ops.log_softmax(logits), axis=1)
+    return losses * ops.sum(shares * weights, axis=1)
 
 
 def _sigmoid_loss(indicators: Tensor, logits: Tensor, weights: Tensor) -> Tensor:
