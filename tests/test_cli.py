@@ -134,7 +134,7 @@ def test_predict_sets_bad_images_aside(command, run, sample, tmp_path):
     answer = json.loads(result.stdout)
     assert result.returncode == 0
     assert [row["image"] for row in answer["predictions"]] == [good]
-    assert answer["predictions"][0]["class"] in run.report["classes"]
+    assert answer["predictions"][0]["class"] in run.report.classes
     assert np.diff([one["probability"] for one in answer["predictions"][0]["top"]]).max() <= 0
     assert [row["image"] for row in answer["rejected"]] == [str(bad)]
     assert_one_line(command("predict", run.folder, bad), "bad.jpg")
