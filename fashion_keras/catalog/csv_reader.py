@@ -71,14 +71,14 @@ def _lines(table: Path) -> list[tuple[int, list[str]]]:
         text = table.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{table}: not UTF-8 (byte {error.start}); save the file as UTF-8") from None
-    return [(number, _fields(table, number, line)) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
-
-
-def _fields(table: Path, number: int, line: str) -> list[str]:
-    try:
-        return next(csv.reader([line]))
-    except csv.Error as error:
-        raise InputError(f"{table}:{number}: not CSV ({error}); correct or remove the line") from None
+    rows = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                rows.append((number, next(csv.reader([line]))))
+            except csv.Error as error:
+                raise InputError(f"{table}:{number}: not CSV ({error}); correct or remove the line") from None
+    return rows
 
 
 def _repair(fields: list[str], header: list[str]) -> list[str]:

@@ -12,6 +12,8 @@ from fashion_keras.catalog.imaterialist import find_imaterialist, read_imaterial
 from fashion_keras.catalog.product_hashes import group_by_title
 from fashion_keras.support.errors import InputError
 
+_LARGEST_ID = 2**63 - 1  # of int64
+
 
 def read_catalog(source: str | Path) -> Catalog:
     """Read a catalogue in any of four layouts.
@@ -145,8 +147,9 @@ def _row_reasons(ids: list[str], lines: list[int], paths: list[str]) -> list[str
 
 def _parse_id(value: str) -> int:
     """Return an id as a number; -1 where it is no whole number that int64 holds."""
+    # Python refuses to convert more than 4,300 digits.
     number = int(value) if value.isdecimal() and len(value) < 100 else -1
-    return number if number <= np.iinfo(np.int64).max else -1
+    return number if number <= _LARGEST_ID else -1
 
 
 def _image_files(folder: Path) -> list[str]:

@@ -61,10 +61,10 @@ def product(name, number=0, **changes):
 
 
 def test_generate_sample_gives_the_same_bytes_for_a_seed(tmp_path):
-    one, again = (contents(generate_sample(tmp_path / name, 60, seed=3)) for name in ("one", "again"))
-    assert one == again
+    first, again = (contents(generate_sample(tmp_path / name, 60, seed=3)) for name in ("first", "again"))
+    assert first == again
     other = contents(generate_sample(tmp_path / "other", 60, seed=4))
-    assert not {path.name for path in one} & {path.name for path in other} > {"styles.csv", "sample.json"}
+    assert not {path.name for path in first} & {path.name for path in other} > {"styles.csv", "sample.json"}
 
 
 def test_generate_sample_reuses_its_sample_and_replaces_another(tmp_path):
