@@ -1,4 +1,4 @@
-"""Finished runs under changed pictures: the numbers are those of the pictures shown, of the right products."""
+"""Robustness of runs: scores are those of the changed images, on the right products."""
 
 import csv
 import json
