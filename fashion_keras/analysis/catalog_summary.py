@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from fashion_keras.catalog.attribute_groups import KAGGLE_GROUPS, parse_groups
+from fashion_keras.catalog.attributes import KAGGLE_GROUPS, parse_groups
 from fashion_keras.catalog.catalog import Catalog, write_rejected
 from fashion_keras.catalog.csv_reader import TITLE
 from fashion_keras.catalog.targets import Targets, encode_groups, learnable_groups

@@ -10,6 +10,7 @@ from fashion_keras.analysis.retrieval_comparison import color_histograms, evalua
 from fashion_keras.catalog.product_hashes import product_hashes, write_training_products
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.features import registry
+from fashion_keras.images.validation import load_catalog
 from fashion_keras.search.indexing import build_index
 from fashion_keras.support.errors import InputError
 from tests.helpers.cli import run_cli
@@ -19,11 +20,11 @@ COUNT = 60
 
 @pytest.fixture(scope="module")
 def data(sample, tmp_path_factory):
-    """The sample's first products."""
+    """The sample's first products with a readable image."""
     folder = tmp_path_factory.mktemp("catalogue")
     (folder / "images").mkdir()
     lines = (sample / "styles.csv").read_text().splitlines()
-    numbers = read_catalog(sample).ids[:COUNT].tolist()
+    numbers = load_catalog(sample).ids[:COUNT].tolist()
     numbered = {line.split(",")[0]: line for line in lines[1:]}
     for number in numbers:
         shutil.copy(sample / "images" / f"{number}.jpg", folder / "images")
