@@ -125,7 +125,7 @@ def test_explain_equals_arithmetic_without_gradients(detector, paths):
 
 
 def test_explain_predicts_as_predict(run, paths):
-    explanations = explain(run.folder, paths, label=run.report["classes"][-1])
+    explanations = explain(run.folder, paths, label=run.report.classes[-1])
     predicted = load_classifier(run.folder).predict(paths)
     assert [explanation.activations[0].label for explanation in explanations] == predicted.names
     np.testing.assert_allclose(
@@ -209,7 +209,7 @@ def test_explain_refuses(run, paths, options, message):
 
 def test_explain_command_draws_a_row_for_each_image(run, paths, tmp_path, capsys):
     (tmp_path / "text.jpg").write_text("not an image file")
-    label, sheet = run.report["classes"][0], str(tmp_path / "a.png")
+    label, sheet = run.report.classes[0], str(tmp_path / "a.png")
     call = ["explain", str(run.folder), *paths, str(tmp_path / "text.jpg"), "--label", label, "--out", sheet]
     assert main([*call, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)

@@ -23,7 +23,7 @@ def test_map_table_holds_the_products_of_the_figure(sample, run, tmp_path):
     part = load_part(str(sample), str(run.folder), frozenset())
     assert report["products"] == len(rows)
     assert len(rows) == pytest.approx(40, abs=5)
-    assert report["products"] + report["beyond_limit"] == len(part.catalog) == run.report["counts"]["test"]
+    assert report["products"] + report["beyond_limit"] == len(part.catalog) == run.report.counts["test"]
     assert report["rejected"] == part.rejected
     catalog = read_catalog(sample)
     genders = dict(zip(catalog.ids.tolist(), catalog.columns["gender"].tolist(), strict=True))

@@ -34,7 +34,7 @@ def test_predict_rejects_bad_images_and_predicts_the_others(run, paths, bad):
     report = json.loads(result.stdout)
     assert result.returncode == 0
     assert [row["image"] for row in report["predictions"]] == paths[:1]
-    assert report["predictions"][0]["class"] in run.report["classes"]
+    assert report["predictions"][0]["class"] in run.report.classes
     assert np.diff([label["probability"] for label in report["predictions"][0]["top"]]).max() <= 0
     assert [row["image"] for row in report["rejected"]] == [str(bad)]
     text = run_cli("predict", run.folder, paths[0], bad)
