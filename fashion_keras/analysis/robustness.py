@@ -74,9 +74,9 @@ def robustness(config: RobustnessConfig | Mapping[str, Any]) -> dict[str, Any]:
     runs worst-1.png, worst-2.png, ...).
 
     Returns:
-        "conditions" {name: description}; "differ": which of "products" and "task" differ between the runs;
-        "runs" [{run, task, catalog, part, counts, reasons, heads_left_out, test_products_missing, resized}]; "rows", one
-        per run, head and condition, with COLUMNS: accuracy and its 95 % interval low..high, which resamples products; and
+        "conditions" {name: description}; "differ": which of "products" and "task" differ between the runs; "runs"
+        [{run, task, catalog, part, counts, reasons, heads_left_out, test_products_missing, resized}]; "rows", one per
+        run, head and condition, with COLUMNS: accuracy and its 95 % interval low..high, which resamples products; and
         against the reference, the run's own decoding: accuracy_change, the share of equal predictions (agreement), the
         mean change of confidence, the mean absolute change of a pixel in 0..255.
         counts {test, rejected, beyond_limit, trained_on, other_parts} add up to all rows and files of the catalogue;

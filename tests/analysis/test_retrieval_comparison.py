@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from fashion_keras.analysis.retrieval_comparison import color_histograms, evaluate_search, load_part
+from fashion_keras.analysis.training_overlap import encoder_training_products
 from fashion_keras.catalog.product_hashes import product_hashes, write_training_products
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.features import registry
@@ -36,7 +37,7 @@ def data(sample, tmp_path_factory):
 def trained(data, tmp_path, monkeypatch):
     """A copy of fashion_small that was trained on every other product of `data`, and their hashes."""
     folder = tmp_path / "encoder"
-    shutil.copytree(registry.find_encoder("fashion_small").folder, folder)
+    shutil.copytree(registry.resolve_encoder("fashion_small").folder, folder)
     hashes = frozenset(product_hashes(read_catalog(data))[::2].tolist())
     write_training_products(folder, hashes)
     return folder, hashes
@@ -85,6 +86,14 @@ def test_evaluate_search_counts_the_training_products_and_leaves_them_out(data, 
     assert f"was trained on {known} of these products" in text
     without = evaluate_search({"data": data, "encoder": folder, "part": "all", "exclude_trained": True})
     assert (without["products"], without["excluded"]) == (COUNT - known, known)
+
+
+def test_bundled_weights_keep_their_training_products_at_any_stage():
+    bundled = encoder_training_products("fashion_small")
+    assert len(bundled) > 1000
+    assert encoder_training_products("fashion_small@stage4:max") == bundled
+    assert not encoder_training_products("fashion_small@stage4", "none")
+    assert not encoder_training_products("vgg19")
 
 
 def test_evaluate_search_refuses_a_catalogue_of_training_products_alone(data, tmp_path, trained):
