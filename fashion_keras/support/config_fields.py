@@ -35,7 +35,7 @@ def config_field(
         at_least, at_most, above, below: bounds of a number; None for no bound. NaN and infinity are always refused.
         convert: applied to a value other than None before it is checked, such as (224, 224) -> "224x224".
     """
-    bounds = {"at_least": at_least, "at_most": at_most, "above": above, "below": below}
+    bounds = {"at_least": at_least, "above": above, "at_most": at_most, "below": below}
     metadata = {"help": help, "choices": choices, "metavar": metavar, "bounds": bounds, "convert": convert}
     return field(default=default, metadata=metadata)
 
