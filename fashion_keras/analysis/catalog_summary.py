@@ -62,8 +62,8 @@ def _labelled(catalog: Catalog) -> Targets | None:
     """Return what is known of each product: in the single-label tasks, or in the groups that the catalogue brings."""
     groups = (
         parse_groups(",".join(task.name for task in TASKS))
-        if catalog.attributes is KAGGLE_GROUPS
-        else catalog.attributes
+        if catalog.attribute_groups is KAGGLE_GROUPS
+        else catalog.attribute_groups
     )
     # A task with one class only is nothing to learn, and nothing to draw.
     groups, _ = learnable_groups(groups, catalog.columns)
@@ -87,7 +87,7 @@ def _kind(reason: str) -> str:
 def _shared(catalog: Catalog) -> int:
     if TITLE not in catalog.columns:
         return 0
-    return int((np.bincount(catalog.groups)[catalog.groups] > 1).sum())
+    return int((np.bincount(catalog.product_groups)[catalog.product_groups] > 1).sum())
 
 
 def _draw_samples(catalog: Catalog, targets: Targets, path: Path) -> None:

@@ -69,7 +69,7 @@ def audit(
     folder = make_output_dir(out, "runs/audit")
     vectors = np.asarray(encode(catalog, coder).values)
     found = _find_issues(
-        catalog, labels.codes, vectors, out_of_fold(vectors, labels.codes, catalog.groups, folds, seed)
+        catalog, labels.codes, vectors, out_of_fold(vectors, labels.codes, catalog.product_groups, folds, seed)
     )
     rows = [_row(one, catalog, labels) for one in found[:top]]
     write_csv(folder / "audit.csv", COLUMNS, rows)
@@ -126,7 +126,9 @@ def _labelled(data: str | None, task: str, min_images: int) -> tuple[Catalog, Ta
 
 def _check_titles(catalog: Catalog, labels: TaskLabels, folds: int) -> None:
     """Refuse a class that would miss in a fold."""
-    titles = np.array([len(np.unique(catalog.groups[labels.codes == code])) for code in range(len(labels.classes))])
+    titles = np.array(
+        [len(np.unique(catalog.product_groups[labels.codes == code])) for code in range(len(labels.classes))]
+    )
     code = int(titles.argmin())
     if titles[code] < folds:
         images = int((labels.codes == code).sum())
@@ -140,7 +142,7 @@ def _check_titles(catalog: Catalog, labels: TaskLabels, folds: int) -> None:
 def _find_issues(
     catalog: Catalog, codes: NDArray[np.int64], vectors: NDArray[np.float32], probabilities: NDArray[np.float64]
 ) -> list[LabelIssue]:
-    titles = label_issues.pairs_within(catalog.groups)
+    titles = label_issues.pairs_within(catalog.product_groups)
     pictures = _same_pictures(catalog.paths.tolist(), codes, vectors)
     return label_issues.rank_issues(
         [

@@ -66,7 +66,7 @@ def draw_map(
     whole = len(catalog)
     if limit:
         # One class of all: the map shows what is there.
-        catalog = catalog.take(subsample(np.zeros(whole, np.int64), catalog.groups, limit, seed))
+        catalog = catalog.take(subsample(np.zeros(whole, np.int64), catalog.product_groups, limit, seed))
     vectors = cached_features(catalog, encoder, weights)
     log.info("laying out %d vectors by %s", len(vectors), method)
     projection = project(vectors, method, seed)

@@ -130,7 +130,7 @@ def _assemble(
         ids=ids,
         paths=np.array([paths[row] for row in keep], dtype=np.str_),
         columns=kept,
-        groups=group_by_title(kept.get(TITLE, np.full(len(keep), ""))),
+        product_groups=group_by_title(kept.get(TITLE, np.full(len(keep), ""))),
         rejected=(*rejected, *listed),
         inputs=len(lines) + len(rejected),
         repaired=tuple(repaired),

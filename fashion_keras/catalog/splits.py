@@ -121,7 +121,7 @@ def hold_out(catalog: Catalog, fraction: float, seed: int = 0) -> tuple[Integers
         codes = np.where(labels.known, labels.codes, len(labels.classes))
     except InputError:
         codes = np.zeros(len(catalog), np.int64)
-    parts = stratified_group_assign(codes, catalog.groups, (1 - fraction, fraction), seed)
+    parts = stratified_group_assign(codes, catalog.product_groups, (1 - fraction, fraction), seed)
     train, held_out = np.flatnonzero(parts == 0), np.flatnonzero(parts == 1)
     if not len(train):
         raise InputError(f"{catalog.folder}: {len(catalog)} products have too few titles to hold any out")

@@ -96,7 +96,7 @@ def _write_part(part: CatalogSubset, catalog: Catalog, folder: Path) -> Path:
         number, count = part.share
         labels = get_task("article_type").encode(catalog.columns)
         codes = np.where(labels.known, labels.codes, len(labels.classes))
-        rows &= stratified_group_assign(codes, catalog.groups, (1 / count,) * count, seed=count) == number
+        rows &= stratified_group_assign(codes, catalog.product_groups, (1 / count,) * count, seed=count) == number
     if not rows.any():
         raise InputError(f"{catalog.folder}: no product for the part {part.name!r} ({dict(part.where)})")
     chosen = catalog.take(np.flatnonzero(rows))

@@ -217,4 +217,4 @@ def test_the_real_catalogue_is_accounted_for(real):
     catalog = read_catalog(real)
     assert (len(catalog), catalog.inputs, len(catalog.repaired)) == (9_382, 44_446, 22)
     assert Counter(row.reason for row in catalog.rejected) == {"no image file": 44_446 - 9_382}
-    assert np.bincount(np.bincount(catalog.groups))[2:].sum() > 0
+    assert np.bincount(np.bincount(catalog.product_groups))[2:].sum() > 0

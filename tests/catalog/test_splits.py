@@ -184,7 +184,7 @@ def test_a_part_is_held_out_by_title(sample):
     catalog = read_catalog(sample)
     train, held_out = hold_out(catalog, 0.265, seed=1)
     assert sorted([*train, *held_out]) == list(range(len(catalog)))
-    assert not set(catalog.groups[train]) & set(catalog.groups[held_out])
+    assert not set(catalog.product_groups[train]) & set(catalog.product_groups[held_out])
     assert len(held_out) / len(catalog) == pytest.approx(0.265, abs=0.02)
     kinds = catalog.columns["article_type"]
     for kind, count in zip(*np.unique(kinds, return_counts=True), strict=True):
@@ -213,4 +213,4 @@ def test_a_catalogue_without_article_types_is_held_out_by_title(sample):
     train, held_out = hold_out(replace(catalog, columns={"gender": catalog.columns["gender"]}), 0.3)
     assert sorted([*train, *held_out]) == list(range(len(catalog)))
     assert abs(len(held_out) / len(catalog) - 0.3) < 0.01
-    assert not set(catalog.groups[train].tolist()) & set(catalog.groups[held_out].tolist())
+    assert not set(catalog.product_groups[train].tolist()) & set(catalog.product_groups[held_out].tolist())

@@ -41,7 +41,7 @@ def retrieval_scores(vectors: NDArray[np.float32], catalog: Catalog, seed: int =
     """
     missing = np.full(len(catalog), "")
     columns = {name: catalog.columns.get(name, missing) for name in retrieval.COLUMNS}
-    return retrieval.encoder_scores(vectors, columns, catalog.groups, seed)
+    return retrieval.encoder_scores(vectors, columns, catalog.product_groups, seed)
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:

@@ -120,7 +120,7 @@ def _read(config: AutoencoderConfig) -> Catalog:
     if config.limit:
         beyond = np.full(len(catalog), f"beyond --limit {config.limit}")
         # One class of all: there are no labels to be fair to.
-        beyond[subsample(np.zeros(len(catalog), np.int64), catalog.groups, config.limit, config.seed)] = ""
+        beyond[subsample(np.zeros(len(catalog), np.int64), catalog.product_groups, config.limit, config.seed)] = ""
         catalog = catalog.reject(beyond.tolist())
     return reject_unreadable(catalog)
 

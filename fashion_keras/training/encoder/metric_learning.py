@@ -201,7 +201,7 @@ def _pictures(
         # What agrees in all that is learnt but the title, or in the title where there is nothing else.
         columns = [number for number, name in enumerate(names) if name != TITLE] or [0]
         kinds = np.unique(codes[parts[0]][:, columns], axis=0, return_inverse=True)[1]
-        titles = catalog.groups[parts[0]]
+        titles = catalog.product_groups[parts[0]]
         sampling = PKSampler("none", config.batch_size, config.seed, config.images_per_class, kinds, titles)
     examples = [Examples(catalog.paths[rows], targets[rows]) for rows in parts]
     augmentation = get_augmentation(config.augment)
