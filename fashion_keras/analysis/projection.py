@@ -70,9 +70,8 @@ def draw_map(
     vectors = cached_features(catalog, encoder, weights)
     log.info("laying out %d vectors by %s", len(vectors), method)
     projection = project(vectors, method, seed)
-    title = (
-        f"{_TITLES[method].format(short_name(Path(encoder).name), projection.kept)}; by {label}, n = {len(catalog):,}"
-    )
+    share = projection.explained_variance
+    title = f"{_TITLES[method].format(short_name(Path(encoder).name), share)}; by {label}, n = {len(catalog):,}"
     _draw(figure, catalog, projection, label, thumbnails, title)
     return {
         "encoder": encoder,
@@ -81,7 +80,7 @@ def draw_map(
         "products": len(catalog),
         "beyond_limit": whole - len(catalog),
         "rejected": rejected,
-        "kept": projection.kept,
+        "kept": share,
         "figure": str(figure),
         "table": str(figure.with_suffix(".csv")),
     }

@@ -1,4 +1,4 @@
-"""What the runs of a cross-validation come to."""
+"""Cross-validation summary: best fold, mean and standard deviation of each score."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ _RULES = ("cumulative_maximum", "mean_probability")
 
 
 def fold_row(number: int, report: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the report of all folds says of one, from its own report."""
+    """Return a fold's row of the report over all folds, from the fold's own report."""
     per_product = report["per_product"]["all"]
     by_rule = {name: per_product[name] and per_product[name]["accuracy"] for name in _RULES}
     scores = {name: report["test"][name] for name in ("accuracy", "accuracy_ci95", "macro_f1")}
@@ -18,7 +18,7 @@ def fold_row(number: int, report: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def summarize_folds(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float | int]]:
-    """Return the spread of each score that every row of `fold_row` has."""
+    """Return score -> `fold_statistics`, of each score that every row of `fold_row` has."""
     values = {name: [row[name] for row in rows] for name in ("accuracy", "macro_f1", *_RULES)}
     return {name: fold_statistics(scores) for name, scores in values.items() if None not in scores}
 
@@ -28,7 +28,7 @@ def fold_statistics(values: Sequence[float]) -> dict[str, float | int]:
 
     The deviation is that of a sample (K - 1 in the denominator): these are a few of the folds there could be.
 
-    >>> spread([0.5, 1.0, 0.75])
+    >>> fold_statistics([0.5, 1.0, 0.75])
     {'best_fold': 2, 'best': 1.0, 'mean': 0.75, 'standard_deviation': 0.25}
     """
     return {
