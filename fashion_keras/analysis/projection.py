@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from fashion_keras.analysis.retrieval_comparison import cached_features, load_subset
 from fashion_keras.catalog.datasets import resolve_dataset
+from fashion_keras.catalog.product_hashes import product_hashes
 from fashion_keras.catalog.readers import Catalog
 from fashion_keras.catalog.splits import subsample
 from fashion_keras.catalog.tasks import is_color_column
@@ -66,7 +67,7 @@ def draw_map(
     whole = len(catalog)
     if limit:
         # One class of all: the map shows what is there.
-        catalog = catalog.take(subsample(np.zeros(whole, np.int64), catalog.product_groups, limit, seed))
+        catalog = catalog.take(subsample(np.zeros(whole, np.int64), product_hashes(catalog), limit, seed))
     vectors = cached_features(catalog, encoder, weights)
     log.info("laying out %d vectors by %s", len(vectors), method)
     projection = project(vectors, method, seed)

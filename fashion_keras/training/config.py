@@ -96,7 +96,7 @@ class TrainConfig(DataConfig):
         None, "a run of --task person: how probably it sees a person is one more feature for the head", metavar="RUN"
     )
     min_images: int = config_field(100, "classes with fewer are left out", metavar="N", at_least=1)
-    split: str = config_field("title", "title: no product title in two parts; random: as papers did", SPLITS)
+    split: str = config_field("product", "product: no product in two parts; random: as papers did", SPLITS)
     folds: int | None = config_field(
         None, "cross-validation: so many runs, each tested on another part of the products", metavar="K", at_least=2
     )

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fashion_keras.catalog.readers import group_by_title, read_catalog
+from fashion_keras.catalog.product_hashes import group_by_title
+from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.support.errors import InputError
 
 HEADER = "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName"
