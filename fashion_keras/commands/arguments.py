@@ -21,8 +21,16 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{message} (see {self.prog} --help)")
 
 
-def add_config_flags(parser: argparse.ArgumentParser, kind: type[Config], names: Iterable[str] | None = None) -> None:
-    """Add a flag for each field of a config class, or for those named; what is not given stays out of the namespace."""
+def add_config_flags(
+    parser: argparse.ArgumentParser,
+    kind: type[Config],
+    names: Iterable[str] | None = None,
+    positional: Iterable[str] = (),
+) -> None:
+    """Add a flag for each field of a config class, or for those named; what is not given stays out of the namespace.
+
+    The fields in `positional` become positional arguments, tuples with one or more values.
+    """
     chosen = {option.name for option in fields(kind)} if names is None else set(names)
     for option in fields(kind):
         if option.name not in chosen:
@@ -40,7 +48,10 @@ def add_config_flags(parser: argparse.ArgumentParser, kind: type[Config], names:
             settings |= {"type": str if plain is tuple else plain, "metavar": metavar or "|".join(choices)}
         if plain is tuple:
             settings["action"] = "append"
-        parser.add_argument(flag_name(option.name), **settings)
+        if option.name in positional:
+            del settings["default"]
+            settings |= {"nargs": "+", "action": "store"} if plain is tuple else {}
+        parser.add_argument(option.name if option.name in positional else flag_name(option.name), **settings)
 
 
 def given_values(options: argparse.Namespace, kind: type[Config]) -> dict[str, Any]:
