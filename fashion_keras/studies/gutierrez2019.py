@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from fashion_keras.evaluation.metrics.intervals import clopper_pearson_interval
 from fashion_keras.images.corruptions import CORRUPTIONS
 from fashion_keras.studies.study import CatalogSubset, Report, ResultRow, Score, Step, Study
-from fashion_keras.tagging.evaluation.metrics import precision_with_interval
 
 _ATTRIBUTES = "Table 1: attributes"
 _ROBUST = "Table 2: resized by another library"
@@ -64,8 +64,9 @@ def _product_type(name: str) -> Callable[[Report], Score]:
 
 
 def _share(right: int, images: int) -> Score:
-    found = precision_with_interval(right, images)
-    return Score(found["precision"], found["precision_ci95"], images)
+    if not images:
+        return Score(None, None, 0)
+    return Score(right / images, clopper_pearson_interval(right, images).tolist(), images)
 
 
 def _outliers(number: int) -> Callable[[Report], Score]:
