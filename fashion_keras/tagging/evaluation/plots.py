@@ -20,12 +20,12 @@ def draw_confidence(folder: Path, trials: Sequence[HeadEvaluation]) -> None:
 
     Of more than 12 attributes, those with the most known products are in the latter.
     """
-    judged = [trial for trial in trials if trial.asked.any()]
+    judged = [trial for trial in trials if trial.evaluated.any()]
     for number, trial in enumerate(judged, 1):
         said = trial.confidence()
         path = folder / f"reliability_{number:02}_{re.sub(r'[^0-9a-z]+', '_', trial.head.name.lower())}.png"
         labels.reliability(path, trial.head.name, *reliability(*said), expected_calibration_error(*said))
-    largest = sorted(judged, key=lambda trial: -trial.asked.sum())[: len(CURVES)]
+    largest = sorted(judged, key=lambda trial: -trial.evaluated.sum())[: len(CURVES)]
     curves = []
     for trial in largest:
         said = trial.best()
