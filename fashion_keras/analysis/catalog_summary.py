@@ -11,7 +11,8 @@ from fashion_keras.catalog.csv_reader import TITLE
 from fashion_keras.catalog.readers import Catalog
 from fashion_keras.catalog.targets import Targets, encode_groups, learnable_groups
 from fashion_keras.catalog.tasks import TASKS
-from fashion_keras.evaluation.plots import charts
+from fashion_keras.evaluation.plots.bars import plot_class_counts
+from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.images.decode import ImageSpec, decode_batch, image_sizes
 from fashion_keras.support.atomic_files import write_csv, write_json
 
@@ -46,7 +47,7 @@ def summarize_catalog(catalog: Catalog, out: Path) -> dict[str, Any]:
     write_json(out / "description.json", description)
     write_csv(out / "rejected.csv", ("where", "id", "reason"), map(vars, catalog.rejected))
     if counts:
-        charts.class_counts(out / "class_counts.png", counts)
+        plot_class_counts(out / "class_counts.png", counts)
         _draw_samples(catalog, labelled, out / "samples.png")
     return description
 
@@ -98,4 +99,4 @@ def _draw_samples(catalog: Catalog, targets: Targets, path: Path) -> None:
     shown = [(labels[code], row) for code in order for row in np.resize(np.flatnonzero(chosen[:, code]), _PER_CLASS)]
     captions = [f"{label.removeprefix(f'{name}: ')}\n{catalog.ids[row]}" for label, row in shown]
     pictures = decode_batch([catalog.paths[row] for _, row in shown], _SHOWN)
-    charts.contact_sheet(path, list(pictures), captions, columns=_PER_CLASS)
+    contact_sheet(path, list(pictures), captions, columns=_PER_CLASS)

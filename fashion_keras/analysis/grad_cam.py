@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fashion_keras.evaluation.plots import charts, style
+from fashion_keras.evaluation.plots import style
+from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.images.decode import decode_batch
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.classifier import LabelSpec
@@ -155,7 +156,7 @@ def plot_explanations(path: Path, explanations: Sequence[Explanation], names: Se
         captions += [f"{name}\n{_SCALE}", *map(_caption, one.seen), *([""] * len(blank))]
     first = explanations[0]
     title = f"Grad-CAM of {first.head} at the backbone's {first.stage}"
-    charts.contact_sheet(path, images, captions, columns=columns, title=title)
+    contact_sheet(path, images, captions, columns=columns, title=title)
 
 
 def _caption(seen: ClassActivation) -> str:

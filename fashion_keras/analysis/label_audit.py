@@ -12,7 +12,7 @@ from fashion_keras.catalog.readers import Catalog
 from fashion_keras.catalog.tasks import TaskLabels, get_task
 from fashion_keras.evaluation.metrics import label_issues
 from fashion_keras.evaluation.metrics.label_issues import NEAR_DUPLICATE, REASONS, SAME_TITLE, LabelIssue
-from fashion_keras.evaluation.plots.charts import contact_sheet
+from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.features.cache import encode
 from fashion_keras.features.registry import DEFAULT_ENCODER, load_encoder
 from fashion_keras.images.decode import ImageSpec, decode

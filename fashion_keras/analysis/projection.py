@@ -13,7 +13,7 @@ from fashion_keras.catalog.readers import Catalog
 from fashion_keras.catalog.splits import subsample
 from fashion_keras.catalog.tasks import is_color_column
 from fashion_keras.evaluation.metrics.dimension_reduction import METHODS, Projection, project
-from fashion_keras.evaluation.plots.projection import embedding_map
+from fashion_keras.evaluation.plots.embedding_map import plot_embedding_map
 from fashion_keras.evaluation.plots.style import short_name
 from fashion_keras.images.decode import ImageSpec, decode
 from fashion_keras.support.atomic_files import check_png_path, write_csv
@@ -93,7 +93,9 @@ def _draw(figure: Path, catalog: Catalog, projection: Projection, label: str, th
     def picture(row: int) -> NDArray[np.uint8]:
         return decode(str(catalog.paths[row]), _SHOWN)
 
-    embedding_map(figure, projection.places, labels, picture, thumbnails, title, colours=is_color_column(label))
+    plot_embedding_map(
+        figure, projection.places, labels, picture, thumbnails, title, label_colors=is_color_column(label)
+    )
     columns = ("id", "x", "y", "label")
     points = zip(catalog.ids.tolist(), *projection.places.T.tolist(), labels, strict=True)
     write_csv(figure.with_suffix(".csv"), columns, (dict(zip(columns, point, strict=True)) for point in points))

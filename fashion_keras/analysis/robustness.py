@@ -14,7 +14,8 @@ from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.readers import Catalog, read_catalog
 from fashion_keras.evaluation.metrics import classification
 from fashion_keras.evaluation.metrics.selective_prediction import clopper_pearson_interval
-from fashion_keras.evaluation.plots import charts, intervals
+from fashion_keras.evaluation.plots.accuracy_by_condition import plot_accuracy_by_condition
+from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.features.runtime import load_classifier
 from fashion_keras.images.corruptions import CORRUPTIONS, apply_all
 from fashion_keras.images.decode import ImageSpec, decode
@@ -228,7 +229,7 @@ def _flips_of(number: int, then: Predictions, usual: Predictions, paths: dict[in
 def _write(folder: Path, report: dict[str, Any], judged: list[_Judged]) -> None:
     write_csv(folder / "robustness.csv", COLUMNS, report["rows"])
     write_json(folder / "robustness.json", report)
-    intervals.accuracies(folder / "robustness.png", by_head(report["rows"]))
+    plot_accuracy_by_condition(folder / "robustness.png", by_head(report["rows"]))
     for number, one in enumerate(judged, start=1):
         if one.flips:
             _draw_worst(folder / (f"worst-{number}.png" if len(judged) > 1 else "worst.png"), one)
@@ -244,4 +245,4 @@ def _draw_worst(path: Path, judged: _Judged) -> None:
         lines = [f"{how}: {label} {share:.0%}" for how, (label, share) in said.items()]
         captions.append("\n".join([f"{flip.id} is {flip.truth}", *lines]))
     title = "The surest other class under each condition: as usual on the left, changed on the right"
-    charts.contact_sheet(path, pictures, captions, columns=4, title=title)
+    contact_sheet(path, pictures, captions, columns=4, title=title)

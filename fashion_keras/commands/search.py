@@ -116,7 +116,7 @@ def _name(match: "Match") -> str:
 
 def _draw(path: Path, image: str | int, found: "list[Match]", index: str) -> None:
     """Draw the query and what was found; a product whose file is gone is left out of the sheet."""
-    from fashion_keras.evaluation.plots.charts import contact_sheet
+    from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
     from fashion_keras.images.decode import ImageSpec, decode
     from fashion_keras.search.indexing import open_index
 

@@ -10,7 +10,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fashion_keras.evaluation.metrics import classification, multilabel, validation
-from fashion_keras.evaluation.plots import charts, labels
+from fashion_keras.evaluation.plots.bars import plot_labels_per_image
+from fashion_keras.evaluation.plots.confusion import plot_co_occurrence
+from fashion_keras.evaluation.plots.curves import plot_precision_recall
 from fashion_keras.evaluation.reports import single_head
 from fashion_keras.evaluation.reports.multihead_calibration import confidence_and_correct
 from fashion_keras.images.decode import ImageSpec
@@ -79,17 +81,18 @@ def plot_report(folder: Path, said: AttributePredictions, paths: Sequence[str], 
         spec: how they are shown.
     """
     names = [name for group in said.groups for name in group.classes]
-    labels.co_occurrence(folder / "co_occurrence.png", multilabel.co_occurrence(said.truth, said.known), names)
-    decisions = {"known to be there": said.truth, "given by the run": said.given}
+    together = multilabel.co_occurrence(said.truth, said.known)
+    plot_co_occurrence(folder / "co_occurrence.png", together, names, len(said.ids), str(folder))
+    decisions = {"true": said.truth, "predicted": said.given}
     counts = {name: multilabel.labels_per_image(values, said.known) for name, values in decisions.items()}
-    labels.labels_per_image(folder / "labels_per_image.png", counts)
+    plot_labels_per_image(folder / "labels_per_image.png", counts, str(folder))
     for group in said.groups:
         home, part = folder / group.name.replace(":", "_"), said.part(group.name)
         rows = part.known.any(axis=1)
         if rows.any() and group.kind == "single":
-            single_head.plot_report(home, said.of(group.name).take(rows), np.asarray(paths)[rows], spec)
+            single_head.plot_report(home, said.of(group.name).take(rows), np.asarray(paths)[rows], spec, str(folder))
         elif rows.any():
-            _draw_labels(home, part)
+            _draw_labels(home, part, str(folder))
 
 
 def grouped_accuracy_interval(right: NDArray[np.int64], known: NDArray[np.int64], seed: int = 0) -> list[float]:
@@ -183,15 +186,13 @@ def _listed(group: LabelGroup, chosen: NDArray[np.bool_], known: NDArray[np.bool
     return [[group.classes[code] for code in np.flatnonzero(row)] if there else None for row, there in rows]
 
 
-def _draw_labels(folder: Path, part: AttributePredictions) -> None:
+def _draw_labels(folder: Path, part: AttributePredictions, run: str) -> None:
     group, known, shares = part.groups[0], part.known, part.probabilities
     there = np.flatnonzero((part.truth == 1).any(axis=0))
-    curves = [
-        single_head.curve(group.classes[code], part.truth[known[:, code], code] == 1, shares[known[:, code], code])
-        for code in there
-    ]
-    micro = single_head.curve("", part.truth[known] == 1, shares[known])
-    charts.precision_recall(folder / "precision_recall.png", curves, micro[1:])
-    single_head.draw_reliability(
-        folder / "reliability.png", group.name, *confidence_and_correct(group, shares, part.truth)
-    )
+    areas = multilabel.average_precisions(part.truth, known, shares)[there].tolist()
+    micro = single_head.curve(part.truth[known] == 1, shares[known])
+    classes = [group.classes[code] for code in there]
+    images = int(known.any(axis=1).sum())
+    plot_precision_recall(folder / "precision_recall.png", classes, areas, micro, group.name, run, images)
+    scores = confidence_and_correct(group, shares, part.truth)
+    single_head.draw_reliability(folder / "reliability.png", group.name, *scores, run)

@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 
 from fashion_keras.catalog.readers import Catalog
 from fashion_keras.evaluation.metrics import calibration, classification, retrieval, selective_prediction
-from fashion_keras.evaluation.plots import charts, labels
+from fashion_keras.evaluation.plots.bars import plot_class_accuracy
+from fashion_keras.evaluation.plots.confusion import plot_confusion
+from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
+from fashion_keras.evaluation.plots.curves import plot_precision_recall, plot_reliability
+from fashion_keras.evaluation.plots.style import context
 from fashion_keras.images.decode import ImageSpec, decode_batch
 from fashion_keras.models.predictions import Predictions
 from fashion_keras.support.atomic_files import atomic_write
@@ -65,7 +69,7 @@ def read_probabilities(path: Path) -> NDArray[np.float32]:
     return np.array(pq.read_table(path)["probabilities"].to_pylist(), np.float32)
 
 
-def plot_report(folder: Path, predictions: Predictions, paths: Sequence[str], spec: ImageSpec) -> None:
+def plot_report(folder: Path, predictions: Predictions, paths: Sequence[str], spec: ImageSpec, run: str = "") -> None:
     """Draw confusion.png, precision_recall.png, class_accuracy.png, reliability.png and, if any, mistakes.png.
 
     Args:
@@ -73,35 +77,49 @@ def plot_report(folder: Path, predictions: Predictions, paths: Sequence[str], sp
         predictions: of n images, truth included.
         paths: n image files.
         spec: how they are shown.
+        run: folder of the run, for the titles; `folder` if it is not given.
     """
+    run = run or str(folder)
     truth, probabilities, classes = predictions.truth, predictions.probabilities, predictions.classes
+    task = predictions.group.name
     counts = classification.confusion_matrix(truth, probabilities.argmax(axis=1), len(classes))
-    charts.confusion(folder / "confusion.png", counts, classes)
+    plot_confusion(folder / "confusion.png", counts, classes, task, run)
     recall, support = classification.precision_recall_f1(counts)[1], counts.sum(axis=1)
     interval = selective_prediction.clopper_pearson_interval(np.diag(counts), support)
-    charts.class_accuracy(folder / "class_accuracy.png", classes, recall, support, interval)
+    plot_class_accuracy(folder / "class_accuracy.png", classes, recall, support, interval, task, run)
     right = probabilities.argmax(axis=1) == truth
-    draw_reliability(folder / "reliability.png", predictions.group.name, probabilities.max(axis=1), right)
-    curves = [curve(name, truth == code, probabilities[:, code]) for code, name in enumerate(classes)]
-    micro = curve("", np.eye(len(classes), dtype=bool)[truth].ravel(), probabilities.ravel())
-    charts.precision_recall(folder / "precision_recall.png", curves, micro[1:])
-    worst = classification.most_confident_mistakes(truth, probabilities, _MISTAKES)
-    if len(worst):
-        captions = [
-            f"{predictions.ids[row]}  {probabilities[row].max():.0%}\nis {classes[truth[row]]}\nsaid {said}"
-            for row, said in zip(worst, np.array(predictions.names)[worst], strict=True)
-        ]
-        pictures = decode_batch([paths[row] for row in worst], spec)
-        charts.contact_sheet(folder / "mistakes.png", list(pictures), captions, title="The most confident mistakes")
+    draw_reliability(folder / "reliability.png", task, probabilities.max(axis=1), right, run)
+    areas = [classification.average_precision(truth == code, probabilities[:, code]) for code in range(len(classes))]
+    micro = curve(np.eye(len(classes), dtype=bool)[truth].ravel(), probabilities.ravel())
+    plot_precision_recall(folder / "precision_recall.png", classes, areas, micro, task, run, len(truth))
+    _draw_mistakes(folder / "mistakes.png", predictions, paths, spec, run)
 
 
-def draw_reliability(path: Path, name: str, confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> None:
-    """Draw how often answers of some confidence [n] to a task are right [n]."""
+def draw_reliability(
+    path: Path, name: str, confidence: NDArray[np.float32], right: NDArray[np.bool_], run: str
+) -> None:
+    """Draw the reliability diagram of predictions with confidence [n], `right` [n] or wrong."""
     error = classification.expected_calibration_error(confidence, right)
-    labels.reliability(path, name, *calibration.reliability(confidence, right), error)
+    plot_reliability(path, name, *calibration.reliability(confidence, right), error, run)
 
 
-def curve(name: str, relevant: NDArray[np.bool_], values: NDArray[np.float32]) -> charts.Curve:
-    """Return the precision-recall curve of values [n], with its name and average precision."""
+def curve(relevant: NDArray[np.bool_], values: NDArray[np.float32]) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return precision, recall and average precision of values [n]."""
     precision, recall, _ = classification.precision_recall_curve(relevant, values)
-    return name, precision, recall, classification.average_precision(relevant, values)
+    return precision, recall, classification.average_precision(relevant, values)
+
+
+def _draw_mistakes(path: Path, predictions: Predictions, paths: Sequence[str], spec: ImageSpec, run: str) -> None:
+    probabilities, classes = predictions.probabilities, predictions.classes
+    worst = classification.most_confident_mistakes(predictions.truth, probabilities, _MISTAKES)
+    if not len(worst):
+        return
+    captions = [
+        f"true: {classes[predictions.truth[row]]}\npredicted: {predictions.names[row]}\n"
+        f"confidence {probabilities[row].max():.0%}, id {predictions.ids[row]}"
+        for row in worst
+    ]
+    images = decode_batch([paths[row] for row in worst], spec)
+    title = f"The {len(worst)} most confident mistakes"
+    note = context(predictions.group.name, run, len(predictions.truth))
+    contact_sheet(path, list(images), captions, title=title, note=note)

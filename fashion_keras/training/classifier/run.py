@@ -11,7 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from fashion_keras.evaluation.plots import charts
+from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
+from fashion_keras.evaluation.plots.training_history import plot_history
 from fashion_keras.evaluation.reports.multihead_calibration import calibrate_groups
 from fashion_keras.features.runtime import store_network
 from fashion_keras.images.pipeline import for_training
@@ -111,7 +112,7 @@ def _run(config: TrainConfig, prepared: PreparedData, folder: Path) -> dict[str,
         job = _make_job(config, prepared, network, origin, folder)
         encoding = time.perf_counter() - encoding
         history = job.run()
-        charts.history(folder / "history.png", history)
+        plot_history(folder / "history.png", history, config.task, str(folder))
         held_out = prepared.goal.values[prepared.split.validation]
         spec = replace(spec, head=job.config.head_spec)
         spec = spec.calibrated(calibrate_groups(spec.groups, job.validation_logits(), held_out))
@@ -191,8 +192,8 @@ def _draw_views(feed: ImageFeed, folder: Path) -> None:
     rows = np.linspace(0, len(feed.train) - 1, 4).astype(np.int64).repeat(6)
     data = for_training(feed.train, feed.image_spec, feed.augmentation, lambda _: rows, range(1), len(rows))
     pixels = next(iter(data))[0].numpy().round().astype(np.uint8)
-    title = f"augmentation: {feed.augmentation.name}"
-    charts.contact_sheet(folder / "augmentation.png", list(pixels), [""] * len(rows), columns=6, title=title)
+    title = f"Augmented training images: {feed.augmentation.name}"
+    contact_sheet(folder / "augmentation.png", list(pixels), [""] * len(rows), columns=6, title=title)
 
 
 def _new_folder(config: TrainConfig) -> Path:
