@@ -209,7 +209,7 @@ def test_a_figure_that_is_no_png_file_is_refused_before_anything_is_read(tmp_pat
 def test_a_class_without_heat_is_said_to_have_none(tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(
-        "fashion_keras.evaluation.plots.charts.contact_sheet",
+        "fashion_keras.analysis.grad_cam.contact_sheet",
         lambda _, images, captions, **more: drawn.extend(captions),
     )
     nothing = ClassActivation("b", 0.1, np.zeros((80, 60), np.float32))

@@ -12,9 +12,9 @@ from PIL import Image
 from scipy.stats import binomtest
 
 from fashion_keras import InputError, evaluate, load_classifier, read_catalog
+from fashion_keras.analysis import robustness as robustness_module
 from fashion_keras.analysis.robustness import COLUMNS, robustness
 from fashion_keras.cli import main
-from fashion_keras.evaluation.plots import charts
 from fashion_keras.images.corruptions import CORRUPTIONS
 from fashion_keras.images.decode import decode_batch
 
@@ -160,7 +160,9 @@ def test_runs_that_are_judged_by_other_products_are_said_to_be(run, tmp_path, ca
 
 def test_a_pair_is_one_picture(run, tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(charts, "contact_sheet", lambda _, *sheet, **more: drawn.extend(zip(*sheet, strict=True)))
+    monkeypatch.setattr(
+        robustness_module, "contact_sheet", lambda _, *sheet, **more: drawn.extend(zip(*sheet, strict=True))
+    )
     robustness(run.folder, out=tmp_path)
     assert drawn
     for pixels, caption in drawn:
