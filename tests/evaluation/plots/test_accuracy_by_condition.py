@@ -8,9 +8,9 @@ from tests.helpers.figures import lines_above
 
 def rows(*accuracies):
     return [
-        {"condition": f"condition {place}", "products": 40, "accuracy": accuracy, "low": accuracy - 0.1, "high": accuracy + 0.05}
-        for place, accuracy in enumerate(accuracies)
-    ]  # fmt: skip
+        {"condition": f"{place}", "products": 40, "accuracy": share, "low": share - 0.1, "high": share + 0.05}
+        for place, share in enumerate(accuracies)
+    ]
 
 
 def test_accuracy_by_condition_has_a_panel_for_each_run_and_head(figures, tmp_path):
