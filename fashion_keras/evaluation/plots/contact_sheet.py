@@ -54,7 +54,7 @@ def contact_sheet(
         sheet.paste(tile, (x, y))
         for line, text in enumerate(caption.splitlines()[:LINES]):
             below = (x, y + tile.height + 4 + line * LINE)
-            _write(draw, below, text, 13, wide - MARGIN, MUTED if line else INK)
+            _write(draw, below, text, 13, wide - MARGIN, INK if line < LINES - 1 else MUTED)
     with atomic_write(path) as temporary:
         sheet.save(temporary, format="PNG")
 

@@ -2,6 +2,7 @@
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -82,7 +83,8 @@ def draw_contact_sheet(path, k=4):
 
 WITH_CLASSES = [draw_confusion, draw_co_occurrence, draw_class_accuracy, draw_precision_recall]
 OF_A_RUN = [
-    *WITH_CLASSES, draw_labels_per_image, draw_history, draw_reliability, draw_coverage_risk, draw_embedding_map, draw_gate
+    *WITH_CLASSES, draw_labels_per_image, draw_history, draw_reliability, draw_coverage_risk, draw_embedding_map,
+    draw_gate,
 ]  # fmt: skip
 ALL = [*OF_A_RUN, draw_class_counts, draw_conditions, draw_contact_sheet]
 SAVERS = [(draw_confusion, "matplotlib.figure.Figure.savefig"), (draw_contact_sheet, "PIL.Image.Image.save")]
@@ -151,7 +153,7 @@ def test_short_name_escapes_dollars_that_would_be_read_as_mathematics(tmp_path):
 def test_curve_styles_of_neighbors_differ_in_color_and_dashes():
     lines = style.curve_styles(12)
     assert len({line["color"] for line in lines}) == 12
-    for here, there in zip(lines, lines[1:], strict=False):
+    for here, there in pairwise(lines):
         assert here["linestyle"] != there["linestyle"]
     with pytest.raises(InputError, match="13 curves, but there are colors for 12"):
         style.curve_styles(13)
