@@ -59,7 +59,7 @@ def test_guide_has_commands(path):
 
 def test_commands_finds_blocks_spans_and_comments():
     text = (
-        "```sh\npip install x && fashion-keras a b\npython train.py --c\n```\nsee `fashion-keras d` and `fashion_small`\n"
+        "```sh\npip install x && fashion-keras a b\npython train.py --c\n```\nsee `fashion-keras d`, `image`\n"
         "```text\nfashion-keras no\n```\n<!-- measure: fashion-keras e; pytest -->\n"
     )
     assert commands(text) == ["fashion-keras a b", "python train.py --c", "fashion-keras d", "fashion-keras e"]
