@@ -7,11 +7,11 @@ from importlib.metadata import version
 
 from fashion_keras import __doc__ as about
 from fashion_keras.commands import (
-    audit,
+    analysis,
     data,
     evaluate,
     features,
-    robustness,
+    predict,
     search,
     studies,
     tags,
@@ -48,6 +48,6 @@ def _parser() -> Parser:
     parser = Parser(prog="fashion-keras", description=about)
     parser.add_argument("--version", action="version", version=f"fashion_keras {version('fashion_keras')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=Parser)
-    for family in (train, evaluate, robustness, search, train_encoder, data, features, tags, studies, audit):
+    for family in (train, evaluate, predict, analysis, search, train_encoder, data, features, tags, studies):
         family.add(commands)
     return parser

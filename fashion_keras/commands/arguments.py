@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any, NoReturn, TypeAlias
 
@@ -21,8 +21,16 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{message} (see {self.prog} --help)")
 
 
-def add_config_flags(parser: argparse.ArgumentParser, kind: type[Config], names: Iterable[str] | None = None) -> None:
-    """Add a flag for each field of a config class, or for those named; what is not given stays out of the namespace."""
+def add_config_flags(
+    parser: argparse.ArgumentParser,
+    kind: type[Config],
+    names: Iterable[str] | None = None,
+    positional: Iterable[str] = (),
+) -> None:
+    """Add a flag for each field of a config class, or for those named; what is not given stays out of the namespace.
+
+    The fields in `positional` become positional arguments, tuples with one or more values.
+    """
     chosen = {option.name for option in fields(kind)} if names is None else set(names)
     for option in fields(kind):
         if option.name not in chosen:
@@ -40,7 +48,10 @@ def add_config_flags(parser: argparse.ArgumentParser, kind: type[Config], names:
             settings |= {"type": str if plain is tuple else plain, "metavar": metavar or "|".join(choices)}
         if plain is tuple:
             settings["action"] = "append"
-        parser.add_argument(flag_name(option.name), **settings)
+        if option.name in positional:
+            del settings["default"]
+            settings |= {"nargs": "+", "action": "store"} if plain is tuple else {}
+        parser.add_argument(option.name if option.name in positional else flag_name(option.name), **settings)
 
 
 def given_values(options: argparse.Namespace, kind: type[Config]) -> dict[str, Any]:
@@ -56,42 +67,6 @@ def start_tensorflow() -> None:
 
     log_to_console()
     import_tensorflow()
-
-
-def with_interval(test: dict[str, Any]) -> str:
-    """Write an accuracy with its interval."""
-    low, high = test["accuracy_ci95"]
-    return f"{test['accuracy']:.3f} (95 % between {low:.3f} and {high:.3f})"
-
-
-def print_folds(report: Mapping[str, Any]) -> None:
-    """Print a line for each fold of a cross-validation, and their best and mean; nothing for a single run."""
-    if "folds" not in report:
-        return
-    spreads = report["over_folds"]
-    print(f"{'':20}{'products':>9}" + "".join(f"{name.replace('_', ' '):>20}" for name in spreads))
-    for row in report["folds"]:
-        scores = "".join(f"{row[name]:>20.3f}" for name in spreads)
-        print(f"{row['folder']:20}{row['counts']['test']:>9}{scores}")
-    titles = {"best": "best fold", "mean": "mean", "standard_deviation": "standard deviation, sample"}
-    for name, title in titles.items():
-        print(f"{title:29}" + "".join(f"{spread[name]:>20.3f}" for spread in spreads.values()))
-
-
-def print_products(report: Mapping[str, Any]) -> None:
-    """Print the accuracy per product where some are photographed several times."""
-    found = report.get("per_product")
-    if not found or not found["several_images"]["products"]:
-        return
-    for title, key in {"per product": "all", "  with several images": "several_images"}.items():
-        scores = {name: score["accuracy"] for name, score in found[key].items() if isinstance(score, dict)}
-        print(
-            f"{title:22}{scores['cumulative_maximum']:.3f} by the maximum over its images, "
-            f"{scores['mean_probability']:.3f} by the mean, {scores['per_image']:.3f} per image, "
-            f"on {found[key]['products']} products"
-        )
-    if found["mixed"]["products"]:
-        print(f"  set aside           {found['mixed']['products']} products whose images disagree in label")
 
 
 def print_counts(counts: dict[str, int], most: int = 8) -> None:

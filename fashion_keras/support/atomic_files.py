@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -100,3 +101,9 @@ def make_output_dir(given: str | Path | None, default: str) -> Path:
 def cache_dir() -> Path:
     """Return where things that can be made again are kept: $FASHION_KERAS_CACHE, or ~/.cache/fashion_keras."""
     return Path(os.environ.get("FASHION_KERAS_CACHE") or Path.home() / ".cache" / "fashion_keras")
+
+
+def safe_file_name(text: str) -> str:
+    """Return a label or group name as one path component."""
+    name = re.sub(r"[^\w.+ -]", "_", text).strip(" .")
+    return name or "_"

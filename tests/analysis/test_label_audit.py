@@ -10,7 +10,7 @@ from PIL import Image
 
 from fashion_keras.analysis.label_audit import audit, out_of_fold
 from fashion_keras.catalog.readers import read_catalog
-from fashion_keras.images.decode import check_images
+from fashion_keras.images.validation import check_images
 
 FLIPPED, BLANK = 100, 3
 

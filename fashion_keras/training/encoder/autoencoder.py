@@ -13,6 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.datasets import resolve_dataset
+from fashion_keras.catalog.product_hashes import product_hashes
 from fashion_keras.catalog.readers import Catalog, read_catalog
 from fashion_keras.catalog.splits import hold_out, subsample
 from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
@@ -120,7 +121,7 @@ def _read(config: AutoencoderConfig) -> Catalog:
     if config.limit:
         beyond = np.full(len(catalog), f"beyond --limit {config.limit}")
         # One class of all: there are no labels to be fair to.
-        beyond[subsample(np.zeros(len(catalog), np.int64), catalog.groups, config.limit, config.seed)] = ""
+        beyond[subsample(np.zeros(len(catalog), np.int64), product_hashes(catalog), config.limit, config.seed)] = ""
         catalog = catalog.reject(beyond.tolist())
     return reject_unreadable(catalog)
 
