@@ -101,4 +101,6 @@ def _draw_samples(catalog: Catalog, targets: Targets, path: Path) -> None:
     ]
     captions = [f"{label}\n{catalog.ids[row]}" for label, row in cells]
     images = decode_batch([catalog.paths[row] for _, row in cells], _THUMBNAIL)
-    contact_sheet(path, list(images), captions, columns=_IMAGES_PER_CLASS)
+    title = f"Images of the most frequent classes of {group.name}"
+    note = f"{len(catalog):,} images in the catalog"
+    contact_sheet(path, list(images), captions, columns=_IMAGES_PER_CLASS, title=title, note=note)

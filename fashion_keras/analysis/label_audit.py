@@ -178,7 +178,7 @@ def _row(issue: LabelIssue, catalog: Catalog, labels: Targets) -> dict[str, Any]
 
 def _draw(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     images = [decode(row["path"], _THUMBNAIL) for row in rows]
-    captions = [f"{row['id']}  {row['given']}\n-> {row['suggested']}\n{_reason(row)}" for row in rows]
+    captions = [f"given: {row['given']}\nsuggested: {row['suggested']}\n{_reason(row)}, id {row['id']}" for row in rows]
     contact_sheet(path, images, captions, title="Labels that may be wrong")
 
 

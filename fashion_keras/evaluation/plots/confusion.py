@@ -12,7 +12,7 @@ from fashion_keras.evaluation.plots.style import ACCENT, GRID
 
 MOST = 25  # rows of a heat map: with more, its cells cannot be read on a page
 CELL = 0.36  # inches
-# From white to almost black: the lightness rises evenly, so that the map can be read in grey.
+# From white to almost black: the lightness rises evenly, so that the map can be read in gray.
 HEAT = LinearSegmentedColormap.from_list("heat", ["#ffffff", "#9ad4dd", ACCENT, "#052f38"]).with_extremes(bad=GRID)
 
 
@@ -20,7 +20,7 @@ def plot_confusion(path: Path, counts: np.ndarray, classes: Sequence[str], task:
     """Confusion matrix as a heat map of each row's shares.
 
     Of more than 25 classes, the 25 that take part in most errors are drawn, in the order given; what is predicted to
-    be any of the others stands in a last column. Cells from 1 % on are labelled; a class without images is a grey band.
+    be any of the others stands in a last column. Cells from 1 % on are labeled; a class without images is a gray band.
 
     Args:
         path: PNG file to write.
@@ -50,7 +50,7 @@ def plot_co_occurrence(
 ) -> None:
     """Co-occurrence of labels as a heat map: of the images with the row's label, the share with the column's.
 
-    The diagonal holds each label's images and is grey, as is a label without any. Of more than 25 labels, the 25 most
+    The diagonal holds each label's images and is gray, as is a label without any. Of more than 25 labels, the 25 most
     frequent are drawn, in the order given.
 
     Args:
@@ -80,7 +80,7 @@ def _most_frequent(sizes: np.ndarray) -> np.ndarray:
 
 
 def _heat_map(share: np.ndarray, rows: Sequence[str], columns: Sequence[str], images: np.ndarray) -> Axes:
-    """Draw `share` [r, c] in 0..1 as colored cells with names on both sides; NaN is grey."""
+    """Draw `share` [r, c] in 0..1 as colored cells with names on both sides; NaN is gray."""
     cell = max(CELL, 3.6 / len(rows))
     axes = style.new_axes(cell * len(columns), cell * len(rows))
     axes.pcolormesh(share, cmap=HEAT, vmin=0, vmax=1, edgecolors=GRID, linewidth=0.6)

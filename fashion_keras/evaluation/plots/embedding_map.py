@@ -44,7 +44,7 @@ def plot_embedding_map(
 ) -> None:
     """Scatter plot of embeddings, colored by label, with thumbnails where they do not overlap.
 
-    The 12 most frequent labels have a color and a shape; all others, "" among them, are grey.
+    The 12 most frequent labels have a color and a shape; all others, "" among them, are gray.
 
     Args:
         path: PNG file to write.

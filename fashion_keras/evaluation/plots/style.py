@@ -96,10 +96,10 @@ def legend(axes: Axes, handles: Sequence[Artist | Container], labels: Sequence[s
 
 
 def overlay_heatmap(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """Image [h, w, 3] uint8: `pixels` in pale grey under `heat` [h, w] in 0..1, from clear to dark red."""
-    grey = 51 + 0.8 * pixels.mean(axis=2, keepdims=True)
+    """Image [h, w, 3] uint8: `pixels` in pale gray under `heat` [h, w] in 0..1, from clear to dark red."""
+    gray = 51 + 0.8 * pixels.mean(axis=2, keepdims=True)
     share = 0.6 * heat[:, :, None]
-    return ((1 - share) * grey + share * 255 * OVERLAY(heat)[:, :, :3]).astype(np.uint8)
+    return ((1 - share) * gray + share * 255 * OVERLAY(heat)[:, :, :3]).astype(np.uint8)
 
 
 def require_nonempty(values: Sequence | Mapping, what: str) -> None:

@@ -1,4 +1,4 @@
-"""Figure of the product-type gate: outliers among the labelled images, against coverage."""
+"""Figure of the product-type gate: outliers among the labeled images, against coverage."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ def plot_gate(
     run: str = "",
     images: int | None = None,
 ) -> None:
-    """Share of outliers among the labelled images, against coverage: with the gate, without it, by weight decay.
+    """Share of outliers among the labeled images, against coverage: with the gate, without it, by weight decay.
 
     Args:
         path: PNG file to write.

@@ -17,11 +17,11 @@ def cells(axes):
 
 def test_confusion_colors_a_cell_by_its_share_of_the_row(tmp_path):
     plot_confusion(tmp_path / "a.png", np.array([[7, 0, 0], [0, 2000, 0], [0, 0, 0]]), ["few", "many", "none"])
-    # Cells of 1.2 inches at 120 dpi: two are 100 % of their row and darkest, three have no row and are grey.
+    # Cells of 1.2 inches at 120 dpi: two are 100 % of their row and darkest, three have no row and are gray.
     image = read_pixels(tmp_path / "a.png")
-    dark, grey = ((image == color).all(axis=2).sum() for color in [(5, 0x2F, 0x38), (0xEC, 0xEF, 0xF2)])
+    dark, gray = ((image == color).all(axis=2).sum() for color in [(5, 0x2F, 0x38), (0xEC, 0xEF, 0xF2)])
     assert dark == pytest.approx(2 * 144**2, rel=0.05)
-    assert grey == pytest.approx(3 * 144**2, rel=0.05)
+    assert gray == pytest.approx(3 * 144**2, rel=0.05)
 
 
 def test_confusion_prints_shares_from_one_percent_on_in_readable_ink(figures, tmp_path):
@@ -75,8 +75,8 @@ def test_co_occurrence_shows_shares_of_the_row_label(figures, tmp_path):
     # 6 of 8 striped are checked, 6 of 12 checked are striped; no number on the diagonal or without images.
     assert cells(axes) == {(1, 0): "75", (0, 1): "50"}
     assert texts(axes.get_yticklabels()) == ["striped  8", "checked  12", "printed  0"]
-    grey = np.ma.getmaskarray(axes.collections[0].get_array()).reshape(3, 3)
-    assert grey.tolist() == [[True, False, False], [False, True, False], [True, True, True]]
+    gray = np.ma.getmaskarray(axes.collections[0].get_array()).reshape(3, 3)
+    assert gray.tolist() == [[True, False, False], [False, True, False], [True, True, True]]
 
 
 def test_co_occurrence_draws_the_25_most_frequent_in_the_order_given(figures, tmp_path):
