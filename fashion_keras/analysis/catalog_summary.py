@@ -49,7 +49,9 @@ def summarize_catalog(catalog: Catalog, out: Path) -> dict[str, Any]:
     write_json(out / "description.json", summary)
     write_rejected(out, catalog)
     if counts:
-        plot_class_counts(out / "class_counts.png", counts)
+        plot_class_counts(
+            out / "class_counts.png", counts, f"Images per class of {catalog.folder.name}, {len(catalog):,} images"
+        )
         _draw_samples(catalog, targets, out / "samples.png")
     return summary
 

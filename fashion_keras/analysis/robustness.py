@@ -22,6 +22,7 @@ from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.readers import Catalog, read_catalog
 from fashion_keras.evaluation.plots.accuracy_by_condition import plot_accuracy_by_condition
 from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
+from fashion_keras.evaluation.plots.style import context
 from fashion_keras.features.runtime import load_classifier
 from fashion_keras.images.corruptions import CORRUPTIONS, apply_all
 from fashion_keras.images.decode import ImageSpec, decode
@@ -197,4 +198,5 @@ def _draw_flips(path: Path, result: _RunResult) -> None:
         lines = [f"{condition}: {label} {share:.0%}" for condition, (label, share) in predicted.items()]
         captions.append("\n".join([f"{flip.id} true {flip.truth}", *lines]))
     title = "Most confident change of class under each condition: reference left, changed right"
-    contact_sheet(path, images, captions, columns=4, title=title)
+    note = context(run=result.summary["run"], images=len(result.ids))
+    contact_sheet(path, images, captions, columns=4, title=title, note=note)
