@@ -59,7 +59,7 @@ def evaluate_search(
     source, _ = resolve_dataset(None if data is None else str(data))
     catalog, rejected = load_subset(source, part, seed)
     makers = {
-        **{name: lambda name=name: open_index(name).lookup(catalog.ids).vectors for name in indexes},
+        **{name: lambda name=name: open_index(name).lookup(catalog.ids).embeddings for name in indexes},
         **{name: lambda name=name: cached_features(catalog, name, weights) for name in encoders},
         "colour histogram": lambda: colour_histograms(catalog.paths.tolist()),
         "random": lambda: _random(len(catalog), seed),

@@ -6,10 +6,11 @@ import sys
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from fashion_keras.search.local import LocalIndex
 from fashion_keras.support.errors import InputError
-from tests.search.test_index import SPEC, records
+from tests.helpers.indexes import SPEC, records
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def folder(tmp_path):
     return index.folder
 
 
-@pytest.mark.parametrize("suffix", ["vectors.npy", "products.arrow", "deleted.npy"])
+@pytest.mark.parametrize("suffix", ["embeddings.npy", "products.arrow", "deleted.npy"])
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
@@ -30,14 +31,14 @@ def folder(tmp_path):
         (lambda path: path.unlink(), "missing"),
     ],
 )
-def test_a_harmed_file_is_named(folder, suffix, harm, message):
+def test_open_names_a_damaged_file(folder, suffix, harm, message):
     path = max(folder.glob(f"*.{suffix}"))
     harm(path)
     with pytest.raises(InputError, match=rf"{path.name}: {message}"):
         LocalIndex(folder)
 
 
-def test_no_index_and_an_index_of_another_format(tmp_path, folder):
+def test_open_refuses_a_folder_without_index_and_another_format(tmp_path, folder):
     with pytest.raises(InputError, match="no index here; `fashion-keras index"):
         LocalIndex(tmp_path)
     manifest = folder / "manifest.json"
@@ -46,38 +47,34 @@ def test_no_index_and_an_index_of_another_format(tmp_path, folder):
         LocalIndex(folder)
 
 
-def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
+def test_create_refuses_a_folder_with_other_files(tmp_path):
     (tmp_path / "mine.txt").write_text("keep")
     with pytest.raises(InputError, match="not an empty folder"):
         LocalIndex.create(tmp_path, SPEC)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_a_reader_keeps_what_it_opened_until_it_asks_again(folder):
+def test_reader_sees_what_it_opened_until_it_refreshes(folder):
     reader, writer = LocalIndex(folder), LocalIndex(folder)
     writer.add(records(30, 40))
     writer.delete(np.arange(0, 50, 10))
     writer.compact()
     assert len(reader) == 29
-    assert reader.nearest(records(0, 20).vectors[3], 1)[0].ids.tolist() == [30]
+    assert reader.nearest(records(0, 20).embeddings[3], 1)[0].ids.tolist() == [30]
     reader.refresh()
     assert (len(reader), reader.version) == (34, writer.version)
 
 
-def test_two_writers_follow_each_other(folder):
-    one, other = LocalIndex(folder), LocalIndex(folder)
-    one.add(records(30, 32))
+def test_add_by_two_writers_in_turn(folder):
+    first, other = LocalIndex(folder), LocalIndex(folder)
+    first.add(records(30, 32))
     other.add(records(32, 34))
     assert len(LocalIndex(folder)) == 33
 
 
-def test_a_second_writer_at_the_same_time_is_told(folder):
-    import fcntl
-
-    with (folder / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(InputError, match="another process is changing this index"):
-            LocalIndex(folder).add(records(30, 32))
+def test_add_refuses_while_another_writer_is_at_work(folder):
+    with FileLock(folder / "lock"), pytest.raises(InputError, match="another process is changing this index"):
+        LocalIndex(folder).add(records(30, 32))
     LocalIndex(folder).add(records(30, 32))
 
 
@@ -92,8 +89,8 @@ import resource, sys
 from fashion_keras.search.local import LocalIndex
 from fashion_keras.search.base import Records
 from fashion_keras.support.errors import InputError
-from tests.search.test_index import records
-NAMES = ("ids", "vectors", "paths", "columns")
+from tests.helpers.indexes import records
+NAMES = ("ids", "embeddings", "paths", "columns")
 index = LocalIndex(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
 try:
@@ -105,11 +102,11 @@ except InputError as error:
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("room", [0, 100, 700])
-def test_no_room_for_a_change_leaves_the_old_version(folder, change, room):
+def test_change_without_room_leaves_the_old_version(folder, change, room):
     before, files = LocalIndex(folder), {path.name for path in folder.iterdir()}
     program = FULL.format(change=CHANGES[change])
-    said = subprocess.run([sys.executable, "-c", program, folder, str(room)], capture_output=True, text=True)
-    assert said.stdout == f"{folder}: File too large; the index is as it was: make room and try again\n"
+    done = subprocess.run([sys.executable, "-c", program, folder, str(room)], capture_output=True, text=True)
+    assert done.stdout == f"{folder}: File too large; the index is as it was: make room and try again\n"
     assert {path.name for path in folder.iterdir()} == files
     after = LocalIndex(folder)
     assert (after.version, after.ids().tolist()) == (before.version, before.ids().tolist())
@@ -118,7 +115,7 @@ def test_no_room_for_a_change_leaves_the_old_version(folder, change, room):
 
 
 def test_what_no_version_needs_is_removed(folder):
-    (folder / ".123.0000000009.vectors.npy").write_bytes(b"left by a killed writer")
+    (folder / ".123.0000000009.embeddings.npy").write_bytes(b"left by a killed writer")
     LocalIndex(folder).compact()
     names = sorted(path.name for path in folder.iterdir())
-    assert names == ["0000000004.products.arrow", "0000000004.vectors.npy", "lock", "manifest.json"]
+    assert names == ["0000000004.embeddings.npy", "0000000004.products.arrow", "lock", "manifest.json"]
