@@ -195,7 +195,7 @@ class LocalIndex:
 
     def _show(self, snapshot: IndexSnapshot) -> None:
         """Let later calls see a snapshot, unless they see a later one already."""
-        with self._lock:
+        with self._lock, explain_os_errors(self.folder):
             if self._opened is None or snapshot.manifest.version >= self.version:
                 self._opened = snapshot, HnswIndex(self.folder, snapshot, self._opened and self._opened[1])
 

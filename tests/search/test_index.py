@@ -1,5 +1,8 @@
 """Indexes in a folder and in PostgreSQL: the same behavior, whatever stores them."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -188,3 +191,90 @@ def test_index_refuses_wrong_calls_and_is_unchanged(index, call, message):
         call(index)
     assert len(index) == 10
     assert index.lookup(np.array([90])).paths == ["images/90.jpg"]
+
+
+def test_create_gives_every_index_another_id(kind, index, location):
+    index.add(records(0, 5))
+    rebuilt = kind.create(location, SPEC, records(5, 9), overwrite=True)
+    assert rebuilt.id != index.id
+    assert kind(location).id == rebuilt.id
+    assert rebuilt.refresh()
+    assert not index.refresh()
+    with pytest.raises(InputError, match="another index was built here meanwhile"):
+        index.add(records(20, 21))
+    assert kind(location).ids().tolist() == [50, 60, 70, 80]
+
+
+def test_create_makes_the_index_with_its_records_or_not_at_all(kind, location):
+    wrong = changed(ids=np.array([1, 2, 1]))
+    with pytest.raises(InputError, match="id 1 occurs"):
+        kind.create(location, SPEC, wrong)
+    assert len(kind.create(location, SPEC, records(0, 3))) == 3
+
+
+def test_nearest_with_k_above_the_size_returns_all(index):
+    index.add(records(0, 10))
+    (neighbors,) = index.nearest(records(900, 901).embeddings, np.int64(1000))
+    assert sorted(neighbors.ids.tolist()) == records(0, 10).ids.tolist()
+
+
+def test_index_without_products_has_no_neighbors(index):
+    assert [len(neighbors.ids) for neighbors in index.nearest(records(0, 2).embeddings, 3)] == [0, 0]
+    assert len(index.lookup(np.array([], np.int64))) == 0
+    assert index.ids().tolist() == []
+    with pytest.raises(InputError, match="unknown value of gender 'Men'"):
+        index.nearest(records(0, 1).embeddings, 3, {"gender": "Men"})
+
+
+def test_index_without_columns(kind, location):
+    index = kind.create(location, replace(SPEC, columns=()), with_columns(records(0, 30)))
+    index.add(with_columns(records(30, 40)))
+    index.update(with_columns(records(3, 4, seed=1)))
+    index.delete(np.array([0]))
+    index.compact()
+    assert kind(location).nearest(records(30, 40).embeddings[4], 1)[0].ids.tolist() == [340]
+    assert dict(index.lookup(np.array([340])).columns) == {}
+    with pytest.raises(InputError, match="unknown column 'gender'"):
+        index.nearest(records(0, 1).embeddings, 1, {"gender": "Men"})
+
+
+def test_index_with_columns_of_any_name(kind, location):
+    names = [
+        "50 % off",
+        'a "quoted" {name}',
+        "x" * 80 + "1",
+        "x" * 80 + "2",
+        "$$; DROP TABLE products; --",
+        "größe" * 15,
+    ]
+    products = with_columns(records(0, 12), **{name: GENDERS[np.arange(12) % 4] for name in names})
+    index = kind.create(location, replace(SPEC, columns=tuple(names)), products)
+    for name in names:
+        assert len(kind(location).nearest(products.embeddings[0], 9, {name: "Women"})[0].ids) == 3
+    assert index.lookup(np.array([10])).columns[names[3]].tolist() == ["Women"]
+
+
+@pytest.mark.parametrize(
+    ("value", "ids"),
+    [
+        (2012, [0, 30]),
+        (np.int64(2012), [0, 30]),
+        (2012.0, [0, 30]),
+        (np.array([2012, 2013]), [0, 10, 30]),
+        ({2013}, [10]),
+        (None, [20]),
+        (float("nan"), [20]),
+        ((None, "2013"), [10, 20]),
+        (Path("2013"), [10]),
+    ],
+)
+def test_where_takes_numbers_lists_and_none(kind, location, value, ids):
+    products = with_columns(records(0, 4), year=np.array(["2012", "2013", "", "2012"]))
+    index = kind.create(location, replace(SPEC, columns=("year",)), products)
+    assert sorted(index.nearest(products.embeddings[0], 9, {"year": value})[0].ids.tolist()) == ids
+
+
+def test_repr_names_place_encoder_and_no_password(index):
+    assert index.name in repr(index)
+    assert "fashion_small" in repr(index)
+    assert "secret" not in repr(index)

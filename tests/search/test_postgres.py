@@ -1,8 +1,10 @@
 """The index in PostgreSQL: other users and programs, older versions, servers that go away or lack something."""
 
 import json
+import os
+import re
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from urllib.parse import unquote
 
 import numpy as np
@@ -258,4 +260,79 @@ def test_a_call_that_the_server_ends(index, admin):
     broken = type(rows)(rows.ids, rows.embeddings, rows.paths.view(Ended), rows.columns)
     with pytest.raises(InputError, match=r"the server ended the call .* as a whole or not at all"):
         index.add(broken)
+    assert len(index) == 30
+
+
+def test_open_brings_long_columns_of_version_1_up_to_date(database, admin):
+    long = "x" * 80
+    spec = replace(SPEC, columns=(long,))
+    old_spec = asdict(spec)
+    old_spec["fingerprint"] = old_spec.pop("encoder_identity")
+    admin("CREATE EXTENSION IF NOT EXISTS vector")
+    version_1 = VERSION_1.replace("column_gender", f"column_{long}").replace(', "column_base_colour" text NOT NULL', "")
+    admin("\n".join(version_1.format(schema(database)).splitlines()[:-1]))
+    admin(f'INSERT INTO "{schema(database)}".about VALUES (1, %s)', [json.dumps(old_spec)])
+    index = PostgresIndex(database)
+    index.add(with_columns(records(0, 4), **{long: np.array(["a", "b", "a", "b"])}))
+    assert sorted(index.nearest(records(0, 1).embeddings, 3, {long: "b"})[0].ids.tolist()) == [10, 30]
+
+
+@pytest.mark.parametrize("name", ["a b", "50%25", "%25s", "caf%C3%A9+x", "a%26b", "%22quoted%22.name", "#1", "x" * 100])
+def test_index_name_may_hold_any_character(server, name):
+    places = [f"{server.address()}&index={name}{suffix}" for suffix in ("", "-2")]
+    for place in places:
+        PostgresIndex.create(place, SPEC, records(0, 3))
+    index = PostgresIndex(places[0])
+    index.add(records(3, 4))
+    assert index.nearest(records(0, 4).embeddings[3], 1)[0].ids.tolist() == [30]
+    assert (len(index), len(PostgresIndex(places[1]))) == (4, 3)
+    assert index.stats()["products"] == 4
+    index.compact()
+
+
+@pytest.mark.parametrize("name", ["pg_mine", "", "a%00b"])
+def test_index_name_that_postgresql_refuses(server, name):
+    with pytest.raises(InputError, match=r"\?index=") as caught:
+        PostgresIndex.create(f"{server.address()}&index={name}", SPEC)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_overwrite_refuses_a_schema_with_other_tables(index, admin):
+    admin(f'CREATE TABLE "{schema(index.name)}".mine (id int)')
+    with pytest.raises(InputError, match="the schema holds other tables"):
+        PostgresIndex.create(index.name, SPEC, overwrite=True)
+    assert len(index) == 30
+
+
+@pytest.mark.parametrize("path", ["a\0b.jpg", "a\udce9.jpg"])
+def test_add_refuses_text_that_postgresql_cannot_store(index, path):
+    products = records(50, 51)
+    with pytest.raises(InputError, match="a value that PostgreSQL cannot store") as caught:
+        index.add(type(products)(products.ids, products.embeddings, np.array([path]), products.columns))
+    assert len(str(caught.value).splitlines()) == 1
+    assert len(index) == 30
+
+
+def test_every_subquery_has_an_alias(index, monkeypatch):
+    """PostgreSQL before 16 refuses one without."""
+    statements = []
+    execute = psycopg.Connection.execute
+
+    def record(self, query, *arguments, **options):
+        statements.append(query if isinstance(query, str) else query.as_string(self))
+        return execute(self, query, *arguments, **options)
+
+    monkeypatch.setattr(psycopg.Connection, "execute", record)
+    monkeypatch.setattr(postgres, "MAX_EXACT", 0)
+    index.nearest(records(0, 1).embeddings, 3, {"gender": ["Men", "Women"], "base_colour": "Red"})
+    subqueries = [statement for statement in statements if re.search(r"FROM \(SELECT", statement)]
+    assert subqueries
+    assert all(re.search(r"\) AS \w+$", statement) for statement in subqueries)
+
+
+def test_forked_process_opens_its_own_connection(index):
+    code = os.fork()
+    if not code:
+        os._exit(0 if len(index) == 30 else 1)
+    assert os.waitpid(code, 0)[1] == 0
     assert len(index) == 30
