@@ -26,7 +26,7 @@ class WornRule:
     where: Mapping[str, tuple[str, ...]]
 
 
-# The first rule that applies decides. No rule, or one with "", means no label: Arrow's shirts (half of them are folded),
+# The first rule that applies decides. No rule, or one with "", means no label: Arrow's shirts (half of them folded),
 # underwear and stoles are worn in some images, in others not.
 # Clothes of children, of unisex sizes and of Nike lie flat; without them clothes would always be worn, and a detector
 # would detect clothes, not people.
