@@ -16,9 +16,9 @@ from fashion_keras.support.errors import InputError
 
 @pytest.fixture
 def figures(monkeypatch):
-    kept = []
-    monkeypatch.setattr(projection.style, "save", lambda figure, _: kept.append(figure))
-    return kept
+    saved = []
+    monkeypatch.setattr(projection.style, "save", lambda figure, _: saved.append(figure))
+    return saved
 
 
 def clusters(size, d=8):
@@ -27,7 +27,7 @@ def clusters(size, d=8):
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-def test_principal_components_by_hand():
+def test_project_principal_components_by_hand():
     # Variances 2/3 * 9, 2/3 * 1 and 0 along three axes: the first two hold all, the order is by size.
     vectors = np.array([[0, 3, 5], [0, -3, 5], [1, 0, 5], [-1, 0, 5]], np.float32)
     projection = project(vectors)
@@ -35,13 +35,13 @@ def test_principal_components_by_hand():
     assert projection.explained_variance == pytest.approx(1)
 
 
-def test_kept_is_the_share_of_the_variance():
+def test_project_explained_variance_is_a_share():
     vectors = np.array([[2, 0, 0], [-2, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 0.5], [0, 0, -0.5]])
     assert project(vectors).explained_variance == pytest.approx((8 + 2) / (8 + 2 + 0.5))
 
 
 @pytest.mark.parametrize("size", [1, 8])
-def test_tsne_keeps_neighbours_and_says_the_same_twice(size):
+def test_project_tsne_preserves_neighbors_and_is_deterministic(size):
     vectors = clusters(size)
     first, second = (project(vectors, "tsne").places for _ in range(2))
     assert np.array_equal(first, second)
@@ -59,12 +59,12 @@ def test_tsne_keeps_neighbours_and_says_the_same_twice(size):
         (np.ones((5, 4)), "tsne", "all 5 products are equal"),
     ],
 )
-def test_what_cannot_be_mapped(vectors, method, message):
+def test_project_refuses_features_that_cannot_be_mapped(vectors, method, message):
     with pytest.raises(InputError, match=message):
         project(vectors, method)
 
 
-def test_thumbnails_do_not_overlap_and_none_is_left_out_that_fits():
+def test_non_overlapping_boxes_fill_the_plane():
     places = np.random.default_rng(0).random((500, 2)) * 10
     chosen = non_overlapping(places, 1, 2, 999)
 
@@ -77,19 +77,19 @@ def test_thumbnails_do_not_overlap_and_none_is_left_out_that_fits():
     assert non_overlapping(places, 1, 2, 0) == []
 
 
-def test_the_figure_names_twelve_labels_and_the_rest_as_other(figures, tmp_path):
+def test_embedding_map_names_twelve_labels_and_the_rest_as_other(figures, tmp_path):
     names = [f"label {i:02}" for i in range(14)]
     labels = [name for i, name in enumerate(names) for _ in range(20 - i)] + ["", ""]
     places = np.random.default_rng(0).random((len(labels), 2))
     projection.embedding_map(tmp_path, places, labels, lambda _: np.zeros((80, 60, 3), np.uint8), 10, "a map")
     axes = figures[0].axes[0]
-    said = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert said == [*(f"label {i:02}  {20 - i}" for i in range(12)), f"other  {8 + 7 + 2}"]
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert texts == [*(f"label {i:02}  {20 - i}" for i in range(12)), f"other  {8 + 7 + 2}"]
     assert [len(points.get_offsets()) for points in axes.collections] == [*range(20, 8, -1), 17]
-    assert len([one for one in axes.artists if isinstance(one, AnnotationBbox)]) == 10
+    assert len([artist for artist in axes.artists if isinstance(artist, AnnotationBbox)]) == 10
 
 
-def test_a_thumbnail_is_framed_in_its_labels_colour_at_its_place(figures, tmp_path):
+def test_embedding_map_frames_a_thumbnail_in_its_labels_color(figures, tmp_path):
     places = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]])
     shown = {row: np.full((80, 60, 3), row, np.uint8) for row in range(3)}
     projection.embedding_map(tmp_path, places, ["a", "a", ""], shown.get, 3, "a map")
@@ -100,7 +100,7 @@ def test_a_thumbnail_is_framed_in_its_labels_colour_at_its_place(figures, tmp_pa
     assert {row: tuple(box.xy) for row, box in boxes.items()} == {0: (0, 0), 1: (10, 0), 2: (0, 10)}
 
 
-def test_labels_that_are_colours_are_drawn_in_them(figures, tmp_path):
+def test_embedding_map_draws_color_labels_in_their_color(figures, tmp_path):
     labels = ["Navy Blue", "White", "White", "Octarine", ""]
     places = np.random.default_rng(0).random((5, 2))
     projection.embedding_map(tmp_path, places, labels, lambda _: None, 0, "a map", colours=True)
@@ -113,7 +113,7 @@ def test_labels_that_are_colours_are_drawn_in_them(figures, tmp_path):
     assert max(axes.collections[0].get_edgecolor()[0][:3]) < 0.7, "white has an edge"
 
 
-def test_every_colour_of_the_sets_has_its_own(real):
+def test_embedding_map_has_a_color_for_every_color_of_the_catalogues(real):
     named = set(read_catalog(real).columns["base_colour"].tolist()) - {"", "NA"}
     assert named <= set(projection.LABEL_COLORS)
     assert len({to_rgba(colour) for colour in projection.LABEL_COLORS.values()}) == len(projection.LABEL_COLORS)
