@@ -67,7 +67,7 @@ def test_train_refuses_a_catalogue_of_broken_images(tmp_path):
 def test_train_refuses_a_class_with_one_image(tmp_path):
     folder = write_classes(tmp_path / "data", [("Tops", 9), ("Shirts", 9), ("Capes", 1)])
     result = run_cli("train", "--data", folder, "--min-images", 1, "--out", tmp_path / "run")
-    assert_one_line(result, "Capes (1 images, 1 titles)", "--min-images 2")
+    assert_one_line(result, "Capes (1 images, 1 products)", "--min-images 2")
 
 
 def test_train_refuses_weights_of_another_network(sample, run, tmp_path):

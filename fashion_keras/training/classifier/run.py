@@ -13,7 +13,9 @@ import keras
 import numpy as np
 
 from fashion_keras.catalog.catalog import write_rejected
-from fashion_keras.evaluation.plots import charts
+from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
+from fashion_keras.evaluation.plots.style import context
+from fashion_keras.evaluation.plots.training_history import plot_history
 from fashion_keras.evaluation.reports.calibration import calibrate_groups
 from fashion_keras.evaluation.reports.report import Report
 from fashion_keras.features.runtime import store_network
@@ -125,7 +127,7 @@ def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: C
         trainer = _make_trainer(config, prepared, start, folder, callbacks)
         encoding = time.perf_counter() - encoding
         history = trainer.run()
-        charts.history(folder / "history.png", history)
+        plot_history(folder / "history.png", history, config.task, str(folder))
         spec, network = _save_model(prepared, start.spec, trainer, folder)
         scores, testing = evaluate_test(config, prepared, start.manifest, spec, network, folder)
         times = {"encode": encoding, "test": testing, "total": time.perf_counter() - began}
@@ -204,8 +206,9 @@ def _plot_augmentation(feed: ImageFeed, folder: Path) -> None:
     rows = np.linspace(0, len(feed.train) - 1, 4).astype(np.int64).repeat(6)
     data = for_training(feed.train, feed.image_spec, feed.augmentation, lambda _: rows, range(1), len(rows))
     pixels = next(iter(data))[0].numpy().round().astype(np.uint8)
-    title = f"augmentation: {feed.augmentation.name}"
-    charts.contact_sheet(folder / "augmentation.png", list(pixels), [""] * len(rows), columns=6, title=title)
+    title = f"Four training images in six views each, augmentation {feed.augmentation.name}"
+    note = context(run=str(folder), images=len(feed.train))
+    contact_sheet(folder / "augmentation.png", list(pixels), [""] * len(rows), columns=6, title=title, note=note)
 
 
 def _new_folder(config: TrainConfig) -> Path:
