@@ -1,10 +1,13 @@
-"""One table of backbones: how each is built, what it wants as input, where it can be cut. Reading it needs no Keras."""
+"""Table of backbones: how each is built, its input, its stages. No Keras here."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from fashion_keras.images.decode import ImageSpec
 from fashion_keras.support.errors import InputError, unknown_name_error
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
     import keras
 
 SCALINGS = ("caffe", "tf", "unit", "builtin")
-# Encoders whose weights come with the package: a folder for each, called like its backbone.
+# Encoders whose weights ship with the package: a folder for each, named after its backbone.
 BUNDLED = Path(__file__).parent / "bundled"
 _LARGEST = 1024
 
@@ -23,16 +26,16 @@ class Backbone:
     """A convolutional network without its head.
 
     Attributes:
-        name: as written after `--backbone`.
-        builder: "module:function"; of keras.applications, or of a file beside this one.
-        image: the default input; small, as the catalogue's pictures are.
-        minimum: smallest legal height and width; of a fixed network, its longer side.
-        scaling: what its weights expect of pixels in 0..255: caffe (BGR less the ImageNet mean), tf (-1..1), unit
+        name: value of `--backbone`.
+        builder: "module:function", in keras.applications or relative to this package.
+        image_spec: default input; small, as the catalogue's images are.
+        minimum: smallest height and width; of a fixed network, the longer side.
+        scaling: of pixels in 0..255, as the weights expect it: caffe (BGR minus the ImageNet mean), tf (-1..1), unit
             (0..1), builtin (the network scales by itself).
         stages: (stage name, its last layer), in order; "" for the network's last. Freezing and cutting go by these.
         width: channels of the last feature map.
-        parameters: of the network without head.
-        fixed: whether it works at its default size alone.
+        parameters: number of parameters without head.
+        fixed: whether it takes images of its default size only.
     """
 
     name: str
@@ -46,27 +49,27 @@ class Backbone:
     fixed: bool = False
 
     @property
-    def pretrained(self) -> bool:
-        """Whether ImageNet weights are published for it."""
+    def has_imagenet(self) -> bool:
+        """Whether keras.applications has ImageNet weights for it."""
         return self.builder.startswith("keras.")
 
     @property
     def bundled(self) -> Path | None:
-        """The encoder that comes with the package and stands on this network, if there is one."""
+        """Folder of the encoder on this backbone that ships with the package; None where there is none."""
         folder = BUNDLED / self.name
         return folder if (folder / "model.json").is_file() else None
 
     @property
-    def published(self) -> bool:
-        """Whether there are weights for it that have learnt something."""
-        return self.pretrained or self.bundled is not None
+    def has_pretrained(self) -> bool:
+        """Whether there are pretrained weights for it, of ImageNet or shipped with the package."""
+        return self.has_imagenet or self.bundled is not None
 
     def check_size(self, spec: ImageSpec) -> None:
-        """Raise InputError when `spec` is smaller than the network allows, or not the one size that it works at."""
-        own = self.image_spec
-        if self.fixed and (spec.height, spec.width) != (own.height, own.width):
+        """Raise InputError when `spec` is smaller than the network allows, or not the only size that it takes."""
+        default = self.image_spec
+        if self.fixed and (spec.height, spec.width) != (default.height, default.width):
             raise InputError(
-                f"{self.name} works on images of {own.height}x{own.width} alone, not {spec.height}x{spec.width}: "
+                f"{self.name} takes images of {default.height}x{default.width} only, not {spec.height}x{spec.width}: "
                 "leave --image-size out"
             )
         if not self.fixed and min(spec.height, spec.width) < self.minimum:
@@ -76,22 +79,22 @@ class Backbone:
             )
 
     def stage_end(self, stage: str) -> str:
-        """Return the name of the last layer of a stage; raise InputError for an unknown one, or the network's last."""
+        """Return the name of a stage's last layer; InputError for an unknown stage, or the network's last."""
         inner = {name: layer for name, layer in self.stages if layer}
         if stage not in inner:
             raise unknown_name_error(f"stage of {self.name}", stage, inner)
         return inner[stage]
 
     def last_frozen(self, cut: str = "") -> str:
-        """Return the last layer before the last stage, of the network or of what is left of it after `cut`."""
+        """Return the layer before the last stage, of the whole network or of the part up to stage `cut`."""
         names = [name for name, _ in self.stages]
         return self.stages[(names.index(cut) if cut else len(names) - 1) - 1][1]
 
     def build(self, pixels: "keras.KerasTensor", weights: str | None = None) -> "keras.Model":
-        """Build the network on already scaled `pixels` [b, h, w, 3]; `weights` "imagenet" may download them."""
+        """Build the network on scaled `pixels` [b, h, w, 3]; with `weights` "imagenet" Keras may download them."""
         module, function = self.builder.split(":")
         build = getattr(import_module(module, __package__), function)
-        if not self.pretrained:
+        if not self.has_imagenet:
             return build(pixels)
         return build(include_top=False, weights=weights, input_tensor=pixels)
 
@@ -100,7 +103,7 @@ _CATALOGUE = ImageSpec(height=80, width=60)
 
 
 def _stages(*layers: str) -> tuple[tuple[str, str], ...]:
-    """Name each stage by its last layer without the ending that says 'last layer'."""
+    """Return (stage name, last layer) of each layer: the name is the layer's without _pool or _out."""
     return tuple((layer.removesuffix("_pool").removesuffix("_out"), layer) for layer in layers)
 
 
@@ -215,23 +218,44 @@ BACKBONES = (
 
 
 def get_backbone(name: str) -> Backbone:
-    """Return the row of that name; an unknown name raises InputError that offers the nearest."""
+    """Return the backbone of that name; InputError with the nearest known name for an unknown one."""
     for backbone in BACKBONES:
         if backbone.name == name:
             return backbone
     raise unknown_name_error("backbone", name, [backbone.name for backbone in BACKBONES])
 
 
-def resolve_image_spec(backbone: str, size: str | None, fit: str | None = None) -> ImageSpec:
-    """Return a backbone's input, at "HEIGHTxWIDTH" and that fit or at its own; InputError for what is not a size."""
-    own = get_backbone(backbone).image_spec
-    spec = replace(own, fit=fit or own.fit)
+def parse_image_size(size: Any) -> str:  # noqa: ANN401 - of any form that a caller may have
+    """Return an image size as "HEIGHTxWIDTH".
+
+    >>> parse_image_size(224), parse_image_size((224, 168)), parse_image_size("224x168")
+    ('224x224', '224x168', '224x168')
+
+    Args:
+        size: a number of pixels, (height, width) as a tuple, list or array, or a string, "HEIGHTxWIDTH" or one number.
+
+    Raises:
+        InputError: for anything else, or above 1024.
+    """
+    text = "x".join(map(str, size)) if isinstance(size, (Sequence, np.ndarray)) and not isinstance(size, str) else size
+    match = re.fullmatch(r"([1-9]\d{0,4})(?:x([1-9]\d{0,4}))?", str(text))
+    if not match or isinstance(size, bytes):
+        raise InputError(f"--image-size must be HEIGHTxWIDTH in pixels, such as 80x60, or one number, not {size!r}")
+    height, width = int(match[1]), int(match[2] or match[1])
+    if max(height, width) > _LARGEST:
+        raise InputError(f"--image-size must be at most {_LARGEST}x{_LARGEST}, not {height}x{width}")
+    return f"{height}x{width}"
+
+
+def resolve_image_spec(backbone: str, size: Any = None, fit: str | None = None) -> ImageSpec:  # noqa: ANN401
+    """Return the input of a backbone: at `size`, of any form that `parse_image_size` takes, or its default size.
+
+    Raises:
+        InputError: for an unknown backbone, or what is not a size.
+    """
+    spec = get_backbone(backbone).image_spec
+    spec = replace(spec, fit=fit or spec.fit)
     if size is None:
         return spec
-    match = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", size)
-    if not match:
-        raise InputError(f"--image-size is HEIGHTxWIDTH in pixels, such as 80x60, not {size!r}")
-    height, width = int(match[1]), int(match[2])
-    if max(height, width) > _LARGEST:
-        raise InputError(f"--image-size is at most {_LARGEST}x{_LARGEST}, not {size}")
-    return replace(spec, height=height, width=width)
+    height, width = parse_image_size(size).split("x")
+    return replace(spec, height=int(height), width=int(width))

@@ -63,7 +63,7 @@ def initialise(spec: Spec, weights: str, policy: str = "float32") -> tuple[keras
 
 def _imagenet(spec: Spec, policy: str, required: bool) -> tuple[keras.Model, WeightsSource]:
     reason = f"none are published for {spec.backbone}"
-    if get_backbone(spec.backbone).pretrained:
+    if get_backbone(spec.backbone).has_imagenet:
         try:
             # Keras tells of its download on standard output, which is for results.
             with redirect_stdout(sys.stderr):

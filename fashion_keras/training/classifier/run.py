@@ -3,7 +3,9 @@
 import logging
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -15,17 +17,18 @@ from fashion_keras.evaluation.plots import charts
 from fashion_keras.evaluation.reports.multihead_calibration import calibrate_groups
 from fashion_keras.features.runtime import store_network
 from fashion_keras.images.pipeline import for_training
-from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.builder import cast_copy, load_network, save_network
 from fashion_keras.models.classifier import LabelSpec
 from fashion_keras.models.dtype_policy import dtype_policy
 from fashion_keras.models.pretrained_weights import WeightsSource, initialise
 from fashion_keras.support.atomic_files import read_json, write_csv, write_json
+from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import LogFile
 from fashion_keras.training.checkpoints import Checkpoints
 from fashion_keras.training.classifier.cross_validation import cross_validate
 from fashion_keras.training.classifier.head_search import SEARCHED, search_heads
+from fashion_keras.training.classifier.setup import ClassifierSetup
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData, prepare
 from fashion_keras.training.feeds import ImageFeed
@@ -34,7 +37,8 @@ from fashion_keras.training.phase_feeds import image_feed, phase_feeds
 from fashion_keras.training.run_report import evaluate_test, report_header, throughput
 from fashion_keras.training.strategies import get_strategy
 from fashion_keras.training.targets import model_spec
-from fashion_keras.training.trainer import Trainer
+
+Callbacks = Sequence[keras.callbacks.Callback]
 
 log = logging.getLogger("fashion_keras")
 
@@ -52,22 +56,27 @@ class Run:
         return self.report["test"]["accuracy"]
 
 
-def train(config: TrainConfig) -> Run:
-    """Train and judge a classifier; everything about it is then in the run folder.
+def train(config: TrainConfig | Mapping[str, Any], callbacks: Callbacks = ()) -> Run:
+    """Train and evaluate a classifier; everything about it is then in the run folder.
 
     With `config.folds` it is one run for each fold, in fold1, fold2, ... of that folder; the report is then of all of
     them, see `cross_validate`, and `accuracy` that of all products, each judged by the run that has not seen it.
 
+    Args:
+        config: a `TrainConfig`, or the values for one.
+        callbacks: Keras callbacks that every phase of training calls, too.
+
     Raises:
-        InputError: when the run folder is not empty, or catalogue or weights cannot be used.
+        InputError: when the run folder is not empty, catalogue or weights cannot be used, or the loss is not finite.
     """
+    config = as_config(TrainConfig, config)
     folder = _new_folder(config)
     prepared = prepare(config)
     folder.mkdir(parents=True, exist_ok=True)
     config = replace(config, data=prepared.data, out=str(folder))
     write_json(folder / "config.json", config.to_dict())
     try:
-        return _carry_out(config, prepared, folder)
+        return _carry_out(config, prepared, folder, callbacks)
     except InputError:
         # Refused before anything was trained: the same folder can be used once the call is right.
         if not any(folder.rglob("history.csv")):
@@ -75,7 +84,7 @@ def train(config: TrainConfig) -> Run:
         raise
 
 
-def resume(folder: str | Path) -> Run:
+def resume(folder: str | Path, callbacks: Callbacks = ()) -> Run:
     """Go on with an interrupted run from its last finished epoch; a finished one is returned as it is.
 
     Raises:
@@ -88,16 +97,16 @@ def resume(folder: str | Path) -> Run:
     if report.is_file():
         return Run(folder, read_json(report))
     config = TrainConfig.from_dict(read_json(folder / "config.json"))
-    return _carry_out(config, prepare(config), folder)
+    return _carry_out(config, prepare(config), folder, callbacks)
 
 
-def _carry_out(config: TrainConfig, prepared: PreparedData, folder: Path) -> Run:
+def _carry_out(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks) -> Run:
     if config.is_cross_validation:
-        return Run(folder, cross_validate(config, prepared, folder, _run))
-    return Run(folder, _run(config, prepared, folder))
+        return Run(folder, cross_validate(config, prepared, folder, partial(_run, callbacks=callbacks)))
+    return Run(folder, _run(config, prepared, folder, callbacks))
 
 
-def _run(config: TrainConfig, prepared: PreparedData, folder: Path) -> dict[str, Any]:
+def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks) -> dict[str, Any]:
     """Carry out one run and return its report."""
     began = time.perf_counter()
     with LogFile(folder / "log.txt"):
@@ -108,22 +117,23 @@ def _run(config: TrainConfig, prepared: PreparedData, folder: Path) -> dict[str,
         warnings = [*prepared.warnings, *([origin.warning] if origin.warning else [])]
         _warn(warnings)
         encoding = time.perf_counter()
-        job = _make_job(config, prepared, network, origin, folder)
+        setup = _make_setup(config, prepared, network, origin, folder, callbacks)
         encoding = time.perf_counter() - encoding
-        history = job.run()
+        trainer = setup.trainer()
+        history = trainer.run()
         charts.history(folder / "history.png", history)
         held_out = prepared.goal.values[prepared.split.validation]
-        spec = replace(spec, head=job.config.head_spec)
-        spec = spec.calibrated(calibrate_groups(spec.groups, job.validation_logits(), held_out))
-        network = cast_copy(job.network, "float32")
+        spec = replace(spec, head=setup.config.head_spec)
+        spec = spec.calibrated(calibrate_groups(spec.groups, trainer.validation_outputs(), held_out))
+        network = cast_copy(setup.network, "float32")
         save_network(spec, network, folder)
         store_network(network, folder)
         scores, testing = evaluate_test(config, prepared, spec, network, folder)
         report = report_header(config, prepared, spec, origin, warnings) | scores
         if config.tune:
-            report["tuned"] = {"trials": config.tune, **{name: getattr(job.config, name) for name in SEARCHED}}
+            report["tuned"] = {"trials": config.tune, **{name: getattr(setup.config, name) for name in SEARCHED}}
         times = {"encode": encoding, "test": testing, "total": time.perf_counter() - began}
-        report |= throughput(job, history, len(prepared.split.test), times)
+        report |= throughput(trainer, config.batch_size, history, len(prepared.split.test), times)
         # Last: a folder with a report is a finished run.
         write_json(folder / "report.json", report)
         Checkpoints(folder).clear()
@@ -145,22 +155,26 @@ def _first_network(
     return spec, network, _remember(folder, prepared, origin)
 
 
-def _make_job(
-    config: TrainConfig, prepared: PreparedData, network: keras.Model, origin: WeightsSource, folder: Path
-) -> Trainer:
-    pictures = image_feed(config, prepared)
-    _draw_views(pictures, folder)
-    job = Trainer(
+def _make_setup(
+    config: TrainConfig,
+    prepared: PreparedData,
+    network: keras.Model,
+    origin: WeightsSource,
+    folder: Path,
+    callbacks: Callbacks,
+) -> ClassifierSetup:
+    images = image_feed(config, prepared)
+    _draw_views(images, folder)
+    setup = ClassifierSetup(
+        config=config,
         network=network,
         objective=build_objective(config, prepared.goal, prepared.split.train),
-        config=config,
-        strategy=get_strategy(config.strategy_name),
-        block=get_backbone(config.backbone).last_frozen(config.cut),
+        feeds=phase_feeds(config, prepared, network, images),
         pretrained=origin.pretrained,
-        feeds=phase_feeds(config, prepared, network, pictures),
         folder=folder,
+        callbacks=callbacks,
     )
-    return search_heads(job) if config.tune else job
+    return search_heads(setup) if config.tune else setup
 
 
 def _remember(folder: Path, prepared: PreparedData, origin: WeightsSource) -> WeightsSource:
