@@ -24,7 +24,7 @@ import plain
 from measure import tell
 
 from fashion_keras import TrainConfig
-from fashion_keras.evaluation.metrics.classification import accuracy_interval
+from fashion_keras.evaluation.metrics.intervals import accuracy_interval
 from fashion_keras.images.augment import get_augmentation
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.dtype_policy import dtype_policy

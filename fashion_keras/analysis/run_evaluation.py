@@ -55,7 +55,7 @@ def evaluate(
         },
         "reasons": dict(Counter(row.reason for row in judged.rejected).most_common()),
         "ids_in_training": int(seen.sum()),
-        **scores.compute_metrics(said, origin, judged.groups),
+        **scores.compute_metrics(said, origin, judged.product_groups),
     }
     if folder:
         scores.write_predictions_and_plots(folder, said, judged.paths, classifier.spec.image_spec)

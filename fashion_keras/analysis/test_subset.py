@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.readers import Catalog
-from fashion_keras.images.decode import check_images
+from fashion_keras.images.validation import check_images
 from fashion_keras.models.classifier import Classifier
 from fashion_keras.support.errors import InputError, unknown_name_error
 

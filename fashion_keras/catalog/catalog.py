@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fashion_keras.catalog.attributes import KAGGLE_GROUPS, AttributeGroup
 from fashion_keras.catalog.csv_reader import Rejected
+from fashion_keras.support.atomic_files import write_csv
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
@@ -24,22 +25,22 @@ class Catalog:
         ids [n] int64: product ids, unique.
         paths [n] str: one image file each, not yet opened.
         columns: name -> [n] str, snake_case; "" where the value is missing.
-        groups [n] int64: equal for products that share their normalised title; own group where there is no title.
+        product_groups [n] int64: equal for rows that share their normalised title; a group of its own without a title.
         rejected: the rows and files set aside; kept + set aside = `inputs`, checked on construction.
         inputs: number of table rows plus image files that belong to no row.
         repaired [m] int: line numbers of rows whose surplus commas were put back into the product name.
-        attributes: the groups of labels that `--task attributes` learns; those of Kaggle's layout, or the set's own.
+        attribute_groups: the groups of labels of `--task attributes`: of the Kaggle layout, or of the catalogue itself.
     """
 
     folder: Path
     ids: NDArray[np.int64]
     paths: NDArray[np.str_]
     columns: Mapping[str, NDArray[np.str_]]
-    groups: NDArray[np.int64]
+    product_groups: NDArray[np.int64]
     rejected: tuple[Rejected, ...]
     inputs: int
     repaired: tuple[int, ...] = ()
-    attributes: tuple[AttributeGroup, ...] = KAGGLE_GROUPS
+    attribute_groups: tuple[AttributeGroup, ...] = KAGGLE_GROUPS
 
     def __post_init__(self) -> None:
         if len(self.ids) + len(self.rejected) != self.inputs:
@@ -63,7 +64,7 @@ class Catalog:
             ids=self.ids[rows],
             paths=self.paths[rows],
             columns=columns,
-            groups=self.groups[rows],
+            product_groups=self.product_groups[rows],
             rejected=(),
             inputs=len(rows),
         )
@@ -79,3 +80,8 @@ class Catalog:
         return replace(
             self.take(np.flatnonzero(~bad)), rejected=(*self.rejected, *listed), inputs=self.inputs, folder=self.folder
         )
+
+
+def write_rejected(folder: Path, catalog: Catalog) -> None:
+    """Write rejected.csv into `folder`: where each rejected row or file is, its id, and why it was rejected."""
+    write_csv(folder / "rejected.csv", ("where", "id", "reason"), map(vars, catalog.rejected))

@@ -63,10 +63,10 @@ def _fetch(dataset: str, archive: Path) -> None:
     archive.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "kaggle", "datasets", "download", "-q", dataset, "-p", str(archive.parent)]
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, **streams) as process, ProgressBar(f"MB of {dataset}", None) as bar:
+    with subprocess.Popen(command, text=True, **streams) as process, ProgressBar(dataset, None, "MB") as bar:
         while process.poll() is None:
             time.sleep(0.2)
-            bar.show(archive.stat().st_size // 2**20 if archive.is_file() else 0)
+            bar.set_completed(archive.stat().st_size // 2**20 if archive.is_file() else 0)
         words = process.stderr.read().strip().splitlines()[-1:] or ["it wrote no archive"]
     if process.returncode or not zipfile.is_zipfile(archive):
         raise InputError(

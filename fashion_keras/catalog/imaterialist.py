@@ -95,10 +95,10 @@ def read_imaterialist(annotations: Path, label_map: Path, images: Path) -> Catal
         ids=np.array(kept, dtype=np.int64),
         paths=np.array([found.files[image] for image in kept], dtype=np.str_),
         columns=columns,
-        groups=np.arange(len(kept)),
+        product_groups=np.arange(len(kept)),
         rejected=(*listed, *found.spare),
         inputs=len(found.images) + len(found.spare),
-        attributes=_attributes(columns),
+        attribute_groups=_attribute_groups(columns),
     )
 
 
@@ -205,7 +205,7 @@ def _columns(notes: Sequence[tuple[str, ...]], labels: LabelMap) -> dict[str, np
     return {task: np.array(values, dtype=np.str_) for task, values in cells.items()}
 
 
-def _attributes(tasks: Iterable[str]) -> tuple[AttributeGroup, ...]:
+def _attribute_groups(tasks: Iterable[str]) -> tuple[AttributeGroup, ...]:
     return parse_groups(",".join(f"{'column' if task in SINGLE else 'labels'}:{task}" for task in tasks))
 
 

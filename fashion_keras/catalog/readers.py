@@ -1,17 +1,15 @@
 """A product table and its images become a `Catalog`: repaired where possible, set aside with a reason where not."""
 
 import os
-import re
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fashion_keras.catalog.catalog import IMAGE_SUFFIXES, Catalog
 from fashion_keras.catalog.csv_reader import PATH_COLUMNS, TITLE, Rejected, read_table
 from fashion_keras.catalog.imaterialist import find_imaterialist, read_imaterialist
+from fashion_keras.catalog.product_hashes import group_by_title
 from fashion_keras.support.errors import InputError
 
 
@@ -36,17 +34,6 @@ def read_catalog(source: str | Path) -> Catalog:
     if not len(catalog):
         raise InputError(f"{source}: none of {catalog.inputs} rows and files is a product with an image{_why(catalog)}")
     return catalog
-
-
-def group_by_title(titles: Iterable[str]) -> NDArray[np.int64]:
-    """Number the titles so that those equal up to case, punctuation and spacing share a number; "" never shares.
-
-    >>> title_groups(["Puma Men  Shoe", "puma men shoe!", "", ""]).tolist()
-    [0, 0, 1, 2]
-    """
-    numbers: dict[object, int] = {}
-    keys = (re.sub(r"[\W_]+", " ", title.casefold()).strip() or row for row, title in enumerate(titles))
-    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
 
 
 def _read_any(source: Path) -> Catalog:
@@ -130,7 +117,7 @@ def _assemble(
         ids=ids,
         paths=np.array([paths[row] for row in keep], dtype=np.str_),
         columns=kept,
-        groups=group_by_title(kept.get(TITLE, np.full(len(keep), ""))),
+        product_groups=group_by_title(kept.get(TITLE, np.full(len(keep), ""))),
         rejected=(*rejected, *listed),
         inputs=len(lines) + len(rejected),
         repaired=tuple(repaired),

@@ -1,4 +1,4 @@
-"""train, probe."""
+"""train."""
 
 import argparse
 from pathlib import Path
@@ -8,7 +8,6 @@ from fashion_keras.commands.arguments import (
     add_config_flags,
     given_values,
     print_folds,
-    print_json,
     print_products,
     start_tensorflow,
     with_interval,
@@ -18,14 +17,11 @@ from fashion_keras.support.atomic_files import read_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.recipes import RECIPES, get_recipe
-from fashion_keras.training.targets import check_one_task
 
 
 def add(commands: Commands) -> None:
-    """Add train and probe."""
+    """Add train."""
     _add_train(commands.add_parser("train", help="train a classifier", description="Train and judge a classifier."))
-    about = "Judge backbones by simple classifiers on what they say of each picture, without training."
-    _add_probe(commands.add_parser("probe", help="compare backbones in one go", description=about))
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
@@ -54,37 +50,3 @@ def _train(options: argparse.Namespace) -> None:
     print(f"accuracy    {with_interval(test)} on {run.report['counts']['test']} test products")
     print_products(run.report)
     print_heads(run.report)
-
-
-def _add_probe(parser: argparse.ArgumentParser) -> None:
-    names = ("task", "data", "weights", "image_size", "fit", "cut", "pooling", "min_images", "split", "limit", "floor")
-    add_config_flags(parser, TrainConfig, (*names, "runtime", "precision", "seed"))
-    parser.add_argument(
-        "--backbones", required=True, metavar="B,..", help="networks to compare, such as vgg19,resnet50"
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.set_defaults(command=_probe)
-
-
-def _probe(options: argparse.Namespace) -> None:
-    names = tuple(name for name in options.backbones.split(",") if name)
-    configs = [TrainConfig.from_dict({**given_values(options, TrainConfig), "backbone": name}) for name in names]
-    if not configs:
-        raise InputError("--backbones names at least one network, such as vgg19,resnet50")
-    check_one_task(configs[0])
-    start_tensorflow()
-    from fashion_keras.analysis.linear_probe import probe
-
-    said = probe(configs)
-    if options.json:
-        print_json(said)
-        return
-    print(f"{said['task']}, {said['classes']} classes, {said['counts']['validation']} validation products")
-    heads = f"{'backbone':20}{'input':>9}{'width':>7}{'linear (95 %)':>22}{'k-NN':>7}{'seconds':>9}{'images/s':>10}"
-    print(f"{heads}  weights")
-    for row in said["backbones"]:
-        low, high = row["linear_ci95"]
-        print(
-            f"{row['backbone']:20}{row['image']:>9}{row['width']:>7}{row['linear']:>8.3f} ({low:.3f}-{high:.3f})"
-            f"{row['knn']:>7.3f}{row['seconds']:>9.1f}{row['images_per_second'] or 'cached':>10}  {row['weights']}"
-        )

@@ -1,15 +1,11 @@
 """Table of backbones: how each is built, its input, its stages. No Keras here."""
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from fashion_keras.images.decode import ImageSpec
+from fashion_keras.images.decode import ImageSpec, parse_image_size
 from fashion_keras.support.errors import InputError, unknown_name_error
 
 if TYPE_CHECKING:
@@ -225,28 +221,6 @@ def get_backbone(name: str) -> Backbone:
     raise unknown_name_error("backbone", name, [backbone.name for backbone in BACKBONES])
 
 
-def parse_image_size(size: Any) -> str:  # noqa: ANN401 - of any form that a caller may have
-    """Return an image size as "HEIGHTxWIDTH".
-
-    >>> parse_image_size(224), parse_image_size((224, 168)), parse_image_size("224x168")
-    ('224x224', '224x168', '224x168')
-
-    Args:
-        size: a number of pixels, (height, width) as a tuple, list or array, or a string, "HEIGHTxWIDTH" or one number.
-
-    Raises:
-        InputError: for anything else, or above 1024.
-    """
-    text = "x".join(map(str, size)) if isinstance(size, (Sequence, np.ndarray)) and not isinstance(size, str) else size
-    match = re.fullmatch(r"([1-9]\d{0,4})(?:x([1-9]\d{0,4}))?", str(text))
-    if not match or isinstance(size, bytes):
-        raise InputError(f"--image-size must be HEIGHTxWIDTH in pixels, such as 80x60, or one number, not {size!r}")
-    height, width = int(match[1]), int(match[2] or match[1])
-    if max(height, width) > _LARGEST:
-        raise InputError(f"--image-size must be at most {_LARGEST}x{_LARGEST}, not {height}x{width}")
-    return f"{height}x{width}"
-
-
 def resolve_image_spec(backbone: str, size: Any = None, fit: str | None = None) -> ImageSpec:  # noqa: ANN401
     """Return the input of a backbone: at `size`, of any form that `parse_image_size` takes, or its default size.
 
@@ -257,5 +231,7 @@ def resolve_image_spec(backbone: str, size: Any = None, fit: str | None = None) 
     spec = replace(spec, fit=fit or spec.fit)
     if size is None:
         return spec
-    height, width = parse_image_size(size).split("x")
-    return replace(spec, height=int(height), width=int(width))
+    height, width = parse_image_size(size)
+    if max(height, width) > _LARGEST:
+        raise InputError(f"image size must be at most {_LARGEST}x{_LARGEST}, not {height}x{width}")
+    return replace(spec, height=height, width=width)

@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 
 from fashion_keras.catalog.datasets import resolve_dataset
+from fashion_keras.catalog.product_hashes import product_hashes, uniform_numbers
 from fashion_keras.catalog.readers import Catalog, read_catalog
-from fashion_keras.catalog.splits import stratified_group_assign
-from fashion_keras.catalog.tasks import get_task
 from fashion_keras.studies.report import write_report
 from fashion_keras.studies.study import CatalogSubset, Step, Study
 from fashion_keras.support.atomic_files import read_json, write_csv, write_json
@@ -94,9 +93,8 @@ def _write_part(part: CatalogSubset, catalog: Catalog, folder: Path) -> Path:
         rows &= catalog.columns[column] == value
     if part.share:
         number, count = part.share
-        labels = get_task("article_type").encode(catalog.columns)
-        codes = np.where(labels.known, labels.codes, len(labels.classes))
-        rows &= stratified_group_assign(codes, catalog.groups, (1 / count,) * count, seed=count) == number
+        numbers = uniform_numbers(product_hashes(catalog), count, "study part")
+        rows &= (numbers * count).astype(int) == number
     if not rows.any():
         raise InputError(f"{catalog.folder}: no product for the part {part.name!r} ({dict(part.where)})")
     chosen = catalog.take(np.flatnonzero(rows))

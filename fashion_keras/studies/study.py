@@ -44,7 +44,7 @@ class CatalogSubset:
     Attributes:
         name: how steps refer to it.
         where: column -> the value that its products have.
-        share: (i, n): the i-th of n parts, by title, of about equal size, article types in proportion; None for all.
+        share: (i, n): the i-th of n parts, by product hash, of about equal size; None for all.
     """
 
     name: str

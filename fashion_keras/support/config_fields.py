@@ -1,4 +1,4 @@
-"""Config dataclasses: each field is a command-line flag, a JSON key, a line of help and a check at once."""
+"""Config dataclasses: each field is a command-line flag, a JSON key, a line of help and a check."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -15,7 +15,7 @@ MAX_SEED = 2**32 - 1
 
 def config_field(
     default: Any,  # noqa: ANN401 - of any field type
-    about: str,
+    help: str,
     choices: tuple[str, ...] = (),
     metavar: str = "",
     *,
@@ -29,14 +29,14 @@ def config_field(
 
     Args:
         default: its value when not given.
-        about: its help text.
+        help: its help text.
         choices: the allowed values; () for any.
         metavar: the placeholder in the help text.
         at_least, at_most, above, below: bounds of a number; None for no bound. NaN and infinity are always refused.
         convert: applied to a value other than None before it is checked, such as (224, 224) -> "224x224".
     """
     bounds = {"at_least": at_least, "at_most": at_most, "above": above, "below": below}
-    metadata = {"about": about, "choices": choices, "metavar": metavar, "bounds": bounds, "convert": convert}
+    metadata = {"help": help, "choices": choices, "metavar": metavar, "bounds": bounds, "convert": convert}
     return field(default=default, metadata=metadata)
 
 

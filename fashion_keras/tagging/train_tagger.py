@@ -96,7 +96,7 @@ def train_tagger(config: TaggerConfig) -> TrainedTagger:
 
 
 def split_for_tagger(catalog: Catalog, fraction: float, seed: int) -> Split:
-    """Divide a catalogue by title: what encoders learn from is for training, what they never saw is halved.
+    """Divide a catalogue by product hash: what encoders learn from is for training, what they never saw is halved.
 
     The products that `hold_out` keeps from an encoder's training, fashion_small's with its 0.265 and seed 0, validate
     and test: confidence that was fitted on vectors of products the encoder knows would be too high on others.
@@ -105,10 +105,11 @@ def split_for_tagger(catalog: Catalog, fraction: float, seed: int) -> Split:
         InputError: as `hold_out`, and when too few products are held out.
     """
     train, held_out = hold_out(catalog, fraction, seed)
-    if len(held_out) < 2:
-        raise InputError(f"{catalog.folder}: {len(held_out)} of {len(catalog)} products held out; --hold-out more")
-    validation, test = hold_out(catalog.take(held_out), 0.5, seed)
-    return Split(train, held_out[validation], held_out[test], "title", seed)
+    _, test = hold_out(catalog, fraction / 2, seed)  # the products of the smaller fraction are among `held_out`
+    validation = np.setdiff1d(held_out, test)
+    if not len(validation):
+        raise InputError(f"{catalog.folder}: {len(held_out)} of {len(catalog)} images held out; --hold-out more")
+    return Split(train, validation, test, "product", seed)
 
 
 def fit_heads_and_gate(

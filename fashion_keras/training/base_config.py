@@ -5,10 +5,15 @@ from typing import Any
 
 from fashion_keras.features.runtime import RUNTIMES
 from fashion_keras.images.augment import PRESETS
-from fashion_keras.images.decode import ImageSpec
-from fashion_keras.models.backbones import BACKBONES, get_backbone, parse_image_size, resolve_image_spec
+from fashion_keras.images.decode import ImageSpec, parse_image_size
+from fashion_keras.models.backbones import BACKBONES, get_backbone, resolve_image_spec
 from fashion_keras.support.config_fields import Config, DataConfig, config_field
 from fashion_keras.training.strategies import get_strategy
+
+
+def _image_size_text(size: Any) -> str:  # noqa: ANN401 - of any form that `parse_image_size` takes
+    return "{}x{}".format(*parse_image_size(size))
+
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
@@ -50,7 +55,7 @@ class BackboneConfig(TrainingConfig):
         None,
         "Input size in pixels, HEIGHTxWIDTH or one number. Default: that of the backbone.",
         metavar="HxW",
-        convert=parse_image_size,
+        convert=_image_size_text,
     )
     cut: str = config_field("", "Stage after which the backbone is cut off.", metavar="STAGE")
     augment: str = config_field("default", "Augmentation.", tuple(preset.name for preset in PRESETS))

@@ -84,7 +84,9 @@ class TrainConfig(BackboneConfig):
         None, "Run of --task person; its predicted probability is an additional feature of the head.", metavar="RUN"
     )
     min_images: int = config_field(100, "Smallest number of images of a class.", metavar="N", at_least=1)
-    split: str = config_field("title", "title: no product title in two parts; random: as papers did", SPLITS)
+    split: str = config_field(
+        "product", "How products are split: product (no product in two parts) or random (rows, as in papers).", SPLITS
+    )
     folds: int | None = config_field(
         None, "Number of cross-validation folds, each a run tested on other products.", metavar="K", at_least=2
     )

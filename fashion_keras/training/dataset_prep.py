@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.datasets import SAMPLE, resolve_dataset
+from fashion_keras.catalog.product_hashes import product_hashes
 from fashion_keras.catalog.readers import Catalog, read_catalog
 from fashion_keras.catalog.splits import Split, k_folds, split, subsample
 from fashion_keras.images.validation import reject_unreadable
@@ -64,7 +65,7 @@ def prepare(config: TrainConfig) -> PreparedData:
     goal, unlabelled, warnings = build_targets(config, catalog)
     catalog, goal = _set_aside(catalog, goal, unlabelled)
     if config.limit:
-        kept = subsample(goal.strata, catalog.groups, config.limit, config.seed, config.floor or 0)
+        kept = subsample(goal.strata, product_hashes(catalog), config.limit, config.seed, config.floor or 0)
         beyond = np.full(len(catalog), f"beyond --limit {config.limit:.12g}")
         beyond[kept] = ""
         catalog, goal = _set_aside(catalog, goal, beyond)
@@ -77,7 +78,7 @@ def prepare(config: TrainConfig) -> PreparedData:
 
 def make_split(config: TrainConfig, catalog: Catalog, goal: TrainingTargets) -> Split:
     """Return the parts of a run, or of one fold; InputError when a class is too small to stand in all of them."""
-    labels = goal.strata, catalog.groups, goal.everywhere
+    labels = goal.strata, product_hashes(catalog), goal.everywhere
     if config.folds:
         return k_folds(*labels, config.folds, config.split, config.seed)[(config.fold or 1) - 1]
     return split(*labels, config.split, config.seed)

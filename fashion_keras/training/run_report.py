@@ -40,7 +40,7 @@ def evaluate_test(
     seconds = time.perf_counter() - began
     said = make_predictions(spec, logits, prepared.catalog.ids[rows], values)
     scores.write_predictions_and_plots(folder, said, prepared.catalog.paths[rows], config.image_spec)
-    metrics = scores.compute_metrics(said, read_json(folder / "origin.json"), prepared.catalog.groups[rows])
+    metrics = scores.compute_metrics(said, read_json(folder / "origin.json"), prepared.catalog.product_groups[rows])
     return metrics | {"calibration": ece_before_after(prepared.goal.groups, spec.groups, logits, values)}, seconds
 
 

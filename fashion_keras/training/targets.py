@@ -94,7 +94,7 @@ def build_targets(config: TrainConfig, catalog: Catalog) -> tuple[TrainingTarget
         case Task() as task:
             return _one_task(task, columns, config.min_images)
         case named:
-            groups = catalog.attributes if config.task == ALL_ATTRIBUTES else named
+            groups = catalog.attribute_groups if config.task == ALL_ATTRIBUTES else named
             kept, left_out = _learnable(config.task, groups, columns, config.min_images)
             activation = "softmax" if config.loss in (None, "grouped") else "sigmoid"
             goal = _several(kept, columns, config.min_images, activation)

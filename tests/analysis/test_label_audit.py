@@ -10,7 +10,7 @@ from PIL import Image
 
 from fashion_keras.analysis.label_audit import audit, out_of_fold
 from fashion_keras.catalog.readers import read_catalog
-from fashion_keras.images.decode import check_images
+from fashion_keras.images.validation import check_images
 
 FLIPPED, BLANK = 100, 3
 
@@ -51,20 +51,20 @@ def test_errors_made_on_purpose_are_found(command, spoilt, tmp_path):
     data, flipped, twin = spoilt
     result = command("audit", "--data", data, "--out", tmp_path / "audit", "--json")
     assert result.returncode == 0, result.stderr
-    said = json.loads(result.stdout)
+    report = json.loads(result.stdout)
     rows = rows_of(tmp_path / "audit/audit.csv")
     assert len(rows) == len({row["id"] for row in rows}) == 200
     assert len(flipped & {int(row["id"]) for row in rows}) >= 80
     assert (rows[0]["reason"], {int(rows[0]["id"]), int(rows[0]["other"])}) == ("near_duplicate", {twin, 999999})
     scores = [float(row["score"]) for row in rows if row["reason"] != "near_duplicate"]
     assert scores == sorted(scores, reverse=True)
-    assert said["found"]["same_title"] > 0
-    assert [str(row["id"]) for row in said["suspicions"]] == [row["id"] for row in rows]
+    assert report["by_reason"]["same_title"] > 0
+    assert [str(row["id"]) for row in report["issues"]] == [row["id"] for row in rows]
     catalog = read_catalog(data)
     for row in rows:
         (at,) = np.flatnonzero(catalog.ids == int(row["id"]))
         assert row["given"] == catalog.columns["article_type"][at] != row["suggested"]
-    counts = said["counts"]
+    counts = report["counts"]
     assert counts["without_label"] == BLANK
     assert counts["inputs"] == sum(counts.values()) - counts["inputs"]
     assert len(rows_of(tmp_path / "audit/rejected.csv")) == counts["inputs"] - counts["audited"]
@@ -99,10 +99,10 @@ def small(tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"min_images": 5}, r"'Shirts' has 3 titles \(6 images\).*5 folds.*--min-images 7, or take --folds 3"),
+        ({"min_images": 5}, r"'Shirts' has 3 products \(6 images\).*5 folds.*--min-images 7, or take --folds 3"),
         ({"min_images": 8}, "1 of 2 classes have at least 8 images"),
-        ({"folds": 1}, "--folds is a whole number from 2"),
-        ({"top": 0}, "--top is a whole number from 1, not 0"),
+        ({"folds": 1}, "--folds must be a whole number at least 2"),
+        ({"top": 0}, "--top must be a whole number at least 1, not 0"),
         ({"min_images": 0}, "--min-images must be a whole number at least 1"),
         ({"task": "articletype"}, "did you mean 'article_type'"),
         ({"task": "column:size"}, "needs the column 'size'"),
@@ -110,5 +110,5 @@ def small(tmp_path):
 )
 def test_what_cannot_be_audited(small, options, words, tmp_path):
     with pytest.raises(ValueError, match=words):
-        audit(str(small), out=tmp_path / "audit", **options)
+        audit({"data": small, "out": tmp_path / "audit", **options})
     assert not (tmp_path / "audit").exists()

@@ -53,7 +53,7 @@ def test_labels_are_grouped_by_task(tmp_path):
     assert catalog.columns["color"].tolist() == ["", "Black|Gold"]
     assert catalog.columns["category"].tolist() == ["Hosiery, Stockings, Tights", ""]
     assert catalog.rejected == ()
-    assert [(group.name, group.kind, group.is_color) for group in catalog.attributes] == [
+    assert [(group.name, group.kind, group.is_color) for group in catalog.attribute_groups] == [
         ("labels:gender", "multi", False),
         ("labels:color", "multi", True),
         ("column:sleeve", "single", False),
@@ -65,7 +65,7 @@ def test_what_an_image_does_not_say_of_a_task_is_not_known(tmp_path):
     notes = [("1", ["66", "17", "77"]), ("2", ["106", "89"]), ("3", ["19"])]
     write(tmp_path, ["1", "2", "3"], notes, ["1.jpg", "2.jpg", "3.jpg"])
     catalog = read(tmp_path)
-    targets = encode_groups(catalog.attributes[:2], catalog.columns)
+    targets = encode_groups(catalog.attribute_groups[:2], catalog.columns)
     assert targets.classes == (("Female", "Male"), ("Black", "Blue", "Gold"))
     assert targets.of("labels:gender").tolist() == [[1, 0], [0, 1], [-1, -1]]
     assert targets.of("labels:color").tolist() == [[1, 0, 1], [-1, -1, -1], [0, 1, 0]]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fashion_keras.catalog.readers import group_by_title, read_catalog
+from fashion_keras.catalog.product_hashes import group_by_title
+from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.support.errors import InputError
 
 HEADER = "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName"
@@ -217,4 +218,4 @@ def test_the_real_catalogue_is_accounted_for(real):
     catalog = read_catalog(real)
     assert (len(catalog), catalog.inputs, len(catalog.repaired)) == (9_382, 44_446, 22)
     assert Counter(row.reason for row in catalog.rejected) == {"no image file": 44_446 - 9_382}
-    assert np.bincount(np.bincount(catalog.groups))[2:].sum() > 0
+    assert np.bincount(np.bincount(catalog.product_groups))[2:].sum() > 0

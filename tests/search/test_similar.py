@@ -11,7 +11,7 @@ from PIL import Image
 import fashion_keras
 from fashion_keras.analysis.retrieval_comparison import colour_histograms, evaluate_search
 from fashion_keras.catalog.readers import read_catalog
-from fashion_keras.images.decode import check_images
+from fashion_keras.images.validation import check_images
 from fashion_keras.search.indexing import build_index, open_index, update_index
 from fashion_keras.search.similar import search_similar
 from fashion_keras.support.errors import InputError

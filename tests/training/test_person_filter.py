@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from fashion_keras import InputError, evaluate, load_classifier, load_encoder, read_catalog, train
-from fashion_keras.images.decode import check_images, decode_batch
+from fashion_keras.images.decode import decode_batch
+from fashion_keras.images.validation import check_images
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.builder import backbone_of, build_network, load_network
 from fashion_keras.models.pretrained_weights import initialise

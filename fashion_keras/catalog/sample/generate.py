@@ -5,7 +5,6 @@ It stands in for the download in tests, demonstrations and first steps. Its pict
 """
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from PIL import Image, ImageChops, ImageFilter
 
 from fashion_keras.catalog.sample import shapes
 from fashion_keras.catalog.sample.canvas import COLORS, INK, SEASONS, Canvas, ProductAppearance, points
-from fashion_keras.support.atomic_files import write_json, write_text
+from fashion_keras.support.atomic_files import temporary_path, write_json, write_text
 from fashion_keras.support.errors import InputError
 
 VERSION = 1  # of what is drawn and written: raise it when that changes, and older samples are drawn anew
@@ -122,12 +121,12 @@ def generate_sample(folder: Path, products: int = 1800, seed: int = 7) -> Path:
         return folder
     if folder.exists() and not found and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} holds something other than a drawn sample; name a folder that is new or empty")
-    temporary = folder.with_name(f".{os.getpid()}.{folder.name}")
-    shutil.rmtree(temporary, ignore_errors=True)  # of a killed process that had the same number
+    temporary = temporary_path(folder)
     try:
         _write(temporary, _products(products, seed), np.random.default_rng([seed, 1]))
         write_json(temporary / "sample.json", manifest)
-        _swap(temporary, folder)
+        if _manifest(folder) != manifest:  # another process may have drawn the same meanwhile
+            _swap(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fashion_keras.evaluation.metrics import validation
+from fashion_keras.evaluation.metrics.intervals import accuracy_interval
 from fashion_keras.support.errors import InputError
 
 FREQUENCIES = ("head", "mid", "tail")
@@ -19,19 +20,6 @@ def accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
     """Return the share of rows where `predicted` [n] int equals `truth` [n] int."""
     truth, predicted = validation.rows(truth=truth, predicted=predicted)
     return float(np.mean(truth == predicted))
-
-
-def accuracy_interval(
-    correct: np.ndarray, level: float = 0.95, draws: int = 2000, seed: int = 0
-) -> tuple[float, float]:
-    """Return (low, high), the percentile bootstrap interval of the mean of `correct` [n] bool.
-
-    Resampling n rows that are right with share p and counting the right ones draws from Binomial(n, p): no row is
-    copied. When every row is right (or wrong) all resamples agree, and the interval has no width.
-    """
-    (correct,) = validation.rows(correct=correct)
-    means = np.random.default_rng(seed).binomial(len(correct), np.mean(correct), size=draws) / len(correct)
-    return float(np.quantile(means, (1 - level) / 2)), float(np.quantile(means, (1 + level) / 2))
 
 
 def top_k_accuracy(truth: np.ndarray, probabilities: np.ndarray, k: int = 3) -> float:
@@ -178,17 +166,20 @@ def most_confident_mistakes(truth: np.ndarray, probabilities: np.ndarray, count:
     return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:count]
 
 
-def summary(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float | list[float]]:
+def summary(
+    truth: np.ndarray, probabilities: np.ndarray, product_groups: np.ndarray | None = None
+) -> dict[str, float | list[float]]:
     """Return the headline scores of `probabilities` [n, k] against `truth` [n] int, ready for JSON.
 
-    All of them are defined for any n >= 1, so there is no NaN and no None among them.
+    The interval resamples products, rows with an equal entry in `product_groups` [n]; None: each row is a product. All
+    scores are defined for any n >= 1, so there is no NaN and no None among them.
     """
     truth, probabilities = validation.scored(truth, probabilities)
     predicted = probabilities.argmax(axis=1)
     correct = predicted == truth
     return {
         "accuracy": accuracy(truth, predicted),
-        "accuracy_ci95": list(accuracy_interval(correct)),
+        "accuracy_ci95": list(accuracy_interval(correct, product_groups)),
         "top_3": top_k_accuracy(truth, probabilities, k=3),
         "macro_f1": macro_f1(confusion_matrix(truth, predicted, probabilities.shape[1])),
         "micro_average_precision": micro_average_precision(truth, probabilities),

@@ -7,17 +7,17 @@ bool, the labels that are given, is made of scores alone and so covers unknown c
 excluded. Input that cannot be scored raises InputError, a ValueError.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from fashion_keras.evaluation.metrics import classification, validation
+from fashion_keras.evaluation.metrics.intervals import bootstrap_interval
 from fashion_keras.support.errors import InputError
 
 GUO2019_LABELS = 8  # the labels that guo2019 gives each image
 
 _SCORES = ("precision", "recall", "f1")
-_DRAWS = 50  # resamples that are counted at a time: a matrix product, yet not n x draws numbers in memory
 _BLOCK = 2**16  # rows at a time, few enough for exact counts in float32
 
 
@@ -106,30 +106,39 @@ def macro(hits: np.ndarray, positives: np.ndarray, given: np.ndarray) -> dict[st
 
 
 def f1_intervals(
-    targets: np.ndarray, known: np.ndarray, decisions: np.ndarray, level: float = 0.95, draws: int = 1000, seed: int = 0
+    targets: np.ndarray,
+    known: np.ndarray,
+    decisions: np.ndarray,
+    product_groups: np.ndarray | None = None,
+    level: float = 0.95,
+    draws: int = 1000,
+    seed: int = 0,
 ) -> dict[str, list[float] | None]:
-    """Return micro and macro -> [low, high], the percentile bootstrap intervals of both F1, resampling rows.
+    """Return micro and macro -> [low, high], the bootstrap intervals of both F1, resampling products.
 
     A label that has no positive in a resample is excluded from the macro-F1 of that resample. None when no label has a
-    positive in any resample. Rows are taken as independent.
+    positive in any resample. `product_groups` [n]: rows with an equal entry show one product; None: each row does.
     """
     positive, known = validation.cells(targets, known)
     decisions = _known_decisions(decisions, known)
-    events = np.hstack([positive & decisions, positive, decisions]).astype(np.float32)
-    sums = np.concatenate([block @ events for block in resamples(len(events), draws, seed)], dtype=np.float64)
-    hits, positives, given = np.split(sums, 3, axis=1)
-    all_cells = classification.scores_of_counts(hits.sum(axis=1), positives.sum(axis=1), given.sum(axis=1))[2]
-    per_label = classification.scores_of_counts(hits, positives, given)[2]
-    defined = ~np.isnan(all_cells)
-    means = np.nanmean(per_label[defined], axis=1)
-    return {"micro": _interval(all_cells[defined], level), "macro": _interval(means, level)}
+    counted = np.hstack([positive & decisions, positive, decisions])
+    intervals = {
+        name: bootstrap_interval(counted, statistic, product_groups, level, draws, seed)
+        for name, statistic in {"micro": _micro_f1, "macro": _macro_f1}.items()
+    }
+    return {name: interval and list(interval) for name, interval in intervals.items()}
 
 
 def summary(
-    targets: np.ndarray, known: np.ndarray, decisions: np.ndarray, seed: int = 0
+    targets: np.ndarray,
+    known: np.ndarray,
+    decisions: np.ndarray,
+    product_groups: np.ndarray | None = None,
+    seed: int = 0,
 ) -> dict[str, dict[str, float | int | list[float] | None]]:
     """Return micro {precision, recall, f1, f1_ci95} and macro {the same, labels, excluded}, ready for JSON."""
-    sums, intervals = counts(targets, known, decisions), f1_intervals(targets, known, decisions, seed=seed)
+    sums = counts(targets, known, decisions)
+    intervals = f1_intervals(targets, known, decisions, product_groups, seed=seed)
     return {
         "micro": micro(*sums) | {"f1_ci95": intervals["micro"]},
         "macro": macro(*sums) | {"f1_ci95": intervals["macro"]},
@@ -242,19 +251,19 @@ def _known_decisions(decisions: np.ndarray, known: np.ndarray) -> np.ndarray:
     return decisions & known
 
 
+def _micro_f1(sums: np.ndarray) -> np.ndarray:
+    """Return [draws]: micro-F1 of `sums` [draws, 3k] of hits, positives and given labels."""
+    hits, positives, given = (part.sum(axis=1) for part in np.split(sums, 3, axis=1))
+    return classification.scores_of_counts(hits, positives, given)[2]
+
+
+def _macro_f1(sums: np.ndarray) -> np.ndarray:
+    """Return [draws]: macro-F1 of `sums` [draws, 3k] over the labels with a positive; NaN where none has one."""
+    f1 = classification.scores_of_counts(*np.split(sums, 3, axis=1))[2]
+    return validation.ratio(np.nansum(f1, axis=1), (~np.isnan(f1)).sum(axis=1))
+
+
 def _group(hits: np.ndarray, positives: np.ndarray, given: np.ndarray) -> dict[str, float | int | None]:
     mean = macro(hits, positives, given)
     together = micro(hits, positives, given)
     return {"labels": mean["labels"], "excluded": mean["excluded"], "macro_f1": mean["f1"], "micro_f1": together["f1"]}
-
-
-def resamples(n: int, draws: int, seed: int) -> Iterator[np.ndarray]:
-    """Yield [b, n] float32, b resamples of n rows at a time: how often each row was drawn."""
-    rng = np.random.default_rng(seed)
-    for start in range(0, draws, _DRAWS):
-        picks = rng.integers(n, size=(min(_DRAWS, draws - start), n))
-        yield np.stack([np.bincount(rows, minlength=n) for rows in picks]).astype(np.float32)
-
-
-def _interval(values: np.ndarray, level: float) -> list[float] | None:
-    return np.quantile(values, [(1 - level) / 2, (1 + level) / 2]).tolist() if len(values) else None

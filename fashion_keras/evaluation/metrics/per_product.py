@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from fashion_keras.evaluation.metrics import validation
-from fashion_keras.evaluation.metrics.classification import accuracy_interval
-from fashion_keras.evaluation.reports.multihead import grouped_accuracy_interval as interval_over_groups
+from fashion_keras.evaluation.metrics.intervals import accuracy_interval
 
 
 def cumulative_maximum(probabilities: np.ndarray, products: np.ndarray) -> np.ndarray:
@@ -76,8 +75,8 @@ def _scores(truth: np.ndarray, probabilities: np.ndarray, products: np.ndarray, 
     truth, probabilities = truth[rows], probabilities[rows]
     _, first, products = np.unique(products[rows], return_index=True, return_inverse=True)
     right = probabilities.argmax(axis=1) == truth
-    images = np.bincount(products, right).astype(int)[:, None], np.bincount(products)[:, None]
-    scores = {"per_image": {"accuracy": float(right.mean()), "accuracy_ci95": interval_over_groups(*images)}}
+    interval = list(accuracy_interval(right, products))
+    scores = {"per_image": {"accuracy": float(right.mean()), "accuracy_ci95": interval}}
     for rule in (cumulative_maximum, mean_probability):
         right = rule(probabilities, products).argmax(axis=1) == truth[first]
         scores[rule.__name__] = {"accuracy": float(right.mean()), "accuracy_ci95": list(accuracy_interval(right))}

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from fashion_keras.evaluation.metrics.intervals import mean_interval
 from fashion_keras.support.errors import InputError
 
 COLUMNS = ("article_type", "base_colour", "gender")
@@ -117,30 +118,20 @@ def ndcg_at(grades: np.ndarray, k: int) -> np.ndarray:
     return np.where(best > 0, _gain(grades[:, :k]) / np.where(best > 0, best, 1), np.nan)
 
 
-def mean_interval(values: np.ndarray, level: float = 0.95, draws: int = 2000, seed: int = 0) -> tuple[float, float]:
-    """Return (low, high), the percentile bootstrap interval of the mean of `values` [q] float, resampling queries.
-
-    What metrics.accuracy_interval does for values of 0 and 1, for any. Queries are taken as independent; products that
-    share a title are not quite, so the true interval is somewhat wider.
-    """
-    values, rng = np.asarray(values, dtype=np.float64), np.random.default_rng(seed)
-    if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
-        raise InputError(f"need finite scores of at least one query, got shape {values.shape}")
-    means = [values[rng.integers(len(values), size=len(values))].mean() for _ in range(draws)]
-    return float(np.quantile(means, (1 - level) / 2)), float(np.quantile(means, (1 + level) / 2))
-
-
-def mean_score(values: np.ndarray, seed: int = 0) -> Score:
+def mean_score(values: np.ndarray, product_groups: np.ndarray | None = None, seed: int = 0) -> Score:
     """Return value, ci95, queries and excluded of `values` [q] float, where NaN is a query without a score.
 
-    value is the mean over the others, ci95 its bootstrap interval [low, high]; both are None when there are none.
+    value is the mean over the others, ci95 its interval [low, high] that resamples products, queries with an equal
+    entry in `product_groups` [q]; both are None when there are none.
     """
     values = np.asarray(values, dtype=np.float64)
-    scored = values[~np.isnan(values)]
-    known = {"queries": len(scored), "excluded": len(values) - len(scored)}
-    if not len(scored):
-        return {"value": None, "ci95": None, **known}
-    return {"value": float(scored.mean()), "ci95": list(mean_interval(scored, seed=seed)), **known}
+    scored = ~np.isnan(values)
+    counts = {"queries": int(scored.sum()), "excluded": int((~scored).sum())}
+    if not scored.any():
+        return {"value": None, "ci95": None, **counts}
+    groups = None if product_groups is None else np.asarray(product_groups)[scored]
+    interval = mean_interval(values[scored], groups, seed=seed)
+    return {"value": float(values[scored].mean()), "ci95": list(interval), **counts}
 
 
 def encoder_scores(
@@ -160,7 +151,7 @@ def encoder_scores(
         relevant = {name: group[ranked] == group[rows, None] for name, group in groups.items()}
         for name, values in _query_scores(relevant).items():
             parts[name].append(values)
-    return {name: mean_score(np.concatenate(values), seed) for name, values in parts.items()}
+    return {name: mean_score(np.concatenate(values), titles, seed) for name, values in parts.items()}
 
 
 def _query_scores(relevant: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

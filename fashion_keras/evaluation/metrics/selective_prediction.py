@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fashion_keras.evaluation.metrics import classification, validation
+from fashion_keras.evaluation.metrics.intervals import proportion_lower_bound
 from fashion_keras.support.errors import InputError
 
 
@@ -31,34 +32,6 @@ class SelectiveThreshold:
 
 
 ABSTAIN = SelectiveThreshold(math.inf, 0, 0, 0.0)
-
-
-def precision_lower_bound(right: np.ndarray, released: np.ndarray, confidence: float = 0.95) -> np.ndarray:
-    """Return the one-sided lower bound [...] of a precision: `right` [...] int of `released` [...] int items are.
-
-    Clopper & Pearson 1934: the precision at which so many right ones, or more, have the chance 1 - confidence; it is a
-    quantile of Beta(right, released - right + 1), and 0 where none was right.
-
-    >>> float(precision_bound(59, 59).round(4)), float(precision_bound(99, 100).round(4))
-    (0.9505, 0.9534)
-    """
-    from scipy.special import betaincinv  # noqa: PLC0415 - half a second that help must not wait for
-
-    right, released = np.asarray(right), np.asarray(released)
-    bound = betaincinv(np.maximum(right, 1), released - right + 1, 1 - confidence)
-    return np.where(right > 0, bound, 0.0)
-
-
-def clopper_pearson_interval(right: np.ndarray, rows: np.ndarray, confidence: float = 0.95) -> np.ndarray:
-    """Return the two-sided bounds [2, ...] of a share: `right` [...] int of `rows` [...] int (Clopper & Pearson 1934).
-
-    >>> exact_interval(np.array([9]), np.array([10])).round(4).tolist()
-    [[0.555], [0.9975]]
-    """
-    one_sided = (1 + confidence) / 2
-    return np.stack(
-        [precision_lower_bound(right, rows, one_sided), 1 - precision_lower_bound(rows - right, rows, one_sided)]
-    )
 
 
 def min_samples(promise: float, confidence: float = 0.95) -> int:
@@ -96,7 +69,7 @@ def select_threshold(
     sizes = _starts(len(scores), promise, confidence)
     if not sizes:
         return ABSTAIN
-    bounds = precision_lower_bound(hits, released, 1 - (1 - confidence) / len(sizes))
+    bounds = proportion_lower_bound(hits, released, 1 - (1 - confidence) / len(sizes))
     last = _last_kept(bounds >= promise, np.searchsorted(released, sizes))
     if last is None:
         return ABSTAIN

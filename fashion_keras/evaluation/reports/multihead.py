@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from fashion_keras.evaluation.metrics import classification, multilabel, validation
+from fashion_keras.evaluation.metrics import classification, intervals, multilabel, validation
 from fashion_keras.evaluation.plots import charts, labels
 from fashion_keras.evaluation.reports import single_head
 from fashion_keras.evaluation.reports.multihead_calibration import confidence_and_correct
@@ -97,11 +97,12 @@ def grouped_accuracy_interval(right: NDArray[np.int64], known: NDArray[np.int64]
 
     `right` and `known` [n, g] int: how many answers in each group are right, and how many could be judged.
     """
-    events = np.hstack([right, known]).astype(np.float32)
-    sums = np.concatenate([block @ events for block in multilabel.resamples(len(events), _DRAWS, seed)])
-    shares = validation.ratio(*np.split(sums.astype(np.float64), 2, axis=1))
-    means = np.nanmean(shares[~np.isnan(shares).all(axis=1)], axis=1)
-    return np.quantile(means, (0.025, 0.975)).tolist()
+
+    def mean_share(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+        shares = validation.ratio(*np.split(sums, 2, axis=1))
+        return validation.ratio(np.nansum(shares, axis=1), (~np.isnan(shares)).sum(axis=1))
+
+    return list(intervals.bootstrap_interval(np.hstack([right, known]), mean_share, draws=_DRAWS, seed=seed))
 
 
 def _group(

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.readers import Catalog
-from fashion_keras.evaluation.metrics import calibration, classification, retrieval, selective_prediction
+from fashion_keras.evaluation.metrics import calibration, classification, intervals, retrieval
 from fashion_keras.evaluation.plots import charts, labels
 from fashion_keras.images.decode import ImageSpec, decode_batch
 from fashion_keras.models.predictions import Predictions
@@ -41,7 +41,7 @@ def retrieval_scores(vectors: NDArray[np.float32], catalog: Catalog, seed: int =
     """
     missing = np.full(len(catalog), "")
     columns = {name: catalog.columns.get(name, missing) for name in retrieval.COLUMNS}
-    return retrieval.encoder_scores(vectors, columns, catalog.groups, seed)
+    return retrieval.encoder_scores(vectors, columns, catalog.product_groups, seed)
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
@@ -78,7 +78,7 @@ def plot_report(folder: Path, predictions: Predictions, paths: Sequence[str], sp
     counts = classification.confusion_matrix(truth, probabilities.argmax(axis=1), len(classes))
     charts.confusion(folder / "confusion.png", counts, classes)
     recall, support = classification.precision_recall_f1(counts)[1], counts.sum(axis=1)
-    interval = selective_prediction.clopper_pearson_interval(np.diag(counts), support)
+    interval = intervals.clopper_pearson_interval(np.diag(counts), support)
     charts.class_accuracy(folder / "class_accuracy.png", classes, recall, support, interval)
     right = probabilities.argmax(axis=1) == truth
     draw_reliability(folder / "reliability.png", predictions.group.name, probabilities.max(axis=1), right)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fashion_keras.evaluation.metrics import validation
 from fashion_keras.evaluation.metrics.calibration import binary_brier
 from fashion_keras.evaluation.metrics.classification import expected_calibration_error
-from fashion_keras.evaluation.metrics.selective_prediction import clopper_pearson_interval
+from fashion_keras.evaluation.metrics.intervals import clopper_pearson_interval
 from fashion_keras.tagging.model.heads import HeadOutput, LinearHead
 from fashion_keras.tagging.model.labels import AttributeLabels
 

@@ -75,6 +75,6 @@ def _together(reports: list[dict[str, Any]], prepared: PreparedData, said: Predi
         "counts": {"test": len(prepared.catalog), "rejected": len(prepared.catalog.rejected)},
         "folds": rows,
         "over_folds": summarize_folds(rows),
-        **scores.compute_metrics(said, origin, prepared.catalog.groups),
+        **scores.compute_metrics(said, origin, prepared.catalog.product_groups),
         "seconds": {"total": round(sum(row["seconds"] for row in rows), 2)},
     }

@@ -185,7 +185,7 @@ def _image_feed(config: EncoderConfig, data: EncoderData, codes: Integers) -> Im
         # Same class: equal in all labels but the title, or in the title where it is the only label.
         columns = [number for number, name in enumerate(names) if name != TITLE] or [0]
         classes = np.unique(codes[data.train][:, columns], axis=0, return_inverse=True)[1]
-        titles = data.catalog.groups[data.train]
+        titles = data.catalog.product_groups[data.train]
         sampling = PKSampler("none", config.batch_size, config.seed, config.images_per_class, classes, titles)
     targets = codes.astype(np.float32)
     examples = [Examples(data.catalog.paths[rows], targets[rows]) for rows in (data.train, data.held_out)]

@@ -53,7 +53,7 @@ def parse_similarity_labels(text: str) -> tuple[SimilarityLabel, ...]:
 def label_codes(catalog: Catalog, labels: Sequence[SimilarityLabel]) -> Integers:
     """Return the class of n products for each of l labels: codes [n, l] int64; -1 where it is unknown."""
     columns = [
-        catalog.groups if label.name == TITLE else get_task(label.name).encode(catalog.columns).codes
+        catalog.product_groups if label.name == TITLE else get_task(label.name).encode(catalog.columns).codes
         for label in labels
     ]
     return np.stack(columns, axis=1)

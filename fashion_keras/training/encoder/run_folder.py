@@ -10,14 +10,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fashion_keras.catalog.catalog import Catalog
+from fashion_keras.catalog.catalog import Catalog, write_rejected
 from fashion_keras.catalog.datasets import SAMPLE, resolve_dataset
 from fashion_keras.catalog.product_hashes import product_hashes, write_training_products
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.catalog.splits import hold_out, subsample
 from fashion_keras.images.validation import reject_unreadable
 from fashion_keras.models.pretrained_weights import WeightsSource
-from fashion_keras.support.atomic_files import check_output_dir, make_output_dir, read_json, write_csv, write_json
+from fashion_keras.support.atomic_files import check_output_dir, make_output_dir, read_json, write_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import LogFile
 from fashion_keras.training.base_config import EncoderTrainingConfig
@@ -129,7 +129,7 @@ def check_origin(folder: Path, data: EncoderData, source: WeightsSource) -> None
 def _carry_out(config: ConfigType, data: EncoderData, folder: Path, body: Body) -> TrainedEncoder:
     began = time.perf_counter()
     with LogFile(folder / "log.txt"):
-        write_csv(folder / "rejected.csv", ("where", "id", "reason"), map(vars, data.catalog.rejected))
+        write_rejected(folder, data.catalog)
         log.info("%s: %d products to train on, %d held out", data.data, len(data.train), len(data.held_out))
         log.info("folder %s; if interrupted, resume with --resume %s", folder, folder)
         report = {"counts": data.counts, **body(config, data, folder)}
@@ -149,7 +149,7 @@ def _read_data(config: EncoderTrainingConfig) -> EncoderData:
         reasons = np.full(len(catalog), f"beyond --limit {config.limit}")
         # A single class: there are no labels to stratify by.
         codes = np.zeros(len(catalog), np.int64)
-        reasons[subsample(codes, catalog.groups, config.limit, config.seed)] = ""
+        reasons[subsample(codes, product_hashes(catalog), config.limit, config.seed)] = ""
         catalog = catalog.reject(reasons.tolist())
     catalog = reject_unreadable(catalog)
     train, held_out = hold_out(catalog, config.hold_out, config.seed)

@@ -7,6 +7,7 @@ import pytest
 import sklearn.metrics as reference
 
 from fashion_keras.evaluation.metrics import classification
+from fashion_keras.evaluation.metrics.intervals import accuracy_interval
 
 # Five rows, three classes. Predicted (first largest): 0, 1, 1, 2, 0; right in rows 0, 2 and 3.
 TRUTH = np.array([0, 0, 1, 2, 2])
@@ -144,30 +145,6 @@ def test_calibration_error_at_the_edges():
     assert classification.expected_calibration_error([1.0], [False]) == 1.0
 
 
-def test_accuracy_interval_is_the_bootstrap_over_rows():
-    rng = np.random.default_rng(3)
-    correct = rng.random(300) < 0.8
-    resampled = correct[rng.integers(0, 300, size=(20_000, 300))].mean(axis=1)
-    expected = np.quantile(resampled, [0.025, 0.975])
-    np.testing.assert_allclose(classification.accuracy_interval(correct, draws=20_000), expected, atol=0.005)
-
-
-def test_accuracy_interval_is_seeded_and_grows_with_the_level():
-    correct = np.arange(50) % 3 > 0
-    assert classification.accuracy_interval(correct) == classification.accuracy_interval(correct)
-    assert classification.accuracy_interval(correct, seed=1, draws=10) != classification.accuracy_interval(
-        correct, seed=2, draws=10
-    )
-    low, high = classification.accuracy_interval(correct, level=0.5)
-    wide_low, wide_high = classification.accuracy_interval(correct, level=0.99)
-    assert wide_low < low < correct.mean() < high < wide_high
-
-
-def test_accuracy_interval_without_variation_has_no_width():
-    assert classification.accuracy_interval([True]) == (1.0, 1.0)
-    assert classification.accuracy_interval([False, False]) == (0.0, 0.0)
-
-
 @pytest.mark.parametrize(
     ("sizes", "expected"),
     [
@@ -198,7 +175,7 @@ def test_summary_holds_the_single_metrics_as_plain_numbers():
     correct = np.array([True, False, True, True, False])
     assert scores == {
         "accuracy": 0.6,
-        "accuracy_ci95": list(classification.accuracy_interval(correct)),
+        "accuracy_ci95": list(accuracy_interval(correct)),
         "top_3": 1.0,
         "macro_f1": pytest.approx(11 / 18),
         "micro_average_precision": classification.micro_average_precision(TRUTH, PROBABILITIES),
@@ -243,7 +220,6 @@ def test_by_frequency_averages_the_classes_that_have_rows():
     [
         (lambda: classification.accuracy([], []), "truth is empty"),
         (lambda: classification.accuracy([0], [0, 1]), r"one value per row, got shapes truth \(1,\), predicted \(2,\)"),
-        (lambda: classification.accuracy_interval([]), "correct is empty"),
         (lambda: classification.summary([], np.zeros((0, 2))), "truth is empty"),
         (lambda: classification.summary([0], [[0.5, 0.5]] * 2), r"shape \(1, classes\), got \(2, 2\)"),
         (lambda: classification.summary([0], [0.5]), r"shape \(1, classes\), got \(1,\)"),

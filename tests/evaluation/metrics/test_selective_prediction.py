@@ -7,28 +7,13 @@ import pytest
 from scipy.stats import binomtest
 
 from fashion_keras.evaluation.metrics import selective_prediction
+from fashion_keras.evaluation.metrics.intervals import proportion_lower_bound
 from fashion_keras.evaluation.metrics.selective_prediction import ABSTAIN, SelectiveThreshold
 
 
 def ranked(pattern):
     """Distinct falling scores, and a right item for each "1" of the pattern."""
     return np.linspace(0.9, 0.1, len(pattern)), np.array([mark == "1" for mark in pattern])
-
-
-@pytest.mark.parametrize(("right", "released"), [(0, 5), (5, 5), (59, 60), (180, 200), (1, 1)])
-@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
-def test_the_bound_is_that_of_scipy(right, released, confidence):
-    expected = binomtest(right, released, alternative="greater").proportion_ci(confidence, method="exact").low
-    assert selective_prediction.precision_lower_bound(right, released, confidence) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize(("right", "rows"), [(0, 5), (5, 5), (9, 10), (180, 200)])
-def test_the_exact_interval_is_that_of_scipy(right, rows):
-    expected = binomtest(right, rows).proportion_ci(0.95, method="exact")
-    assert selective_prediction.clopper_pearson_interval(np.array(right), np.array(rows)) == pytest.approx(
-        [expected.low, expected.high]
-    )
-    assert selective_prediction.clopper_pearson_interval(np.array([0]), np.array([0])).tolist() == [[0], [1]]
 
 
 def test_fewest_is_where_all_right_first_reaches_the_promise():
@@ -105,7 +90,7 @@ def test_a_promise_is_broken_no_more_often_than_it_says():
     for _ in range(draws):
         scores, right = rng.random(n), rng.random(n) < 0.89
         ours += selective_prediction.select_threshold(scores, right, 0.9).released > 0
-        bounds = selective_prediction.precision_lower_bound(np.cumsum(right[np.argsort(-scores)]), released)
+        bounds = proportion_lower_bound(np.cumsum(right[np.argsort(-scores)]), released)
         lucky += np.any(bounds >= 0.9)
     assert 0 < ours / draws <= 0.05
     assert lucky / draws > 0.08, "the lowest threshold whose own bound holds would break it more often"

@@ -12,7 +12,7 @@ import pytest
 from fashion_keras import InputError, evaluate, resume, train
 from fashion_keras.features.cache import list_cache
 from fashion_keras.training.dataset_prep import prepare
-from tests.training.classifier.test_interrupted import begin, wait_for_epoch
+from tests.helpers.runs import start_training, wait_for_epoch
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_one_fold_alone_is_that_of_all(whole, config, tmp_path):
 @pytest.mark.slow
 def test_killed_in_the_second_fold_and_resumed_equals_uninterrupted(whole, config, tmp_path):
     folder = tmp_path / "out"
-    process = begin(config, folder)
+    process = start_training(config, folder)
     wait_for_epoch(folder / "fold2", 1, process)
     process.send_signal(signal.SIGKILL)
     process.communicate()

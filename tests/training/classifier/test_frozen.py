@@ -14,7 +14,7 @@ from fashion_keras.features.cache import list_cache
 from fashion_keras.models.predictions import probabilities
 from fashion_keras.training.dataset_prep import prepare
 from fashion_keras.training.phase_feeds import image_feed
-from tests.training.classifier.test_run import history
+from tests.helpers.runs import read_history
 
 
 @pytest.fixture
@@ -37,10 +37,10 @@ def test_a_second_run_finds_the_first_ones_vectors(config):
     first = again(config, "1", augment="none")
     (entry,) = list_cache()
     assert entry["vectors"] == products(first)
-    assert history(first.folder)[-1]["val_loss"] < history(first.folder)[0]["val_loss"]
+    assert read_history(first.folder)[-1]["val_loss"] < read_history(first.folder)[0]["val_loss"]
     longer = again(config, "2", augment="none", epochs=4)
     assert list_cache() == [entry]
-    assert history(longer.folder)[:3] == history(first.folder)
+    assert read_history(longer.folder)[:3] == read_history(first.folder)
 
 
 @pytest.mark.slow
@@ -71,7 +71,7 @@ def test_what_is_kept_of_pictures_changes_nothing(config, strategy):
     plain = replace(config, strategy=strategy, augment="none", epochs=2, optimizer="sgd", head="plain")
     cached, ordinary = again(plain, "1"), again(plain, "2", views=0)
     for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
-        pairs = [[row[name] for row in history(run.folder)] for run in (cached, ordinary)]
+        pairs = [[row[name] for row in read_history(run.folder)] for run in (cached, ordinary)]
         np.testing.assert_allclose(*pairs, rtol=5e-3, atol=5e-3, err_msg=name)
     assert [entry["view"] for entry in list_cache()] == ["plain"]
 
@@ -82,13 +82,13 @@ def test_the_head_put_back_is_as_good_as_it_was_on_vectors(config):
     rows = prepared.split.validation
     said = probabilities(prepared.goal.groups, load_classifier(run.folder).logits(prepared.catalog.paths[rows]))
     loss = -np.log(said[np.arange(len(rows)), prepared.goal.strata[rows]]).mean()
-    assert loss == pytest.approx(min(row["val_loss"] for row in history(run.folder)), rel=1e-3)
+    assert loss == pytest.approx(min(row["val_loss"] for row in read_history(run.folder)), rel=1e-3)
 
 
 @pytest.mark.slow
 def test_two_phases_each_learn_from_what_suits_them(config):
     run = again(config, "1", strategy="frozen+full", epochs=3)
-    assert [row["phase"] for row in history(run.folder)] == ["head", "all", "all"]
+    assert [row["phase"] for row in read_history(run.folder)] == ["head", "all", "all"]
     assert {entry["view"] for entry in list_cache()} == {"plain"}
 
 
@@ -126,7 +126,7 @@ def test_tuning_keeps_the_best_head(tuned):
     assert (rows[0]["learning_rate"], rows[0]["dense"]) == ("", "")
     assert len({row["learning_rate"] for row in rows}) == 3
     best = max(rows, key=lambda row: float(row["val_accuracy"]))
-    final = min(history(tuned.folder), key=lambda row: row["val_loss"])
+    final = min(read_history(tuned.folder), key=lambda row: row["val_loss"])
     assert final["val_accuracy"] == pytest.approx(float(best["val_accuracy"]))
     said = tuned.report["tuned"]
     assert said["trials"] == 3

@@ -4,7 +4,6 @@ import csv
 import json
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -15,20 +14,13 @@ from PIL import Image
 from fashion_keras import InputError, evaluate, load_classifier, read_catalog, resume, train
 from fashion_keras.models.builder import load_network
 from fashion_keras.training.dataset_prep import prepare
+from tests.helpers.runs import read_history
 
 FILES = {
     "config.json", "history.csv", "report.json", "predictions.parquet", "model.json", "model.weights.h5", "origin.json",
     "rejected.csv", "log.txt", "augmentation.png", "class_accuracy.png", "confusion.png", "history.png",
     "mistakes.png", "precision_recall.png", "reliability.png", "network.json", "network.xml", "network.bin",
 }  # fmt: skip
-
-
-def history(folder):
-    with (Path(folder) / "history.csv").open() as file:
-        return [
-            {key: float(value) if key not in ("phase",) else value for key, value in row.items() if key != "seconds"}
-            for row in csv.DictReader(file)
-        ]
 
 
 def test_the_run_folder_is_complete(run):
@@ -108,7 +100,7 @@ def test_another_catalogue_is_judged_whole_and_unknown_classes_are_counted(run, 
 def test_the_same_seed_gives_the_same_report(run, tiny_config, tmp_path):
     again = train(replace(tiny_config, out=str(tmp_path / "again")))
     assert again.report["test"] == run.report["test"]
-    assert history(again.folder) == history(run.folder)
+    assert read_history(again.folder) == read_history(run.folder)
 
 
 def test_a_finished_run_is_not_trained_again(run):
@@ -136,7 +128,7 @@ def test_transfer_from_a_run_keeps_frozen_layers_bit_identical(run, tiny_config,
 @pytest.mark.slow
 def test_two_phases_follow_each_other(tiny_config, tmp_path):
     config = replace(tiny_config, strategy="frozen+full", weights="none", epochs=3, out=str(tmp_path / "r"))
-    rows = history(train(config).folder)
+    rows = read_history(train(config).folder)
     assert [(row["epoch"], row["phase"]) for row in rows] == [(1, "head"), (2, "all"), (3, "all")]
     assert [row["learning_rate"] for row in rows] == pytest.approx([1e-3, 1e-4, 1e-4])
 

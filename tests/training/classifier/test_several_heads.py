@@ -15,8 +15,8 @@ from fashion_keras.analysis.robustness import robustness
 from fashion_keras.catalog.targets import encode_groups
 from fashion_keras.models.predictions import AttributePredictions
 from fashion_keras.training.dataset_prep import prepare
-from tests.test_cli import assert_one_line
-from tests.training.classifier.test_run import history
+from tests.helpers.cli import assert_one_line
+from tests.helpers.runs import read_history
 
 HEADS = ("article_type", "gender", "master_category", "pattern")
 
@@ -84,7 +84,7 @@ def test_products_of_a_rare_class_stay_for_the_other_heads(config):
 
 
 def test_history_holds_loss_and_accuracy(several):
-    rows = history(several.folder)
+    rows = read_history(several.folder)
     assert rows[-1]["val_loss"] < rows[0]["val_loss"]
     assert all(0 <= row[name] <= 1 for row in rows for name in ("accuracy", "val_accuracy"))
 

@@ -1,0 +1,35 @@
+"""Training products of encoders, to count and exclude those that an evaluation would score."""
+
+from pathlib import Path
+
+from fashion_keras.catalog.product_hashes import read_training_products
+from fashion_keras.features.registry import find_encoder
+from fashion_keras.support.atomic_files import read_json
+
+
+def encoder_training_products(name: str, weights: str = "auto") -> frozenset[str]:
+    """Return the hashes of the products that an encoder was trained on; none for a bare backbone.
+
+    Args:
+        name: as `load_encoder` takes it.
+        weights: of a bare backbone; the folder of a run counts with what the run was trained on.
+
+    Raises:
+        InputError: for an unknown encoder, or one whose training products are not recorded.
+    """
+    folder = Path(weights) if Path(weights).is_dir() else find_encoder(name, own_weights(name, weights)).folder
+    return frozenset() if folder is None else _folder_training_products(folder)
+
+
+def own_weights(name: str, weights: str) -> str:
+    """Return the weights to load an encoder with: those given for a bare backbone, "auto" for a model folder."""
+    return "auto" if Path(name).exists() else weights
+
+
+def _folder_training_products(folder: Path) -> frozenset[str]:
+    """Return the hashes recorded in an encoder's folder, or those of a run's training and validation parts."""
+    origin = folder / "origin.json"
+    if not origin.is_file():
+        return read_training_products(folder)
+    parts = read_json(origin).get("part_hashes", {})
+    return frozenset([*parts.get("train", ()), *parts.get("validation", ())])
