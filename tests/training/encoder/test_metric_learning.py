@@ -1,10 +1,6 @@
 """Metric learning: trainable layers move, the loss falls, an encoder comes out, a killed run is resumed."""
 
-import csv
 import shutil
-import subprocess
-import sys
-import time
 from dataclasses import replace
 
 import keras
@@ -18,6 +14,7 @@ from fashion_keras.support.atomic_files import read_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.encoder.config import EncoderConfig
 from fashion_keras.training.encoder.metric_learning import resume_encoder, train_encoder
+from tests.helpers.runs import read_history, start_command, wait_for_epoch
 
 PRECISION = "article_type precision@10"
 
@@ -31,8 +28,7 @@ def config(sample):
 
 
 def read_losses(folder):
-    with (folder / "history.csv").open() as file:
-        return [float(row["loss"]) for row in csv.DictReader(file)]
+    return [row["loss"] for row in read_history(folder)]
 
 
 @pytest.mark.parametrize(
@@ -182,14 +178,12 @@ def test_train_encoder_killed_and_resumed_equals_an_uninterrupted_run(config, tm
     config = replace(config, epochs=30, dropout=0.2, out=str(tmp_path / "run"))
     whole = train_encoder(replace(config, out=str(tmp_path / "whole")))
     values = config.to_dict().items()
-    flags = [text for name, value in values if value for text in (f"--{name.replace('_', '-')}", str(value))]
-    program = [sys.executable, "-m", "fashion_keras", "train-encoder"]
-    process = subprocess.Popen([*program, *flags])
-    deadline = time.monotonic() + 240
-    while not (tmp_path / "run/history.csv").is_file() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    process = start_command(
+        "train-encoder", *(f"--{name.replace('_', '-')}={value}" for name, value in values if value)
+    )
+    wait_for_epoch(tmp_path / "run", 1, process)
     process.kill()
-    process.wait()
+    process.communicate()
     assert 1 <= len(read_losses(tmp_path / "run")) < 30
     resumed = resume_encoder(tmp_path / "run")
     np.testing.assert_allclose(read_losses(resumed.folder), read_losses(whole.folder), rtol=1e-4)
