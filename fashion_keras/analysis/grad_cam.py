@@ -12,7 +12,7 @@ from fashion_keras.evaluation.plots import charts, style
 from fashion_keras.images.decode import decode_batch
 from fashion_keras.images.inputs import as_image_list
 from fashion_keras.models.backbones import get_backbone
-from fashion_keras.models.classifier import LabelSpec
+from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.predictions import LabelGroup, group_slices, probabilities
 from fashion_keras.models.serialization import load_classifier_spec
 from fashion_keras.support.errors import InputError, unknown_name_error
@@ -169,7 +169,7 @@ def _caption(activation: ClassActivation) -> str:
 def _activations(
     network: "keras.Model",
     maps: "keras.KerasTensor",
-    spec: LabelSpec,
+    spec: ClassifierSpec,
     group: LabelGroup,
     batch: NDArray[np.uint8],
     label: str,
@@ -190,7 +190,7 @@ def _activations(
     return [row if row[-1].label != row[0].label else row[:1] for row in rows]
 
 
-def _select_group(spec: LabelSpec, name: str) -> LabelGroup:
+def _select_group(spec: ClassifierSpec, name: str) -> LabelGroup:
     groups = {group.name: group for group in spec.groups}
     if not name and len(groups) > 1:
         raise InputError(f"the run has several heads: name one with --head, of {', '.join(groups)}")
@@ -199,7 +199,7 @@ def _select_group(spec: LabelSpec, name: str) -> LabelGroup:
     return groups[name or spec.groups[0].name]
 
 
-def _select_stages(spec: LabelSpec, name: str) -> dict[str, str]:
+def _select_stages(spec: ClassifierSpec, name: str) -> dict[str, str]:
     """Return stage -> its last layer, "" for the backbone's, of the stages that may be used: all, or the one named."""
     stages = dict(get_backbone(spec.backbone).stages)
     names = list(stages)

@@ -16,7 +16,7 @@ from fashion_keras.analysis.training_overlap import encoder_training_products, o
 from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.product_hashes import is_training_product
 from fashion_keras.catalog.readers import Catalog, read_catalog
-from fashion_keras.evaluation.reports.single_head import retrieval_scores
+from fashion_keras.evaluation.reports.retrieval import retrieval_scores
 from fashion_keras.features.cache import encode
 from fashion_keras.features.registry import load_encoder
 from fashion_keras.images.decode import ImageSpec
@@ -24,9 +24,9 @@ from fashion_keras.images.inputs import as_image_list
 from fashion_keras.images.pipeline import for_inference
 from fashion_keras.images.validation import reject_unreadable
 from fashion_keras.search.indexing import open_index
-from fashion_keras.support.atomic_files import read_json
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
+from fashion_keras.training.classifier.artifacts import RunManifest
 
 log = logging.getLogger("fashion_keras")
 
@@ -162,8 +162,7 @@ def _score(name: str, embed: Callable[[], NDArray[np.float32]], catalog: Catalog
 
 def _test_ids(catalog: Catalog, run: Path) -> NDArray[np.int64]:
     """Return the ids of the test part of a run."""
-    rows, _ = select_rows(catalog, read_json(run / "origin.json"), "test")
-    return catalog.ids[rows]
+    return catalog.ids[select_rows(catalog, RunManifest.read(run), "test").rows]
 
 
 def _random_embeddings(count: int, seed: int) -> NDArray[np.float32]:

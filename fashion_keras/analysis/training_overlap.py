@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fashion_keras.catalog.product_hashes import read_training_products
 from fashion_keras.features.registry import find_encoder
-from fashion_keras.support.atomic_files import read_json
+from fashion_keras.training.classifier.artifacts import RunManifest
 
 
 def encoder_training_products(name: str, weights: str = "auto") -> frozenset[str]:
@@ -28,8 +28,6 @@ def own_weights(name: str, weights: str) -> str:
 
 def _folder_training_products(folder: Path) -> frozenset[str]:
     """Return the hashes recorded in an encoder's folder, or those of a run's training and validation parts."""
-    origin = folder / "origin.json"
-    if not origin.is_file():
+    if not (folder / RunManifest.FILE).is_file():
         return read_training_products(folder)
-    parts = read_json(origin).get("part_hashes", {})
-    return frozenset([*parts.get("train", ()), *parts.get("validation", ())])
+    return frozenset(RunManifest.read(folder).trained_on[0])

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from fashion_keras.catalog.attributes import AttributeGroup, parse_groups
+from fashion_keras.catalog.attributes import AttributeGroup, parse_task
 from fashion_keras.catalog.catalog import IMAGE_SUFFIXES, Catalog
 from fashion_keras.catalog.csv_reader import Rejected
 from fashion_keras.catalog.json_validation import line_number, read_json_document, validate_entries
@@ -206,7 +206,7 @@ def _columns(notes: Sequence[tuple[str, ...]], labels: LabelMap) -> dict[str, np
 
 
 def _attribute_groups(tasks: Iterable[str]) -> tuple[AttributeGroup, ...]:
-    return parse_groups(",".join(f"{'column' if task in SINGLE else 'labels'}:{task}" for task in tasks))
+    return parse_task(",".join(f"{'column' if task in SINGLE else 'labels'}:{task}" for task in tasks))
 
 
 def _id(value: object) -> str:

@@ -47,7 +47,7 @@ def _predict(options: argparse.Namespace) -> None:
     readable, rejected = _split_readable(config.images)
     from fashion_keras.features.runtime import load_classifier
 
-    predictions = load_classifier(config.run).predict(readable).answers()
+    predictions = load_classifier(config.run).predict(readable).to_dicts()
     rows = [{"image": path, **prediction} for path, prediction in zip(readable, predictions, strict=True)]
     if options.json:
         print_json({"predictions": rows, "rejected": rejected})

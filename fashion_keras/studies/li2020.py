@@ -13,9 +13,9 @@ from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.evaluation.metrics.classification import summary
 from fashion_keras.features.runtime import load_classifier
 from fashion_keras.images.pipeline import for_inference
-from fashion_keras.models.predictions import class_codes, probabilities
+from fashion_keras.models.predictions import probabilities
 from fashion_keras.studies.study import CatalogSubset, Report, ResultRow, Score, Step, Study
-from fashion_keras.support.atomic_files import read_json
+from fashion_keras.training.classifier.artifacts import RunManifest
 
 _CLASSES, _PUZZLE, _BALANCE = "Table 2: VGG19", "InceptionV3: validation 0.886, test 0.188", "Classes of unequal size"
 _PILOT, _SEARCH = "Pilot: footwear alone", "Visual search"
@@ -28,10 +28,10 @@ _TYPES, _COLOURS = "article_type precision@10", "base_colour precision@10"
 def without_scaling(places: Mapping[str, str]) -> dict[str, Any]:
     """Judge the InceptionV3 run by its test part as the paper's test generator fed it: pixels in 0..255 as they are."""
     run = Path(places["inception"])
-    classifier, origin = load_classifier(run), read_json(run / "origin.json")
+    classifier, manifest = load_classifier(run), RunManifest.read(run)
     catalog = read_catalog(resolve_dataset(places["data"])[0])
-    products, values = scorable_rows(catalog, select_rows(catalog, origin, "test")[0], classifier)
-    spec, truth = classifier.spec, class_codes(values)
+    products, truth = scorable_rows(catalog, select_rows(catalog, manifest, "test").rows, classifier)
+    spec, truth = classifier.spec, truth[:, 0]
     # The network scales by itself and cannot forget it: it is shown what it scales to the raw pixels.
     raw = (unscaled(pixels) for pixels in for_inference(products.paths, spec.image_spec))
     logits = np.concatenate([classifier.forward(pixels) for pixels in raw])

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.support.atomic_files import read_json
+from fashion_keras.training.classifier.artifacts import RunManifest
 
 
 def leakage_warning(encoder: str, hold_out: float, seed: int, judges: NDArray[np.int64]) -> str:
@@ -21,7 +22,7 @@ def leakage_warning(encoder: str, hold_out: float, seed: int, judges: NDArray[np
     """
     origin, config = Path(encoder) / "origin.json", Path(encoder) / "config.json"
     if origin.is_file():
-        known = int(np.isin(judges, read_json(origin)["parts"]["train"]).sum())
+        known = int(np.isin(judges, RunManifest.read(encoder).parts["train"]).sum())
         if known:
             return (
                 f"{encoder} was trained on {known} of the {len(judges)} products that judge it: all scores flatter it"

@@ -121,7 +121,7 @@ def _ask_group(
         raise InputError(f"attribute {group.name} applies only to product types that are left out")
     targets = encode_groups([group], columns)
     enough = _learnable(group, targets.values[train], min_images)
-    classes = tuple(label for label, kept in zip(targets.classes[0], enough, strict=True) if kept)
+    classes = tuple(label for label, kept in zip(targets.classes, enough, strict=True) if kept)
     if len(classes) < 2:
         raise InputError(
             f"attribute {group.name}: {len(classes)} of {len(enough)} labels have at least {min_images} training "
