@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from keras import ops
 
-from fashion_keras.models.builder import GeneralisedMeanPooling2D
+from fashion_keras.models.builder import GeneralizedMeanPooling2D
 from fashion_keras.training.config import OPTIMIZERS
 from fashion_keras.training.optimizers import OPTIMIZER_CLASSES, exclude_from_weight_decay
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_weight_decay_without_gradients_shrinks_kernels_alone(name):
-    layers = [keras.layers.Conv2D(2, 1), keras.layers.BatchNormalization(), GeneralisedMeanPooling2D()]
+    layers = [keras.layers.Conv2D(2, 1), keras.layers.BatchNormalization(), GeneralizedMeanPooling2D()]
     network = keras.Sequential([keras.Input((2, 2, 3)), *layers, keras.layers.Dense(4)])
     before = {weight.path: ops.convert_to_numpy(weight) + 1 for weight in network.trainable_weights}
     for weight in network.trainable_weights:

@@ -12,7 +12,7 @@ from fashion_keras.models.builder import build_network
 from fashion_keras.support.errors import InputError
 from fashion_keras.training import checkpoints
 from fashion_keras.training.classifier.setup import ClassifierSetup
-from fashion_keras.training.feeds import Sampling, VectorFeed
+from fashion_keras.training.feeds import FeatureFeed, Sampling
 from fashion_keras.training.multihead_loss import MultiHeadObjective
 from fashion_keras.training.strategies import get_strategy
 from tests.helpers.specs import classifier_spec
@@ -30,7 +30,7 @@ def make_trainer(folder, batch_size=32, callbacks=(), **settings):
     config = TrainConfig(backbone="custom_cnn", batch_size=batch_size, **values)
     keras.utils.set_random_seed(0)
     network, objective = build_network(SPEC), MultiHeadObjective(SPEC.groups, np.ones(2, np.float32))
-    feed = VectorFeed(examples, examples, "pool", features[None], features, Sampling("none", batch_size, 0))
+    feed = FeatureFeed(examples, examples, "pool", features[None], features, Sampling("none", batch_size, 0))
     feeds = (feed,) * len(get_strategy(config.strategy_name).phases)
     return ClassifierSetup(config, network, objective, feeds, False, folder, callbacks).trainer()
 
@@ -69,10 +69,10 @@ def test_trainer_refuses_more_accumulated_batches_than_an_epoch_has(tmp_path):
         fit(tmp_path, 16, 5)
 
 
-def test_vector_feed_yields_every_row_once_an_epoch_in_one_of_its_views():
+def test_feature_feed_yields_every_row_once_an_epoch_in_one_of_its_views():
     views = np.arange(60, dtype=np.float32).reshape(3, 20, 1)
     examples = Examples((), np.arange(20)[:, None] % 2)
-    feed = VectorFeed(examples, examples, "pool", views, views[0], Sampling("none", 8, 0))
+    feed = FeatureFeed(examples, examples, "pool", views, views[0], Sampling("none", 8, 0))
     batches = list(feed.training(range(2)).as_numpy_iterator())
     assert [len(batch[0]) for batch in batches] == [8, 8, 4] * 2
     for epoch in (batches[:3], batches[3:]):
