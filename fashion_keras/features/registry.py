@@ -66,7 +66,9 @@ class EncoderSource:
     def key(self) -> str:
         """SHA-256, 24 digits, of all that decides what is built; a file counts by its content."""
         path = self.folder or Path(self.weights)
-        origin = load_spec(path)[1] if (path / SPEC).is_file() else file_sha256(path) if path.is_file() else self.weights
+        origin = (
+            load_spec(path)[1] if (path / SPEC).is_file() else file_sha256(path) if path.is_file() else self.weights
+        )
         parts = ["2", repr(self.spec), origin, version("keras"), version("fashion_keras")]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 

@@ -120,9 +120,13 @@ def for_inference(images: Sequence[Any], spec: ImageSpec, batch_size: int = 64) 
 
 
 def prefetch(batches: Iterator[Item]) -> Iterator[Item]:
-    """Yield what `batches` yields, made on another thread while the one before is being used."""
+    """Yield the items of `batches`, each made on another thread while the one before is being used.
+
+    What `batches` raises is raised here, in its place. When the caller stops early, the thread ends, too.
+    """
+    end = object()
     with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, batches, None)
-        while (batch := coming.result()) is not None:
-            coming = thread.submit(next, batches, None)
+        coming = thread.submit(next, batches, end)
+        while (batch := coming.result()) is not end:
+            coming = thread.submit(next, batches, end)
             yield batch

@@ -13,6 +13,8 @@ from fashion_keras.images.augment import Augmentation
 if TYPE_CHECKING:
     import tensorflow as tf
 
+# Part of the keys of cached features; raise it when the same augmentation would give other pixels.
+AUGMENTATION_VERSION = 1
 # How many random numbers decide what a view looks like: ten its geometry, eight its colours, five what is erased.
 N_RANDOM_PARAMETERS = 23
 

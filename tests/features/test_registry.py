@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fashion_keras.features.registry import encoder_network, resolve_encoder, load_encoder
+from fashion_keras.features.registry import encoder_network, load_encoder, resolve_encoder
 from fashion_keras.images.decode import ImageError, decode_batch
 from fashion_keras.models.builder import build_network, load_network, save_network, submodel_until
 from fashion_keras.models.pretrained_weights import WeightsSource

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fashion_keras.features.registry import encoder_network, resolve_encoder, load_encoder
+from fashion_keras.features.registry import encoder_network, load_encoder, resolve_encoder
 from fashion_keras.models.builder import submodel_until
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.encoder.whitening import whiten_encoder, whitening
