@@ -93,7 +93,7 @@ def robustness(
         raise InputError(f"a run is named twice: {', '.join(map(str, folders))}")
     judged = [_judge(run, data, part, limit) for run in folders]
     report = {
-        "conditions": {condition.name: condition.about for condition in CORRUPTIONS},
+        "conditions": {condition.name: condition.description for condition in CORRUPTIONS},
         "differ": _differ(judged),
         "runs": [one.about for one in judged],
         "rows": [row for one in judged for row in one.rows],
