@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fashion_keras.catalog.product_hashes import read_training_products
-from fashion_keras.features.registry import find_encoder
+from fashion_keras.features.registry import resolve_encoder
 from fashion_keras.training.classifier.artifacts import RunManifest
 
 
@@ -17,7 +17,7 @@ def encoder_training_products(name: str, weights: str = "auto") -> frozenset[str
     Raises:
         InputError: for an unknown encoder, or one whose training products are not recorded.
     """
-    folder = Path(weights) if Path(weights).is_dir() else find_encoder(name, own_weights(name, weights)).folder
+    folder = Path(weights) if Path(weights).is_dir() else resolve_encoder(name, own_weights(name, weights)).folder
     return frozenset() if folder is None else _folder_training_products(folder)
 
 

@@ -86,7 +86,7 @@ def train_tagger(config: TaggerConfig) -> TrainedTagger:
         train, test = (EvalPart(questions.take(rows), vectors[rows]) for rows in (parts.train, parts.test))
         report = {
             **about,
-            "encoder": {"name": config.encoder, "identity": encoder.identity, **encoder.about},
+            "encoder": {"name": config.encoder, "identity": encoder.identity, **encoder.settings},
             "left_out": questions.left_out,
             **evaluate_tagger(tagger, learnt.candidates, train, test, config.seed, folder),
             "seconds": round(time.perf_counter() - began, 1),

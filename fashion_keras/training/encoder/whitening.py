@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fashion_keras.catalog.product_hashes import product_hashes, write_training_products
 from fashion_keras.features.cache import encode
 from fashion_keras.features.compile import compile_encoder
-from fashion_keras.features.registry import encoder_network, find_encoder
+from fashion_keras.features.registry import encoder_network, resolve_encoder
 from fashion_keras.features.runtime import store_network
 from fashion_keras.images.validation import load_catalog
 from fashion_keras.models.builder import backbone_of, build_network, save_network, submodel_until
@@ -38,7 +38,7 @@ def whiten_encoder(config: WhiteningConfig | Mapping[str, Any]) -> Path:
         InputError: for an encoder that has a projection already, or a width that the catalogue cannot give.
     """
     config = as_config(WhiteningConfig, config)
-    source = find_encoder(config.encoder, config.weights)
+    source = resolve_encoder(config.encoder, config.weights)
     if not isinstance(source.spec, EncoderSpec) or source.spec.width:
         raise InputError(
             f"{config.encoder}: only pooled features, such as resnet50:max, are whitened; this has layers on top"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fashion_keras.features.registry import encoder_network, find_encoder, load_encoder
+from fashion_keras.features.registry import encoder_network, load_encoder, resolve_encoder
 from fashion_keras.models.builder import submodel_until
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.encoder.config import WhiteningConfig
@@ -39,8 +39,8 @@ def test_whiten_encoder_makes_an_encoder(sample, tmp_path):
     embeddings = load_encoder(folder, precision="float32").embed(images)
     assert embeddings.shape == (40, 16)
     np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
-    network = encoder_network(find_encoder(str(folder)))
-    plain = encoder_network(find_encoder("custom_cnn@stage2", "none"))
+    network = encoder_network(resolve_encoder(str(folder)))
+    plain = encoder_network(resolve_encoder("custom_cnn@stage2", "none"))
     pixels = np.random.default_rng(0).uniform(0, 255, (2, 80, 60, 3)).astype(np.float32)
     np.testing.assert_allclose(
         submodel_until(network, "pool").predict(pixels, verbose=0),
