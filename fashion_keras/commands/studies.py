@@ -56,10 +56,10 @@ def _add_pretrain(parser: argparse.ArgumentParser) -> None:
 
 def _pretrain(options: argparse.Namespace) -> None:
     start_tensorflow()
-    from fashion_keras.studies.pretrain import pretrain, ship
+    from fashion_keras.studies.pretrain import encoder_folder, pretrain, ship
 
     report = pretrain(options.data, options.out, options.epochs)
     print_scores(report["held_out"])
-    print(f"encoder  {options.out}/alike")
+    print(f"encoder  {encoder_folder(options.out)}")
     if options.ship:
         print(f"shipped  {ship(options.out)}")

@@ -120,7 +120,7 @@ class TrainConfig(BackboneConfig):
 
     def _check_folds(self) -> None:
         if self.fold is not None and self.fold > (self.folds or 0):
-            raise InputError(f"--fold {self.fold} needs --folds of at least as many, not {self.folds or 'none'}")
+            raise InputError(f"--fold {self.fold} needs --folds of at least {self.fold}, not {self.folds or 'none'}")
 
     def _check_limit(self) -> None:
         limit = self.limit
@@ -132,14 +132,14 @@ class TrainConfig(BackboneConfig):
     def _check_heads(self) -> None:
         if [group.kind for group in self.label_spec] == ["single"]:
             if self.loss:
-                raise InputError(f"--loss is of several heads; --task {self.task} is one: leave --loss out")
+                raise InputError(f"--loss needs several heads; --task {self.task} has one: leave --loss out")
             return
         if self.balance not in ("none", "class_weight"):
-            raise InputError(f"--balance {self.balance} is of one task; with several heads use class_weight or none")
+            raise InputError(f"--balance {self.balance} needs a single head; with several use class_weight or none")
         if self.loss in ("bce", "weighted_bce") and self.balance != "none":
-            raise InputError("--balance class_weight is of --loss grouped; weighted_bce weighs labels by itself")
+            raise InputError("--balance class_weight needs --loss grouped; weighted_bce has label weights of its own")
         if self.loss in ("bce", "weighted_bce") and self.label_smoothing:
-            raise InputError("--label-smoothing is of labels that exclude each other, as in --loss grouped")
+            raise InputError("--label-smoothing needs --loss grouped: other losses have no mutually exclusive labels")
 
     @property
     def label_spec(self) -> tuple[AttributeGroup, ...]:

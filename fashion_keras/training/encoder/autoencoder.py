@@ -13,6 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.catalog import Catalog
+from fashion_keras.catalog.product_hashes import product_hashes, write_training_products
 from fashion_keras.evaluation.plots import charts
 from fashion_keras.images.augment import Augmentation
 from fashion_keras.images.decode import ImageSpec, decode_batch
@@ -102,7 +103,7 @@ def resume_autoencoder(folder: str | Path, callbacks: Callbacks = ()) -> Trained
 
 
 def _train(config: AutoencoderConfig, data: EncoderData, folder: Path, callbacks: Callbacks) -> dict[str, Any]:
-    run_folder.check_origin(folder, data, WeightsSource("none"))
+    run_folder.check_manifest(folder, data, WeightsSource("none"))
     recipe, (train, held_out) = config.recipe, data.parts
     spec = encoder_spec(config.network)
     keras.utils.set_random_seed(config.seed)
@@ -123,6 +124,7 @@ def _train(config: AutoencoderConfig, data: EncoderData, folder: Path, callbacks
     )
     history = trainer.run()
     save_network(spec, encoder_half(network), folder)
+    write_training_products(folder, product_hashes(train))
     network = cast_copy(network, "float32")
     _plot_reconstructions(network, held_out, spec.image_spec, folder)
     return {

@@ -13,6 +13,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.catalog import Catalog
+from fashion_keras.catalog.product_hashes import product_hashes, write_training_products
 from fashion_keras.catalog.tasks import get_task
 from fashion_keras.evaluation.reports.retrieval import retrieval_scores
 from fashion_keras.features.registry import load_encoder
@@ -40,6 +41,7 @@ from fashion_keras.training.optimizers import OptimizerSettings
 from fashion_keras.training.phase_feeds import phase_feed
 from fashion_keras.training.strategies import get_strategy, set_trainable
 from fashion_keras.training.trainer import Loss, Trainer, TrainerPhase
+from fashion_keras.training.training_products import initial_training_products
 
 Integers = NDArray[np.int64]
 Callbacks = Sequence[keras.callbacks.Callback]
@@ -113,11 +115,13 @@ def evaluate_retrieval(encoder: str | Path, catalog: Catalog) -> dict[str, Any]:
 
 def _train(config: EncoderConfig, data: EncoderData, folder: Path, callbacks: Callbacks) -> dict[str, Any]:
     network, source = _initial_network(config)
-    run_folder.check_origin(folder, data, source)
+    run_folder.check_manifest(folder, data, source)
     _make_trainer(config, data, network, source.pretrained, folder, callbacks).run()
     network = cast_copy(network, "float32")
     save_network(config.spec, network, folder, config.storage)
     store_network(network, folder)
+    initial = initial_training_products(config.backbone, source.source)
+    write_training_products(folder, {*product_hashes(data.parts[0]), *initial})
     return {
         "backbone": config.backbone,
         "weights": source.source,

@@ -6,19 +6,20 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
 from fashion_keras.catalog.catalog import Catalog, write_rejected
 from fashion_keras.catalog.datasets import SAMPLE, resolve_dataset
-from fashion_keras.catalog.product_hashes import product_hashes, write_training_products
+from fashion_keras.catalog.product_hashes import product_hashes
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.catalog.splits import hold_out, subsample
 from fashion_keras.images.validation import reject_unreadable
 from fashion_keras.models.pretrained_weights import WeightsSource
 from fashion_keras.support.atomic_files import check_output_dir, make_output_dir, read_json, write_json
 from fashion_keras.support.errors import InputError
+from fashion_keras.support.json_record import JsonRecord
 from fashion_keras.support.progress import LogFile
 from fashion_keras.training.base_config import EncoderTrainingConfig
 from fashion_keras.training.checkpoints import Checkpoints
@@ -64,6 +65,24 @@ class EncoderData:
         return {"train": len(self.train), "held_out": len(self.held_out), "rejected": len(self.catalog.rejected)}
 
 
+@dataclass(frozen=True)
+class EncoderManifest(JsonRecord):
+    """What an encoder is trained on; manifest.json.
+
+    Attributes:
+        fingerprint: of the catalogue as it was read.
+        weights: source of the initial weights.
+        parts: part -> product ids.
+    """
+
+    FORMAT: ClassVar[str] = "fashion_keras.encoder_run/1"
+    FILE: ClassVar[str] = "manifest.json"
+
+    fingerprint: str
+    weights: str
+    parts: dict[str, list[int]]
+
+
 # Trains and evaluates: config, data, folder -> report.
 Body = Callable[[ConfigType, EncoderData, Path], dict[str, Any]]
 
@@ -103,26 +122,21 @@ def resume(folder: str | Path, kind: type[ConfigType], body: Body) -> TrainedEnc
     return _carry_out(config, _read_data(config), folder, body)
 
 
-def check_origin(folder: Path, data: EncoderData, source: WeightsSource) -> None:
-    """Write origin.json, what a run is trained from, or compare it with what was written when the run was begun.
+def check_manifest(folder: Path, data: EncoderData, source: WeightsSource) -> None:
+    """Write the manifest of a run, or compare it with that written when the run was begun.
 
     Raises:
         InputError: when catalogue, parts or initial weights differ.
     """
-    path = folder / "origin.json"
     train, held_out = (part.ids.tolist() for part in data.parts)
-    values = {
-        "fingerprint": data.fingerprint,
-        "parts": {"train": train, "held_out": held_out},
-        "weights": source.source,
-    }
-    if not path.is_file():
-        write_json(path, values)
+    manifest = EncoderManifest(data.fingerprint, source.source, {"train": train, "held_out": held_out})
+    if not (folder / manifest.FILE).is_file():
+        manifest.write(folder)
         return
-    names = {"fingerprint": "the catalogue has changed", "parts": "its parts differ", "weights": "weights differ"}
-    before = read_json(path)
-    for name, reason in names.items():
-        if before.get(name) != values[name]:
+    begun = EncoderManifest.read(folder)
+    reasons = {"fingerprint": "the catalogue has changed", "parts": "the parts differ", "weights": "the weights differ"}
+    for name, reason in reasons.items():
+        if getattr(begun, name) != getattr(manifest, name):
             raise InputError(f"{data.catalog.folder}: {reason} since the run in {folder} was begun; start a new run")
 
 
@@ -133,7 +147,6 @@ def _carry_out(config: ConfigType, data: EncoderData, folder: Path, body: Body) 
         log.info("%s: %d products to train on, %d held out", data.data, len(data.train), len(data.held_out))
         log.info("folder %s; if interrupted, resume with --resume %s", folder, folder)
         report = {"counts": data.counts, **body(config, data, folder)}
-        write_training_products(folder, product_hashes(data.parts[0]))
         report["seconds"] = round(time.perf_counter() - began, 1)
         # Last: a folder with a report is a finished run.
         write_json(folder / "report.json", report)

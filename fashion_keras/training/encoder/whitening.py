@@ -20,6 +20,7 @@ from fashion_keras.support.atomic_files import check_output_dir, make_output_dir
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.encoder.config import WhiteningConfig
+from fashion_keras.training.training_products import initial_training_products
 
 DEFAULT_OUT = "runs/whitened"
 
@@ -56,7 +57,8 @@ def whiten_encoder(config: WhiteningConfig | Mapping[str, Any]) -> Path:
     folder = make_output_dir(config.out, DEFAULT_OUT)
     save_network(spec, whitened, folder)
     store_network(whitened, folder)
-    write_training_products(folder, product_hashes(catalog))
+    initial = initial_training_products(source.spec.backbone, str(source.folder or config.weights))
+    write_training_products(folder, {*product_hashes(catalog), *initial})
     return folder
 
 
