@@ -96,7 +96,9 @@ class EncoderTrainingConfig(TrainingConfig):
     hold_out: float = config_field(
         0.265, "Share of the products that is held out for evaluation.", metavar="X", above=0, below=1
     )
-    limit: int | None = config_field(None, "Number of products to use, about. Default: all.", metavar="N", at_least=1)
+    limit: int | None = config_field(
+        None, "Approximate number of products to use. Default: all.", metavar="N", at_least=1
+    )
 
 
 def with_default(kind: type[Config], name: str, default: Any) -> Any:  # noqa: ANN401 - of any field type

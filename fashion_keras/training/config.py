@@ -92,7 +92,7 @@ class TrainConfig(BackboneConfig):
     )
     fold: int | None = config_field(None, "With --folds, the only fold to run.", metavar="N", at_least=1)
     limit: float | None = config_field(
-        None, "Number of products to use, about; below 1, their share. Default: all.", metavar="N"
+        None, "Approximate number of products to use; below 1, their share. Default: all.", metavar="N"
     )
     floor: int | None = config_field(
         None, "With --limit, number of products below which no class is reduced.", metavar="N", at_least=1

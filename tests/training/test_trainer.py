@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from fashion_keras import TrainConfig
+from fashion_keras.cli import main
 from fashion_keras.images.pipeline import Examples
 from fashion_keras.models.builder import build_network
 from fashion_keras.support.errors import InputError
@@ -190,3 +191,14 @@ def test_trainer_keeps_the_epoch_in_which_a_callback_stops_it(tmp_path):
 
     assert len(make_trainer(tmp_path, callbacks=[Stop()]).run()) == 1
     assert json.loads((tmp_path / "checkpoint/state.json").read_text())["done"]
+
+
+def test_train_stops_at_a_nan_loss_in_one_line(sample, tmp_path, capsys):
+    flags = "--backbone custom_cnn --strategy scratch --image-size 32x32 --limit 300 --epochs 2 --schedule constant"
+    out = ["--learning-rate", "1e30", "--optimizer", "sgd", "--data", str(sample), "--out", str(tmp_path / "run")]
+    assert main(["train", *flags.split(), *out]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: training stopped in epoch 1: the loss is ")
+    assert "try a lower --learning-rate or --precision float32" in error
+    # Nothing was trained: the folder can be used again.
+    assert not (tmp_path / "run").exists()
