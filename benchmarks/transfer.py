@@ -30,13 +30,13 @@ from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.dtype_policy import dtype_policy
 from fashion_keras.models.pretrained_weights import initialise
 from fashion_keras.support.progress import log_to_console
+from fashion_keras.training.classifier.setup import ClassifierSetup
 from fashion_keras.training.dataset_prep import PreparedData, prepare
 from fashion_keras.training.multihead_loss import build_objective
 from fashion_keras.training.phase_feeds import image_feed, phase_feeds
 from fashion_keras.training.recipes import get_recipe
 from fashion_keras.training.strategies import get_strategy, set_trainable
 from fashion_keras.training.targets import model_spec
-from fashion_keras.training.trainer import Trainer
 
 
 def main() -> None:
@@ -101,12 +101,11 @@ def _ours(config: TrainConfig, prepared: PreparedData) -> np.ndarray:
     spec = model_spec(config, prepared.targets.groups)
     network, origin = initialise(spec, config.weights, dtype_policy(config.precision))
     feeds = phase_feeds(config, prepared, network, image_feed(config, prepared))
-    strategy, block = get_strategy(config.strategy_name), get_backbone(config.backbone).last_frozen(config.cut)
     with tempfile.TemporaryDirectory() as folder:
         objective = build_objective(config, prepared.targets, prepared.split.train)
-        job = Trainer(network, objective, config, strategy, block, origin.pretrained, feeds, Path(folder))
-        job.run()
-    return job.validation_logits().argmax(axis=1) == feeds[-1].held_out.codes
+        trainer = ClassifierSetup(config, network, objective, feeds, origin.pretrained, Path(folder)).trainer()
+        trainer.run()
+    return trainer.validation_outputs().argmax(axis=1) == feeds[-1].held_out.codes
 
 
 def _plain(config: TrainConfig, prepared: PreparedData) -> np.ndarray:
