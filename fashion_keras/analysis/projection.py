@@ -63,7 +63,7 @@ def draw_map(config: ProjectionConfig | Mapping[str, Any] | None = None) -> dict
         "products": len(catalog),
         "beyond_limit": total - len(catalog),
         "rejected": part.rejected,
-        "explained_variance": projection.kept,
+        "explained_variance": projection.explained_variance,
         "figure": str(figure),
         "table": str(figure.with_suffix(".csv")),
     }
@@ -75,7 +75,7 @@ def _draw(figure: Path, catalog: Catalog, projection: Projection, config: Projec
 
     labels = catalog.columns[config.label].tolist()
     name = short_name(Path(config.encoder).name)
-    subject = _TITLES[config.method].format(name, projection.kept)
+    subject = _TITLES[config.method].format(name, projection.explained_variance)
     note = f"colored by {config.label}  ·  {len(catalog):,} images"
     by_color = is_color_column(config.label)
     plot_embedding_map(figure, projection.places, labels, thumbnail, config.thumbnails, subject, note, by_color)

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from fashion_keras.catalog.product_hashes import read_training_products
-from fashion_keras.features.registry import find_encoder
+from fashion_keras.features.registry import resolve_encoder
+from fashion_keras.models.backbones import get_backbone
 from fashion_keras.training.classifier.artifacts import RunManifest
 
 
@@ -17,8 +18,13 @@ def encoder_training_products(name: str, weights: str = "auto") -> frozenset[str
     Raises:
         InputError: for an unknown encoder, or one whose training products are not recorded.
     """
-    folder = Path(weights) if Path(weights).is_dir() else find_encoder(name, own_weights(name, weights)).folder
-    return frozenset() if folder is None else _folder_training_products(folder)
+    if Path(weights).is_dir():
+        return _folder_training_products(Path(weights))
+    source = resolve_encoder(name, own_weights(name, weights))
+    # A stage or another pooling of a bundled network has its weights, too.
+    bundled = get_backbone(source.spec.backbone).bundled if weights in ("auto", "fashion") else None
+    folder = source.folder or bundled
+    return frozenset() if folder is None else _folder_training_products(Path(folder))
 
 
 def own_weights(name: str, weights: str) -> str:

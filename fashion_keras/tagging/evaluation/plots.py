@@ -25,19 +25,19 @@ def draw_confidence(folder: Path, trials: Sequence[HeadEvaluation], run: str = "
         trials: the evaluation of each attribute's head.
         run: tagger folder, for the titles.
     """
-    evaluated = [trial for trial in trials if trial.asked.any()]
+    evaluated = [trial for trial in trials if trial.evaluated.any()]
     for number, trial in enumerate(evaluated, 1):
         scores = trial.confidence()
         path = folder / f"reliability_{number:02}_{re.sub(r'[^0-9a-z]+', '_', trial.head.name.lower())}.png"
         error = expected_calibration_error(*scores)
         plot_reliability(path, trial.head.name, *reliability(*scores), error, run=run)
-    largest = sorted(evaluated, key=lambda trial: -trial.asked.sum())[: len(CURVES)]
+    largest = sorted(evaluated, key=lambda trial: -trial.evaluated.sum())[: len(CURVES)]
     curves = []
     for trial in largest:
         scores = trial.best()
         curves.append((trial.head.name, *coverage_risk(*scores)[:2], area_under_coverage_risk(*scores)))
     if curves:
-        plot_coverage_risk(folder / "coverage_risk.png", curves, run, int(largest[0].asked.sum()))
+        plot_coverage_risk(folder / "coverage_risk.png", curves, run, int(largest[0].evaluated.sum()))
 
 
 def draw_gate(

@@ -20,12 +20,12 @@ def test_principal_components_by_hand():
     vectors = np.array([[0, 3, 5], [0, -3, 5], [1, 0, 5], [-1, 0, 5]], np.float32)
     projection = project(vectors)
     np.testing.assert_allclose(np.abs(projection.places), [[3, 0], [3, 0], [0, 1], [0, 1]], atol=1e-6)
-    assert projection.kept == pytest.approx(1)
+    assert projection.explained_variance == pytest.approx(1)
 
 
 def test_kept_is_the_share_of_the_variance():
     vectors = np.array([[2, 0, 0], [-2, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 0.5], [0, 0, -0.5]])
-    assert project(vectors).kept == pytest.approx((8 + 2) / (8 + 2 + 0.5))
+    assert project(vectors).explained_variance == pytest.approx((8 + 2) / (8 + 2 + 0.5))
 
 
 @pytest.mark.parametrize("size", [1, 8])
