@@ -22,7 +22,7 @@ from fashion_keras.analysis.grad_cam import (
 from fashion_keras.cli import main
 from fashion_keras.images.decode import ImageSpec, decode
 from fashion_keras.models.builder import build_network, load_network, save_network
-from fashion_keras.models.classifier import ClassifierSpec, MultiHeadSpec
+from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.heads import get_head
 from fashion_keras.models.predictions import LabelGroup
 from fashion_keras.models.pretrained_weights import initialise
@@ -46,7 +46,8 @@ def paths(sample):
 def detector(tmp_path_factory, paths):
     """A run of `fashion_small` that tells a image from blank paper by the difference of their features."""
     labels = ("blank", "product")
-    spec = ClassifierSpec("fashion_small", ImageSpec(96, 192), "tf", get_head("plain"), "t", labels, labels)
+    groups = (LabelGroup("t", "single", labels, tuple((label,) for label in labels)),)
+    spec = ClassifierSpec("fashion_small", ImageSpec(96, 192), "tf", get_head("plain"), "t", groups)
     network, _ = initialise(spec, "fashion")
     pooled = keras.Model(network.input, network.get_layer("pool").output)
     blank, product = pooled.predict_on_batch(np.float32([on_paper(paths[0], 66), np.full((96, 192, 3), 255)])[::-1])
@@ -166,10 +167,10 @@ def test_explain_does_not_repeat_the_predicted_class(detector, paths):
 
 def test_explain_takes_one_of_several_heads(tmp_path, paths):
     groups = (
-        LabelGroup("gender", "single", ("Men", "Women"), ("Men", "Women")),
-        LabelGroup("pattern", "multi", ("Dots", "Lines", "Checks"), ("a", "b", "c"), activation="sigmoid"),
+        LabelGroup("gender", "single", ("Men", "Women"), (("Men",), ("Women",))),
+        LabelGroup("pattern", "multi", ("Dots", "Lines", "Checks"), (("a",), ("b",), ("c",)), activation="sigmoid"),
     )
-    spec = MultiHeadSpec(
+    spec = ClassifierSpec(
         "custom_cnn", ImageSpec(64, 64), "tf", get_head("plain"), "gender,pattern", groups, cut="stage4"
     )
     network = build_network(spec)
