@@ -74,13 +74,14 @@ def robustness(config: RobustnessConfig | Mapping[str, Any]) -> dict[str, Any]:
     runs worst-1.png, worst-2.png, ...).
 
     Returns:
-        "conditions" {name: description}; "differ": which of "products" and "task" differ between the runs;
-        "runs" [{run, task, catalog, part, counts, reasons, heads_left_out, ids_in_training, resized}]; "rows", one per
+        "conditions" {name: description}; "differ": which of "products" and "task" differ between the runs; "runs"
+        [{run, task, catalog, part, counts, reasons, heads_left_out, test_products_missing, resized}]; "rows", one per
         run, head and condition, with COLUMNS: accuracy and its 95 % interval low..high, which resamples products; and
         against the reference, the run's own decoding: accuracy_change, the share of equal predictions (agreement), the
         mean change of confidence, the mean absolute change of a pixel in 0..255.
-        counts {test, rejected, beyond_limit, other_parts} add up to all rows and files of the catalogue;
-        ids_in_training counts products whose ids the run was trained on; resized: whether resizers changed any image.
+        counts {test, rejected, beyond_limit, trained_on, other_parts} add up to all rows and files of the catalogue;
+        test_products_missing: products of the run's test part that the catalogue lacks; resized: whether resizers
+        changed any image.
 
     Raises:
         InputError: when a run or its catalogue cannot be used, no product is left, or no head is single-valued.
@@ -128,7 +129,7 @@ def _load_subset(run: Path, config: RobustnessConfig) -> _RunSubset:
             "other_parts": len(catalog) - len(selected.rows) - selected.trained_on_left_out,
         },
         "reasons": dict(Counter(row.reason for row in products.rejected).most_common()),
-        "trained_on_left_out": selected.trained_on_left_out,
+        "test_products_missing": selected.test_products_missing,
     }
     return _RunSubset(run, classifier, products, truth, summary)
 

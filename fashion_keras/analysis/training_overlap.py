@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fashion_keras.features.registry import resolve_encoder
-from fashion_keras.training.training_products import folder_training_products
+from fashion_keras.training.training_products import folder_training_products, initial_training_products
 
 
 def encoder_training_products(name: str, weights: str = "auto") -> frozenset[str]:
@@ -16,8 +16,13 @@ def encoder_training_products(name: str, weights: str = "auto") -> frozenset[str
     Raises:
         InputError: for an unknown encoder, or one whose training products are not recorded.
     """
-    folder = Path(weights) if Path(weights).is_dir() else resolve_encoder(name, own_weights(name, weights)).folder
-    return frozenset() if folder is None else folder_training_products(folder)
+    if Path(weights).is_dir():
+        return folder_training_products(Path(weights))
+    source = resolve_encoder(name, own_weights(name, weights))
+    if source.folder is not None:
+        return folder_training_products(Path(source.folder))
+    # A stage or another pooling of a bundled network has its weights, too.
+    return initial_training_products(source.spec.backbone, weights)
 
 
 def own_weights(name: str, weights: str) -> str:

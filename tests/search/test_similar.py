@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 import fashion_keras
-from fashion_keras.analysis.retrieval_comparison import colour_histograms, evaluate_search
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.images.validation import check_images
 from fashion_keras.search.indexing import build_index, open_index, update_index
@@ -175,25 +174,6 @@ def test_a_broken_picture_is_set_aside(data, tmp_path, caplog):
     assert "1 rows and files set aside" in caplog.text
 
 
-def test_histograms_by_hand():
-    red, half = np.zeros((80, 60, 3), np.uint8), np.zeros((80, 60, 3), np.uint8)
-    red[..., 0] = half[:40, :, 0] = 255
-    vectors = colour_histograms([red, half])
-    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-6)
-    assert vectors[0].argmax() == 7 * 64
-    assert vectors[0] @ vectors[1] == pytest.approx(np.sqrt(0.5), abs=1e-6)
-
-
-def test_encoders_and_indexes_are_judged_in_one_table(data, index):
-    said = evaluate_search(data, indexes=[str(index)], encoders=["custom_cnn"], part="all", weights="none")
-    scores = {row["name"]: row["scores"]["article_type precision@10"]["value"] for row in said["rows"]}
-    assert list(scores) == [str(index), "custom_cnn", "colour histogram", "random"]
-    assert scores[str(index)] == pytest.approx(scores["custom_cnn"], abs=0.01)
-    assert scores["random"] < scores["custom_cnn"]
-    held_out = evaluate_search(data, encoders=["custom_cnn"], weights="none")
-    assert 0 < held_out["products"] < said["products"] == COUNT + 1
-
-
 def test_the_commands(command, data, index, catalog, tmp_path):
     path, sheet = catalog.paths[4], tmp_path / "sheet.png"
     done = command("search", path, "--index", index, "-k", "3", "--out", sheet)
@@ -206,9 +186,6 @@ def test_the_commands(command, data, index, catalog, tmp_path):
     assert {match["attributes"]["gender"] for match in matches} == {"Women"}
     wrong = command("search", path, "--index", index, "--where", "gender")
     assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
-    table = command("evaluate-search", "--index", index, "--data", data, "--part", "all")
-    assert table.returncode == 0
-    assert "colour histogram" in table.stdout
     again = command("index", "--data", data, "--encoder", "custom_cnn", "--weights", "none", "--out", index)
     assert (again.returncode, "not an empty folder" in again.stderr) == (2, True)
     same = command("index", "--data", data, "--out", index, "--update", "--json")

@@ -87,7 +87,7 @@ def test_finished_folds_of_another_catalogue_are_refused(whole, tmp_path):
 
 
 def test_a_class_too_small_for_the_folds_leaves_no_folder(config, tmp_path):
-    with pytest.raises(InputError, match=r"too few titles .* each of 90 folds: Accessories .*fewer --folds"):
+    with pytest.raises(InputError, match=r"too few products .* each of 90 folds: Accessories .*fewer --folds"):
         train(replace(config, folds=90, out=str(tmp_path / "out")))
     assert not (tmp_path / "out").exists()
 

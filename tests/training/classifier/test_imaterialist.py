@@ -29,7 +29,7 @@ def labels_of(image):
 
 @pytest.fixture(scope="module")
 def official(tmp_path_factory):
-    """A set in the official format: two images that were not fetched, a broken one, one with an unknown label."""
+    """A set in the official format: two images that were not downloaded, a broken one, one with an unknown label."""
     folder = tmp_path_factory.mktemp("imaterialist")
     (folder / "images").mkdir()
     rows = [(IDS[label], task, label, name) for task, name in enumerate(LABELS) for label in LABELS[name]]
@@ -93,13 +93,13 @@ def test_from_annotations_to_predictions(official, command, tmp_path):
     trained = command("train", "--task", "attributes", "--data", official, "--out", run, *settings.split())
     assert trained.returncode == 0, trained.stderr
     report = json.loads((run / "report.json").read_text())
-    # Not fetched, broken, unknown label.
+    # Not downloaded, broken, unknown label.
     assert sum(report["counts"].values()) == COUNT
     assert report["counts"]["rejected"] == 4
     with (run / "rejected.csv").open() as file:
         rejected = {row["id"]: row["reason"] for row in csv.DictReader(file)}
     assert set(rejected) == {"3", "4", "7", "9"}
-    assert rejected["3"].startswith("not fetched")
+    assert rejected["3"].startswith("not downloaded")
     assert rejected["7"] == "annotations[6]: label '999' is not in iMat_fashion_2018_label_map_228.csv"
 
     judged = command("evaluate", run, "--data", official, "--part", "all", "--json")

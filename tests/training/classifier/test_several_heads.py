@@ -142,12 +142,12 @@ def test_evaluating_the_reloaded_run_gives_the_same_numbers(several, sample, tmp
     assert (tmp_path / "judged" / "gender" / "confusion.png").is_file()
 
 
-def test_robustness_judges_each_head_that_gives_one_class(several):
-    report = robustness(several.folder)
-    usual = {row["head"]: row for row in report["rows"] if row["condition"] == "reference"}
-    assert tuple(usual) == HEADS[:3]
+def test_robustness_scores_each_single_valued_head(several):
+    report = robustness({"runs": several.folder})
+    reference = {row["head"]: row for row in report["rows"] if row["condition"] == "reference"}
+    assert tuple(reference) == HEADS[:3]
     assert report["runs"][0]["heads_left_out"] == ["pattern"]
-    for name, row in usual.items():
+    for name, row in reference.items():
         assert row["accuracy"] == pytest.approx(several.report["groups"][name]["test"]["accuracy"], abs=0.02)
         assert row["products"] == several.report["groups"][name]["counts"]["test"]
 
@@ -266,9 +266,9 @@ def test_one_head_left_of_several_is_one_line(command, config, sample, tmp_path)
         prepare(replace(config, task="fit,heel", min_images=500))
 
 
-def test_backbones_are_compared_on_one_task(config):
+def test_probe_takes_one_task(config):
     with pytest.raises(InputError, match=r"compared on one task.*name one of them"):
-        probe([config])
+        probe({"task": config.task, "backbones": "vgg19", "data": config.data})
 
 
 def test_rejected_rows_are_accounted_for(several, sample):

@@ -1,4 +1,4 @@
-"""What tutorials do, as the other side of our benchmarks: tf.data from files, and Keras' augmentation layers."""
+"""Input pipeline of Keras tutorials, the baseline: tf.data from files, and Keras' augmentation layers."""
 
 import keras
 import numpy as np
@@ -22,8 +22,8 @@ def batches(
     data = data.shuffle(len(paths)) if shuffle else data
 
     def load(path: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        picture = tf.io.decode_jpeg(tf.io.read_file(path), 3, dct_method="INTEGER_ACCURATE")
-        return tf.ensure_shape(tf.image.resize(picture, size), (*size, 3)), target
+        pixels = tf.io.decode_jpeg(tf.io.read_file(path), 3, dct_method="INTEGER_ACCURATE")
+        return tf.ensure_shape(tf.image.resize(pixels, size), (*size, 3)), target
 
     data = data.map(load, tf.data.AUTOTUNE).batch(batch_size)
     if augmentation:
