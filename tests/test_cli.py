@@ -117,28 +117,8 @@ def test_evaluate_prints_one_json_object(run, sample):
     assert f"{run.accuracy:.3f}" in text.splitlines()[0]
 
 
-<<<<<<< HEAD
 def test_describe_counts_and_draws(sample, tmp_path):
     result = run_cli("data", "describe", sample, "--out", tmp_path, "--json")
-=======
-def test_predict_sets_bad_images_aside(command, run, sample, tmp_path):
-    good = read_catalog(sample).paths[0]
-    bad = tmp_path / "bad.jpg"
-    bad.write_bytes(b"no picture")
-    result = command("predict", run.folder, good, bad, "--json")
-    answer = json.loads(result.stdout)
-    assert result.returncode == 0
-    assert [row["image"] for row in answer["predictions"]] == [good]
-    assert answer["predictions"][0]["class"] in run.report.classes
-    assert np.diff([one["probability"] for one in answer["predictions"][0]["top"]]).max() <= 0
-    assert [row["image"] for row in answer["rejected"]] == [str(bad)]
-    assert_one_line(command("predict", run.folder, bad), "bad.jpg")
-    assert_one_line(command("predict", tmp_path, good), "no finished run")
-
-
-def test_describe_counts_and_draws(command, sample, tmp_path):
-    result = command("data", "describe", sample, "--out", tmp_path, "--json")
->>>>>>> labels
     described = json.loads(result.stdout)
     assert described["products"] + described["rejected"] == described["inputs"]
     assert sum(described["reasons"].values()) == described["rejected"]
