@@ -1,37 +1,44 @@
-"""`train_tagger(config)`: from a catalogue and a taxonomy to a tagger that is judged and saved."""
+"""`train_tagger(config)`: trains, evaluates and saves a tagger of a catalogue and a taxonomy."""
 
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.analysis.training_overlap import encoder_training_products
+from fashion_keras.catalog.catalog import Catalog, write_rejected
 from fashion_keras.catalog.datasets import resolve_dataset
-from fashion_keras.catalog.readers import Catalog, read_catalog
-from fashion_keras.catalog.splits import Split, hold_out
-from fashion_keras.catalog.taxonomy import load_taxonomy
+from fashion_keras.catalog.product_hashes import is_training_product, product_hashes, uniform_numbers
+from fashion_keras.catalog.readers import read_catalog
+from fashion_keras.catalog.taxonomy import Taxonomy, load_taxonomy
 from fashion_keras.features.cache import encode
 from fashion_keras.features.registry import load_encoder
 from fashion_keras.images.validation import reject_unreadable
-from fashion_keras.support.atomic_files import make_output_dir, write_csv, write_json
+from fashion_keras.support.atomic_files import make_output_dir, write_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import LogFile, ProgressBar
 from fashion_keras.tagging.config import TaggerConfig
 from fashion_keras.tagging.evaluation.report import EvalPart, evaluate_tagger
 from fashion_keras.tagging.leakage import leakage_warning
-from fashion_keras.tagging.model.calibration import calibrate_head
+from fashion_keras.tagging.model.calibration import select_head, with_thresholds
 from fashion_keras.tagging.model.fit import fit_heads, hard_negative_weights
 from fashion_keras.tagging.model.heads import LinearHead, applies_mask, run_gate
 from fashion_keras.tagging.model.labels import TaggerLabels, build_labels
-from fashion_keras.tagging.model.provenance import PARTS, Provenance, save_provenance, taxonomy_digest
+from fashion_keras.tagging.model.provenance import Provenance, save_provenance, taxonomy_digest
 from fashion_keras.tagging.model.tagger import Tagger, save_tagger
 from fashion_keras.training.dataset_prep import SAMPLE_WARNING
 
 log = logging.getLogger("fashion_keras")
+
+# Choosing a weight decay and a temperature takes fewer products than showing a precision does.
+SELECTION_SHARE = 1 / 3
+
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -43,11 +50,35 @@ class TrainedTagger:
 
 
 @dataclass(frozen=True)
-class FittedHeads:
-    """What training makes.
+class TaggerSplit:
+    """Row indices of a catalogue, each sorted; no product is in two of train, selection, proof and test.
 
     Attributes:
-        gate: the validators.
+        train: rows that heads are trained on.
+        validation: rows that calibrate the heads.
+        test: rows that evaluate the tagger.
+        selection: of the validation rows, those that choose weight decay and temperature.
+        proof: of the others, one per product: they show which thresholds reach the target precision.
+    """
+
+    train: Integers
+    validation: Integers
+    test: Integers
+    selection: Integers
+    proof: Integers
+
+    @property
+    def parts(self) -> dict[str, Integers]:
+        """The rows of train, validation and test."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
+@dataclass(frozen=True)
+class FittedHeads:
+    """Result of training.
+
+    Attributes:
+        gate: the validators of product types.
         heads: one per attribute.
         candidates: per attribute, its heads of all weight decays, before a temperature.
     """
@@ -58,7 +89,7 @@ class FittedHeads:
 
 
 def train_tagger(config: TaggerConfig) -> TrainedTagger:
-    """Learn validators and heads, fit their confidence on validation, judge them on test products; all in a folder.
+    """Train the gate and the heads, calibrate them on validation, evaluate them on test products; all in a folder.
 
     Raises:
         InputError: when the folder is not empty, or catalogue, taxonomy or encoder cannot be used.
@@ -69,95 +100,144 @@ def train_tagger(config: TaggerConfig) -> TrainedTagger:
     catalog = read_catalog(source)
     fingerprint = catalog.fingerprint
     catalog = reject_unreadable(catalog)
-    parts = split_for_tagger(catalog, config.hold_out, config.seed)
-    questions = build_labels(taxonomy, catalog.columns, parts.train, config.min_images)
+    trained = is_training_product(catalog, encoder_training_products(config.encoder, config.weights))
+    split = split_for_tagger(catalog, config, trained)
+    labels = build_labels(taxonomy, catalog.columns, split.train, config.min_images)
     encoder = load_encoder(config.encoder, config.weights)
     folder = make_output_dir(config.out, f"runs/tagger-{taxonomy.name}")
-    write_json(folder / "config.json", asdict(config))
+    write_json(folder / "config.json", config.to_dict())
     with LogFile(folder / "log.txt"):
-        write_csv(folder / "rejected.csv", ("where", "id", "reason"), map(vars, catalog.rejected))
-        about = {"taxonomy": taxonomy.name, "data": str(source), **_about(config, catalog, parts, sample)}
-        _announce(about, questions)
-        vectors = np.asarray(encode(catalog, encoder).values)
-        learnt = fit_heads_and_gate(questions, vectors, parts, config.decays, config.promise)
-        tagger = Tagger(encoder, encoder.identity, learnt.gate, learnt.heads, config.promise)
+        write_rejected(folder, catalog)
+        overlap = trained[np.concatenate([split.validation, split.test])]
+        warnings = SAMPLE_WARNING if sample else "", leakage_warning(config.encoder, overlap)
+        header = {
+            "taxonomy": taxonomy.name,
+            "data": str(source),
+            "warnings": [warning for warning in warnings if warning],
+            "counts": {**{part: len(rows) for part, rows in split.parts.items()}, "rejected": len(catalog.rejected)},
+            "validation": {"selection": len(split.selection), "proof": len(split.proof)},
+            "trained_images": {"catalog": int(trained.sum()), "evaluated": int(overlap.sum())},
+        }
+        _log_header(header, labels)
+        features = np.asarray(encode(catalog, encoder).values)
+        fitted = fit_heads_and_gate(labels, features, split, config.decays, config.target_precision)
+        tagger = Tagger(encoder, encoder.identity, fitted.gate, fitted.heads, config.target_precision)
         save_tagger(folder, tagger, config.encoder, config.weights, taxonomy)
-        save_provenance(folder, Provenance(fingerprint, taxonomy_digest(taxonomy), _ids(catalog, parts)))
-        train, test = (EvalPart(questions.take(rows), vectors[rows]) for rows in (parts.train, parts.test))
+        save_provenance(folder, _provenance(catalog, fingerprint, taxonomy, split))
+        train, test = (
+            EvalPart(labels.take(rows), features[rows], catalog.product_groups[rows])
+            for rows in (split.train, split.test)
+        )
         report = {
-            **about,
-            "encoder": {"name": config.encoder, "identity": encoder.identity, **encoder.settings},
-            "left_out": questions.left_out,
-            **evaluate_tagger(tagger, learnt.candidates, train, test, config.seed, folder),
+            **header,
+            "encoder": {"name": config.encoder, "identity": encoder.identity, **encoder.about},
+            "left_out": labels.left_out,
+            **evaluate_tagger(tagger, fitted.candidates, train, test, config.seed, folder),
             "seconds": round(time.perf_counter() - began, 1),
         }
         write_json(folder / "report.json", report)
     return TrainedTagger(folder, report)
 
 
-def split_for_tagger(catalog: Catalog, fraction: float, seed: int) -> Split:
-    """Divide a catalogue by product hash: what encoders learn from is for training, what they never saw is halved.
+def split_for_tagger(catalog: Catalog, config: TaggerConfig, trained: NDArray[np.bool_]) -> TaggerSplit:
+    """Return the split of a catalogue by product hash.
 
-    The products that `hold_out` keeps from an encoder's training, fashion_small's with its 0.265 and seed 0, validate
-    and test: confidence that was fitted on vectors of products the encoder knows would be too high on others.
+    `hold_out` of the products are for validation, half of them, and test. They are products that the encoder was not
+    trained on where there are enough: confidence that is fitted on features of its training products would be too high
+    on others. Without such products these are the ones that `catalog.splits.hold_out` returns. Of the validation
+    products a third is for selection; of the other two thirds, the proof, one image per product is taken, since images
+    of one product are no independent evidence.
+
+    Args:
+        catalog: n rows.
+        config: hold_out, seed and exclude_trained.
+        trained [n] bool: rows whose product the encoder was trained on.
 
     Raises:
-        InputError: as `hold_out`, and when too few products are held out.
+        InputError: when too few products are left for a part.
     """
-    train, held_out = hold_out(catalog, fraction, seed)
-    _, test = hold_out(catalog, fraction / 2, seed)  # the products of the smaller fraction are among `held_out`
-    validation = np.setdiff1d(held_out, test)
-    if not len(validation):
-        raise InputError(f"{catalog.folder}: {len(held_out)} of {len(catalog)} images held out; --hold-out more")
-    return Split(train, validation, test, "product", seed)
+    hashes = product_hashes(catalog)
+    numbers = uniform_numbers(hashes, config.seed, "hold-out")
+    limits = held_out_fractions(trained[np.unique(hashes, return_index=True)[1]], config)
+    limit = np.where(trained, limits[1], limits[0])
+    test = np.flatnonzero(numbers < limit / 2)
+    validation = np.flatnonzero((numbers >= limit / 2) & (numbers < limit))
+    train = np.flatnonzero(numbers >= limit)
+    selects = uniform_numbers(hashes[validation], config.seed, "tagger selection") < SELECTION_SHARE
+    selection, others = validation[selects], validation[~selects]
+    proof = np.sort(others[np.unique(hashes[others], return_index=True)[1]])
+    for part, rows in {"training": train, "selection": selection, "proof": proof, "test": test}.items():
+        if not len(rows):
+            raise InputError(
+                f"{catalog.folder}: of {len(catalog)} images none is left for {part} with --hold-out {config.hold_out}"
+            )
+    return TaggerSplit(train, validation, test, selection, proof)
+
+
+def held_out_fractions(trained: NDArray[np.bool_], config: TaggerConfig) -> tuple[float, float]:
+    """Return which fractions are held out of the products that the encoder was not and was trained on.
+
+    Of its training products none, unless the others are less than half of what `hold_out` requires and exclude_trained
+    is not set. `trained` [p] bool of the p products.
+    """
+    others = float(np.mean(~trained))
+    if others >= config.hold_out / 2 or config.exclude_trained:
+        return min(1.0, config.hold_out / others) if others else 0.0, 0.0
+    return 1.0, (config.hold_out - others) / (1 - others)
 
 
 def fit_heads_and_gate(
-    questions: TaggerLabels, vectors: NDArray[np.float32], parts: Split, decays: Sequence[float], promise: float
+    labels: TaggerLabels,
+    features: NDArray[np.float32],
+    split: TaggerSplit,
+    decays: Sequence[float],
+    target_precision: float,
 ) -> FittedHeads:
-    """Learn validators and heads from training products, and fit their confidence on validation.
+    """Train validators and heads on training products, and calibrate them on selection and proof products.
+
+    Heads are calibrated on images that the gate accepts, the only ones that they will predict labels for. Which those
+    are depends on product types alone, never on the attribute's labels.
 
     Args:
-        questions: to n products.
-        vectors [n, d]: theirs.
-        parts: which of them train and validate; the others are not looked at.
+        labels: of n products.
+        features [n, d]: theirs.
+        split: their parts; test products are not looked at.
         decays: weight decays to try, the strongest first.
-        promise: the precision that the labels that are given shall have.
+        target_precision: of the predicted labels.
     """
-    seen, own = vectors[parts.train], questions.take(parts.train)
-    held, asked = vectors[parts.validation], questions.take(parts.validation)
-    validators = fit_heads(own.gate, seen, decays, hard_negative_weights(seen, own.gate.values))
-    gate = calibrate_head(validators, held, asked.gate.values, promise, together=True)
-    accepted = run_gate(gate, held).given
+    train, training_labels = features[split.train], labels.take(split.train)
+    weights = hard_negative_weights(train, training_labels.gate.values)
+    validators = fit_heads(training_labels.gate, train, decays, weights)
+    selection, proof = ((features[rows], labels.gate.values[rows]) for rows in (split.selection, split.proof))
+    gate = with_thresholds(select_head(validators, *selection), *proof, target_precision, pooled=True)
+    accepted = run_gate(gate, features).predicted
     heads, candidates = [], []
-    with ProgressBar("learning attributes", len(own.attributes)) as bar:
-        for question, answers in zip(own.attributes, asked.attributes, strict=True):
-            found = fit_heads(question, seen, decays)
-            # Confidence is fitted on what the gate lets in: nothing else will come to the head.
-            rows = applies_mask(question.applies_to, gate, accepted)
-            heads.append(calibrate_head(found, held[rows], answers.values[rows], promise))
-            candidates.append(tuple(found))
+    with ProgressBar("training attributes", len(labels.attributes)) as bar:
+        for attribute, training_attribute in zip(labels.attributes, training_labels.attributes, strict=True):
+            fitted = fit_heads(training_attribute, train, decays)
+            is_accepted = applies_mask(attribute.applies_to, gate, accepted)
+            selection, proof = (
+                (features[rows], attribute.values[rows])
+                for rows in (part[is_accepted[part]] for part in (split.selection, split.proof))
+            )
+            heads.append(with_thresholds(select_head(fitted, *selection), *proof, target_precision))
+            candidates.append(tuple(fitted))
             bar.advance()
     return FittedHeads(gate, tuple(heads), tuple(candidates))
 
 
-def _about(config: TaggerConfig, catalog: Catalog, parts: Split, sample: bool) -> dict[str, Any]:
-    judges = catalog.ids[np.concatenate([parts.validation, parts.test])]
-    seen = leakage_warning(config.encoder, config.hold_out, config.seed, judges)
-    counts = {name: len(ids) for name, ids in _ids(catalog, parts).items()}
-    return {
-        "warnings": [warning for warning in (SAMPLE_WARNING if sample else "", seen) if warning],
-        "counts": {**counts, "rejected": len(catalog.rejected)},
-    }
+def _provenance(catalog: Catalog, fingerprint: str, taxonomy: Taxonomy, split: TaggerSplit) -> Provenance:
+    ids = {name: tuple(catalog.ids[rows].tolist()) for name, rows in split.parts.items()}
+    return Provenance(fingerprint, taxonomy_digest(taxonomy), ids)
 
 
-def _ids(catalog: Catalog, parts: Split) -> dict[str, list[int]]:
-    return {name: catalog.ids[getattr(parts, name)].tolist() for name in PARTS}
-
-
-def _announce(about: dict[str, Any], questions: TaggerLabels) -> None:
-    for warning in about["warnings"]:
+def _log_header(header: dict[str, Any], labels: TaggerLabels) -> None:
+    for warning in header["warnings"]:
         log.warning("WARNING  %s", warning)
-    log.info("%s: %s", about["data"], ", ".join(f"{count} {name}" for name, count in about["counts"].items()))
-    for reason in questions.left_out.values():
+    log.info("%s: %s", header["data"], ", ".join(f"{count} {name}" for name, count in header["counts"].items()))
+    log.info(
+        "images of products that the encoder was trained on: %(catalog)d in all, %(evaluated)d for validation and test",
+        header["trained_images"],
+    )
+    for reason in labels.left_out.values():
         log.info("left out: %s", reason)

@@ -5,7 +5,6 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,9 @@ import keras
 import numpy as np
 
 from fashion_keras.catalog.catalog import write_rejected
-from fashion_keras.evaluation.plots import charts
+from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
+from fashion_keras.evaluation.plots.style import context
+from fashion_keras.evaluation.plots.training_history import plot_history
 from fashion_keras.evaluation.reports.calibration import calibrate_groups
 from fashion_keras.evaluation.reports.report import Report
 from fashion_keras.features.runtime import store_network
@@ -22,7 +23,7 @@ from fashion_keras.models.builder import cast_copy, load_network, save_network
 from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.dtype_policy import dtype_policy
 from fashion_keras.models.pretrained_weights import WeightsSource, initialise
-from fashion_keras.support.atomic_files import read_json, safe_file_name, write_json
+from fashion_keras.support.atomic_files import check_output_dir, make_output_dir, read_json, safe_file_name, write_json
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import LogFile
@@ -61,9 +62,10 @@ def train(config: TrainConfig | Mapping[str, Any], callbacks: Callbacks = ()) ->
         InputError: when the run folder is not empty, catalogue or weights cannot be used, or the loss is not finite.
     """
     config = as_config(TrainConfig, config)
-    folder = _new_folder(config)
+    _check_out(config.out)
     prepared = prepare(config)
-    folder.mkdir(parents=True, exist_ok=True)
+    name = safe_file_name(f"{config.task}-{config.backbone}-{config.strategy_name}".replace(":", "_").replace(",", "_"))
+    folder = make_output_dir(config.out, f"runs/{name}")
     config = replace(config, data=prepared.data, out=str(folder))
     write_json(folder / "config.json", config.to_dict())
     try:
@@ -126,7 +128,7 @@ def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: C
         encoding = time.perf_counter() - encoding
         trainer = setup.trainer()
         history = trainer.run()
-        charts.history(folder / "history.png", history)
+        plot_history(folder / "history.png", history, config.task, str(folder))
         spec, network = _save_model(prepared, replace(start.spec, head=setup.config.head_spec), trainer, folder)
         scores, testing = evaluate_test(config, prepared, start.manifest, spec, network, folder)
         times = {"encode": encoding, "test": testing, "total": time.perf_counter() - began}
@@ -203,18 +205,17 @@ def _plot_augmentation(feed: ImageFeed, folder: Path) -> None:
     rows = np.linspace(0, len(feed.train) - 1, 4).astype(np.int64).repeat(6)
     data = for_training(feed.train, feed.image_spec, feed.augmentation, lambda _: rows, range(1), len(rows))
     pixels = next(iter(data))[0].numpy().round().astype(np.uint8)
-    title = f"augmentation: {feed.augmentation.name}"
-    charts.contact_sheet(folder / "augmentation.png", list(pixels), [""] * len(rows), columns=6, title=title)
+    title = f"Four training images in six views each, augmentation {feed.augmentation.name}"
+    note = context(run=str(folder), images=len(feed.train))
+    contact_sheet(folder / "augmentation.png", list(pixels), [""] * len(rows), columns=6, title=title, note=note)
 
 
-def _new_folder(config: TrainConfig) -> Path:
-    if config.out:
-        folder = Path(config.out)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise InputError(f"{folder}: not an empty folder; give another --out, or --resume {folder} to resume it")
-        return folder
-    name = safe_file_name(f"{config.task}-{config.backbone}-{config.strategy_name}".replace(":", "_").replace(",", "_"))
-    return next(path for number in count(1) if not (path := Path("runs") / f"{name}-{number}").exists())
+def _check_out(out: str | None) -> None:
+    """Raise InputError unless the run folder, where one is given, is empty or missing."""
+    if out and (Path(out) / "config.json").is_file():
+        raise InputError(f"{out}: not an empty folder but a run; give another --out, or resume it with --resume {out}")
+    if out:
+        check_output_dir(out, "")
 
 
 def _warn(warnings: list[str]) -> None:

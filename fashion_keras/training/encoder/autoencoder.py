@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.product_hashes import product_hashes, write_training_products
-from fashion_keras.evaluation.plots import charts
+from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.images.augment import Augmentation
 from fashion_keras.images.decode import ImageSpec, decode_batch
 from fashion_keras.images.pipeline import Examples, for_training
@@ -149,4 +149,4 @@ def _plot_reconstructions(network: keras.Model, catalog: Catalog, image_spec: Im
     pairs = np.stack([pixels, outputs], axis=1).reshape(-1, *pixels.shape[1:])
     captions = [text for row in rows for text in (str(catalog.ids[row]), "reconstruction")]
     title = f"{network.name}: held-out images and their reconstructions"
-    charts.contact_sheet(folder / "reconstructions.png", list(pairs), captions, title=title)
+    contact_sheet(folder / "reconstructions.png", list(pairs), captions, title=title)

@@ -60,7 +60,7 @@ def test_no_more_views_than_epochs_and_smote_on_each(config):
     first = again(config, "1", views=4, epochs=2)
     entries = {entry["view"]: entry["images"] for entry in list_cache()}
     assert entries == {"plain": products(first), "default, view 1": first.report.counts["train"]}
-    assert again(config, "2", views=2, epochs=2, balance="smote").report["counts"] == first.report.counts
+    assert again(config, "2", views=2, epochs=2, balance="smote").report.counts == first.report.counts
     assert len(list_cache()) == 2
 
 
