@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from fashion_keras.features.registry import resolve_encoder
-from fashion_keras.models.backbones import get_backbone
-from fashion_keras.training.training_products import folder_training_products
+from fashion_keras.training.training_products import folder_training_products, initial_training_products
 
 
 def encoder_training_products(name: str, weights: str = "auto") -> frozenset[str]:
@@ -20,10 +19,10 @@ def encoder_training_products(name: str, weights: str = "auto") -> frozenset[str
     if Path(weights).is_dir():
         return folder_training_products(Path(weights))
     source = resolve_encoder(name, own_weights(name, weights))
+    if source.folder is not None:
+        return folder_training_products(Path(source.folder))
     # A stage or another pooling of a bundled network has its weights, too.
-    bundled = get_backbone(source.spec.backbone).bundled if weights in ("auto", "fashion") else None
-    folder = source.folder or bundled
-    return frozenset() if folder is None else folder_training_products(Path(folder))
+    return initial_training_products(source.spec.backbone, weights)
 
 
 def own_weights(name: str, weights: str) -> str:

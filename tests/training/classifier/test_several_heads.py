@@ -244,8 +244,8 @@ def test_single_task_runs_are_calibrated_and_know_what_lies_above(run):
             {"task": "gender,pattern", "balance": "smote", "strategy": "frozen"},
             "--balance smote needs a single head",
         ),
-        ({"task": "gender,pattern", "loss": "bce", "balance": "class_weight"}, "weighted_bce weighs"),
-        ({"task": "gender,pattern", "loss": "bce", "label_smoothing": 0.1}, "exclude each other"),
+        ({"task": "gender,pattern", "loss": "bce", "balance": "class_weight"}, "weighted_bce has label weights"),
+        ({"task": "gender,pattern", "loss": "bce", "label_smoothing": 0.1}, "needs --loss grouped"),
     ],
 )
 def test_wrong_configs(wrong, words):

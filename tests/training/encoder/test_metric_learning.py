@@ -96,7 +96,7 @@ def test_train_encoder_is_the_same_for_the_same_seed(config, tmp_path):
         ({"backbone": "vgg91"}, "vgg19"),
         ({"epochs": 0}, "at least 1"),
         ({"seed": 2**32}, "--seed must be a whole number"),
-        ({"image_size": (224,) * 3}, "--image-size must be"),
+        ({"image_size": (224,) * 3}, "image size is HEIGHTxWIDTH"),
         ({"width": "many"}, "of type int"),
         ({"labels": "colour"}, "base_colour"),
     ],
