@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import Field, fields
 from typing import Any, NoReturn, TypeAlias
 
@@ -100,42 +100,6 @@ def start_tensorflow() -> None:
 
     log_to_console()
     import_tensorflow()
-
-
-def with_interval(test: dict[str, Any]) -> str:
-    """Write an accuracy with its interval."""
-    low, high = test["accuracy_ci95"]
-    return f"{test['accuracy']:.3f} (95 % between {low:.3f} and {high:.3f})"
-
-
-def print_folds(report: Mapping[str, Any]) -> None:
-    """Print a line for each fold of a cross-validation, and their best and mean; nothing for a single run."""
-    if "folds" not in report:
-        return
-    spreads = report["over_folds"]
-    print(f"{'':20}{'products':>9}" + "".join(f"{name.replace('_', ' '):>20}" for name in spreads))
-    for row in report["folds"]:
-        scores = "".join(f"{row[name]:>20.3f}" for name in spreads)
-        print(f"{row['folder']:20}{row['counts']['test']:>9}{scores}")
-    titles = {"best": "best fold", "mean": "mean", "standard_deviation": "standard deviation, sample"}
-    for name, title in titles.items():
-        print(f"{title:29}" + "".join(f"{spread[name]:>20.3f}" for spread in spreads.values()))
-
-
-def print_products(report: Mapping[str, Any]) -> None:
-    """Print the accuracy per product where some are photographed several times."""
-    found = report.get("per_product")
-    if not found or not found["several_images"]["products"]:
-        return
-    for title, key in {"per product": "all", "  with several images": "several_images"}.items():
-        scores = {name: score["accuracy"] for name, score in found[key].items() if isinstance(score, dict)}
-        print(
-            f"{title:22}{scores['cumulative_maximum']:.3f} by the maximum over its images, "
-            f"{scores['mean_probability']:.3f} by the mean, {scores['per_image']:.3f} per image, "
-            f"on {found[key]['products']} products"
-        )
-    if found["mixed"]["products"]:
-        print(f"  set aside           {found['mixed']['products']} products whose images disagree in label")
 
 
 def print_counts(counts: dict[str, int], most: int = 8) -> None:
