@@ -1,6 +1,7 @@
 """Grad-CAM: by hand where a pencil will do, and on whole runs."""
 
 import json
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -19,13 +20,12 @@ from fashion_keras.analysis.grad_cam import (
     plot_explanations,
     upsample_heat,
 )
+from fashion_keras.catalog.label_groups import LabelGroup
 from fashion_keras.cli import main
 from fashion_keras.images.decode import ImageSpec, decode
 from fashion_keras.models.builder import build_network, load_network, save_network
-from fashion_keras.models.classifier import ClassifierSpec
-from fashion_keras.models.heads import get_head
-from fashion_keras.models.predictions import LabelGroup
 from fashion_keras.models.pretrained_weights import initialise
+from tests.helpers.specs import classifier_spec
 
 
 def network(pooling, weights):
@@ -45,9 +45,7 @@ def paths(sample):
 @pytest.fixture(scope="module")
 def detector(tmp_path_factory, paths):
     """A run of `fashion_small` that tells a image from blank paper by the difference of their features."""
-    labels = ("blank", "product")
-    groups = (LabelGroup("t", "single", labels, tuple((label,) for label in labels)),)
-    spec = ClassifierSpec("fashion_small", ImageSpec(96, 192), "tf", get_head("plain"), "t", groups)
+    spec = classifier_spec("fashion_small", (96, 192), classes=("blank", "product"))
     network, _ = initialise(spec, "fashion")
     pooled = keras.Model(network.input, network.get_layer("pool").output)
     blank, product = pooled.predict_on_batch(np.float32([on_paper(paths[0], 66), np.full((96, 192, 3), 255)])[::-1])
@@ -170,9 +168,7 @@ def test_explain_takes_one_of_several_heads(tmp_path, paths):
         LabelGroup("gender", "single", ("Men", "Women"), (("Men",), ("Women",))),
         LabelGroup("pattern", "multi", ("Dots", "Lines", "Checks"), (("a",), ("b",), ("c",)), activation="sigmoid"),
     )
-    spec = ClassifierSpec(
-        "custom_cnn", ImageSpec(64, 64), "tf", get_head("plain"), "gender,pattern", groups, cut="stage4"
-    )
+    spec = replace(classifier_spec(size=(64, 64), cut="stage4"), task="gender,pattern", groups=groups)
     network = build_network(spec)
     save_network(spec, network, tmp_path)
     pixels = decode(paths[0], ImageSpec(64, 64)).astype(np.float32)[None]
