@@ -83,7 +83,7 @@ def main() -> None:
             indexes = {"folder": _folder(work, data, costs)}
             if with_server:
                 indexes["PostgreSQL"] = _database(f"{url}&index={size}", data, costs)
-            latencies += [row for name in FILTERS for row in _asked(data, name, indexes)]
+            latencies += [row for name in FILTERS for row in _measure(data, name, indexes)]
     print_table(f"a query's {K} nearest", latencies, options.out)
     print_table(
         "building, adding and opening", costs, options.out and options.out.with_stem(f"{options.out.stem}-costs")
