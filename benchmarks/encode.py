@@ -19,6 +19,7 @@ import openvino
 from measure import median_seconds, print_table
 
 from fashion_keras import TrainConfig, read_catalog
+from fashion_keras.catalog.label_groups import LabelGroup
 from fashion_keras.features.cache import encode
 from fashion_keras.features.compile import compile_encoder
 from fashion_keras.features.encoder import Encoder
@@ -73,7 +74,8 @@ def main() -> None:
 def _network(config: TrainConfig) -> keras.Model:
     keras.utils.set_random_seed(0)
     scaling = get_backbone(config.backbone).scaling
-    spec = ClassifierSpec(config.backbone, config.image_spec, scaling, config.head_spec, "", ("a",), ("a",))
+    group = LabelGroup("", "single", ("a",), (("a",),))
+    spec = ClassifierSpec(config.backbone, config.image_spec, scaling, config.head_spec, "", (group,))
     return submodel_until(build_network(spec), "pool")
 
 

@@ -21,6 +21,7 @@ _ENCODE = """
 import resource, sys, time
 from fashion_keras import TrainConfig, read_catalog
 import keras
+from fashion_keras.catalog.label_groups import LabelGroup
 from fashion_keras.features.compile import compile_encoder
 from fashion_keras.features.cache import encode
 from fashion_keras.models.builder import build_network, submodel_until
@@ -30,7 +31,8 @@ peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 start = peak()
 config = TrainConfig(backbone=sys.argv[2])
 scaling = get_backbone(config.backbone).scaling
-spec = ClassifierSpec(config.backbone, config.image_spec, scaling, config.head_spec, "", ("a",), ("a",))
+group = LabelGroup("", "single", ("a",), (("a",),))
+spec = ClassifierSpec(config.backbone, config.image_spec, scaling, config.head_spec, "", (group,))
 catalog = read_catalog(sys.argv[1])
 encoder = compile_encoder(submodel_until(build_network(spec), "pool"), config.image_spec)
 features = encode(catalog, encoder)

@@ -30,13 +30,13 @@ from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.dtype_policy import dtype_policy
 from fashion_keras.models.pretrained_weights import initialise
 from fashion_keras.support.progress import log_to_console
+from fashion_keras.training.classifier.setup import ClassifierSetup
 from fashion_keras.training.dataset_prep import PreparedData, prepare
 from fashion_keras.training.multihead_loss import build_objective
 from fashion_keras.training.phase_feeds import image_feed, phase_feeds
 from fashion_keras.training.recipes import get_recipe
 from fashion_keras.training.strategies import get_strategy, set_trainable
 from fashion_keras.training.targets import model_spec
-from fashion_keras.training.trainer import Trainer
 
 
 def main() -> None:
@@ -98,27 +98,26 @@ def _row(name: str, seconds: float, correct: np.ndarray, rows: list[dict]) -> di
 
 def _ours(config: TrainConfig, prepared: PreparedData) -> np.ndarray:
     keras.utils.set_random_seed(config.seed)
-    spec = model_spec(config, prepared.goal.groups)
+    spec = model_spec(config, prepared.targets.groups)
     network, origin = initialise(spec, config.weights, dtype_policy(config.precision))
     feeds = phase_feeds(config, prepared, network, image_feed(config, prepared))
-    strategy, block = get_strategy(config.strategy_name), get_backbone(config.backbone).last_frozen(config.cut)
     with tempfile.TemporaryDirectory() as folder:
-        objective = build_objective(config, prepared.goal, prepared.split.train)
-        job = Trainer(network, objective, config, strategy, block, origin.pretrained, feeds, Path(folder))
-        job.run()
-    return job.validation_logits().argmax(axis=1) == feeds[-1].held_out.codes
+        objective = build_objective(config, prepared.targets, prepared.split.train)
+        trainer = ClassifierSetup(config, network, objective, feeds, origin.pretrained, Path(folder)).trainer()
+        trainer.run()
+    return trainer.validation_outputs().argmax(axis=1) == feeds[-1].held_out.codes
 
 
 def _plain(config: TrainConfig, prepared: PreparedData) -> np.ndarray:
     """Train as Keras tutorials do: tf.data from files, augmentation layers, `fit` on the whole network."""
     keras.utils.set_random_seed(config.seed)
-    network, origin = initialise(model_spec(config, prepared.goal.groups), config.weights)
+    network, origin = initialise(model_spec(config, prepared.targets.groups), config.weights)
     strategy = get_strategy(config.strategy_name)
     set_trainable(network, strategy, strategy.phases[0], get_backbone(config.backbone).last_frozen(), origin.pretrained)
     rate = config.learning_rate or strategy.phases[0].learning_rate
     optimizer = keras.optimizers.get({"class_name": config.optimizer or "adam", "config": {"learning_rate": rate}})
     network.compile(optimizer, keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=False)
-    targets = prepared.goal.values.astype(np.float32)
+    targets = prepared.targets.targets.values.astype(np.float32)
     parts = {name: getattr(prepared.split, name) for name in ("train", "validation")}
     train, held_out = (
         keras_baseline.batches(
@@ -135,7 +134,7 @@ def _plain(config: TrainConfig, prepared: PreparedData) -> np.ndarray:
         best = keras.callbacks.ModelCheckpoint(f"{folder}/best.weights.h5", save_best_only=True, save_weights_only=True)
         network.fit(train, shuffle=False, validation_data=held_out, epochs=config.epochs, callbacks=[best], verbose=0)
         network.load_weights(f"{folder}/best.weights.h5")
-    codes = prepared.goal.strata[parts["validation"]]
+    codes = prepared.targets.packed[parts["validation"], 0]
     return network.predict(held_out, verbose=0).argmax(axis=1) == codes
 
 

@@ -95,7 +95,7 @@ def robustness(config: RobustnessConfig | Mapping[str, Any]) -> dict[str, Any]:
     with ProgressBar("robustness", sum(len(subset.products) for subset in subsets)) as bar:
         results = [_score_run(subset, bar) for subset in subsets]
     report = {
-        "conditions": {corruption.name: corruption.about for corruption in CORRUPTIONS},
+        "conditions": {corruption.name: corruption.description for corruption in CORRUPTIONS},
         "differ": _differences(results),
         "runs": [result.summary for result in results],
         "rows": [row for result in results for row in result.rows],

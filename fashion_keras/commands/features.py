@@ -1,4 +1,4 @@
-"""features ls, features rm."""
+"""Commands `features ls` and `features rm`: the feature cache."""
 
 import argparse
 
@@ -7,10 +7,12 @@ from fashion_keras.commands.arguments import Commands, Parser
 
 def add(commands: Commands) -> None:
     """Add features ls and features rm."""
-    parser = commands.add_parser("features", help="show or clear the cached vectors")
+    parser = commands.add_parser("features", help="list or remove cached features")
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION", parser_class=Parser)
-    actions.add_parser("ls", help="list what is cached").set_defaults(command=_list_features)
-    actions.add_parser("rm", help="remove all of it").set_defaults(command=_remove_features)
+    actions.add_parser("ls", help="list cached features").set_defaults(command=_list_features)
+    remove = actions.add_parser("rm", help="remove cached features, or everything in the cache")
+    remove.add_argument("name", nargs="?", default="", metavar="NAME", help="network, as `features ls` shows it")
+    remove.set_defaults(command=_remove_features)
 
 
 def _list_features(_: argparse.Namespace) -> None:
@@ -18,11 +20,11 @@ def _list_features(_: argparse.Namespace) -> None:
 
     for entry in list_cache():
         size = f"{entry['image']['height']}x{entry['image']['width']}"
-        made = f"{entry['network']} {size} {entry['runtime']} {entry['precision']}"
-        print(f"{entry['vectors']:>8} vectors {entry['bytes'] / 2**20:>8.1f} MB  {made}  {entry['view']}")
+        settings = f"{entry['network']} {size} {entry['runtime']} {entry['precision']}"
+        print(f"{entry['images']:>8} images {entry['bytes'] / 2**20:>8.1f} MB  {settings}  {entry['view']}")
 
 
-def _remove_features(_: argparse.Namespace) -> None:
+def _remove_features(arguments: argparse.Namespace) -> None:
     from fashion_keras.features.cache import clear_cache
 
-    print(f"{clear_cache() / 2**20:.1f} MB freed")
+    print(f"{clear_cache(arguments.name) / 2**20:.1f} MB freed")

@@ -56,10 +56,10 @@ def _paper(options: argparse.Namespace) -> None:
 def _pretrain(options: argparse.Namespace) -> None:
     config = PretrainConfig(**given_values(options, PretrainConfig))
     start_tensorflow()
-    from fashion_keras.studies.pretrain import pretrain, ship
+    from fashion_keras.studies.pretrain import encoder_folder, pretrain, ship
 
     report = pretrain(config.data, config.out, config.epochs)
     print_scores(report["held_out"])
-    print(f"encoder  {config.out}/alike")
+    print(f"encoder  {encoder_folder(config.out)}")
     if config.ship:
         print(f"weights copied to  {ship(config.out)}")

@@ -1,13 +1,10 @@
-"""What a frozen network says of each image, kept on disk: an image is encoded once, whatever is learnt from it after.
-
-A cache is a folder of segments: NAME.npy with vectors, and NAME.json, renamed into place after it, that says whose they
-are. A segment without its JSON does not count, so encoding can be killed at any moment and goes on where it was.
-"""
+"""Feature cache: a frozen network's outputs on disk, so that each image is encoded once, whatever uses them."""
 
 import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,28 +13,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.readers import Catalog
-from fashion_keras.images.decode import decode_batch
+from fashion_keras.features.store import KEY_LENGTH, LazyArray, append_rows, count_rows, missing_keys, read_rows
+from fashion_keras.images.decode import DECODING_VERSION, decode_batch
+from fashion_keras.images.formats import ImageError
 from fashion_keras.images.pipeline import prefetch
-from fashion_keras.support.atomic_files import atomic_write, cache_dir, write_json
-from fashion_keras.support.errors import InputError
+from fashion_keras.images.transforms import AUGMENTATION_VERSION
+from fashion_keras.support.atomic_files import cache_dir, write_json
+from fashion_keras.support.errors import unknown_name_error
 from fashion_keras.support.progress import ProgressBar
 
 if TYPE_CHECKING:
     from fashion_keras.features.encoder import Encoder
 
-# Changes when the same file would become other pixels.
-_DECODING = 1
-_SEGMENT = 128
+# Images that are encoded, and written, together.
+_BATCH = 128
+_SETTINGS = "settings.json"
+# Everything else in the cache folder that can be made again; "vectors" is the feature cache of versions before 2.
+_OTHERS = ("networks", "encoders", "vectors", "images.sqlite")
 
 Change = Callable[[NDArray[np.float32], Sequence[str]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
 class AugmentedView:
-    """A way to look at an image: `name` is for people, `identity` tells it from all others, `change` does it.
+    """Augmentation of every image of a catalogue, whose features are cached like those of the images themselves.
 
-    `change` gets float32 pixels [b, h, w, 3] in 0..255 and the b paths; what it does to an image may depend on its file
-    name, but on no other image.
+    Attributes:
+        name: for people.
+        identity: distinguishes it from all others.
+        change: float32 pixels [b, h, w, 3] in 0..255 and the b paths -> pixels; what happens to an image may depend on
+            its file name, but on no other image.
     """
 
     name: str
@@ -45,50 +50,13 @@ class AugmentedView:
     change: Change
 
 
-class LazyArray:
-    """Values on disk that read like an array [..., d] float32: `rows[3]`, `rows[[5, 2]]`, `np.asarray(rows)`.
-
-    Only what is asked for is read: `places` [..., 2] says in which of the memory-mapped `segments`, and where in it.
-    """
-
-    def __init__(self, segments: Sequence[NDArray[np.floating]], places: NDArray[np.int64]) -> None:
-        self.segments, self.places = segments, places
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """As of an array."""
-        return (*self.places.shape[:-1], *self.segments[0].shape[1:])
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def __getitem__(self, index: Any) -> NDArray[np.float32]:  # noqa: ANN401 - whatever indexes an array
-        places = self.places[index]
-        flat = places.reshape(-1, 2)
-        values = np.empty((len(flat), *self.segments[0].shape[1:]), np.float32)
-        for number in np.unique(flat[:, 0]):
-            mine = flat[:, 0] == number
-            values[mine] = self.segments[number][flat[mine, 1]]
-        return values.reshape(*places.shape[:-1], *values.shape[1:])
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[np.float32]:  # noqa: ANN401
-        return self[:].astype(dtype or np.float32, copy=False)
-
-    @classmethod
-    def stack(cls, rows: Sequence["LazyArray"]) -> "LazyArray":
-        """Return v rows [n, d] as one [v, n, d]."""
-        starts = np.cumsum([0, *(len(one.segments) for one in rows)])
-        places = np.stack([one.places + [start, 0] for one, start in zip(rows, starts, strict=False)])
-        return cls([segment for one in rows for segment in one.segments], places)
-
-
 @dataclass(frozen=True)
 class Features:
-    """What an encoder says of n products.
+    """Features of n products' images.
 
     Attributes:
         ids [n] int64: of the products.
-        values [n, d]: float32 rows, read from disk as they are asked for.
+        values [n, d]: float32 rows, read from disk as they are indexed.
         unit_norm: whether every row has length 1.
         fingerprint: of encoder, view and image files: equal ones mean equal values.
         encoded: how many of the n images had to be encoded now; the others were in the cache.
@@ -102,21 +70,21 @@ class Features:
 
 
 def encode(catalog: Catalog, encoder: "Encoder", view: AugmentedView | None = None) -> Features:
-    """Return the vectors of a catalogue's images, from the cache as far as it has them.
+    """Return the features of a catalogue's images, from the cache as far as it has them.
 
-    An image is known by its path, size and time of change: new and changed ones are encoded, others are not looked at
-    again. Memory does not grow with the catalogue; killed at any moment, the next call goes on.
+    An image is known by its path, size and time of change: new and changed ones are encoded, others are not opened.
+    Only keys are held in memory; killed at any moment, the next call continues.
 
     Raises:
         ImageError: for the first image that cannot be used.
     """
     keys, folder = [_key(path) for path in catalog.paths], _folder(encoder, view)
-    new = _missing(catalog, keys, folder)
-    if new:
-        write_json(folder / "about.json", {**encoder.settings, "view": "plain" if view is None else view.name})
-        _encode_missing(new, encoder, view, folder)
+    missing = _missing(catalog, keys, folder)
+    if missing:
+        write_json(folder / _SETTINGS, {**encoder.settings, "view": "plain" if view is None else view.name})
+        _encode_missing(missing, encoder, view, folder)
     fingerprint = _digest([encoder.fingerprint, folder.name, *keys])
-    return Features(catalog.ids, _read(folder, keys), encoder.unit_norm, fingerprint, len(new))
+    return Features(catalog.ids, read_rows(folder, keys), encoder.unit_norm, fingerprint, len(missing))
 
 
 def count_missing(catalog: Catalog, encoder: "Encoder", view: AugmentedView | None = None) -> int:
@@ -125,46 +93,65 @@ def count_missing(catalog: Catalog, encoder: "Encoder", view: AugmentedView | No
 
 
 def list_cache() -> list[dict[str, Any]]:
-    """Return what the cache holds, one entry per encoder and view: folder, about, vectors, bytes."""
+    """Return the cached features, one entry per encoder and view: folder, its settings, images, bytes."""
     return [
         {
-            "folder": str(about.parent),
-            **json.loads(about.read_text(encoding="utf-8")),
-            "vectors": sum(map(len, _held(about.parent).values())),
-            "bytes": sum(file.stat().st_size for file in about.parent.iterdir()),
+            "folder": str(path.parent),
+            **json.loads(path.read_text(encoding="utf-8")),
+            "images": count_rows(path.parent),
+            "bytes": _size(path.parent),
         }
-        for about in sorted(_home().glob("*/*/about.json"))
+        for path in sorted(_home().glob(f"*/*/{_SETTINGS}"))
     ]
 
 
-def clear_cache() -> int:
-    """Remove all cached vectors and compiled networks and return how many bytes that freed."""
-    folders = _home(), cache_dir() / "networks", cache_dir() / "encoders"
-    freed = sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
+def clear_cache(name: str = "") -> int:
+    """Remove the features of the network called `name`, or everything cached, and return how many bytes that freed.
+
+    Raises:
+        InputError: when there are no features of that network.
+    """
+    entries = list_cache()
+    paths = [Path(entry["folder"]) for entry in entries if entry["network"] == name]
+    if name and not paths:
+        raise unknown_name_error("network in the feature cache", name, sorted({entry["network"] for entry in entries}))
+    if not name:
+        paths = [_home(), *(cache_dir() / other for other in _OTHERS)]
+    freed = sum(map(_size, paths))
+    for path in paths:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
     return freed
 
 
+def _size(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
 def _folder(encoder: "Encoder", view: AugmentedView | None) -> Path:
-    return _home() / encoder.fingerprint / ("plain" if view is None else _digest([view.identity]))
+    name = "plain" if view is None else _digest([view.identity, str(AUGMENTATION_VERSION)])
+    return _home() / encoder.fingerprint / name
 
 
 def _missing(catalog: Catalog, keys: list[str], folder: Path) -> dict[str, str]:
-    """Return key -> path of the images that a folder does not hold; products may share an image."""
-    known = {name for names in _held(folder).values() for name in names}
-    return {key: path for key, path in zip(keys, catalog.paths.tolist(), strict=True) if key not in known}
+    """Return key -> path of the images that a folder lacks; products may share an image."""
+    rows = np.flatnonzero(missing_keys(folder, keys))
+    return {keys[row]: str(catalog.paths[row]) for row in rows}
 
 
-def _encode_missing(new: dict[str, str], encoder: "Encoder", view: AugmentedView | None, folder: Path) -> None:
-    """Decode, encode and write side by side, one segment each."""
-    keys = list(new)
-    parts = [keys[at : at + _SEGMENT] for at in range(0, len(keys), _SEGMENT)]
-    pixels = prefetch(_pixels([new[key] for key in part], encoder, view) for part in parts)
-    values = prefetch(map(encoder.forward, pixels))
-    with ProgressBar(f"encoding with {encoder.name}", len(keys)) as bar:
-        for part, vectors in zip(parts, values, strict=True):
-            _write(folder, part, _narrow(vectors, encoder.storage))
+def _encode_missing(missing: dict[str, str], encoder: "Encoder", view: AugmentedView | None, folder: Path) -> None:
+    """Decode, encode and write side by side, a batch each."""
+    keys = list(missing)
+    parts = [keys[start : start + _BATCH] for start in range(0, len(keys), _BATCH)]
+    pixels = prefetch(_pixels([missing[key] for key in part], encoder, view) for part in parts)
+    title = f"encoding with {encoder.name}{f' ({view.name})' if view else ''}"
+    outputs = prefetch(map(encoder.forward, pixels))
+    with closing(pixels), closing(outputs), ProgressBar(title, len(keys)) as bar:
+        for part, values in zip(parts, outputs, strict=True):
+            append_rows(folder, part, _narrow(values, encoder.storage))
             bar.advance(len(part))
 
 
@@ -174,51 +161,23 @@ def _pixels(paths: list[str], encoder: "Encoder", view: AugmentedView | None) ->
 
 
 def _narrow(values: NDArray[np.float32], storage: str) -> NDArray[np.floating]:
-    """Return values as they are stored; in float32 all the same where float16 cannot hold them."""
+    """Return values in the type of `storage`; in float32 all the same where float16 cannot hold them."""
     with np.errstate(over="ignore"):
         narrow = values.astype(storage)
     return narrow if np.isfinite(narrow).all() else values
 
 
-def _write(folder: Path, names: list[str], values: NDArray[np.floating]) -> None:
-    segment = folder / f"{_digest(names)}.npy"
-    with atomic_write(segment) as temporary, temporary.open("wb") as file:
-        np.save(file, values, allow_pickle=False)
-    write_json(segment.with_suffix(".json"), names)
-
-
-def _held(folder: Path) -> dict[Path, list[str]]:
-    """Return what a folder holds: segment -> the images in it."""
-    # A name with a dot in front is a file that was being written when its process was killed.
-    manifests = sorted(path for path in folder.glob("[!.]*.json") if path.name != "about.json")
-    return {path.with_suffix(".npy"): json.loads(path.read_text(encoding="utf-8")) for path in manifests}
-
-
-def _read(folder: Path, keys: list[str]) -> LazyArray:
-    held = _held(folder)
-    places = {name: (number, row) for number, names in enumerate(held.values()) for row, name in enumerate(names)}
-    segments = [_open(path, len(names)) for path, names in held.items()]
-    return LazyArray(segments, np.array([places[key] for key in keys], np.int64))
-
-
-def _open(path: Path, count: int) -> NDArray[np.floating]:
-    try:
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: damaged ({error}); run `fashion-keras features rm`") from None
-    if len(values) != count:
-        raise InputError(f"{path}: does not match its .json; run `fashion-keras features rm`")
-    return values
-
-
 def _key(path: str) -> str:
-    state = Path(path).stat()
-    return _digest([str(Path(path).absolute()), str(state.st_size), str(state.st_mtime_ns), str(_DECODING)])
+    try:
+        state = Path(path).stat()
+    except OSError as error:
+        raise ImageError(f"{path}: {error.strerror.lower()}") from None
+    return _digest([str(Path(path).absolute()), str(state.st_size), str(state.st_mtime_ns), str(DECODING_VERSION)])
 
 
 def _digest(parts: Sequence[str]) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+    return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()[:KEY_LENGTH]
 
 
 def _home() -> Path:
-    return cache_dir() / "vectors"
+    return cache_dir() / "features"

@@ -55,7 +55,7 @@ class Encoder:
         }
 
     def embed(self, images: Any) -> NDArray[np.float32]:  # noqa: ANN401 - see `as_image_list`
-        """Return embeddings [n, d] float32 of one image (n = 1) or many, in any form of `as_image_list`; [0, d] of none.
+        """Return embeddings [n, d] float32 of one image (n = 1), many, or none, in any form of `as_image_list`.
 
         Raises:
             ImageError: for the first image that cannot be used.

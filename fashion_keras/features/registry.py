@@ -179,7 +179,7 @@ def _compile_once(record: Path, source: EncoderSource, runtime: str, precision: 
 
 def _lacks_download(source: EncoderSource, weights: "WeightsSource | None") -> bool:
     """Return whether random weights stand in for published ones, which a later call may be able to download."""
-    return weights is not None and bool(weights.warning) and get_backbone(source.spec.backbone).pretrained
+    return weights is not None and bool(weights.warning) and get_backbone(source.spec.backbone).has_imagenet
 
 
 def _load_compiled(record: Path) -> Encoder | None:

@@ -1,25 +1,25 @@
-"""Augmentation: how far a view may stray from its image. A table of presets, which can be read without TensorFlow."""
+"""Augmentation presets: ranges of random geometry, color and erasing, in one table read without TensorFlow."""
 
 from dataclasses import dataclass, replace
 
 from fashion_keras.support.errors import InputError, unknown_name_error
 
-_MOVES = ("rotation", "shift_x", "shift_y", "shear", "zoom", "flip")
-_COLOURS = ("brightness", "contrast", "saturation", "hue", "pca_noise", "grayscale")
+_GEOMETRY = ("rotation", "shift_x", "shift_y", "shear", "zoom", "flip")
+_COLORS = ("brightness", "contrast", "saturation", "hue", "pca_noise", "grayscale")
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far a view may stray from its image: each value is drawn for each image, uniformly within ± its field.
+    """Ranges of a random augmentation: each value is drawn for each image, uniformly within ± its field.
 
-    Geometry, as in Keras' ImageDataGenerator, what lies outside being copied from the nearest edge: `rotation` and
+    Geometry, as in Keras' ImageDataGenerator, pixels outside being copied from the nearest edge: `rotation` and
     `shear` in degrees, `shift_x` and `shift_y` in fractions of the width and height, `zoom` a fraction for each axis by
-    itself, `flip` left to right for half of the images. `crop_scales`: what fractions of the image a crop may be wide
-    and high, each picked by itself; the crop lies in a corner or in the centre and is brought back to the full size.
+    itself, `flip` left to right for half of the images. `crop_scales`: fractions of the image that a crop may be wide
+    and high, each drawn by itself; the crop lies in a corner or in the center and is resized to the full size.
 
-    Colour, as in MXNet's CreateAugmenter: `brightness`, `contrast` (around the image's mean grey) and `saturation` as
+    Color, as in MXNet's CreateAugmenter: `brightness`, `contrast` (around the image's mean gray) and `saturation` as
     fractions, `hue` as a fraction of half a turn, `pca_noise` the standard deviation of AlexNet's lighting noise,
-    `grayscale` the probability of a grey view.
+    `grayscale` the probability of a gray view.
 
     `erase`: the probability that a rectangle, each side a tenth to four tenths of the image's, is painted white (random
     erasing, Zhong et al. 2017, arXiv:1708.04896, who fill it with noise).
@@ -44,8 +44,8 @@ class Augmentation:
     erase: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse values that would turn an image inside out."""
-        for field in (*_MOVES, *_COLOURS, "erase"):
+        """Check the ranges."""
+        for field in (*_GEOMETRY, *_COLORS, "erase"):
             if not getattr(self, field) >= 0:
                 raise InputError(f"augmentation {self.name}: {field} must be 0 or more, not {getattr(self, field)!r}")
         if self.zoom >= 1:
@@ -55,13 +55,13 @@ class Augmentation:
 
     @property
     def has_geometric(self) -> bool:
-        """Whether a view's geometry differs from its image's."""
-        return self.crop_scales != (1.0,) or any(getattr(self, field) for field in _MOVES)
+        """Whether the augmentation changes geometry."""
+        return self.crop_scales != (1.0,) or any(getattr(self, field) for field in _GEOMETRY)
 
     @property
     def has_color(self) -> bool:
-        """Whether a view's colours differ from its image's."""
-        return any(getattr(self, field) for field in _COLOURS)
+        """Whether the augmentation changes colors."""
+        return any(getattr(self, field) for field in _COLORS)
 
 
 PRESETS = (
@@ -75,7 +75,7 @@ PRESETS = (
     # The authors' "shear 0.2" reads like a fraction, but ImageDataGenerator takes degrees: next to nothing, kept as is.
     Augmentation("li2020", rotation=40.0, shift_x=0.2, shift_y=0.2, shear=0.2, zoom=0.2, flip=True),
     Augmentation("schindler2018", shift_x=0.25, shift_y=0.25, zoom=0.25, flip=True),
-    # The paper names the six changes of colour but not their sizes: these are MXNet's documented example, the hue ours.
+    # The paper names the six color changes but not their sizes: these are MXNet's documented example, the hue ours.
     Augmentation("gutierrez2019", flip=True,
                  brightness=0.125, contrast=0.125, saturation=0.125, hue=0.1, pca_noise=0.05, grayscale=0.05),
     Augmentation("guo2019", flip=True, crop_scales=(1.0, 0.9375, 0.875)),
@@ -91,9 +91,9 @@ def get_augmentation(name: str) -> Augmentation:
 
 
 def without_color(augmentation: Augmentation) -> Augmentation:
-    """Return the same geometry with every change of colour off: for tasks whose labels are colours.
+    """Return an augmentation without its color changes: for tasks whose labels are colors.
 
-    >>> without_colour(get_augmentation("default")).brightness
+    >>> without_color(get_augmentation("default")).brightness
     0.0
     """
-    return replace(augmentation, **dict.fromkeys(_COLOURS, 0.0))
+    return replace(augmentation, **dict.fromkeys(_COLORS, 0.0))

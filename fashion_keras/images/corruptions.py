@@ -1,4 +1,4 @@
-"""Conditions under which the same picture reaches a network: resized by other means, or its pixels a little changed."""
+"""Image corruptions: other resizers, JPEG compression, shifts, noise and gamma, as pixels that reach a network."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,18 +18,18 @@ Transform = Callable[[Pixels, Pixels, ImageSpec], Pixels]
 
 @dataclass(frozen=True)
 class Corruption:
-    """One way to show a picture.
+    """Named change of an image's pixels.
 
     Attributes:
         name: as reports have it.
-        about: what is done.
+        description: for people.
         apply: (source [h, w, 3], reference [H, W, 3], spec) -> pixels [H, W, 3], all uint8: the original image and the
-            image as the network usually receives it, to the corrupted image.
-        resizes: whether it is about resizing, and so does nothing to a picture that has the network's size already.
+            image as the network otherwise receives it, to the corrupted image.
+        resizes: whether it only replaces the resizer, and so leaves an image of the network's size as it is.
     """
 
     name: str
-    about: str
+    description: str
     apply: Transform
     resizes: bool = False
 
@@ -38,7 +38,7 @@ def resize_area(source: Pixels, height: int, width: int) -> NDArray[np.float64]:
     """Resize [h, w, 3] to [height, width, 3] as OpenCV's INTER_AREA does, before it rounds.
 
     Shrinking, a pixel is the mean of the area that it covers, with parts of pixels in proportion. Where a side grows,
-    it is OpenCV's stand-in: linear between neighbours, but flat where a pixel falls inside one of the source.
+    OpenCV interpolates: linear between neighbors, but flat where a pixel falls inside one of the source.
     """
     weights = _covered if height <= source.shape[0] and width <= source.shape[1] else _stretched
     rows, columns = weights(source.shape[0], height), weights(source.shape[1], width)
@@ -46,7 +46,7 @@ def resize_area(source: Pixels, height: int, width: int) -> NDArray[np.float64]:
 
 
 def _covered(length: int, target: int) -> NDArray[np.float64]:
-    """Weights [target, length]: what share of each target pixel each source pixel covers."""
+    """Return weights [target, length]: the share of each target pixel that each source pixel covers."""
     edges = np.arange(target + 1) * (length / target)
     pixels = np.arange(length)
     shared = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
@@ -67,27 +67,27 @@ def _stretched(length: int, target: int) -> NDArray[np.float64]:
 def _tensorflow(antialias: bool) -> Callable[[Pixels, int, int], NDArray[np.float32]]:
     def resize(source: Pixels, height: int, width: int) -> NDArray[np.float32]:
         import_tensorflow()
-        import tensorflow as tf  # noqa: PLC0415 - not before a picture is to be resized by it
+        import tensorflow as tf  # noqa: PLC0415 - only when an image is resized by it
 
         return tf.image.resize(source, (height, width), method="bilinear", antialias=antialias).numpy()
 
     return resize
 
 
-def _pillow(interpolation: str) -> Transform:
-    return lambda source, usual, spec: decode(source, replace(spec, interpolation=interpolation))
+def _pillow_resizer(interpolation: str) -> Transform:
+    return lambda source, reference, spec: decode(source, replace(spec, interpolation=interpolation))
 
 
-def _resized(resize: Callable[[Pixels, int, int], NDArray[np.floating]]) -> Transform:
-    """Fit by another library's resize, then let `decode` lay the result into the frame; it does not resize it again."""
+def _with_resizer(resize: Callable[[Pixels, int, int], NDArray[np.floating]]) -> Transform:
+    """Return a transform that fits by another library's resize; `decode` then pads or crops, without resizing again."""
 
-    def show(source: Pixels, usual: Pixels, spec: ImageSpec) -> Pixels:
-        if source.shape == usual.shape:
-            return usual
+    def apply(source: Pixels, reference: Pixels, spec: ImageSpec) -> Pixels:
+        if source.shape == reference.shape:
+            return reference
         pixels = _to_8_bits(resize(source, *_inner(source.shape[0], source.shape[1], spec)))
         return decode(pixels, replace(spec, interpolation="nearest"))
 
-    return show
+    return apply
 
 
 def _inner(height: int, width: int, spec: ImageSpec) -> tuple[int, int]:
@@ -97,8 +97,8 @@ def _inner(height: int, width: int, spec: ImageSpec) -> tuple[int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def _changed(change: Callable[[Pixels, float], NDArray], strength: float) -> Transform:
-    return lambda source, usual, spec: _to_8_bits(change(usual, strength))
+def _with_change(change: Callable[[Pixels, float], NDArray], strength: float) -> Transform:
+    return lambda source, reference, spec: _to_8_bits(change(reference, strength))
 
 
 def _jpeg(pixels: Pixels, quality: float) -> Pixels:
@@ -107,16 +107,16 @@ def _jpeg(pixels: Pixels, quality: float) -> Pixels:
     return decode(stored.getvalue(), None)
 
 
-def _shift(pixels: Pixels, share: float) -> Pixels:
-    """Move the picture right and down, at least a pixel; white comes in."""
-    down, right = (max(1, round(side * share)) for side in pixels.shape[:2])
+def _shift(pixels: Pixels, fraction: float) -> Pixels:
+    """Shift an image right and down, at least a pixel, filling with white."""
+    down, right = (max(1, round(side * fraction)) for side in pixels.shape[:2])
     moved = np.full_like(pixels, 255)
     moved[down:, right:] = pixels[:-down, :-right]
     return moved
 
 
 def _noise(pixels: Pixels, sigma: float) -> NDArray[np.float64]:
-    """Add noise that hangs on the picture alone, so that it is the same whatever else is shown."""
+    """Add normal noise seeded by the image, so that it does not depend on other images."""
     return pixels + np.random.default_rng(crc32(pixels.tobytes())).normal(scale=sigma, size=pixels.shape)
 
 
@@ -128,30 +128,35 @@ def _to_8_bits(pixels: NDArray) -> Pixels:
     return np.rint(np.clip(pixels, 0, 255)).astype(np.uint8)
 
 
-# The first is what all others are compared with.
+# The first is the reference of all others.
 CORRUPTIONS = (
-    Corruption("reference", "as in training", lambda source, usual, spec: usual),
-    Corruption("nearest", "resized by Pillow, nearest", _pillow("nearest"), resizes=True),
-    Corruption("bilinear", "resized by Pillow, bilinear (antialiased)", _pillow("bilinear"), resizes=True),
-    Corruption("bicubic", "resized by Pillow, bicubic (antialiased)", _pillow("bicubic"), resizes=True),
-    Corruption("lanczos", "resized by Pillow, Lanczos (antialiased)", _pillow("lanczos"), resizes=True),
-    Corruption("area", "resized by area, as OpenCV's INTER_AREA", _resized(resize_area), resizes=True),
-    Corruption("tf_bilinear", "resized by TensorFlow, bilinear", _resized(_tensorflow(False)), resizes=True),
-    Corruption("tf_antialias", "the same, antialiased", _resized(_tensorflow(True)), resizes=True),
-    Corruption("jpeg_95", "stored as JPEG of quality 95", _changed(_jpeg, 95)),
-    Corruption("jpeg_75", "stored as JPEG of quality 75", _changed(_jpeg, 75)),
-    Corruption("jpeg_50", "stored as JPEG of quality 50", _changed(_jpeg, 50)),
-    Corruption("jpeg_30", "stored as JPEG of quality 30", _changed(_jpeg, 30)),
-    Corruption("shift_2", "moved right and down by 2 % of the sides", _changed(_shift, 0.02)),
-    Corruption("shift_4", "moved right and down by 4 % of the sides", _changed(_shift, 0.04)),
-    Corruption("noise_5", "normal noise, standard deviation 5", _changed(_noise, 5)),
-    Corruption("noise_10", "normal noise, standard deviation 10", _changed(_noise, 10)),
-    Corruption("gamma_0.8", "lighter: gamma 0.8", _changed(_gamma, 0.8)),
-    Corruption("gamma_1.25", "darker: gamma 1.25", _changed(_gamma, 1.25)),
+    Corruption("reference", "as in training", lambda source, reference, spec: reference),
+    Corruption("nearest", "resized by Pillow, nearest", _pillow_resizer("nearest"), resizes=True),
+    Corruption("bilinear", "resized by Pillow, bilinear (antialiased)", _pillow_resizer("bilinear"), resizes=True),
+    Corruption("bicubic", "resized by Pillow, bicubic (antialiased)", _pillow_resizer("bicubic"), resizes=True),
+    Corruption("lanczos", "resized by Pillow, Lanczos (antialiased)", _pillow_resizer("lanczos"), resizes=True),
+    Corruption("area", "resized by area, as OpenCV's INTER_AREA", _with_resizer(resize_area), resizes=True),
+    Corruption("tf_bilinear", "resized by TensorFlow, bilinear", _with_resizer(_tensorflow(False)), resizes=True),
+    Corruption(
+        "tf_antialias",
+        "the same, antialiased",
+        _with_resizer(_tensorflow(True)),
+        resizes=True,
+    ),
+    Corruption("jpeg_95", "stored as JPEG of quality 95", _with_change(_jpeg, 95)),
+    Corruption("jpeg_75", "stored as JPEG of quality 75", _with_change(_jpeg, 75)),
+    Corruption("jpeg_50", "stored as JPEG of quality 50", _with_change(_jpeg, 50)),
+    Corruption("jpeg_30", "stored as JPEG of quality 30", _with_change(_jpeg, 30)),
+    Corruption("shift_2", "moved right and down by 2 % of the sides", _with_change(_shift, 0.02)),
+    Corruption("shift_4", "moved right and down by 4 % of the sides", _with_change(_shift, 0.04)),
+    Corruption("noise_5", "normal noise, standard deviation 5", _with_change(_noise, 5)),
+    Corruption("noise_10", "normal noise, standard deviation 10", _with_change(_noise, 10)),
+    Corruption("gamma_0.8", "lighter: gamma 0.8", _with_change(_gamma, 0.8)),
+    Corruption("gamma_1.25", "darker: gamma 1.25", _with_change(_gamma, 1.25)),
 )
 
 
 def apply_all(image: Pixels, spec: ImageSpec) -> NDArray[np.uint8]:
-    """Return [c, H, W, 3] uint8: `image` [h, w, 3] uint8 under each of the c CONDITIONS, fitted to `spec`."""
-    usual = decode(image, spec)
-    return np.stack([corruption.apply(image, usual, spec) for corruption in CORRUPTIONS])
+    """Return `image` [h, w, 3] uint8 under each of the c corruptions, fitted to `spec`, [c, H, W, 3] uint8."""
+    reference = decode(image, spec)
+    return np.stack([corruption.apply(image, reference, spec) for corruption in CORRUPTIONS])

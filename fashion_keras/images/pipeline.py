@@ -1,4 +1,4 @@
-"""From files to batches: `for_training` (tf.data) is seeded and augmented, `for_inference` ordered and whole."""
+"""Input pipelines: image files to batches, seeded and augmented for training, in order and complete for inference."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -40,7 +40,7 @@ class Examples:
 
 
 class _Decoder:
-    """Decode rows of a list of images, remembering the pixels as uint8 when asked to."""
+    """Decoder of rows of a list of images, with an optional uint8 cache in memory."""
 
     def __init__(self, images: Sequence[Any], spec: ImageSpec, cache: bool) -> None:
         self.images, self.spec = images, spec
@@ -70,14 +70,14 @@ def for_training(
 ) -> "tf.data.Dataset":
     """Yield (pixels [b, h, w, 3] float32 in 0..255, targets [b, c]).
 
-    What a batch holds depends on `seed`, its epoch and its place alone, so training can go on at any epoch.
+    A batch depends on `seed`, its epoch and its position alone, so that training can resume at any epoch.
 
     Args:
-        examples: what to train on; files are opened as they are needed.
+        examples: training images and targets; files are opened as they are needed.
         spec: how files become pixels.
-        augmentation: what is done to them.
+        augmentation: applied to each image.
         order: epoch -> rows of that epoch, in order.
-        epochs: which epochs to yield, one after the other.
+        epochs: epochs to yield, one after the other.
         batch_size: b; the last batch of an epoch may be smaller.
         seed: of the augmentation.
         cache: keep the decoded pixels in memory, n * h * w * 3 bytes.
@@ -94,8 +94,8 @@ def for_training(
         pixels = tf.cast(tf.ensure_shape(pixels, (None, spec.height, spec.width, 3)), tf.float32)
         # One stream of random numbers per batch; epochs are far apart, so streams never meet.
         stream = tf.stack([tf.constant(seed, tf.int64), epoch * 1_000_000 + step])
-        chances = tf.random.stateless_uniform([tf.shape(rows)[0], N_RANDOM_PARAMETERS], stream)
-        pixels = augment_batch(pixels, chances, augmentation)
+        parameters = tf.random.stateless_uniform([tf.shape(rows)[0], N_RANDOM_PARAMETERS], stream)
+        pixels = augment_batch(pixels, parameters, augmentation)
         return pixels, tf.ensure_shape(targets, (None, *examples.targets.shape[1:]))
 
     def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
@@ -115,14 +115,18 @@ def for_inference(images: Sequence[Any], spec: ImageSpec, batch_size: int = 64) 
     """
     starts = range(0, len(images), batch_size)
     batches = (decode_batch(images[at : at + batch_size], spec).astype(np.float32) for at in starts)
-    # A thread for one batch would only cost time.
+    # A thread for one batch only costs time.
     yield from batches if len(starts) == 1 else prefetch(batches)
 
 
 def prefetch(batches: Iterator[Item]) -> Iterator[Item]:
-    """Yield what `batches` yields, made on another thread while the one before is being used."""
+    """Yield the items of `batches`, each made on another thread while the one before is being used.
+
+    What `batches` raises is raised here, in its place. When the caller stops early, the thread ends, too.
+    """
+    end = object()
     with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, batches, None)
-        while (batch := coming.result()) is not None:
-            coming = thread.submit(next, batches, None)
+        coming = thread.submit(next, batches, end)
+        while (batch := coming.result()) is not end:
+            coming = thread.submit(next, batches, end)
             yield batch

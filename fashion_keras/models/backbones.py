@@ -1,4 +1,4 @@
-"""One table of backbones: how each is built, what it wants as input, where it can be cut. Reading it needs no Keras."""
+"""Table of backbones: how each is built, its input, its stages. No Keras here."""
 
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import keras
 
 SCALINGS = ("caffe", "tf", "unit", "builtin")
-# Encoders whose weights come with the package: a folder for each, called like its backbone.
+# Encoders whose weights ship with the package: a folder for each, named after its backbone.
 BUNDLED = Path(__file__).parent / "bundled"
 _LARGEST = 1024
 
@@ -22,16 +22,16 @@ class Backbone:
     """A convolutional network without its head.
 
     Attributes:
-        name: as written after `--backbone`.
-        builder: "module:function"; of keras.applications, or of a file beside this one.
-        image: the default input; small, as the catalogue's pictures are.
-        minimum: smallest legal height and width; of a fixed network, its longer side.
-        scaling: what its weights expect of pixels in 0..255: caffe (BGR less the ImageNet mean), tf (-1..1), unit
+        name: value of `--backbone`.
+        builder: "module:function", in keras.applications or relative to this package.
+        image_spec: default input; small, as the catalogue's images are.
+        minimum: smallest height and width; of a fixed network, the longer side.
+        scaling: of pixels in 0..255, as the weights expect it: caffe (BGR minus the ImageNet mean), tf (-1..1), unit
             (0..1), builtin (the network scales by itself).
         stages: (stage name, its last layer), in order; "" for the network's last. Freezing and cutting go by these.
         width: channels of the last feature map.
-        parameters: of the network without head.
-        fixed: whether it works at its default size alone.
+        parameters: number of parameters without head.
+        fixed: whether it takes images of its default size only.
     """
 
     name: str
@@ -45,27 +45,27 @@ class Backbone:
     fixed: bool = False
 
     @property
-    def pretrained(self) -> bool:
-        """Whether ImageNet weights are published for it."""
+    def has_imagenet(self) -> bool:
+        """Whether keras.applications has ImageNet weights for it."""
         return self.builder.startswith("keras.")
 
     @property
     def bundled(self) -> Path | None:
-        """The encoder that comes with the package and stands on this network, if there is one."""
+        """Folder of the encoder on this backbone that ships with the package; None where there is none."""
         folder = BUNDLED / self.name
         return folder if (folder / "model.json").is_file() else None
 
     @property
-    def published(self) -> bool:
-        """Whether there are weights for it that have learnt something."""
-        return self.pretrained or self.bundled is not None
+    def has_pretrained(self) -> bool:
+        """Whether there are pretrained weights for it, of ImageNet or shipped with the package."""
+        return self.has_imagenet or self.bundled is not None
 
     def check_size(self, spec: ImageSpec) -> None:
-        """Raise InputError when `spec` is smaller than the network allows, or not the one size that it works at."""
-        own = self.image_spec
-        if self.fixed and (spec.height, spec.width) != (own.height, own.width):
+        """Raise InputError when `spec` is smaller than the network allows, or not the only size that it takes."""
+        default = self.image_spec
+        if self.fixed and (spec.height, spec.width) != (default.height, default.width):
             raise InputError(
-                f"{self.name} works on images of {own.height}x{own.width} alone, not {spec.height}x{spec.width}: "
+                f"{self.name} takes images of {default.height}x{default.width} only, not {spec.height}x{spec.width}: "
                 "leave --image-size out"
             )
         if not self.fixed and min(spec.height, spec.width) < self.minimum:
@@ -75,22 +75,22 @@ class Backbone:
             )
 
     def stage_end(self, stage: str) -> str:
-        """Return the name of the last layer of a stage; raise InputError for an unknown one, or the network's last."""
+        """Return the name of a stage's last layer; InputError for an unknown stage, or the network's last."""
         inner = {name: layer for name, layer in self.stages if layer}
         if stage not in inner:
             raise unknown_name_error(f"stage of {self.name}", stage, inner)
         return inner[stage]
 
     def last_frozen(self, cut: str = "") -> str:
-        """Return the last layer before the last stage, of the network or of what is left of it after `cut`."""
+        """Return the layer before the last stage, of the whole network or of the part up to stage `cut`."""
         names = [name for name, _ in self.stages]
         return self.stages[(names.index(cut) if cut else len(names) - 1) - 1][1]
 
     def build(self, pixels: "keras.KerasTensor", weights: str | None = None) -> "keras.Model":
-        """Build the network on already scaled `pixels` [b, h, w, 3]; `weights` "imagenet" may download them."""
+        """Build the network on scaled `pixels` [b, h, w, 3]; with `weights` "imagenet" Keras may download them."""
         module, function = self.builder.split(":")
         build = getattr(import_module(module, __package__), function)
-        if not self.pretrained:
+        if not self.has_imagenet:
             return build(pixels)
         return build(include_top=False, weights=weights, input_tensor=pixels)
 
@@ -99,7 +99,7 @@ _CATALOGUE = ImageSpec(height=80, width=60)
 
 
 def _stages(*layers: str) -> tuple[tuple[str, str], ...]:
-    """Name each stage by its last layer without the ending that says 'last layer'."""
+    """Return (stage name, last layer) of each layer: the name is the layer's without _pool or _out."""
     return tuple((layer.removesuffix("_pool").removesuffix("_out"), layer) for layer in layers)
 
 
@@ -214,7 +214,7 @@ BACKBONES = (
 
 
 def get_backbone(name: str) -> Backbone:
-    """Return the row of that name; an unknown name raises InputError that offers the nearest."""
+    """Return the backbone of that name; InputError with the nearest known name for an unknown one."""
     for backbone in BACKBONES:
         if backbone.name == name:
             return backbone
@@ -222,12 +222,16 @@ def get_backbone(name: str) -> Backbone:
 
 
 def resolve_image_spec(backbone: str, size: Any = None, fit: str | None = None) -> ImageSpec:  # noqa: ANN401
-    """Return a backbone's input, of that size (see `parse_image_size`) and fit or its own; InputError as there."""
-    own = get_backbone(backbone).image_spec
-    spec = replace(own, fit=fit or own.fit)
+    """Return the input of a backbone: at `size`, of any form that `parse_image_size` takes, or its default size.
+
+    Raises:
+        InputError: for an unknown backbone, or what is not a size.
+    """
+    spec = get_backbone(backbone).image_spec
+    spec = replace(spec, fit=fit or spec.fit)
     if size is None:
         return spec
     height, width = parse_image_size(size)
     if max(height, width) > _LARGEST:
-        raise InputError(f"image size is at most {_LARGEST}x{_LARGEST}, not {height}x{width}")
+        raise InputError(f"image size must be at most {_LARGEST}x{_LARGEST}, not {height}x{width}")
     return replace(spec, height=height, width=width)

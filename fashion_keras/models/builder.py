@@ -1,4 +1,4 @@
-"""The Keras side of a classifier: its network is built here, saved, and loaded."""
+"""Networks of classifiers and encoders: build, cut, save and load them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +25,7 @@ _IN_FLOAT32 = ("scaling", "person", "pool", "logits", "projection", "embedding")
 
 @keras.saving.register_keras_serializable("fashion_keras")
 class Scaling(layers.Layer):
-    """RGB pixels in 0..255 -> what a backbone's weights expect; the first layer of every network.
+    """Scaling of RGB pixels in 0..255 to what a backbone's weights expect; the first layer of every network.
 
     Equal to `keras.applications.*.preprocess_input` of the networks concerned.
     """
@@ -45,20 +45,20 @@ class Scaling(layers.Layer):
         return pixels / 255.0 if self.mode == "unit" else pixels
 
     def get_config(self) -> dict[str, Any]:
-        """Return what `__init__` takes."""
+        """Return the arguments of `__init__`."""
         return {**super().get_config(), "mode": self.mode}
 
 
 @keras.saving.register_keras_serializable("fashion_keras")
-class GeneralisedMeanPooling2D(layers.Layer):
-    """[b, h, w, c] -> [b, c]: the mean of x^p over height and width, to the power of 1/p; p is learnt, from 3.
+class GeneralizedMeanPooling2D(layers.Layer):
+    """GeM pooling, [b, h, w, c] -> [b, c]: the mean of x^p over height and width, to the power 1/p; p is trained.
 
-    Between the average (p = 1) and the maximum; Radenović et al. 2018, arXiv:1711.02512, eq. 3. Values below 1e-6
-    count as that.
+    Between the average (p = 1) and the maximum; Radenović et al. 2018, arXiv:1711.02512, eq. 3. The initial p is 3;
+    values below 1e-6 count as 1e-6.
     """
 
     def build(self, shape: tuple[int | None, ...]) -> None:
-        """Make p, one number."""
+        """Create p, a scalar."""
         self.power = self.add_weight(name="power", shape=(), initializer=keras.initializers.Constant(3.0))
 
     def call(self, features: keras.KerasTensor) -> keras.KerasTensor:
@@ -70,7 +70,7 @@ class GeneralisedMeanPooling2D(layers.Layer):
 _POOLINGS = {
     "avg": layers.GlobalAveragePooling2D,
     "max": layers.GlobalMaxPooling2D,
-    "gem": GeneralisedMeanPooling2D,
+    "gem": GeneralizedMeanPooling2D,
     "flatten": layers.Flatten,
 }
 
@@ -79,15 +79,15 @@ def build_network(
     spec: Spec,
     policy: str = "float32",
     weights: str | None = None,
-    fill: Callable[[keras.Model], None] | None = None,
+    set_weights: Callable[[keras.Model], None] | None = None,
 ) -> keras.Model:
-    """Build pixels [b, h, w, 3] float32 in 0..255 -> logits [b, k] float32, or an encoder's vectors [b, d] of length 1.
+    """Build a network: pixels [b, h, w, 3] float32 in 0..255 -> logits [b, k], or embeddings [b, d] of length 1.
 
     Args:
-        spec: what to build.
+        spec: of a classifier or an encoder.
         policy: Keras' dtype policy of the backbone; scaling and head stay float32.
-        weights: None or "imagenet", which Keras may have to download.
-        fill: gives the whole backbone its weights, before it is cut.
+        weights: "imagenet" for ImageNet weights, which Keras may download; None for random ones.
+        set_weights: called with the whole backbone, before it is cut, to set other weights.
 
     Raises:
         InputError: for an input size that the backbone does not allow, or an unknown cut.
@@ -96,15 +96,15 @@ def build_network(
     backbone.check_size(spec.image_spec)
     pixels = keras.Input((spec.image_spec.height, spec.image_spec.width, 3), name="pixels")
     scaled = Scaling(spec.scaling, name="scaling", dtype="float32")(pixels)
-    before = keras.config.dtype_policy()
+    previous = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
-        trunk = backbone.build(scaled, weights)
+        whole = backbone.build(scaled, weights)
     finally:
-        keras.config.set_dtype_policy(before)
-    if fill:
-        fill(trunk)
-    features = trunk.get_layer(backbone.stage_end(spec.cut)).output if spec.cut else trunk.output
+        keras.config.set_dtype_policy(previous)
+    if set_weights:
+        set_weights(whole)
+    features = whole.get_layer(backbone.stage_end(spec.cut)).output if spec.cut else whole.output
     if isinstance(spec, EncoderSpec):
         output = _add_embedding(features, spec.head, spec.width)
     else:
@@ -114,7 +114,7 @@ def build_network(
 
 
 def backbone_of(network: keras.Model) -> keras.Model:
-    """Return the backbone of a network: all before its pooling layer and any person detector, sharing its layers."""
+    """Return the backbone of a network, the layers before its pooling and any person detector; layers are shared."""
     features = network.get_layer("pool").input
     if any(layer.name == "person" for layer in network.layers):
         features, _ = network.get_layer("person").input
@@ -122,39 +122,39 @@ def backbone_of(network: keras.Model) -> keras.Model:
 
 
 def submodel_until(network: keras.Model, layer: str) -> keras.Model:
-    """Return the part of a network from its input to the output of a layer, sharing its layers."""
+    """Return the part of a network from its input to the output of `layer`; layers are shared."""
     return keras.Model(network.input, network.get_layer(layer).output, name=network.name)
 
 
 def submodel_from(network: keras.Model, layer: str) -> keras.Model:
-    """Return the part of a network from the output of a layer to its logits, sharing its layers."""
+    """Return the part of a network from the output of `layer` to its own output; layers are shared."""
     return keras.Model(network.get_layer(layer).output, network.output)
 
 
 def replace_head(network: keras.Model, head: Head, classes: int) -> keras.Model:
-    """Return a network with a new head of first weights on the same backbone, sharing its layers."""
+    """Return a network with a new head, of random weights, on the same backbone; other layers are shared."""
     features = network.get_layer("pool").input
     return keras.Model(network.input, _add_head(features, head, classes), name=network.name)
 
 
 def embedding_model(network: keras.Model) -> keras.Model:
-    """Return a classifier's network up to what its logits are made of, scaled to length 1, sharing its layers."""
+    """Return a classifier's network up to its penultimate layer, with outputs of length 1; layers are shared."""
     features = network.get_layer("logits").input
-    vectors = layers.UnitNormalization(name="embedding", dtype="float32")(features)
-    return keras.Model(network.input, vectors, name=network.name)
+    embeddings = layers.UnitNormalization(name="embedding", dtype="float32")(features)
+    return keras.Model(network.input, embeddings, name=network.name)
 
 
 def save_network(spec: Spec, network: keras.Model, folder: Path, storage: str = "float32") -> None:
-    """Write model.weights.h5, its numbers as float32 or float16, and, naming its sha256, model.json."""
+    """Write model.weights.h5, as float32 or float16, and model.json with its sha256 into a folder."""
     with atomic_write(folder / WEIGHTS) as temporary:
         network.save_weights(temporary)
         if storage != "float32":
-            _narrow(temporary, storage)
+            _rewrite_as(temporary, storage)
     write_spec(spec, folder)
 
 
 def load_network(folder: str | Path) -> tuple[Spec, keras.Model]:
-    """Read a run folder's spec and, in float32, its network; InputError as `load_spec`."""
+    """Return spec and float32 network of a model folder; InputError as `load_spec`, or for another sha256."""
     folder = Path(folder)
     spec, expected = load_spec(folder)
     if file_sha256(folder / WEIGHTS) != expected:
@@ -167,34 +167,34 @@ def load_network(folder: str | Path) -> tuple[Spec, keras.Model]:
 def cast_copy(network: keras.Model, policy: str) -> keras.Model:
     """Return a copy of a network whose backbone computes under a dtype policy; scaling and head stay in float32.
 
-    Every judgement is made in float32, whatever the training was in.
+    Evaluation and prediction are in float32, whatever training was in.
     """
 
     def copy(layer: layers.Layer) -> layers.Layer:
         outside = layer.name in _IN_FLOAT32 or layer.name.startswith("head_")
-        # Bare operations, as in MobileNet's activation, compute in what they are given.
+        # Bare operations, as in MobileNet's activation, take the type of their input.
         dtype = {} if outside or not isinstance(layer, layers.Layer) else {"dtype": policy}
         return type(layer).from_config(layer.get_config() | dtype)
 
-    # Bare: what a network was compiled with need not be copyable.
-    bare = keras.Model(network.input, network.output, name=network.name)
-    twin = keras.models.clone_model(bare, clone_function=copy)
-    twin.set_weights(network.get_weights())
-    return twin
+    # Without optimizer and loss, which need not be copyable.
+    uncompiled = keras.Model(network.input, network.output, name=network.name)
+    copied = keras.models.clone_model(uncompiled, clone_function=copy)
+    copied.set_weights(network.get_weights())
+    return copied
 
 
 def as_classifier(spec: ClassifierSpec, network: keras.Model) -> Classifier:
-    """Return the classifier whose forward pass is this network's."""
+    """Return the classifier whose logits this network computes."""
     return Classifier(spec, network.predict_on_batch)
 
 
-def _narrow(path: Path, storage: str) -> None:
-    """Write the numbers of a weights file anew in fewer bits; Keras widens them when it reads them."""
+def _rewrite_as(path: Path, storage: str) -> None:
+    """Rewrite the float arrays of a weights file as `storage`; Keras casts them when it loads them."""
     with h5py.File(path) as file:
-        numbers: dict[str, np.ndarray] = {}
-        file.visititems(lambda name, item: numbers.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+        arrays: dict[str, np.ndarray] = {}
+        file.visititems(lambda name, item: arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
     with h5py.File(path, "w") as file:
-        for name, values in numbers.items():
+        for name, values in arrays.items():
             file[name] = values.astype(storage) if values.dtype.kind == "f" else values
 
 

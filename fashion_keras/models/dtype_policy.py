@@ -1,14 +1,14 @@
-"""In which precision this machine computes fastest."""
+"""Keras dtype policies, and whether this machine computes in bfloat16."""
 
 import re
 from pathlib import Path
 
 
 def dtype_policy(precision: str) -> str:
-    """Return Keras' dtype policy for "auto", "float32", "bfloat16" or "float16".
+    """Return the Keras dtype policy for "auto", "float32", "bfloat16" or "float16".
 
-    Weights stay float32 in any case. "auto" is bfloat16 where the GPU (compute capability 8 on) or the CPU (AMX or
-    AVX512-BF16) multiplies in it, else float32.
+    Weights are float32 in any case. "auto" is bfloat16 where the GPU (compute capability 8 or above) or the CPU (AMX or
+    AVX512-BF16) computes in it, else float32.
     """
     if precision == "auto":
         precision = "bfloat16" if computes_bfloat16() else "float32"
@@ -16,8 +16,8 @@ def dtype_policy(precision: str) -> str:
 
 
 def computes_bfloat16() -> bool:
-    """Whether this machine's GPU, or its CPU when it has none, multiplies in bfloat16."""
-    import tensorflow as tf  # noqa: PLC0415 - a stored network runs without it
+    """Return whether this machine's GPU, or its CPU when it has none, computes in bfloat16."""
+    import tensorflow as tf  # noqa: PLC0415 - a compiled network runs without it
 
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
@@ -26,6 +26,6 @@ def computes_bfloat16() -> bool:
 
 
 def cpu_computes_bfloat16() -> bool:
-    """Whether this machine's CPU multiplies in bfloat16."""
+    """Return whether this machine's CPU computes in bfloat16."""
     flags = Path("/proc/cpuinfo")
     return flags.is_file() and re.search(r"\b(amx_bf16|avx512_bf16)\b", flags.read_text()) is not None

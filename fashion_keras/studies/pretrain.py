@@ -1,24 +1,24 @@
-"""How `fashion_small` was trained, from scratch to the weights that come with the package."""
+"""Pretraining of `fashion_small`, from random weights to those that ship with the package."""
 
 import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from fashion_keras.catalog.product_hashes import TRAINING_PRODUCTS
 from fashion_keras.models.backbones import BUNDLED
 from fashion_keras.models.serialization import SPEC, WEIGHTS
-from fashion_keras.support.atomic_files import read_json
 from fashion_keras.training.encoder.config import EncoderConfig
 
 NAME = "fashion_small"
 
-# First every column at once, each a softmax over cosines with class centres; then which products are alike.
-LABELS = EncoderConfig(
+# First a softmax over cosines with class centers for every column at once; then supervised contrastive learning.
+CLASSIFICATION = EncoderConfig(
     backbone=NAME, weights="none", strategy="scratch", dropout=0.2, loss="arcface", margin=0.0,
     labels="article_type:1.3,base_colour:1.2,gender:0.5,season:0.3,usage:0.3", augment="strong", epochs=60,
     learning_rate=2e-3, weight_decay=0.1, cache=True,
 )  # fmt: skip
-ALIKE = EncoderConfig(
+CONTRASTIVE = EncoderConfig(
     backbone=NAME, strategy="full", dropout=0.2, loss="supcon", temperature=0.1,
     labels="article_type:3,base_colour:1.2,gender:0.25,title:0.5", augment="strong", batch_size=192, epochs=18,
     learning_rate=1e-3, cache=True, storage="float16",
@@ -28,31 +28,39 @@ ALIKE = EncoderConfig(
 def pretrain(data: str | None, out: str | Path, epochs: float = 1.0) -> dict[str, Any]:
     """Train `fashion_small` in two stages and return the report of the second.
 
-    A stage that is finished is not run again, so an interrupted call can be repeated.
+    An interrupted stage is resumed and a finished one is not run again, so that an interrupted call can be repeated.
 
     Args:
         data: the catalogue.
-        out: a folder for both stages, OUT/labels and OUT/alike; the second is the encoder.
-        epochs: a factor on the number of epochs, for a quick look.
+        out: folder of both stages, OUT/classification and OUT/contrastive; the second is the encoder.
+        epochs: factor of the number of epochs, for a quick trial.
 
     Raises:
         InputError: as `train_encoder`.
     """
     # Imported here: the stages can be read without TensorFlow.
-    from fashion_keras.training.encoder.metric_learning import train_encoder  # noqa: PLC0415
+    from fashion_keras.training.encoder.metric_learning import resume_encoder, train_encoder  # noqa: PLC0415
 
-    first, second = Path(out) / "labels", Path(out) / "alike"
-    for stage, folder in ((LABELS, first), (replace(ALIKE, weights=str(first)), second)):
-        if not (folder / "report.json").is_file():
-            shutil.rmtree(folder, ignore_errors=True)
-            train_encoder(replace(stage, data=data, out=str(folder), epochs=max(1, round(epochs * stage.epochs))))
-    return read_json(second / "report.json")
+    first, second = Path(out) / "classification", encoder_folder(out)
+    trained = None
+    for stage, folder in ((CLASSIFICATION, first), (replace(CONTRASTIVE, weights=str(first)), second)):
+        if (folder / "config.json").is_file():
+            trained = resume_encoder(folder)
+        else:
+            count = max(1, round(epochs * stage.epochs))
+            trained = train_encoder(replace(stage, data=data, out=str(folder), epochs=count))
+    return trained.report
+
+
+def encoder_folder(out: str | Path) -> Path:
+    """Return the folder of the encoder that `pretrain` trains in `out`."""
+    return Path(out) / "contrastive"
 
 
 def ship(out: str | Path) -> Path:
-    """Copy the encoder that `pretrain` made into the package, and return its folder there."""
+    """Copy the encoder that `pretrain` trained into the package, and return its folder there."""
     folder = BUNDLED / NAME
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (WEIGHTS, SPEC):
-        shutil.copyfile(Path(out) / "alike" / name, folder / name)
+    for name in (WEIGHTS, SPEC, TRAINING_PRODUCTS):
+        shutil.copyfile(encoder_folder(out) / name, folder / name)
     return folder

@@ -37,10 +37,14 @@ class TaggerConfig(DataConfig):
         "1e-5,1e-4,1e-3,1e-2", "weight decays to try; each head takes the best on validation", metavar="X,.."
     )
     hold_out: float = config_field(
-        0.265, "share of the products that are not trained on: half validate, half test", metavar="X", above=0, below=1
+        0.265,
+        "share of the products for validation (half) and test, such as the encoder was not trained on if possible",
+        metavar="X",
+        above=0,
+        below=1,
     )
     exclude_trained: bool = config_field(
-        False, "leave out of validation and test the products that the encoder was trained on"
+        False, "never validate or test on products that the encoder was trained on, however few others there are"
     )
     out: str | None = config_field(None, "output folder; default: runs/tagger-TAXONOMY-N", metavar="DIR")
 

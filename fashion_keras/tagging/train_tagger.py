@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from fashion_keras.analysis.training_overlap import encoder_training_products
 from fashion_keras.catalog.catalog import Catalog, write_rejected
 from fashion_keras.catalog.datasets import resolve_dataset
-from fashion_keras.catalog.product_hashes import product_hashes, uniform_numbers
+from fashion_keras.catalog.product_hashes import is_training_product, product_hashes, uniform_numbers
 from fashion_keras.catalog.readers import read_catalog
-from fashion_keras.catalog.splits import hold_out
 from fashion_keras.catalog.taxonomy import Taxonomy, load_taxonomy
 from fashion_keras.features.cache import encode
 from fashion_keras.features.registry import load_encoder
@@ -25,7 +24,7 @@ from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import LogFile, ProgressBar
 from fashion_keras.tagging.config import TaggerConfig
 from fashion_keras.tagging.evaluation.report import EvalPart, evaluate_tagger
-from fashion_keras.tagging.leakage import evaluation_overlap, leakage_warning
+from fashion_keras.tagging.leakage import leakage_warning
 from fashion_keras.tagging.model.calibration import select_head, with_thresholds
 from fashion_keras.tagging.model.fit import fit_heads, hard_negative_weights
 from fashion_keras.tagging.model.heads import LinearHead, applies_mask, run_gate
@@ -101,20 +100,23 @@ def train_tagger(config: TaggerConfig) -> TrainedTagger:
     catalog = read_catalog(source)
     fingerprint = catalog.fingerprint
     catalog = reject_unreadable(catalog)
-    training_products = encoder_training_products(config.encoder, config.weights)
-    split, trained = split_for_tagger(catalog, config, training_products)
+    trained = is_training_product(catalog, encoder_training_products(config.encoder, config.weights))
+    split = split_for_tagger(catalog, config, trained)
     labels = build_labels(taxonomy, catalog.columns, split.train, config.min_images)
     encoder = load_encoder(config.encoder, config.weights)
     folder = make_output_dir(config.out, f"runs/tagger-{taxonomy.name}")
     write_json(folder / "config.json", config.to_dict())
     with LogFile(folder / "log.txt"):
         write_rejected(folder, catalog)
-        leakage = "" if config.exclude_trained else leakage_warning(config.encoder, trained)
+        overlap = trained[np.concatenate([split.validation, split.test])]
+        warnings = SAMPLE_WARNING if sample else "", leakage_warning(config.encoder, overlap)
         header = {
             "taxonomy": taxonomy.name,
             "data": str(source),
-            "warnings": [warning for warning in (SAMPLE_WARNING if sample else "", leakage) if warning],
-            **_counts(catalog, split, int(trained.sum()), config.exclude_trained),
+            "warnings": [warning for warning in warnings if warning],
+            "counts": {**{part: len(rows) for part, rows in split.parts.items()}, "rejected": len(catalog.rejected)},
+            "validation": {"selection": len(split.selection), "proof": len(split.proof)},
+            "trained_images": {"catalog": int(trained.sum()), "evaluated": int(overlap.sum())},
         }
         _log_header(header, labels)
         features = np.asarray(encode(catalog, encoder).values)
@@ -137,44 +139,51 @@ def train_tagger(config: TaggerConfig) -> TrainedTagger:
     return TrainedTagger(folder, report)
 
 
-def split_for_tagger(
-    catalog: Catalog, config: TaggerConfig, training_products: frozenset[str]
-) -> tuple[TaggerSplit, NDArray[np.bool_]]:
-    """Return the split of a catalogue by product hash, and which validation and test rows the encoder was trained on.
+def split_for_tagger(catalog: Catalog, config: TaggerConfig, trained: NDArray[np.bool_]) -> TaggerSplit:
+    """Return the split of a catalogue by product hash.
 
-    The products that `hold_out` leaves out of an encoder's training, of fashion_small with its 0.265 and seed 0, are
-    for validation and test: confidence that is fitted on products that the encoder was trained on would be too high on
-    others. Half of them test. Of the validation products a third is for selection; of the other two thirds, which are
-    the proof, one image per product is taken, since images of one product are no independent evidence.
+    `hold_out` of the products are for validation, half of them, and test. They are products that the encoder was not
+    trained on where there are enough: confidence that is fitted on features of its training products would be too high
+    on others. Without such products these are the ones that `catalog.splits.hold_out` returns. Of the validation
+    products a third is for selection; of the other two thirds, the proof, one image per product is taken, since images
+    of one product are no independent evidence.
 
     Args:
         catalog: n rows.
         config: hold_out, seed and exclude_trained.
-        training_products: hashes of the products that the encoder was trained on.
-
-    Returns:
-        the split, and [m] bool of the m rows that were held out, before any is excluded.
+        trained [n] bool: rows whose product the encoder was trained on.
 
     Raises:
-        InputError: as `hold_out`, and when too few products are left for a part.
+        InputError: when too few products are left for a part.
     """
-    train, held_out = hold_out(catalog, config.hold_out, config.seed)
-    trained = evaluation_overlap(catalog, held_out, training_products)
-    if config.exclude_trained:
-        held_out = held_out[~trained]
-    # The products of the smaller fraction are among those of the larger.
-    test = np.intersect1d(hold_out(catalog, config.hold_out / 2, config.seed)[1], held_out)
-    validation = np.setdiff1d(held_out, test)
-    hashes = product_hashes(catalog.take(validation))
-    selects = uniform_numbers(hashes, config.seed, "tagger selection") < SELECTION_SHARE
-    selection, proof = validation[selects], validation[~selects]
-    proof = np.sort(proof[np.unique(hashes[~selects], return_index=True)[1]])
-    if not (len(selection) and len(proof) and len(test)):
-        raise InputError(
-            f"{catalog.folder}: {len(held_out)} of {len(catalog)} images are left for validation and test, too few; "
-            f"raise --hold-out"
-        )
-    return TaggerSplit(train, validation, test, selection, proof), trained
+    hashes = product_hashes(catalog)
+    numbers = uniform_numbers(hashes, config.seed, "hold-out")
+    limits = held_out_fractions(trained[np.unique(hashes, return_index=True)[1]], config)
+    limit = np.where(trained, limits[1], limits[0])
+    test = np.flatnonzero(numbers < limit / 2)
+    validation = np.flatnonzero((numbers >= limit / 2) & (numbers < limit))
+    train = np.flatnonzero(numbers >= limit)
+    selects = uniform_numbers(hashes[validation], config.seed, "tagger selection") < SELECTION_SHARE
+    selection, others = validation[selects], validation[~selects]
+    proof = np.sort(others[np.unique(hashes[others], return_index=True)[1]])
+    for part, rows in {"training": train, "selection": selection, "proof": proof, "test": test}.items():
+        if not len(rows):
+            raise InputError(
+                f"{catalog.folder}: of {len(catalog)} images none is left for {part} with --hold-out {config.hold_out}"
+            )
+    return TaggerSplit(train, validation, test, selection, proof)
+
+
+def held_out_fractions(trained: NDArray[np.bool_], config: TaggerConfig) -> tuple[float, float]:
+    """Return which fractions are held out of the products that the encoder was not and was trained on.
+
+    Of its training products none, unless the others are less than half of what `hold_out` requires and exclude_trained
+    is not set. `trained` [p] bool of the p products.
+    """
+    others = float(np.mean(~trained))
+    if others >= config.hold_out / 2 or config.exclude_trained:
+        return min(1.0, config.hold_out / others) if others else 0.0, 0.0
+    return 1.0, (config.hold_out - others) / (1 - others)
 
 
 def fit_heads_and_gate(
@@ -222,21 +231,13 @@ def _provenance(catalog: Catalog, fingerprint: str, taxonomy: Taxonomy, split: T
     return Provenance(fingerprint, taxonomy_digest(taxonomy), ids)
 
 
-def _counts(catalog: Catalog, split: TaggerSplit, trained: int, excluded: bool) -> dict[str, Any]:
-    counts = {name: len(rows) for name, rows in split.parts.items()}
-    return {
-        "counts": {**counts, "rejected": len(catalog.rejected)},
-        "validation": {"selection": len(split.selection), "proof": len(split.proof)},
-        "trained_products": {"images": trained, "excluded": excluded},
-    }
-
-
 def _log_header(header: dict[str, Any], labels: TaggerLabels) -> None:
     for warning in header["warnings"]:
         log.warning("WARNING  %s", warning)
     log.info("%s: %s", header["data"], ", ".join(f"{count} {name}" for name, count in header["counts"].items()))
-    trained = header["trained_products"]
-    fate = "left out" if trained["excluded"] else "among them"
-    log.info("validation and test images of products that the encoder was trained on: %d, %s", trained["images"], fate)
+    log.info(
+        "images of products that the encoder was trained on: %(catalog)d in all, %(evaluated)d for validation and test",
+        header["trained_images"],
+    )
     for reason in labels.left_out.values():
         log.info("left out: %s", reason)

@@ -1,11 +1,11 @@
-"""What an interrupted run goes on from: where it stood, its weights and optimizer state, its best weights."""
+"""Training checkpoints: state, weights and history of the last finished epoch, from which a run is resumed."""
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fashion_keras.support.atomic_files import atomic_write, write_csv, write_json
+from fashion_keras.support.atomic_files import atomic_write, read_json, write_csv, write_json
+from fashion_keras.support.errors import InputError
 
 if TYPE_CHECKING:
     import keras
@@ -13,67 +13,90 @@ if TYPE_CHECKING:
 
 @dataclass
 class TrainerState:
-    """Where a run stands.
+    """Position of a training run after its last finished epoch, as checkpoint/state.json holds it.
 
     Attributes:
-        phase: number of the phase under way; `start` and `epoch` count the epochs done before it and in all.
-        done: the phase has ended, early or not.
-        best: the phase's lowest validation loss.
-        counters: callback -> its counters.
-        history: one row per epoch: epoch, phase, loss, accuracy, val_loss, val_accuracy, learning_rate, seconds.
+        phase: index of the current phase.
+        start: epochs finished before this phase.
+        epoch: epochs finished in total.
+        done: whether the phase has ended, early or not.
+        best_loss: lowest validation loss of the phase; None where none was computed.
+        best_files: file name of the weights to continue with from each phase up to this one.
+        counters: callback name -> its counters.
+        history: one row per epoch: epoch, phase, loss, metrics, the same of validation, learning_rate, seconds.
     """
 
     phase: int = 0
     start: int = 0
     epoch: int = 0
     done: bool = False
-    best: float | None = None
+    best_loss: float | None = None
+    best_files: list[str] = field(default_factory=list)
     counters: dict[str, dict[str, Any]] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def weights_file(self) -> str:
+        """File name of weights and optimizer state after `epoch` epochs."""
+        return f"epoch{self.epoch}.weights.h5"
+
     def next_phase(self) -> "TrainerState":
-        """Return the progress at the beginning of the phase that follows."""
-        return TrainerState(phase=self.phase + 1, start=self.epoch, epoch=self.epoch, history=self.history)
+        """Return the state at the beginning of the next phase."""
+        return TrainerState(self.phase + 1, self.epoch, self.epoch, best_files=self.best_files, history=self.history)
 
 
 class Checkpoints:
-    """The checkpoint files of one run folder, and its history.csv.
+    """Checkpoint files of one run folder, and its history.csv.
 
-    A crash at any moment leaves the last finished epoch: progress.json, which names its weights, is renamed into
-    place after them.
+    A process killed at any moment leaves the last finished epoch: state.json names the weight files that belong to it
+    and is renamed into place after they are written; files that it does not name are deleted after that.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder / "checkpoint"
+        self.folder = folder / "checkpoint"
         self._history = folder / "history.csv"
-        self.best = self._folder / "best.weights.h5"
+        self._state = self.folder / "state.json"
 
     def read(self) -> TrainerState:
-        """Return where the run stands; its beginning when nothing was saved."""
-        path = self._folder / "progress.json"
-        return TrainerState(**json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else TrainerState()
+        """Return the saved state; that of a new run where nothing is saved.
 
-    def weights(self, progress: TrainerState) -> Path:
-        """Return the file with weights and optimizer state after `progress.epoch` epochs."""
-        return self._folder / f"epoch{progress.epoch}.weights.h5"
+        Raises:
+            InputError: for a state of an older version, or a damaged one.
+        """
+        if (old := self.folder / "progress.json").is_file():
+            raise InputError(f"{old}: checkpoint of an older version; start the run again in another folder")
+        if not self._state.is_file():
+            return TrainerState()
+        try:
+            return TrainerState(**read_json(self._state))
+        except TypeError as error:
+            raise InputError(f"{self._state}: not a training state ({error}); start the run again") from None
 
-    def write(self, network: "keras.Model", progress: TrainerState) -> None:
-        """Save a compiled network and its progress, then drop what the epoch before left."""
-        save_weights(network, self.weights(progress))
-        write_json(self._folder / "progress.json", asdict(progress))
-        write_csv(self._history, list(progress.history[0]), progress.history)
-        for path in self._folder.glob("epoch*.weights.h5"):
-            if path != self.weights(progress):
+    def save_best(self, model: "keras.Model", state: TrainerState) -> None:
+        """Save the weights of a phase's best epoch under a name of their own, and enter it in the state."""
+        name = f"phase{state.phase + 1}-epoch{state.epoch}.weights.h5"
+        save_weights(model, self.folder / name)
+        state.best_files[state.phase :] = [name]
+
+    def write(self, model: "keras.Model", state: TrainerState) -> None:
+        """Save a compiled model and its state, then delete the weights that the state does not name."""
+        save_weights(model, self.folder / state.weights_file)
+        write_json(self._state, asdict(state))
+        columns = dict.fromkeys(key for row in state.history for key in row)
+        write_csv(self._history, list(columns), state.history)
+        named = {state.weights_file, *state.best_files}
+        for path in self.folder.glob("*.weights.h5"):
+            if path.name not in named:
                 path.unlink()
 
     def clear(self) -> None:
-        """Remove everything but the history: the run is finished."""
-        for path in self._folder.glob("*"):
+        """Delete all checkpoints but not the history: the run is finished."""
+        for path in self.folder.glob("*"):
             path.unlink()
-        self._folder.rmdir()
+        self.folder.rmdir()
 
 
-def save_weights(network: "keras.Model", path: Path) -> None:
-    """Save a network's weights, and its optimizer's state when compiled, atomically."""
+def save_weights(model: "keras.Model", path: Path) -> None:
+    """Save the weights of a model, and its optimizer state when it is compiled, atomically."""
     with atomic_write(path) as temporary:
-        network.save_weights(temporary)
+        model.save_weights(temporary)

@@ -1,4 +1,4 @@
-"""What a network learns from, batch by batch: pictures, or what the part of it that stays as it is says of them."""
+"""Training data feeds: augmented images, or cached features of the frozen part of a network."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -26,25 +26,25 @@ Order = Callable[[int], NDArray[np.int64]]
 
 
 class Feed(Protocol):
-    """Batches (inputs, targets) for training and for validation, and what they are fed to."""
+    """Training and validation batches (inputs, targets), and the part of a network that takes them."""
 
     def learner(self, network: keras.Model) -> keras.Model:
         """Return the part of `network` that takes the inputs."""
 
     def training(self, epochs: range) -> tf.data.Dataset:
-        """Yield the batches of these epochs, one after the other."""
+        """Yield the training batches of these epochs, one after the other."""
 
     def validation(self) -> tf.data.Dataset:
         """Yield the validation batches."""
 
     @property
     def steps(self) -> tuple[int, int]:
-        """Steps in a training epoch, and in a validation."""
+        """Batches in a training epoch, and in a validation."""
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How rows become batches: balance of classes, batch size, seed."""
+    """How rows are drawn into batches: balance of classes, batch size, seed."""
 
     balance: str
     batch_size: int
@@ -55,14 +55,14 @@ class Sampling:
         return lambda epoch: epoch_rows(codes, self.balance, self.seed, int(epoch))
 
     def steps(self, train: Examples, validation: Examples) -> tuple[int, int]:
-        """Return the steps in a training epoch, and in a validation."""
+        """Return the batches in a training epoch, and in a validation."""
         rows = len(self.order(train.codes)(0)), len(validation)
         return math.ceil(rows[0] / self.batch_size), math.ceil(rows[1] / self.batch_size)
 
 
 @dataclass(frozen=True)
 class ImageFeed:
-    """Pictures, decoded and augmented as they are needed, for the whole network."""
+    """Images, decoded and augmented for every batch, for the whole network."""
 
     train: Examples
     held_out: Examples
@@ -98,23 +98,23 @@ class ImageFeed:
 
 
 @dataclass(frozen=True)
-class VectorFeed:
-    """What the frozen part of a network says of each image, for the layers after it.
+class FeatureFeed:
+    """Cached features of the frozen part of a network, for the layers after it.
 
     Attributes:
-        train, held_out: labelled images, for their targets.
-        cut: the layer with which the frozen part ends.
-        views [v, n, ...]: its float32 outputs for v augmented views of each training image; every epoch takes one of
-            them at random.
-        vectors [m, ...]: for the validation images.
-        sampling: see `Sampling`.
+        train, held_out: labelled images, of which the targets are used.
+        cut: last layer of the frozen part.
+        views [v, n, ...]: its float32 outputs for v augmented views of each training image; every epoch takes one view
+            of each at random.
+        features [m, ...]: of the validation images.
+        sampling: how rows are drawn.
     """
 
     train: Examples
     held_out: Examples
     cut: str
     views: LazyArray | NDArray[np.float32]
-    vectors: LazyArray
+    features: LazyArray
     sampling: Sampling
 
     def learner(self, network: keras.Model) -> keras.Model:
@@ -142,7 +142,7 @@ class VectorFeed:
     def validation(self) -> tf.data.Dataset:
         """See `Feed`."""
         parts = self._parts(len(self.held_out))
-        return self._dataset(lambda: ((self.vectors[part], self.held_out.targets[part]) for part in parts))
+        return self._dataset(lambda: ((self.features[part], self.held_out.targets[part]) for part in parts))
 
     def _parts(self, count: int) -> list[slice]:
         size = self.sampling.batch_size
@@ -151,32 +151,32 @@ class VectorFeed:
     def _dataset(self, batches: Callable[[], Iterator[tuple[np.ndarray, ...]]]) -> tf.data.Dataset:
         targets = self.train.targets
         signature = (
-            tf.TensorSpec((None, *self.vectors.shape[1:]), tf.float32),
+            tf.TensorSpec((None, *self.features.shape[1:]), tf.float32),
             tf.TensorSpec((None, *targets.shape[1:]), tf.as_dtype(targets.dtype)),
         )
         return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2)
 
 
 def augmented_views(augmentation: Augmentation, count: int, seed: int) -> list[AugmentedView]:
-    """Return the views beside the plain one that make `count` in all; none without augmentation.
+    """Return `count` - 1 augmented views, beside the plain one; none without augmentation.
 
-    What a view does to an image depends on the seed, the view's number and the name of the image's file.
+    The random parameters of an image depend on the seed, the view's number and the name of the image's file.
     """
 
-    def change(number: int) -> Callable[[NDArray[np.float32], Sequence[str]], NDArray[np.float32]]:
+    def transform(number: int) -> Callable[[NDArray[np.float32], Sequence[str]], NDArray[np.float32]]:
         def augmented(pixels: NDArray[np.float32], paths: Sequence[str]) -> NDArray[np.float32]:
             streams = ([seed, number, crc32(Path(path).name.encode())] for path in paths)
-            chances = np.stack(
+            parameters = np.stack(
                 [np.random.default_rng(stream).random(N_RANDOM_PARAMETERS, np.float32) for stream in streams]
             )
-            return augment_batch(tf.constant(pixels), tf.constant(chances), augmentation).numpy()
+            return augment_batch(tf.constant(pixels), tf.constant(parameters), augmentation).numpy()
 
         return augmented
 
     count = 1 if augmentation == get_augmentation("none") else count
     return [
         AugmentedView(
-            f"{augmentation.name}, view {number}", f"{augmentation}, seed {seed}, view {number}", change(number)
+            f"{augmentation.name}, view {number}", f"{augmentation}, seed {seed}, view {number}", transform(number)
         )
         for number in range(1, count)
     ]
@@ -184,10 +184,10 @@ def augmented_views(augmentation: Augmentation, count: int, seed: int) -> list[A
 
 def encode_feed(
     feed: ImageFeed, encoder: Encoder, cut: str, parts: tuple[Catalog, Catalog], views: list[AugmentedView]
-) -> VectorFeed:
-    """Encode the training and validation images of a feed, `parts`, with the part of a network that ends at `cut`."""
-    train, vectors = feed.train, LazyArray.stack([encode(parts[0], encoder, view).values for view in (None, *views)])
+) -> FeatureFeed:
+    """Encode the training and validation images of a feed, `parts`, with the frozen part of a network up to `cut`."""
+    train, features = feed.train, LazyArray.stack([encode(parts[0], encoder, view).values for view in (None, *views)])
     if feed.sampling.balance == "smote":
-        vectors, codes = smote(np.asarray(vectors), train.codes, feed.sampling.seed)
+        features, codes = smote(np.asarray(features), train.codes, feed.sampling.seed)
         train = Examples((), codes[:, None])
-    return VectorFeed(train, feed.held_out, cut, vectors, encode(parts[1], encoder).values, feed.sampling)
+    return FeatureFeed(train, feed.held_out, cut, features, encode(parts[1], encoder).values, feed.sampling)

@@ -1,4 +1,4 @@
-"""Losses that teach a network which products are alike: on vectors of length 1, in `keras.ops` alone."""
+"""Losses of metric learning, on embeddings of length 1; in `keras.ops` alone."""
 
 from collections.abc import Sequence
 
@@ -10,11 +10,11 @@ Tensor = keras.KerasTensor
 _FAR = 1e9
 
 
-def supervised_contrastive(vectors: Tensor, codes: Tensor, temperature: float = 0.1) -> Tensor:
+def supervised_contrastive(embeddings: Tensor, codes: Tensor, temperature: float = 0.1) -> Tensor:
     """Return the loss of each anchor [b]: supervised contrastive learning, Khosla et al. 2020, arXiv:2004.11362, eq. 2.
 
     Args:
-        vectors [b, d] float32 of length 1.
+        embeddings [b, d] float32 of length 1.
         codes [b]: classes; below 0 is unknown, which is neither positive nor negative. An anchor without a positive
             counts 0.
         temperature: the cosines are divided by it.
@@ -23,20 +23,20 @@ def supervised_contrastive(vectors: Tensor, codes: Tensor, temperature: float = 
     others = ops.logical_and(known[None, :], ops.logical_not(ops.eye(ops.shape(codes)[0], dtype="bool")))
     positive = ops.logical_and(codes[:, None] == codes[None, :], others)
     positive = ops.cast(ops.logical_and(positive, known[:, None]), "float32")
-    cosines = ops.where(others, vectors @ ops.transpose(vectors) / temperature, -_FAR)
+    cosines = ops.where(others, embeddings @ ops.transpose(embeddings) / temperature, -_FAR)
     logarithms = cosines - ops.logsumexp(cosines, axis=1, keepdims=True)
     count = ops.sum(positive, axis=1)
     return -ops.sum(ops.where(positive > 0, logarithms, 0.0), axis=1) / ops.maximum(count, 1)
 
 
-def semi_hard_triplet(vectors: Tensor, codes: Tensor, margin: float = 0.2) -> Tensor:
+def semi_hard_triplet(embeddings: Tensor, codes: Tensor, margin: float = 0.2) -> Tensor:
     """Return the loss of each anchor [b], the mean over its positives: FaceNet, Schroff et al. 2015, arXiv:1503.03832.
 
     The negative of an anchor and a positive is the nearest of those farther than the positive, or, where there is none,
     the farthest of all; distances are squared and Euclidean.
 
     Args:
-        vectors [b, d] float32 of length 1.
+        embeddings [b, d] float32 of length 1.
         codes [b]: classes; below 0 is unknown: neither positive nor negative. An anchor without a positive or a
             negative counts 0.
         margin: by how much a negative is to be farther than a positive.
@@ -46,7 +46,7 @@ def semi_hard_triplet(vectors: Tensor, codes: Tensor, margin: float = 0.2) -> Te
     alone = ops.eye(ops.shape(codes)[0], dtype="bool")
     positive = ops.logical_and(ops.logical_and(same, known), ops.logical_not(alone))
     negative = ops.logical_and(ops.logical_not(same), known)
-    distances = 2.0 - 2.0 * (vectors @ ops.transpose(vectors))
+    distances = 2.0 - 2.0 * (embeddings @ ops.transpose(embeddings))
     # [anchor, positive, negative]
     farther = ops.logical_and(negative[:, None, :], distances[:, None, :] > distances[:, :, None])
     nearest = ops.min(ops.where(farther, distances[:, None, :], _FAR), axis=2)
@@ -57,23 +57,32 @@ def semi_hard_triplet(vectors: Tensor, codes: Tensor, margin: float = 0.2) -> Te
     return ops.sum(losses, axis=1) / ops.maximum(ops.sum(pairs, axis=1), 1)
 
 
-def additive_angular_margin(cosines: Tensor, targets: Tensor, margin: float = 0.5, scale: float = 64.0) -> Tensor:
-    """Return the loss of each row [b]: ArcFace, Deng et al. 2018, arXiv:1801.07698, eq. 3.
+def additive_angular_margin(
+    cosines: Tensor, codes: Tensor, margin: float = 0.5, scale: float = 64.0, smoothing: float = 0.0
+) -> Tensor:
+    """Return the loss [b] of each row: ArcFace, Deng et al. 2018, arXiv:1801.07698, eq. 3.
 
     Where angle and margin would exceed half a turn, the cosine falls on in a straight line, as in the authors' code.
     With margin 0 this is a softmax of scaled cosines (NormFace, Wang et al. 2017, arXiv:1704.06369).
 
     Args:
-        cosines [b, k] float32: between vectors and class centres.
-        targets [b, k] float32: shares of the classes, adding up to 1; a row of zeros is unknown and counts 0.
+        cosines [b, k] float32: between embeddings and class centers.
+        codes [b]: classes, integers of any dtype; below 0 is unknown and counts 0.
         margin: added to the angle of the target class, in radians.
         scale: the cosines are multiplied by it.
+        smoothing: share of the target that is spread over all classes.
     """
-    sines = ops.sqrt(ops.maximum(1.0 - ops.square(cosines), 1e-12))
-    moved = cosines * ops.cos(margin) - sines * ops.sin(margin)
-    moved = ops.where(cosines > -ops.cos(margin), moved, cosines - margin * ops.sin(margin))
-    logits = scale * ops.where(targets > 0.5, moved, cosines)
-    return -ops.sum(targets * ops.log_softmax(logits), axis=1)
+    codes = ops.cast(codes, "int32")[:, None]
+    columns = ops.maximum(codes, 0)
+    target = ops.take_along_axis(cosines, columns, axis=1)
+    sines = ops.sqrt(ops.maximum(1.0 - ops.square(target), 1e-12))
+    moved = target * ops.cos(margin) - sines * ops.sin(margin)
+    moved = ops.where(target > -ops.cos(margin), moved, target - margin * ops.sin(margin))
+    is_target = ops.arange(ops.shape(cosines)[1], dtype="int32")[None] == codes
+    logarithms = ops.log_softmax(scale * ops.where(is_target, moved, cosines))
+    likelihood = ops.take_along_axis(logarithms, columns, axis=1)[:, 0]
+    losses = -(1 - smoothing) * likelihood - smoothing * ops.mean(logarithms, axis=1)
+    return ops.where(codes[:, 0] < 0, 0.0, losses)
 
 
 def smooth_labels(targets: Tensor, share: float) -> Tensor:

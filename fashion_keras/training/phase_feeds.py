@@ -1,4 +1,4 @@
-"""What each phase of a run learns from: pictures, or what the frozen part of the network says of them."""
+"""Feed of each training phase: images, or cached features where a part of the network is frozen."""
 
 import logging
 import shutil
@@ -23,12 +23,12 @@ from fashion_keras.training.strategies import Phase, cacheable_boundary, get_str
 
 log = logging.getLogger("fashion_keras")
 
-# How much of the free disk the outputs of a trunk may take.
-_SHARE = 0.5
+# Largest share of the free disk space that cached features may take.
+_DISK_SHARE = 0.5
 
 
 def image_feed(config: TrainConfig, prepared: PreparedData) -> ImageFeed:
-    """Return the pictures of a run's training and validation parts."""
+    """Return the feed of images of a run's training and validation parts."""
     augmentation = get_augmentation(config.augment)
     return ImageFeed(
         train=_examples(prepared, prepared.split.train),
@@ -41,50 +41,50 @@ def image_feed(config: TrainConfig, prepared: PreparedData) -> ImageFeed:
 
 
 def phase_feeds(
-    config: TrainConfig, prepared: PreparedData, network: keras.Model, pictures: ImageFeed
+    config: TrainConfig, prepared: PreparedData, network: keras.Model, images: ImageFeed
 ) -> tuple[Feed, ...]:
-    """Return what each phase learns from.
+    """Return the feed of each phase.
 
-    Where a part of `network`, from its input on, stays as it is throughout a phase, it sees each picture once per view,
-    before the phase begins; unless `config.views` is 0 or its outputs would not fit on the disk.
+    Where the first part of `network` is frozen throughout a phase, its features are computed once per image and view,
+    before the phase begins; unless `config.views` is 0 or they would not fit on the disk.
     """
     strategy = get_strategy(config.strategy_name)
     phases = zip(strategy.phases, strategy.phase_epochs(config.epochs), strict=True)
     parts = prepared.catalog.take(prepared.split.train), prepared.catalog.take(prepared.split.validation)
-    return tuple(phase_feed(config, parts, network, pictures, phase, epochs) for phase, epochs in phases)
+    return tuple(phase_feed(config, parts, network, images, phase, epochs) for phase, epochs in phases)
 
 
 def phase_feed(
     config: TrainConfig | EncoderConfig,
     parts: tuple[Catalog, Catalog],
     network: keras.Model,
-    pictures: ImageFeed,
+    images: ImageFeed,
     phase: Phase,
     epochs: int,
 ) -> Feed:
-    """Return what one phase learns from, of the products to learn from and those held out; see `phase_feeds`."""
+    """Return the feed of one phase, of `parts`: products to train on and those to validate with; see `phase_feeds`."""
     strategy, block = get_strategy(config.strategy_name), get_backbone(config.backbone).last_frozen(config.cut)
     cut = cacheable_boundary(network, strategy, phase, block) if config.views else None
     if cut is None:
-        return pictures
-    trunk = submodel_until(cast_copy(network, "float32"), cut)
-    views = augmented_views(pictures.augmentation, min(config.views, epochs), config.seed)
+        return images
+    frozen = submodel_until(cast_copy(network, "float32"), cut)
+    views = augmented_views(images.augmentation, min(config.views, epochs), config.seed)
     storage = "float32" if cut == "pool" else "float16"
-    encoder = compile_encoder(trunk, config.image_spec, config.runtime, config.precision, storage)
+    encoder = compile_encoder(frozen, config.image_spec, config.runtime, config.precision, storage)
     new = sum(count_missing(parts[0], encoder, view) for view in (None, *views)) + count_missing(parts[1], encoder)
-    fits = _fits(encoder.name, new * 2 * int(np.prod(trunk.output.shape[1:]))) if cut != "pool" else True
-    return encode_feed(pictures, encoder, cut, parts, views) if fits else pictures
+    fits = _fits(encoder.name, new * 2 * int(np.prod(frozen.output.shape[1:]))) if cut != "pool" else True
+    return encode_feed(images, encoder, cut, parts, views) if fits else images
 
 
 def _fits(name: str, needed: int) -> bool:
-    """Say how many bytes of disk a trunk's outputs take, and whether they are there."""
+    """Return whether `needed` bytes of cached features fit on the disk; the log has the sizes."""
     home = cache_dir()
     home.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(home).free
     sizes = f"{needed / 1e6:,.1f} MB more in {home}, where {free / 1e6:,.0f} MB are free"
-    log.info("what %s says of the pictures takes %s", name, sizes)
-    if needed > _SHARE * free:
-        log.warning("too little free disk for that: the whole network sees the pictures in every epoch")
+    log.info("features of %s take %s", name, sizes)
+    if needed > _DISK_SHARE * free:
+        log.warning("too little free disk space to cache features: the whole network is run in every epoch")
         return False
     return True
 

@@ -1,4 +1,4 @@
-"""What the papers did, as settings of a training run. No Keras here."""
+"""Table of recipes: training settings of the papers. No Keras here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from fashion_keras.support.errors import unknown_name_error
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a paper did, as values of `TrainConfig`; a flag given beside it wins."""
+    """A paper's settings, as values of `TrainConfig`; flags override them."""
 
     name: str
-    about: str
+    summary: str
     values: Mapping[str, Any]
 
 
@@ -42,7 +42,7 @@ RECIPES = (
     ),
     Recipe(
         "schindler2018_person",
-        "its detector of persons",
+        "its person detector",
         {"task": "person", "backbone": "person_detector", "head": "person_detector", "strategy": "scratch"},
     ),
     Recipe(
@@ -66,7 +66,7 @@ RECIPES = (
 
 
 def get_recipe(name: str) -> Recipe:
-    """Return the recipe of that name; an unknown name raises InputError that offers the nearest."""
+    """Return the recipe of that name; InputError with the nearest known name for an unknown one."""
     for recipe in RECIPES:
         if recipe.name == name:
             return recipe

@@ -69,11 +69,13 @@ def report_header(
     }
 
 
-def throughput(trainer: Trainer, history: list[dict[str, Any]], tested: int, times: dict[str, float]) -> dict[str, Any]:
+def throughput(
+    trainer: Trainer, batch_size: int, history: list[dict[str, Any]], tested: int, times: dict[str, float]
+) -> dict[str, Any]:
     """Return the report's seconds, and images per second in training and of `tested` images in testing."""
     times = {"train": sum(row["seconds"] for row in history), **times}
-    steps = {phase.trainable: feed.steps[0] for phase, feed in zip(trainer.strategy.phases, trainer.feeds, strict=True)}
-    images = sum(steps[row["phase"]] for row in history) * trainer.config.batch_size
+    steps = {phase.name: phase.feed.steps[0] for phase in trainer.phases}
+    images = sum(steps[row["phase"]] for row in history) * batch_size
     return {
         "seconds": {name: round(value, 2) for name, value in times.items()},
         "images_per_second": {"train": round(images / times["train"], 1), "test": round(tested / times["test"], 1)},

@@ -1,4 +1,4 @@
-"""Which layers learn, in which order and how fast. Reading the table needs no Keras."""
+"""Table of training strategies: which layers are trained, in which order, at which learning rate."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of training with the same layers thawed.
+    """A number of epochs in which the same layers are trainable.
 
     Attributes:
         trainable: "head", "last_block", "last_n" or "all".
         share: of the run's epochs.
-        learning_rate: the default.
+        learning_rate: its default.
     """
 
     trainable: str
@@ -26,12 +26,12 @@ class Phase:
 
 @dataclass(frozen=True)
 class Strategy:
-    """A named way to train.
+    """Training strategy: which layers are trained in which phases, and default settings.
 
     Attributes:
-        name: as written after `--strategy`; last_n takes a number, "last_n:5".
+        name: value of `--strategy`; last_n takes a number, "last_n:5".
         phases: one after the other, each from the best weights of the one before.
-        epochs, optimizer, schedule, label_smoothing: the defaults.
+        epochs, optimizer, schedule, label_smoothing: defaults.
         layers: N of last_n.
     """
 
@@ -45,11 +45,11 @@ class Strategy:
 
     @property
     def from_scratch(self) -> bool:
-        """Whether first weights are not wanted."""
+        """Whether the backbone starts from random weights."""
         return self.name == "scratch"
 
     def phase_epochs(self, epochs: int | None) -> list[int]:
-        """Divide `epochs`, or the default, among the phases; each gets one at least.
+        """Return the epochs of each phase, at least 1, of `epochs` or the default in total.
 
         >>> get_strategy("frozen+full").phase_epochs(9)
         [3, 6]
@@ -72,7 +72,7 @@ STRATEGIES = (
 
 
 def get_strategy(name: str) -> Strategy:
-    """Return the strategy of that name.
+    """Return the strategy of that name, such as "frozen" or "last_n:5".
 
     >>> get_strategy("last_n:5").layers
     5
@@ -87,76 +87,76 @@ def get_strategy(name: str) -> Strategy:
         if base != "last_n":
             return strategy
         if not number.isdecimal() or int(number) < 1:
-            raise InputError(f"strategy {name!r}: N of last_n:N is a whole number from 1")
+            raise InputError(f"strategy {name!r}: N of last_n:N must be a whole number from 1")
         return replace(strategy, name=name, layers=int(number))
     raise unknown_name_error("strategy", name, [row.name + ":N" * (row.name == "last_n") for row in STRATEGIES])
 
 
 def set_trainable(network: "keras.Model", strategy: Strategy, phase: Phase, block: str, pretrained: bool) -> list[str]:
-    """Make the head and the layers of a phase trainable, all others not; compile the network afterwards.
+    """Make the head and the layers of a phase trainable and freeze all others; compile the network afterwards.
 
     Args:
-        network: as `build_network` makes it.
+        network: as `build_network` returns it.
         strategy, phase: which layers.
         block: the last layer that `last_block` keeps frozen.
-        pretrained: batch normalisation of a pretrained backbone stays frozen in any case: `training=False` would not
-            keep its moving means in Keras 3, and small batches spoil them.
+        pretrained: freeze batch normalization of the backbone in any case: `training=False` would not keep its moving
+            means in Keras 3, and small batches spoil them.
 
     Returns:
-        the names of the backbone layers with weights that learn.
+        names of the trainable backbone layers that have weights.
 
     Raises:
-        InputError: when last_n asks for more layers than there are.
+        InputError: when N of last_n exceeds the number of layers.
     """
     names = [layer.name for layer in network.layers]
-    # The backbone's layers in order, its pooling layer the last, as keras.applications counts them.
-    trunk = network.layers[: names.index("pool") + 1]
-    thawed = {layer.name for layer in trunk[_first_thawed(names, strategy, phase, block) :]}
-    for layer in trunk:
-        normalises = type(layer).__name__ == "BatchNormalization"
-        layer.trainable = layer.name in thawed and layer.name != "person" and not (normalises and pretrained)
-        if normalises and layer.trainable:
-            # Keras' 0.99 lags for epochs behind a network that learns on a small catalogue.
+    # The backbone's layers in order, up to its pooling layer, as keras.applications counts them.
+    backbone = network.layers[: names.index("pool") + 1]
+    trainable = {layer.name for layer in backbone[_first_trainable(names, strategy, phase, block) :]}
+    for layer in backbone:
+        is_batch_norm = type(layer).__name__ == "BatchNormalization"
+        layer.trainable = layer.name in trainable and layer.name != "person" and not (is_batch_norm and pretrained)
+        if is_batch_norm and layer.trainable:
+            # On a small catalogue, moving means lag behind for many epochs with Keras' 0.99.
             layer.momentum = 0.9
     for layer in network.layers:
         if layer.name == "head_norm":
-            # Features that move leave its running statistics behind: validation would see another network.
+            # Its moving statistics lag behind features that change, and validation would use another network.
             layer.trainable = phase.trainable == "head"
-    return [layer.name for layer in trunk if layer.trainable and layer.weights]
+    return [layer.name for layer in backbone if layer.trainable and layer.weights]
 
 
 def cacheable_boundary(network: "keras.Model", strategy: Strategy, phase: Phase, block: str) -> str | None:
-    """Return the layer with which the part of a network ends that stays as it is throughout a phase.
+    """Return the last layer of the part of a network that is frozen throughout a phase.
 
-    What comes after it depends on nothing but its output, so that can be computed once per image. Where the first
-    thawed layer stands among branches, it is the last layer before they part.
+    All later layers depend on its output alone, so that this can be computed once per image. Where the first trainable
+    layer is inside of parallel branches, it is the last layer before them.
 
     Args:
-        network, strategy, phase, block: as in `thaw`.
+        network, strategy, phase, block: as in `set_trainable`.
 
     Returns:
-        the layer's name, or None when nothing with weights stays as it is.
+        the layer's name, or None when no layer with weights is frozen.
     """
-    # Not `layers`: MobileNet's activation and ConvNeXt's scaling hold bare operations, too.
+    # Not `layers`: MobileNet's activation and ConvNeXt's scaling contain bare operations, too.
     steps = network.operations
-    makers = {id(step.output): number for number, step in enumerate(steps)}
-    readers = [0] * len(steps)
+    producers = {id(step.output): number for number, step in enumerate(steps)}
+    last_readers = [0] * len(steps)
     for number, step in enumerate(steps):
         for tensor in step.input if isinstance(step.input, list) else [step.input]:
-            readers[makers[id(tensor)]] = number
+            last_readers[producers[id(tensor)]] = number
     names = [layer.name for layer in network.layers]
-    first = steps.index(network.layers[_first_thawed(names, strategy, phase, block)])
-    ends = [number for number in range(first) if max(readers[:number], default=0) <= number]
-    learnt = [
+    first = steps.index(network.layers[_first_trainable(names, strategy, phase, block)])
+    ends = [number for number in range(first) if max(last_readers[:number], default=0) <= number]
+    with_weights = [
         steps[number].name for number in ends if any(getattr(step, "weights", ()) for step in steps[: number + 1])
     ]
-    return next((name for name in reversed(learnt) if name in names), None)
+    return next((name for name in reversed(with_weights) if name in names), None)
 
 
-def _first_thawed(names: list[str], strategy: Strategy, phase: Phase, block: str) -> int:
+def _first_trainable(names: list[str], strategy: Strategy, phase: Phase, block: str) -> int:
     end = names.index("pool") + 1
     if phase.trainable == "last_n":
-        # A person detector's layer is none of the backbone's.
+        # The layer of a person detector is not one of the backbone.
         end -= "person" in names
         first = names.index("scaling") + 1
         if strategy.layers > end - first:

@@ -1,9 +1,10 @@
-"""The cache of vectors: nothing is encoded twice, and nothing is lost or torn when it is killed."""
+"""Feature cache: nothing is encoded twice, and nothing is lost or torn when it is killed."""
 
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -12,9 +13,12 @@ import pytest
 from PIL import Image
 
 from fashion_keras.catalog.readers import Catalog
-from fashion_keras.features.cache import AugmentedView, LazyArray, clear_cache, encode, list_cache
+from fashion_keras.cli import main
+from fashion_keras.features import cache
+from fashion_keras.features.cache import AugmentedView, clear_cache, encode, list_cache
 from fashion_keras.features.encoder import Encoder
 from fashion_keras.images.decode import ImageSpec, decode_batch
+from fashion_keras.images.formats import ImageError
 from fashion_keras.support.errors import InputError
 
 SPEC = ImageSpec(8, 6)
@@ -37,14 +41,14 @@ def encoder(tmp_path, monkeypatch):
     return Encoder("tiny", SPEC, Counting(), "tensorflow", "float32", "tiny-1")
 
 
-def picture(path, seed):
+def write_image(path, seed):
     Image.fromarray(np.random.default_rng(seed).integers(0, 256, (8, 6, 3), np.uint8)).save(path)
     return str(path)
 
 
 @pytest.fixture
 def paths(tmp_path):
-    return [picture(tmp_path / f"{number}.png", number) for number in range(20)]
+    return [write_image(tmp_path / f"{row}.png", row) for row in range(20)]
 
 
 def catalog(paths):
@@ -55,29 +59,15 @@ def expected(paths):
     return Counting()(decode_batch(paths, SPEC).astype(np.float32))
 
 
-def test_vectors_are_what_the_network_says_of_each_product(encoder, paths):
-    vectors = encode(catalog(paths), encoder)
-    np.testing.assert_array_equal(vectors.values, expected(paths))
-    np.testing.assert_array_equal(vectors.ids, np.arange(20) + 100)
-    assert vectors.values.shape == (20, 6)
-    assert not vectors.unit_norm
+def test_encode_gives_the_output_of_each_image(encoder, paths):
+    features = encode(catalog(paths), encoder)
+    np.testing.assert_array_equal(features.values, expected(paths))
+    np.testing.assert_array_equal(features.ids, np.arange(20) + 100)
+    assert features.values.shape == (20, 6)
+    assert not features.unit_norm
 
 
-def test_rows_read_like_an_array():
-    array = np.arange(24, dtype=np.float32).reshape(2, 6, 2)
-    segments = [array.reshape(12, 2)[:5], array.reshape(12, 2)[5:].astype(np.float16)]
-    places = np.array([[(0, row) if row < 5 else (1, row - 5) for row in part] for part in np.arange(12).reshape(2, 6)])
-    rows = LazyArray(segments, places)
-    assert rows.shape == array.shape
-    assert len(rows) == 2
-    for index in (0, -1, slice(1, 2), [1, 0, 1], (np.array([0, 1, 1]), np.array([5, 0, 5])), (1, slice(2, 4))):
-        np.testing.assert_array_equal(rows[index], array[index])
-        assert rows[index].dtype == np.float32
-    np.testing.assert_array_equal(np.asarray(rows), array)
-    np.testing.assert_array_equal(LazyArray.stack([rows, rows]), np.stack([array, array]))
-
-
-def test_nothing_is_encoded_twice(encoder, paths):
+def test_encode_opens_no_image_twice(encoder, paths):
     assert encode(catalog(paths), encoder).encoded == 20
     again = encode(catalog(paths[::-1]), encoder)
     assert encoder.forward.seen == 20
@@ -85,19 +75,19 @@ def test_nothing_is_encoded_twice(encoder, paths):
     np.testing.assert_array_equal(again.values, expected(paths)[::-1])
 
 
-def test_products_that_share_an_image_share_its_vector(encoder, paths):
-    vectors = encode(catalog(paths[:2] * 3), encoder)
-    assert (encoder.forward.seen, len(vectors.values)) == (2, 6)
-    np.testing.assert_array_equal(vectors.values, expected(paths[:2] * 3))
+def test_encode_of_products_that_share_an_image_encodes_it_once(encoder, paths):
+    features = encode(catalog(paths[:2] * 3), encoder)
+    assert (encoder.forward.seen, len(features.values)) == (2, 6)
+    np.testing.assert_array_equal(features.values, expected(paths[:2] * 3))
 
 
-def test_only_new_and_changed_images_are_encoded(encoder, tmp_path):
+def test_encode_takes_new_and_changed_images_alone(encoder, tmp_path):
     """A catalogue with 50 new, 20 changed and 10 deleted images re-encodes 70."""
-    paths = [picture(tmp_path / f"{number}.png", number) for number in range(300)]
+    paths = [write_image(tmp_path / f"{row}.png", row) for row in range(300)]
     before = encode(catalog(paths), encoder)
-    for number in range(20):
-        picture(paths[number], seed=1000 + number)
-    later = paths[:290] + [picture(tmp_path / f"new{number}.png", 2000 + number) for number in range(50)]
+    for row in range(20):
+        write_image(paths[row], seed=1000 + row)
+    later = paths[:290] + [write_image(tmp_path / f"new{row}.png", 2000 + row) for row in range(50)]
     after = encode(catalog(later), encoder)
     assert after.encoded == 70
     np.testing.assert_array_equal(after.values, expected(later))
@@ -105,14 +95,14 @@ def test_only_new_and_changed_images_are_encoded(encoder, tmp_path):
     assert encode(catalog(later), encoder).fingerprint == after.fingerprint
 
 
-def test_another_network_has_vectors_of_its_own(encoder, paths):
+def test_encode_with_another_network_has_features_of_its_own(encoder, paths):
     encode(catalog(paths), encoder)
     other = Encoder("tiny", SPEC, Counting(), "tensorflow", "float32", "tiny-2")
     encode(catalog(paths), other)
     assert other.forward.seen == 20
 
 
-def test_float16_takes_half_the_disk_and_steps_back_where_it_cannot_hold_a_value(encoder, paths):
+def test_encode_in_float16_falls_back_to_float32_where_it_overflows(encoder, paths):
     half = Encoder("tiny", SPEC, Counting(), "tensorflow", "float32", "tiny-half", storage="float16")
     np.testing.assert_allclose(encode(catalog(paths), half).values, expected(paths), rtol=1e-3)
     large = Encoder("tiny", SPEC, lambda pixels: pixels.sum((2, 3)) * 100, "tensorflow", "float32", "l", "float16")
@@ -121,23 +111,34 @@ def test_float16_takes_half_the_disk_and_steps_back_where_it_cannot_hold_a_value
     assert values.max() > 65504
 
 
-def test_a_segment_that_was_not_finished_does_not_count(encoder, paths, tmp_path):
+def test_encode_opens_no_image_of_a_cached_catalog(encoder, paths, monkeypatch):
     encode(catalog(paths), encoder)
-    for path in (tmp_path / "cache").rglob("*.json"):
-        if path.name != "about.json":
-            path.unlink()
-    np.testing.assert_array_equal(encode(catalog(paths), encoder).values, expected(paths))
-    assert encoder.forward.seen == 40
-
-
-def test_a_manifest_that_was_being_written_does_not_count(encoder, paths, tmp_path):
-    encode(catalog(paths), encoder)
-    (manifest,) = (path for path in (tmp_path / "cache").rglob("*.json") if path.name != "about.json")
-    manifest.rename(manifest.with_name(f".123.{manifest.name}")).write_text('["half')
+    monkeypatch.setattr(cache, "decode_batch", lambda *_: pytest.fail("an image was opened"))
     np.testing.assert_array_equal(encode(catalog(paths), encoder).values, expected(paths))
 
 
-def test_views_are_kept_apart_and_grow_with_the_catalogue(encoder, paths):
+def test_encode_names_an_image_that_is_gone(encoder, paths):
+    Path(paths[3]).unlink()
+    with pytest.raises(ImageError, match=r"3\.png: no such file"):
+        encode(catalog(paths), encoder)
+
+
+def test_encode_after_a_failure_goes_on_where_it_was_and_leaves_no_thread(encoder, paths, monkeypatch):
+    monkeypatch.setattr(cache, "_BATCH", 4)
+    threads = set(threading.enumerate())
+    broken = Path(paths[13])
+    whole = broken.read_bytes()
+    broken.write_bytes(b"no image")
+    with pytest.raises(ImageError, match="not an image"):
+        encode(catalog(paths), encoder)
+    assert not [thread for thread in set(threading.enumerate()) - threads if "ThreadPool" not in thread.name]
+    seen = encoder.forward.seen
+    assert seen >= 8
+    broken.write_bytes(whole)
+    assert encode(catalog(paths), encoder).encoded == 20 - seen
+
+
+def test_encode_of_a_view_is_separate_and_grows_with_the_catalog(encoder, paths):
     def brighter(pixels, names):
         return np.minimum(pixels + np.array([len(name) for name in names])[:, None, None, None], 255)
 
@@ -150,19 +151,42 @@ def test_views_are_kept_apart_and_grow_with_the_catalogue(encoder, paths):
     assert changed.fingerprint != plain.fingerprint
 
 
+def test_encode_of_a_view_depends_on_the_version_of_the_augmentation(encoder, paths, monkeypatch):
+    view = AugmentedView("same", "same", lambda pixels, names: pixels)
+    assert [encode(catalog(paths), encoder, view).encoded for _ in range(2)] == [20, 0]
+    monkeypatch.setattr(cache, "AUGMENTATION_VERSION", 99)
+    assert encode(catalog(paths), encoder, view).encoded == 20
+    assert encode(catalog(paths), encoder).encoded == 20
+    monkeypatch.setattr(cache, "DECODING_VERSION", 99)
+    assert encode(catalog(paths), encoder).encoded == 20
+
+
 @pytest.mark.parametrize("harm", [b"", b"no array", None])
-def test_a_damaged_segment_is_named(encoder, paths, tmp_path, harm):
+def test_encode_names_damaged_features(encoder, paths, tmp_path, harm):
     encode(catalog(paths), encoder)
-    (segment,) = (tmp_path / "cache").rglob("*.npy")
-    segment.write_bytes(segment.read_bytes()[:-8] if harm is None else harm)
-    with pytest.raises(InputError, match=rf"{segment.name}: damaged.*features rm"):
+    (values,) = (tmp_path / "cache").rglob("*.values")
+    values.write_bytes(values.read_bytes()[:-8] if harm is None else harm)
+    with pytest.raises(InputError, match=rf"{values.name}: damaged.*features rm"):
         encode(catalog(paths), encoder)
 
 
-def test_the_cache_can_be_listed_and_cleared(encoder, paths):
+def test_features_rm_removes_those_of_one_network_or_all(encoder, paths, capsys):
+    encode(catalog(paths), encoder)
+    encode(catalog(paths), Encoder("other", SPEC, Counting(), "tensorflow", "float32", "other-1"))
+    assert main(["features", "rm", "tiny"]) == 0
+    assert [entry["network"] for entry in list_cache()] == ["other"]
+    assert main(["features", "rm", "othr"]) == 2
+    assert "did you mean 'other'" in capsys.readouterr().err
+    assert main(["features", "ls"]) == 0
+    assert capsys.readouterr().out.split()[:2] == ["20", "images"]
+    assert main(["features", "rm"]) == 0
+    assert list_cache() == []
+
+
+def test_list_cache_and_clear_cache(encoder, paths):
     encode(catalog(paths), encoder)
     (entry,) = list_cache()
-    assert (entry["network"], entry["vectors"], entry["view"]) == ("tiny", 20, "plain")
+    assert (entry["network"], entry["images"], entry["view"]) == ("tiny", 20, "plain")
     assert clear_cache() == entry["bytes"] > 0
     assert list_cache() == []
 
@@ -171,11 +195,10 @@ SLOWLY = """
 import sys, time, numpy as np
 from pathlib import Path
 from fashion_keras.catalog.readers import Catalog
-from fashion_keras.features import vectors
-from fashion_keras.catalog.readers import Catalog
+from fashion_keras.features import cache
 from fashion_keras.features.encoder import Encoder
 from fashion_keras.images.decode import ImageSpec
-vectors._SEGMENT = 2
+cache._BATCH = 2
 def forward(pixels):
     time.sleep(float(sys.argv[2]))
     return np.concatenate([pixels.mean(axis=(1, 2)), pixels[:, 0, 0]], axis=1)
@@ -183,13 +206,13 @@ print('ready', flush=True)
 paths = sorted(map(str, Path(sys.argv[1]).glob('*.png')))
 count = np.arange(len(paths))
 catalog = Catalog(Path(), count, np.array(paths), {}, count, (), len(paths))
-said = vectors.encode(catalog, Encoder('tiny', ImageSpec(8, 6), forward, 'tensorflow', 'float32', 'tiny-1'))
-sys.stdout.buffer.write(np.asarray(said.values).tobytes())
+features = cache.encode(catalog, Encoder('tiny', ImageSpec(8, 6), forward, 'tensorflow', 'float32', 'tiny-1'))
+sys.stdout.buffer.write(np.asarray(features.values).tobytes())
 """
 
 
 @pytest.mark.slow
-def test_killed_ten_times_at_random_moments_it_ends_with_the_same_bytes(encoder, paths, tmp_path):
+def test_encode_killed_ten_times_at_random_moments_ends_with_the_same_bytes(encoder, paths, tmp_path):
     random = np.random.default_rng(0)
     for _ in range(10):
         process = subprocess.Popen([sys.executable, "-c", SLOWLY, tmp_path, "0.05"], stdout=subprocess.PIPE)

@@ -26,36 +26,36 @@ def backbone():
 
 
 @pytest.mark.parametrize(("precision", "agreement"), [("float32", 0.999999), ("bfloat16", 0.9995)])
-def test_each_precision_agrees_with_keras(backbone, precision, agreement):
+def test_compile_encoder_agrees_with_keras_in_each_precision(backbone, precision, agreement):
     encoder = compile_encoder(backbone, SPEC.image_spec, "openvino", precision)
     assert (encoder.runtime, encoder.precision) == ("openvino", precision)
     assert min_row_cosine(encoder.forward(PIXELS), backbone.predict_on_batch(PIXELS)) >= agreement
 
 
-def test_tensorflow_is_keras_itself(backbone):
+def test_compile_encoder_for_tensorflow_is_keras_itself(backbone):
     encoder = compile_encoder(backbone, SPEC.image_spec, "tensorflow", "float32")
     np.testing.assert_array_equal(encoder.forward(PIXELS), backbone.predict_on_batch(PIXELS))
 
 
-def test_tensorflow_computes_in_mixed_precision_where_asked(backbone):
+def test_compile_encoder_for_tensorflow_computes_in_mixed_precision(backbone):
     encoder = compile_encoder(backbone, SPEC.image_spec, "tensorflow", "bfloat16")
     assert (encoder.runtime, encoder.precision) == ("tensorflow", "bfloat16")
-    said, reference = encoder.forward(PIXELS), backbone.predict_on_batch(PIXELS)
-    assert said.dtype == np.float32
-    assert 0.9995 <= min_row_cosine(said, reference) < 1
+    outputs, reference = encoder.forward(PIXELS), backbone.predict_on_batch(PIXELS)
+    assert outputs.dtype == np.float32
+    assert 0.9995 <= min_row_cosine(outputs, reference) < 1
 
 
 @pytest.mark.parametrize("stage", ["stage2_out", "stage4_out"])
-def test_a_cut_at_any_stage_agrees_with_keras(backbone, stage):
+def test_compile_encoder_of_any_stage_agrees_with_keras(backbone, stage):
     trunk = submodel_until(backbone, stage)
     encoder = compile_encoder(trunk, SPEC.image_spec, "openvino", "float32", "float16")
-    said, reference = encoder.forward(PIXELS), trunk.predict_on_batch(PIXELS)
-    assert said.shape == reference.shape == (20, *trunk.output.shape[1:])
-    assert min_row_cosine(said, reference) >= 0.999999
+    outputs, reference = encoder.forward(PIXELS), trunk.predict_on_batch(PIXELS)
+    assert outputs.shape == reference.shape == (20, *trunk.output.shape[1:])
+    assert min_row_cosine(outputs, reference) >= 0.999999
     assert encoder.storage == "float16"
 
 
-def test_fingerprints_tell_weights_precisions_and_runtimes_apart(backbone):
+def test_fingerprint_differs_by_weights_precision_and_runtime(backbone):
     other = keras.models.clone_model(backbone)
     encoders = [
         compile_encoder(backbone, SPEC.image_spec, "openvino", "float32"),
@@ -67,7 +67,7 @@ def test_fingerprints_tell_weights_precisions_and_runtimes_apart(backbone):
     assert compile_encoder(backbone, SPEC.image_spec, "tensorflow").fingerprint == encoders[2].fingerprint
 
 
-def test_a_network_that_does_not_agree_falls_back(backbone, monkeypatch, caplog):
+def test_compile_encoder_falls_back_when_outputs_differ(backbone, monkeypatch, caplog):
     monkeypatch.setattr("fashion_keras.features.runtime.PARITY", {"float32": 1.1, "bfloat16": 1.1})
     encoder = compile_encoder(backbone, SPEC.image_spec)
     assert (encoder.runtime, encoder.precision) == ("tensorflow", "float32")
@@ -106,7 +106,7 @@ def test_compile_encoder_refuses_a_network_with_nan_weights():
         compile_encoder(network, SPEC.image_spec)
 
 
-def test_without_openvino(backbone, monkeypatch):
+def test_compile_encoder_without_openvino(backbone, monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)
     monkeypatch.setattr("fashion_keras.features.compile.find_spec", lambda _: None)
     assert compile_encoder(backbone, SPEC.image_spec).runtime == "tensorflow"

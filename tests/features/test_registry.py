@@ -1,4 +1,4 @@
-"""Encoders by name, from a run, from a folder; and found again without TensorFlow."""
+"""Encoder registry: by name, from a run, from a folder; loaded again without TensorFlow."""
 
 import shutil
 import subprocess
@@ -35,7 +35,7 @@ def images():
         (f"{NAME}@stage3:max", lambda features: features.max(axis=(1, 2))),
     ],
 )
-def test_a_backbone_is_pooled_and_scaled_to_length_1(images, name, pool):
+def test_load_encoder_pools_a_backbone_and_scales_to_length_1(images, name, pool):
     encoder = load_encoder(name, weights="none", precision="float32")
     network = encoder_network(resolve_encoder(name, "none"))
     end = "stage3_out" if "@" in name else "stage5_out"
@@ -46,7 +46,7 @@ def test_a_backbone_is_pooled_and_scaled_to_length_1(images, name, pool):
     assert encoder.unit_norm
 
 
-def test_random_weights_are_the_same_whenever_they_are_drawn(images, tmp_path, monkeypatch):
+def test_load_encoder_draws_the_same_random_weights_every_time(images, tmp_path, monkeypatch):
     first = load_encoder(NAME, weights="none", precision="float32")
     monkeypatch.setenv("FASHION_KERAS_CACHE", str(tmp_path))
     keras.utils.set_random_seed(99)
@@ -55,13 +55,13 @@ def test_random_weights_are_the_same_whenever_they_are_drawn(images, tmp_path, m
     np.testing.assert_array_equal(first.embed(images), second.embed(images))
 
 
-def test_precisions_share_an_identity_and_not_a_fingerprint():
+def test_identity_is_shared_by_precisions_and_the_fingerprint_is_not():
     single, half = (load_encoder(NAME, "none", precision=name) for name in ("float32", "bfloat16"))
     assert single.identity == half.identity
     assert single.fingerprint != half.fingerprint
 
 
-def test_a_run_gives_what_its_logits_are_made_of(run, images):
+def test_load_encoder_of_a_run_takes_its_penultimate_layer(run, images):
     encoder = load_encoder(run.folder, precision="float32")
     _, network = load_network(run.folder)
     inside = keras.Model(network.input, network.get_layer("logits").input)
@@ -71,7 +71,7 @@ def test_a_run_gives_what_its_logits_are_made_of(run, images):
 
 
 @pytest.mark.parametrize("storage", ["float32", "float16"])
-def test_an_encoder_saved_and_loaded_is_the_same(images, tmp_path, storage):
+def test_load_encoder_of_a_saved_encoder_is_the_same(images, tmp_path, storage):
     source = replace(resolve_encoder(f"{NAME}:gem", "none"), name="saved")
     save_network(source.spec, encoder_network(source), tmp_path / "encoder", storage)
     saved = load_encoder(tmp_path / "encoder", precision="float32").embed(images)
@@ -81,23 +81,23 @@ def test_an_encoder_saved_and_loaded_is_the_same(images, tmp_path, storage):
         assert (tmp_path / "encoder" / "model.weights.h5").stat().st_size < 2.2 * 4_905_440
 
 
-def test_what_was_compiled_before_needs_no_tensorflow(tmp_path, monkeypatch):
+def test_load_encoder_of_a_compiled_network_needs_no_tensorflow(tmp_path, monkeypatch):
     monkeypatch.setenv("FASHION_KERAS_CACHE", str(tmp_path))
     code = (
         "import sys, numpy as np\nfrom fashion_keras import load_encoder\n"
-        f"vectors = load_encoder('{NAME}', weights='none', image_size='32x32').embed([np.full((32, 32, 3), 9.0)])\n"
-        "print(vectors.shape, 'tensorflow' in sys.modules, vectors[0, :4].tolist())"
+        f"embeddings = load_encoder('{NAME}', weights='none', image_size='32x32').embed([np.full((32, 32, 3), 9.0)])\n"
+        "print(embeddings.shape, 'tensorflow' in sys.modules, embeddings[0, :4].tolist())"
     )
-    said = [
+    outputs = [
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
         for _ in range(2)
     ]
-    assert said[0].startswith("(1, 512) True")
-    assert said[1] == said[0].replace("True", "False")
+    assert outputs[0].startswith("(1, 512) True")
+    assert outputs[1] == outputs[0].replace("True", "False")
 
 
 @pytest.mark.slow
-def test_an_altered_network_is_compiled_anew(images, tmp_path, monkeypatch):
+def test_load_encoder_compiles_an_altered_network_again(images, tmp_path, monkeypatch):
     monkeypatch.setenv("FASHION_KERAS_CACHE", str(tmp_path))
     before = load_encoder(NAME, "none", "32x32", precision="float32").embed(images)
     weights = next((tmp_path / "networks").glob("*/network.bin"))
@@ -119,17 +119,17 @@ def test_an_altered_network_is_compiled_anew(images, tmp_path, monkeypatch):
         (NAME, {"weights": "imagenet"}, "no ImageNet weights"),
     ],
 )
-def test_what_cannot_be_loaded(name, options, reason):
+def test_load_encoder_refuses(name, options, reason):
     with pytest.raises(InputError, match=reason):
         load_encoder(name, **options)
 
 
-def test_a_run_brings_its_own_weights(run):
+def test_load_encoder_refuses_other_weights_for_a_run(run):
     with pytest.raises(InputError, match="its own weights"):
         load_encoder(run.folder, weights="none")
 
 
-def test_what_is_no_image_is_refused(tmp_path):
+def test_embed_refuses_files_that_are_no_images(tmp_path):
     (tmp_path / "page.jpg").write_text("<html>")
     encoder = load_encoder(NAME, "none", precision="float32")
     with pytest.raises(ImageError, match="not an image"):

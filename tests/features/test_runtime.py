@@ -1,4 +1,4 @@
-"""Compiled networks: they agree with Keras, start without TensorFlow, and are checked when loaded."""
+"""Compiled networks: equal to Keras, started without TensorFlow, checked when loaded."""
 
 import json
 import shutil
@@ -39,7 +39,7 @@ def stored(tmp_path_factory):
 
 
 @pytest.mark.parametrize("count", [1, 15, 16, 37])
-def test_any_number_of_images_agrees_with_keras(stored, count):
+def test_openvino_network_agrees_with_keras_for_any_number_of_images(stored, count):
     network, folder = stored
     pixels = parity_images((32, 32, 3), count)
     ours = OpenVINONetwork(folder / "network.xml")(pixels)
@@ -50,7 +50,7 @@ def test_any_number_of_images_agrees_with_keras(stored, count):
     "row", [row for row in BACKBONES if row.name not in ("vgg16", "resnet101")], ids=lambda row: row.name
 )
 @pytest.mark.slow
-def test_other_backbones_pass_the_gate(row, tmp_path):
+def test_store_network_stores_every_backbone(row, tmp_path):
     image = row.image_spec if row.fixed else ImageSpec(row.minimum, row.minimum)
     own = replace(spec(row.name, scaling=row.scaling), image_spec=image)
     network = build_network(own)
@@ -90,15 +90,15 @@ def test_min_row_cosine_by_hand():
     assert min_row_cosine(np.array([[3.0, 4.0]]), np.array([[4.0, 3.0]])) == pytest.approx(24 / 25)
 
 
-def test_probe_pictures_are_pixels_on_white():
-    pictures = parity_images((80, 60, 3))
-    assert pictures.shape == (8, 80, 60, 3)
-    assert pictures.min() >= 0
-    assert pictures.max() == 255
-    assert (pictures == 255).all(axis=-1).mean() > 0.2
+def test_parity_images_are_pixels_on_white():
+    images = parity_images((80, 60, 3))
+    assert images.shape == (8, 80, 60, 3)
+    assert images.min() >= 0
+    assert images.max() == 255
+    assert (images == 255).all(axis=-1).mean() > 0.2
 
 
-def test_both_runtimes_say_the_same(run, sample):
+def test_load_classifier_predicts_the_same_in_both_runtimes(run, sample):
     paths = [path for path in read_catalog(sample).paths[:40] if check_images([path]) == [""]]
     fast, plain = (load_classifier(run.folder, runtime).predict(paths) for runtime in ("openvino", "tensorflow"))
     np.testing.assert_allclose(fast.probabilities, plain.probabilities, atol=1e-4)
@@ -111,34 +111,34 @@ def predict_in_a_new_process(run, image, before=""):
         "print(code, sorted({'tensorflow', 'keras', 'openvino'} & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", program, run, image], capture_output=True, text=True, timeout=120)
-    answer, state = result.stdout.splitlines()
-    return json.loads(answer)["predictions"][0], state
+    output, state = result.stdout.splitlines()
+    return json.loads(output)["predictions"][0], state
 
 
 def test_predict_starts_without_tensorflow(run, sample):
     image = read_catalog(sample).paths[0]
-    said, state = predict_in_a_new_process(run.folder, image)
+    prediction, state = predict_in_a_new_process(run.folder, image)
     assert state == "0 ['openvino']"
     expected = load_classifier(run.folder, "tensorflow").predict([image])
-    assert said["class"] == expected.names[0]
-    assert said["confidence"] == pytest.approx(expected.probabilities.max(), abs=1e-4)
+    assert prediction["class"] == expected.names[0]
+    assert prediction["confidence"] == pytest.approx(expected.probabilities.max(), abs=1e-4)
 
 
-def test_a_machine_without_openvino_predicts_the_same(run, sample):
+def test_predict_without_openvino_is_the_same(run, sample):
     image = read_catalog(sample).paths[0]
     hide = (
-        "import importlib.util as util\nfound = util.find_spec\n"
-        "util.find_spec = lambda name, *rest: None if name.startswith('openvino') else found(name, *rest)\n"
+        "import importlib.util as util\noriginal = util.find_spec\n"
+        "util.find_spec = lambda name, *rest: None if name.startswith('openvino') else original(name, *rest)\n"
         "sys.modules['openvino'] = None"
     )
-    said, state = predict_in_a_new_process(run.folder, image, hide)
+    prediction, state = predict_in_a_new_process(run.folder, image, hide)
     assert "tensorflow" in state
-    assert said["confidence"] == pytest.approx(
+    assert prediction["confidence"] == pytest.approx(
         load_classifier(run.folder).predict([image]).probabilities.max(), abs=1e-4
     )
 
 
-def test_altered_files_are_named(run, tmp_path):
+def test_load_classifier_names_altered_files(run, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(run.folder, folder)
     weights = folder / "network.bin"
@@ -158,7 +158,7 @@ def test_altered_files_are_named(run, tmp_path):
     assert load_classifier(folder).spec == load_classifier(run.folder).spec
 
 
-def test_a_network_that_differs_is_not_stored(stored, tmp_path, monkeypatch):
+def test_store_network_refuses_outputs_that_differ(stored, tmp_path, monkeypatch):
     network, _ = stored
     save_network(spec("vgg16"), network, tmp_path)
     monkeypatch.setattr("fashion_keras.features.runtime.PARITY", {"float32": 1.1})
@@ -166,6 +166,6 @@ def test_a_network_that_differs_is_not_stored(stored, tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.json", "model.weights.h5"]
 
 
-def test_unknown_runtime_offers_the_nearest(run):
+def test_load_classifier_offers_the_nearest_runtime(run):
     with pytest.raises(InputError, match="did you mean 'openvino'"):
         load_classifier(run.folder, "openvin")

@@ -1,4 +1,4 @@
-"""What each condition does to a picture, against arithmetic by hand, Pillow, TensorFlow and values from OpenCV."""
+"""Corruptions against arithmetic by hand, Pillow, TensorFlow and values from OpenCV."""
 
 import subprocess
 import sys
@@ -11,8 +11,8 @@ from PIL import Image
 from fashion_keras.images.corruptions import CORRUPTIONS, apply_all, resize_area
 from fashion_keras.images.decode import ImageSpec, decode
 
-NAMES = [condition.name for condition in CORRUPTIONS]
-RESIZERS = [condition.name for condition in CORRUPTIONS if condition.resizes]
+NAMES = [corruption.name for corruption in CORRUPTIONS]
+RESIZERS = [corruption.name for corruption in CORRUPTIONS if corruption.resizes]
 SPEC = ImageSpec(20, 15)
 # cv2.resize(GREYS as float32, interpolation=cv2.INTER_AREA) of OpenCV 5.0, rounded to three decimals.
 GREYS = [[0, 70, 140], [210, 50, 120], [190, 30, 100], [170, 10, 80]]
@@ -25,53 +25,53 @@ OPENCV = [
 ]  # fmt: skip
 
 
-def picture(height=80, width=60, seed=0):
+def random_image(height=80, width=60, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def shown(image, spec=SPEC):
+def corrupted(image, spec=SPEC):
     return dict(zip(NAMES, apply_all(image, spec), strict=True))
 
 
 @pytest.mark.parametrize("expected", OPENCV, ids=lambda rows: f"{len(rows)}x{len(rows[0])}")
-def test_area_is_opencvs(expected):
+def test_resize_area_equals_opencv(expected):
     source = np.repeat(np.array(GREYS, np.uint8)[..., None], 3, axis=2)
-    found = resize_area(source, len(expected), len(expected[0]))
-    np.testing.assert_allclose(found, np.repeat(np.array(expected)[..., None], 3, axis=2), atol=5e-4)
+    resized = resize_area(source, len(expected), len(expected[0]))
+    np.testing.assert_allclose(resized, np.repeat(np.array(expected)[..., None], 3, axis=2), atol=5e-4)
 
 
-def test_area_by_hand():
+def test_resize_area_by_hand():
     row = np.array([[[10] * 3, [40] * 3, [100] * 3]], np.uint8)
     # Each of two pixels covers one and a half of three.
     np.testing.assert_allclose(resize_area(row, 1, 2)[0, :, 0], [(10 + 40 / 2) / 1.5, (40 / 2 + 100) / 1.5])
-    blocks = picture(8, 6).reshape(4, 2, 3, 2, 3)
+    blocks = random_image(8, 6).reshape(4, 2, 3, 2, 3)
     np.testing.assert_allclose(resize_area(blocks.reshape(8, 6, 3), 4, 3), blocks.mean(axis=(1, 3)))
 
 
-def test_area_keeps_the_mean_by_any_factor():
-    image = picture(83, 61)
+def test_resize_area_keeps_the_mean_by_any_factor():
+    image = random_image(83, 61)
     np.testing.assert_allclose(resize_area(image, 20, 15).mean(axis=(0, 1)), image.mean(axis=(0, 1)))
 
 
 @pytest.mark.parametrize("name", ["nearest", "bilinear", "bicubic", "lanczos"])
 def test_pillows_resizers(name):
-    expected = Image.fromarray(picture()).resize((15, 20), Image.Resampling[name.upper()])
-    np.testing.assert_array_equal(shown(picture())[name], np.asarray(expected))
+    expected = Image.fromarray(random_image()).resize((15, 20), Image.Resampling[name.upper()])
+    np.testing.assert_array_equal(corrupted(random_image())[name], np.asarray(expected))
 
 
 def test_tensorflows_bilinear_looks_at_two_pixels_and_antialiased_at_all():
-    image = picture()
+    image = random_image()
     middles = image.reshape(20, 4, 15, 4, 3)[:, 1:3, :, 1:3].astype(float).mean(axis=(1, 3))
-    seen = shown(image)
+    seen = corrupted(image)
     np.testing.assert_allclose(seen["tf_bilinear"], middles, atol=0.5)
     np.testing.assert_allclose(seen["tf_antialias"].astype(float), seen["bilinear"], atol=1)
 
 
 @pytest.mark.parametrize("fit", ["pad", "crop", "stretch"])
 @pytest.mark.parametrize("size", [(80, 60), (90, 30), (30, 90), (7, 5), (41, 300)])
-def test_every_resizer_lays_a_picture_into_the_same_frame(fit, size):
+def test_every_resizer_fits_into_the_same_frame(fit, size):
     spec = ImageSpec(32, 24, fit=fit)
-    seen = shown(np.full((*size, 3), (10, 90, 200), np.uint8), spec)
+    seen = corrupted(np.full((*size, 3), (10, 90, 200), np.uint8), spec)
     for name in RESIZERS:
         np.testing.assert_array_equal(seen[name], seen["reference"], err_msg=name)
 
@@ -79,19 +79,19 @@ def test_every_resizer_lays_a_picture_into_the_same_frame(fit, size):
 def test_crop_cuts_off_both_sides_alike():
     image = np.zeros((16, 48, 3), np.uint8)
     image[:, 16:32] = 200
-    seen = shown(image, ImageSpec(8, 8, fit="crop"))
+    seen = corrupted(image, ImageSpec(8, 8, fit="crop"))
     for name in ("area", "tf_bilinear"):
         np.testing.assert_array_equal(seen[name], np.full((8, 8, 3), 200), err_msg=name)
 
 
-def test_a_picture_of_the_right_size_stays_as_it_is_and_tensorflow_away():
+def test_apply_all_leaves_an_image_of_the_right_size_and_does_not_import_tensorflow():
     program = (
         "import sys, numpy as np\n"
         "from fashion_keras.images.corruptions import CORRUPTIONS, apply_all\n"
         "from fashion_keras.images.decode import ImageSpec\n"
         "image = np.random.default_rng(0).integers(0, 256, (20, 15, 3), dtype=np.uint8)\n"
         "pairs = zip(CORRUPTIONS, apply_all(image, ImageSpec(20, 15)))\n"
-        "print([one.name for one, pixels in pairs if (pixels == image).all()], 'tensorflow' in sys.modules)"
+        "print([row.name for row, pixels in pairs if (pixels == image).all()], 'tensorflow' in sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout == f"{['reference', *RESIZERS]} False\n"
@@ -99,15 +99,15 @@ def test_a_picture_of_the_right_size_stays_as_it_is_and_tensorflow_away():
 
 @pytest.mark.parametrize("quality", [95, 75, 50, 30])
 def test_jpeg_is_what_pillow_stores(quality):
-    usual = decode(picture(), SPEC)
+    reference = decode(random_image(), SPEC)
     file = BytesIO()
-    Image.fromarray(usual).save(file, "JPEG", quality=quality)
-    np.testing.assert_array_equal(shown(picture())[f"jpeg_{quality}"], np.asarray(Image.open(file)))
+    Image.fromarray(reference).save(file, "JPEG", quality=quality)
+    np.testing.assert_array_equal(corrupted(random_image())[f"jpeg_{quality}"], np.asarray(Image.open(file)))
 
 
 def test_shifts_move_right_and_down_and_fill_with_white():
-    image = picture(100, 50)
-    seen = shown(image, ImageSpec(100, 50))
+    image = random_image(100, 50)
+    seen = corrupted(image, ImageSpec(100, 50))
     for name, down, right in (("shift_2", 2, 1), ("shift_4", 4, 2)):
         np.testing.assert_array_equal(seen[name][down:, right:], image[:-down, :-right])
         assert (seen[name][:down] == 255).all()
@@ -115,24 +115,26 @@ def test_shifts_move_right_and_down_and_fill_with_white():
 
 
 @pytest.mark.parametrize("sigma", [5, 10])
-def test_noise_has_its_deviation_and_belongs_to_its_picture(sigma):
+def test_noise_has_its_deviation_and_depends_on_its_image(sigma):
     grey, darker = (np.full((80, 60, 3), level, np.uint8) for level in (128, 127))
     spec = ImageSpec(80, 60)
-    noise = shown(grey, spec)[f"noise_{sigma}"].astype(float) - 128
+    noise = corrupted(grey, spec)[f"noise_{sigma}"].astype(float) - 128
     assert noise.std() == pytest.approx(sigma, rel=0.03)
     assert abs(noise.mean()) < 0.2
-    np.testing.assert_array_equal(shown(grey, spec)[f"noise_{sigma}"] - 128.0, noise)
-    assert (shown(darker, spec)[f"noise_{sigma}"] - 127.0 != noise).mean() > 0.5
+    np.testing.assert_array_equal(corrupted(grey, spec)[f"noise_{sigma}"] - 128.0, noise)
+    assert (corrupted(darker, spec)[f"noise_{sigma}"] - 127.0 != noise).mean() > 0.5
 
 
 def test_gamma_leaves_black_and_white():
     image = np.array([[[0, 128, 255]]], np.uint8).repeat(2, axis=0).repeat(2, axis=1)
-    seen = shown(image, ImageSpec(2, 2))
+    seen = corrupted(image, ImageSpec(2, 2))
     assert seen["gamma_0.8"][0, 0].tolist() == [0, 147, 255]  # 255 * 0.50196 ** 0.8 = 146.9
     assert seen["gamma_1.25"][0, 0].tolist() == [0, 108, 255]  # 255 * 0.50196 ** 1.25 = 107.7
 
 
-def test_the_table():
+def test_corruptions_have_unique_names():
     assert NAMES[0] == "reference"
     assert len(set(NAMES)) == len(NAMES) == 18
-    assert all(pixels.dtype == np.uint8 and pixels.shape == (20, 15, 3) for pixels in shown(picture()).values())
+    assert all(
+        pixels.dtype == np.uint8 and pixels.shape == (20, 15, 3) for pixels in corrupted(random_image()).values()
+    )

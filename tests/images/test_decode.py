@@ -1,4 +1,4 @@
-"""From files, bytes, PIL images and arrays to the same pixels, and never to wrong ones."""
+"""Decoding: files, bytes, PIL images and arrays give the same pixels, and never wrong ones."""
 
 import io
 import struct
@@ -20,7 +20,7 @@ GIVEN = ImageSpec(83, 61)
 
 
 def photo(height=83, width=61, seed=0):
-    """A colourful picture with soft and sharp parts, [h, w, 3] uint8."""
+    """A colorful image with soft and sharp parts, [h, w, 3] uint8."""
     y, x = np.mgrid[:height, :width]
     soft = np.stack([x * 255 / width, y * 255 / height, (x + y) * 255 / (width + height)], axis=-1)
     noise = np.random.default_rng(seed).normal(0, 20, (height, width, 3))
@@ -63,14 +63,14 @@ def test_decode_without_a_spec_keeps_the_size_and_turns_upright():
     np.testing.assert_array_equal(pixels, np.rot90(photo(), -1))
 
 
-def test_importing_does_not_load_tensorflow():
+def test_decode_imports_without_tensorflow():
     done = in_a_new_process("import sys, fashion_keras.images.decode; sys.exit('tensorflow' in sys.modules)")
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("spec", [GIVEN, ImageSpec(80, 60), ImageSpec(40, 40, "crop", "lanczos")])
-def test_path_bytes_pil_and_array_give_the_same_pixels(tmp_path, kind, spec):
+def test_decode_gives_the_same_pixels_for_path_bytes_pil_and_array(tmp_path, kind, spec):
     data = encoded(photo(), kind)
     path = tmp_path / "wrong_extension.gif"
     path.write_bytes(data)
@@ -82,7 +82,7 @@ def test_path_bytes_pil_and_array_give_the_same_pixels(tmp_path, kind, spec):
 
 
 @pytest.mark.parametrize("options", [{"quality": 75}, {"quality": 95, "subsampling": 0}, {"progressive": True}])
-def test_jpeg_equals_tensorflow_bit_for_bit(options):
+def test_decode_of_jpeg_equals_tensorflow_bit_for_bit(options):
     import tensorflow as tf
 
     data = encoded(photo(), "JPEG", **options)
@@ -90,12 +90,12 @@ def test_jpeg_equals_tensorflow_bit_for_bit(options):
     np.testing.assert_array_equal(decode(data, GIVEN), expected.numpy())
 
 
-def test_an_image_of_the_target_size_comes_back_bit_for_bit():
+def test_decode_returns_an_image_of_the_target_size_bit_for_bit():
     for fit in ("pad", "crop", "stretch"):
         np.testing.assert_array_equal(decode(encoded(photo(), "PNG"), ImageSpec(83, 61, fit)), photo())
 
 
-def test_pad_keeps_the_shape_and_centres_it_on_white():
+def test_decode_pads_to_the_center_of_white():
     pixels = decode(np.zeros((20, 40, 3), np.uint8), ImageSpec(20, 20, "pad"))
     assert (pixels[:5] == 255).all()
     assert (pixels[5:15] == 0).all()
@@ -104,17 +104,17 @@ def test_pad_keeps_the_shape_and_centres_it_on_white():
     np.testing.assert_array_equal(tall, pixels.swapaxes(0, 1))
 
 
-def test_pad_keeps_at_least_a_line_of_a_very_thin_image():
+def test_decode_pads_a_very_thin_image_to_at_least_a_line():
     pixels = decode(np.zeros((1, 400), np.uint8), ImageSpec(9, 9, "pad"))
     np.testing.assert_array_equal((pixels == 0).all((1, 2)), np.arange(9) == 4)
 
 
-def test_crop_cuts_both_sides_alike():
+def test_decode_crops_both_sides_alike():
     stripes = np.repeat(np.repeat(np.uint8([[10, 200, 200, 90]]), 20, axis=1), 40, axis=0)
     np.testing.assert_array_equal(decode(stripes, ImageSpec(40, 40, "crop")), np.full((40, 40, 3), 200))
 
 
-def test_stretch_fills_the_target_and_averages_what_it_shrinks():
+def test_decode_stretches_to_the_target_with_antialiasing():
     checks = np.indices((8, 16)).sum(0) % 2 * np.uint8(200)
     inner = decode(checks.astype(np.uint8), ImageSpec(2, 2, "stretch"))
     np.testing.assert_allclose(inner, 100, atol=4)
@@ -122,7 +122,7 @@ def test_stretch_fills_the_target_and_averages_what_it_shrinks():
     assert set(np.unique(nearest)) <= {0, 200}
 
 
-def test_transparent_parts_become_white():
+def test_decode_puts_transparent_images_on_white():
     red = (255, 0, 0)
     rgba = np.uint8([[[*red, 255], [*red, 128], [*red, 0]]])
     np.testing.assert_array_equal(decoded(rgba), [[red, (255, 127, 127), (255, 255, 255)]])
@@ -136,13 +136,13 @@ def test_transparent_parts_become_white():
     np.testing.assert_array_equal(decoded(np.uint8([[7, 9]]), transparency=7), [[[255] * 3, [9] * 3]])
 
 
-def test_grey_and_cmyk_become_rgb():
+def test_decode_converts_gray_and_cmyk_to_rgb():
     np.testing.assert_array_equal(decoded(np.uint8([[0, 77, 255]])), [[[0] * 3, [77] * 3, [255] * 3]])
     cyan = Image.new("CMYK", (16, 16), (255, 0, 0, 0))
     assert np.abs(decoded(cyan, "JPEG", quality=100).astype(int) - (0, 255, 255)).max() <= 3
 
 
-def test_sixteen_bit_grey_is_scaled_not_clipped():
+def test_decode_scales_sixteen_bit_gray_and_does_not_clip_it():
     deep = np.uint16([[0, 200, 25700, 32768, 65535]])
     expected = [[[value] * 3 for value in (0, 1, 100, 128, 255)]]
     np.testing.assert_array_equal(decoded(deep), expected)
@@ -162,7 +162,7 @@ def test_sixteen_bit_grey_is_scaled_not_clipped():
         (8, lambda x: np.rot90(x, 1)),
     ],
 )
-def test_exif_orientation_is_applied(orientation, upright):
+def test_decode_applies_the_exif_orientation(orientation, upright):
     exif = Image.Exif()
     exif[0x0112] = orientation
     expected = upright(photo())
@@ -171,19 +171,19 @@ def test_exif_orientation_is_applied(orientation, upright):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-def test_unreadable_exif_beside_whole_pixels_is_ignored(kind):
+def test_decode_ignores_unreadable_exif_beside_whole_pixels(kind):
     pixels = decoded(photo(), kind, exif=b"Exif\x00\x00 no such thing")
     np.testing.assert_array_equal(pixels, decoded(photo(), kind))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
-def test_the_first_frame_of_an_animation_counts(kind):
+def test_decode_takes_the_first_frame_of_an_animation(kind):
     later = [Image.fromarray(photo(seed=seed)) for seed in (1, 2)]
     pixels = decoded(photo(), kind, save_all=True, append_images=later, lossless=True)
     np.testing.assert_array_equal(pixels, photo())
 
 
-def test_the_callers_image_and_array_stay_as_they_are():
+def test_decode_leaves_the_callers_image_and_array_unchanged():
     image = Image.fromarray(photo()).convert("RGBA")
     array = photo()
     decode(image, ImageSpec(10, 10))
@@ -211,7 +211,7 @@ def test_the_callers_image_and_array_stay_as_they_are():
         (png_header(0, 5), "broken PNG"),
     ],
 )
-def test_files_that_are_no_whole_images_are_refused_by_name_and_reason(tmp_path, data, reason):
+def test_decode_refuses_damaged_files_with_name_and_reason(tmp_path, data, reason):
     path = tmp_path / "31415.jpg"
     path.write_bytes(data)
     with warnings.catch_warnings(), pytest.raises(ImageError) as refused:
@@ -226,7 +226,7 @@ def test_files_that_are_no_whole_images_are_refused_by_name_and_reason(tmp_path,
 
 @pytest.mark.parametrize("ending", [b"", b"\xff\xd9"])
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_no_cut_image_passes_with_other_pixels(kind, ending):
+def test_decode_never_passes_a_truncated_image_with_other_pixels(kind, ending):
     data = encoded(photo(48, 48) // 16 * 16, kind)
     whole = decode(data, ImageSpec(48, 48))
     for cut in range(0, len(data) - 60, 7):
@@ -237,27 +237,27 @@ def test_no_cut_image_passes_with_other_pixels(kind, ending):
         np.testing.assert_array_equal(pixels, whole)
 
 
-def test_a_grey_corner_is_no_fault():
+def test_decode_accepts_a_gray_corner():
     grey = photo()
     grey[-20:, -20:] = 128
     for image in (grey, np.full((40, 40, 3), 128, np.uint8), np.full((40, 40), 128, np.uint8)):
         assert (decoded(image, "JPEG")[-1, -1] == 128).all()
 
 
-def test_pillows_leave_to_accept_truncated_images_is_refused(monkeypatch):
+def test_decode_refuses_pillows_setting_that_accepts_truncated_images(monkeypatch):
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
     with pytest.raises(InputError, match="set it to False"):
         decode(encoded(photo(), "JPEG"), GIVEN)
 
 
-def test_missing_files_and_folders_are_refused(tmp_path):
+def test_decode_refuses_missing_files_and_folders(tmp_path):
     with pytest.raises(ImageError, match=r"gone\.jpg: no such file"):
         decode(tmp_path / "gone.jpg", GIVEN)
     with pytest.raises(ImageError, match="is a directory"):
         decode(tmp_path, GIVEN)
 
 
-def test_a_file_above_the_cap_is_refused_unread(tmp_path, monkeypatch):
+def test_decode_refuses_a_file_above_the_limit_unread(tmp_path, monkeypatch):
     monkeypatch.setattr(formats, "MAX_BYTES", 1000)
     path = tmp_path / "big.png"
     path.write_bytes(encoded(photo(), "PNG"))
@@ -268,7 +268,7 @@ def test_a_file_above_the_cap_is_refused_unread(tmp_path, monkeypatch):
         decode(encoded(photo(), "PNG"), GIVEN)
 
 
-def test_arrays_of_every_shape_and_type_are_understood():
+def test_decode_takes_arrays_of_every_shape_and_type():
     grey = photo()[:, :, 0]
     rgb = np.stack([grey] * 3, axis=2)
     opaque = np.concatenate([rgb, np.full((83, 61, 1), 255, np.uint8)], axis=2)
@@ -303,13 +303,13 @@ def test_arrays_of_every_shape_and_type_are_understood():
         ([[1, 2], [3, 4]], "not list"),
     ],
 )
-def test_arrays_that_are_not_pixels_in_0_to_255_are_refused(array, reason):
+def test_decode_refuses_arrays_that_are_not_pixels_in_0_to_255(array, reason):
     with pytest.raises(ImageError) as refused:
         decode(array, GIVEN)
     assert reason in str(refused.value)
 
 
-def test_a_batch_is_each_image_in_order(tmp_path):
+def test_decode_batch_gives_each_image_in_order(tmp_path):
     images = [photo(seed=seed) for seed in range(40)]
     images[7] = encoded(images[7], "PNG")
     images[9] = tmp_path / "nine.png"
@@ -322,13 +322,13 @@ def test_a_batch_is_each_image_in_order(tmp_path):
 
 
 @pytest.mark.parametrize("count", [2, 40])
-def test_a_batch_with_a_broken_image_names_it(tmp_path, count):
+def test_decode_batch_names_a_broken_image(tmp_path, count):
     (tmp_path / "1.jpg").write_bytes(b"no")
     with pytest.raises(ImageError, match=r"1\.jpg: not an image"):
         decode_batch([photo()] * (count - 1) + [tmp_path / "1.jpg"], GIVEN)
 
 
-def test_batches_work_in_a_forked_process():
+def test_decode_batch_works_in_a_forked_process():
     code = """
 import os, numpy as np
 from fashion_keras.images.decode import ImageSpec, decode_batch
@@ -352,7 +352,7 @@ raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
         ((80, 60, "pad", "linear"), "did you mean 'bilinear'"),
     ],
 )
-def test_an_impossible_spec_is_refused(values, reason):
+def test_image_spec_refuses_impossible_values(values, reason):
     with pytest.raises(InputError, match=reason):
         ImageSpec(*values)
 

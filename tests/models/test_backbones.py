@@ -31,7 +31,7 @@ def test_row_says_what_the_network_is(row):
     assert ends == sorted(ends, reverse=True)
 
 
-@pytest.mark.parametrize("row", [row for row in BACKBONES if row.pretrained], ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [row for row in BACKBONES if row.has_imagenet], ids=lambda row: row.name)
 def test_minimum_is_the_smallest_size_that_keras_builds(row):
     function = getattr(keras.applications, row.builder.split(":")[1])
     with pytest.raises(ValueError, match="Input size must be at least"):

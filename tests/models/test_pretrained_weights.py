@@ -7,17 +7,14 @@ import keras
 import numpy as np
 import pytest
 
-from fashion_keras.images.decode import ImageSpec
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.builder import backbone_of, save_network
-from fashion_keras.models.classifier import ClassifierSpec
-from fashion_keras.models.heads import Head
 from fashion_keras.models.pretrained_weights import initialise
 from fashion_keras.support.errors import InputError
+from tests.helpers.specs import classifier_spec
 
-CLASSES = {"task": "article_type", "classes": ("a", "b"), "paths": ("a", "b")}
-MOBILE = ClassifierSpec("mobilenet_v3_large", ImageSpec(32, 32), "builtin", Head("plain"), **CLASSES)
-COMPACT = ClassifierSpec("custom_cnn", ImageSpec(32, 32), "tf", Head("plain"), **CLASSES)
+MOBILE = classifier_spec("mobilenet_v3_large")
+COMPACT = classifier_spec("custom_cnn")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +57,7 @@ def test_keras_3_weights_file(donor, tmp_path):
 def test_run_folder_of_other_classes(tmp_path):
     trained, _ = initialise(COMPACT, "none")
     save_network(COMPACT, trained, tmp_path)
-    other = replace(COMPACT, classes=("x", "y", "z"), paths=("x", "y", "z"))
+    other = classifier_spec("custom_cnn", classes=("x", "y", "z"))
     network, origin = initialise(other, str(tmp_path))
     assert_same_weights(network, backbone_of(trained))
     assert network.output.shape[-1] == 3
@@ -71,7 +68,7 @@ def test_a_file_fills_the_backbone_before_it_is_cut(tmp_path):
     row = get_backbone("vgg16")
     donor = row.build(keras.Input((32, 32, 3)))
     write_official(donor, tmp_path / "vgg.h5")
-    spec = ClassifierSpec("vgg16", ImageSpec(32, 32), "caffe", Head("plain"), **CLASSES, cut="block3")
+    spec = classifier_spec("vgg16", cut="block3")
     network, _ = initialise(spec, str(tmp_path / "vgg.h5"))
     for name in ("block1_conv1", "block3_conv3"):
         np.testing.assert_array_equal(network.get_layer(name).get_weights()[0], donor.get_layer(name).get_weights()[0])
@@ -81,7 +78,7 @@ def test_a_file_fills_the_backbone_before_it_is_cut(tmp_path):
 def test_weights_of_another_network_name_the_first_layer_that_differs(donor, tmp_path, name):
     path = tmp_path / name
     donor.save_weights(path) if name == "own.weights.h5" else write_official(donor, path)
-    spec = ClassifierSpec("resnet50", ImageSpec(32, 32), "caffe", Head("plain"), **CLASSES)
+    spec = classifier_spec("resnet50")
     with pytest.raises(InputError, match=r"of another network.*conv1_conv"):
         initialise(spec, str(path))
 
@@ -111,13 +108,13 @@ def unreachable(tmp_path, monkeypatch):
 
 
 def test_imagenet_out_of_reach_is_an_error_with_a_remedy(unreachable):
-    spec = ClassifierSpec("vgg16", ImageSpec(32, 32), "caffe", Head("plain"), **CLASSES)
+    spec = classifier_spec("vgg16")
     with pytest.raises(InputError, match=r"could not be downloaded.*--weights FILE"):
         initialise(spec, "imagenet")
 
 
 def test_auto_out_of_reach_warns_of_random_weights(unreachable):
-    spec = ClassifierSpec("vgg16", ImageSpec(32, 32), "caffe", Head("plain"), **CLASSES)
+    spec = classifier_spec("vgg16")
     _, origin = initialise(spec, "auto")
     assert origin.source == "none"
     assert not origin.pretrained

@@ -1,7 +1,8 @@
-"""The config: what is allowed, and what is said of the rest."""
+"""Training configs: defaults, conversions, and one line for each value that is not allowed."""
 
 import json
 
+import numpy as np
 import pytest
 
 from fashion_keras import InputError, TrainConfig
@@ -19,64 +20,70 @@ from fashion_keras.training.recipes import RECIPES, get_recipe
         ({"strategy": "last_n:0"}, "whole number from 1"),
         ({"augment": "li2021"}, "did you mean 'li2020'"),
         ({"optimizer": "adamx"}, "did you mean 'adam"),
-        ({"image_size": "60"}, "HEIGHTxWIDTH"),
+        ({"image_size": "60x"}, "HEIGHTxWIDTH"),
         ({"image_size": "20x20"}, "--image-size 32x32"),
         ({"epochs": 0}, "--epochs must be a whole number at least 1, not 0"),
         ({"epochs": "3"}, "epochs must be null or of type int, not '3'"),
         ({"learning_rate": float("nan")}, "--learning-rate must be above 0"),
-        ({"dropout": 1.0}, "--dropout is from 0 to below 1"),
-        ({"dense": "512;256"}, "--dense is widths such as"),
-        ({"balance": "smote", "strategy": "full"}, "only --strategy frozen"),
+        ({"dropout": 1.0}, "--dropout must be at least 0 and below 1, not 1.0"),
+        ({"dense": "512;256"}, "--dense must be widths such as"),
+        ({"balance": "smote", "strategy": "full"}, "it needs --strategy frozen"),
         ({"cut": "mixed7"}, "unknown stage of vgg19"),
-        ({"seed": -1}, "from 0 to 4294967295"),
-        ({"seed": 2**32}, "from 0 to 4294967295"),
+        ({"seed": -1}, "--seed must be a whole number at least 0 and at most 4294967295, not -1"),
+        ({"seed": 2**32}, "at most 4294967295, not 4294967296"),
         ({"weight_decay": float("nan")}, "--weight-decay must be at least 0, not nan"),
         ({"image_size": "2000x2000"}, "at most 1024x1024"),
         ({"bach_size": 3}, "did you mean 'batch_size'"),
-        ({"folds": 1}, "--folds is a whole number from 2, not 1"),
-        ({"folds": 3, "fold": 4}, "--fold 4 needs --folds of at least as many, not 3"),
+        ({"folds": 1}, "--folds must be a whole number at least 2, not 1"),
+        ({"folds": 3, "fold": 4}, "--fold 4 needs --folds of at least 4, not 3"),
         ({"fold": 1}, "--fold 1 needs --folds"),
-        ({"folds": 3, "task": "gender,season"}, "cross-validate each by itself"),
-        ({"limit": 2.5}, "--limit is a whole number from 1, or a share between 0 and 1, not 2.5"),
-        ({"limit": 0}, "--limit is a whole number from 1, or a share"),
-        ({"floor": 100}, "--floor is where --limit stops"),
+        ({"limit": 2.5}, "--limit must be a whole number from 1, or a share between 0 and 1, not 2.5"),
+        ({"limit": 0}, "--limit must be a whole number from 1, or a share"),
+        ({"floor": 100}, "--floor bounds --limit"),
     ],
 )
-def test_what_is_not_allowed_is_said_in_one_line(values, message):
+def test_train_config_refuses_in_one_line(values, message):
     with pytest.raises(InputError, match=message) as caught:
         TrainConfig.from_dict(values)
     assert "\n" not in str(caught.value)
 
 
-def test_defaults_follow_the_backbone():
+def test_train_config_defaults_follow_the_backbone():
     assert TrainConfig(backbone="vgg19").strategy_name == "frozen"
     assert TrainConfig(backbone="custom_cnn").strategy_name == "scratch"
     assert (TrainConfig(backbone="inception_v3").image_spec.height, TrainConfig().image_spec.width) == (75, 60)
 
 
-def test_head_options_change_the_named_head():
+def test_train_config_changes_the_named_head():
     head = TrainConfig(head="li2020", dense="256,128", dropout=0.1).head_spec
     assert (head.pooling, head.dense, head.dropout) == ("max", (256, 128), 0.1)
 
 
-def test_a_config_survives_json():
+@pytest.mark.parametrize("size", [64, np.int64(64), "64", "64x64", (64, 64), [64, 64], "64x48", (64, 48)])
+def test_train_config_takes_an_image_size_in_any_form(size):
+    spec = TrainConfig(image_size=size).image_spec
+    assert (spec.height, spec.width) in ((64, 64), (64, 48))
+    assert TrainConfig(image_size=size).image_size == f"{spec.height}x{spec.width}"
+
+
+def test_train_config_survives_json():
     config = TrainConfig(task="gender", epochs=3, learning_rate=1e-4)
     assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.name)
-def test_every_recipe_is_a_config(recipe):
+def test_recipes_are_configs(recipe):
     assert TrainConfig.from_dict(get_recipe(recipe.name).values).to_dict().items() >= dict(recipe.values).items()
 
 
-def test_li2020_is_as_the_paper_says():
+def test_recipe_li2020_has_the_papers_values():
     config = TrainConfig.from_dict(get_recipe("li2020").values)
     assert (config.image_spec.height, config.image_spec.width, config.scaling) == (80, 60, "unit")
     assert (config.optimizer, config.learning_rate, config.batch_size, config.epochs) == ("adam", 1e-5, 32, 50)
     assert (config.head_spec.pooling, config.head_spec.dense, config.head_spec.dropout) == ("max", (512,), 0.5)
 
 
-def test_config_files_that_are_none(tmp_path):
+def test_read_json_refuses_what_is_no_config_file(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         read_json(tmp_path / "none.json")
     (tmp_path / "bad.json").write_text("{")

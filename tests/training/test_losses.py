@@ -1,4 +1,4 @@
-"""Losses of metric learning, against arithmetic done by hand and against loops written from the papers' formulas."""
+"""Losses of metric learning, against hand arithmetic and loops written from the papers' formulas."""
 
 from math import acos, cos, exp, log
 
@@ -31,9 +31,9 @@ def random_batch():
 
 def test_supervised_contrastive_by_hand():
     # Cosines: 0-1 are equal (1), 2 is at a right angle to both (0).
-    said = numbers(supervised_contrastive(unit([1, 0], [1, 0], [0, 1]), np.array([0, 0, 1]), temperature=0.5))
+    losses = numbers(supervised_contrastive(unit([1, 0], [1, 0], [0, 1]), np.array([0, 0, 1]), temperature=0.5))
     expected = -log(exp(2) / (exp(2) + exp(0)))
-    np.testing.assert_allclose(said, [expected, expected, 0], rtol=1e-5)
+    np.testing.assert_allclose(losses, [expected, expected, 0], rtol=1e-5)
 
 
 def test_supervised_contrastive_is_the_papers_formula(random_batch):
@@ -52,17 +52,17 @@ def test_triplet_takes_the_nearest_of_the_farther_negatives():
     # Squared distances from the first: positive 0.4, negatives 0.1 (nearer), 0.5 (semi-hard) and 3.
     angles = np.arccos(1 - np.array([0, 0.4, 0.1, 0.5, 3.0]) / 2)
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    said = numbers(semi_hard_triplet(vectors, np.array([0, 0, 1, 2, 3]), margin=0.2))
-    assert said[0] == pytest.approx(0.4 - 0.5 + 0.2, abs=1e-5)
+    losses = numbers(semi_hard_triplet(vectors, np.array([0, 0, 1, 2, 3]), margin=0.2))
+    assert losses[0] == pytest.approx(0.4 - 0.5 + 0.2, abs=1e-5)
     # No second image of their class.
-    np.testing.assert_array_equal(said[2:], 0)
+    np.testing.assert_array_equal(losses[2:], 0)
 
 
 def test_triplet_takes_the_farthest_where_no_negative_is_farther():
     angles = np.arccos(1 - np.array([0, 1.0, 0.2, 0.5]) / 2)
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    said = numbers(semi_hard_triplet(vectors, np.array([0, 0, 1, 1]), margin=0.2))
-    assert said[0] == pytest.approx(1.0 - 0.5 + 0.2, abs=1e-5)
+    losses = numbers(semi_hard_triplet(vectors, np.array([0, 0, 1, 1]), margin=0.2))
+    assert losses[0] == pytest.approx(1.0 - 0.5 + 0.2, abs=1e-5)
 
 
 def test_triplet_is_the_papers_rule(random_batch):
@@ -79,34 +79,49 @@ def test_triplet_is_the_papers_rule(random_batch):
     np.testing.assert_allclose(numbers(semi_hard_triplet(vectors, codes)), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_arcface_adds_the_margin_to_the_angle_of_the_target():
-    said = numbers(additive_angular_margin(np.float32([[0.8, 0.3]]), np.float32([[1, 0]]), margin=0.5, scale=4))
+def dense_angular_margin(cosines, targets, margin, scale):
+    """The same from targets [b, k] that add up to 1, or are all 0 where the class is unknown."""
+    angles = np.arccos(np.clip(cosines, -1, 1))
+    moved = np.where(cosines > -cos(margin), np.cos(angles + margin), cosines - margin * np.sin(margin))
+    logits = scale * np.where(targets > 0.5, moved, cosines)
+    return -(targets * (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)))).sum(axis=1)
+
+
+def test_angular_margin_is_added_to_the_angle_of_the_target():
+    losses = numbers(additive_angular_margin(np.float32([[0.8, 0.3]]), np.array([0]), margin=0.5, scale=4))
     target = cos(acos(0.8) + 0.5)
-    assert said[0] == pytest.approx(-log(exp(4 * target) / (exp(4 * target) + exp(4 * 0.3))), abs=1e-5)
+    assert losses[0] == pytest.approx(-log(exp(4 * target) / (exp(4 * target) + exp(4 * 0.3))), abs=1e-5)
 
 
-def test_arcface_without_margin_is_a_softmax_of_cosines():
-    said = numbers(additive_angular_margin(np.float32([[0.8, 0.3]]), np.float32([[0, 1]]), margin=0.0, scale=2))
-    assert said[0] == pytest.approx(-log(exp(0.6) / (exp(1.6) + exp(0.6))), abs=1e-4)
+def test_angular_margin_0_is_a_softmax_of_cosines():
+    losses = numbers(additive_angular_margin(np.float32([[0.8, 0.3]]), np.array([1]), margin=0.0, scale=2))
+    assert losses[0] == pytest.approx(-log(exp(0.6) / (exp(1.6) + exp(0.6))), abs=1e-4)
 
 
-def test_arcface_falls_on_where_the_angle_would_exceed_half_a_turn():
+def test_angular_margin_falls_on_where_the_angle_would_exceed_half_a_turn():
     cosines = np.float32([[-0.9, 0.0], [-0.95, 0.0], [-1.0, 0.0]])
-    losses = numbers(additive_angular_margin(cosines, np.float32([[1, 0]] * 3), margin=0.5, scale=4))
+    losses = numbers(additive_angular_margin(cosines, np.zeros(3, np.int64), margin=0.5, scale=4))
     assert losses[0] < losses[1] < losses[2]
 
 
-def test_a_row_without_a_known_label_costs_nothing():
-    assert numbers(additive_angular_margin(np.float32([[0.8, 0.3]]), np.float32([[0, 0]])))[0] == 0
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_angular_margin_of_codes_equals_that_of_dense_targets(smoothing):
+    rng = np.random.default_rng(0)
+    cosines, codes = rng.uniform(-0.95, 0.95, (8, 5)).astype(np.float32), np.array([0, 4, 2, -1, 3, 1, 0, -1])
+    one_hot = np.eye(6, 5)[codes]
+    targets = (1 - smoothing) * one_hot + smoothing * one_hot.mean(axis=1, keepdims=True)
+    losses = numbers(additive_angular_margin(cosines, np.float32(codes), 0.3, 16.0, smoothing))
+    np.testing.assert_allclose(losses, dense_angular_margin(cosines, targets, 0.3, 16.0), rtol=1e-4, atol=1e-5)
+    assert (losses[codes < 0] == 0).all()
 
 
-def test_smoothing_keeps_what_is_unknown_unknown():
+def test_smooth_labels_keeps_unknown_rows_at_0():
     np.testing.assert_allclose(
         numbers(smooth_labels(np.float32([[1, 0], [0, 0]]), 0.1)), [[0.95, 0.05], [0, 0]], rtol=1e-6
     )
 
 
-def test_groups_of_columns():
+def test_split_groups_cuts_columns():
     first, second = split_groups(np.arange(10).reshape(2, 5), (2, 3))
     assert numbers(first).tolist() == [[0, 1], [5, 6]]
     assert numbers(second).tolist() == [[2, 3, 4], [7, 8, 9]]

@@ -1,11 +1,10 @@
 """Scores of a multi-label classifier as pure functions: predicted labels, their precision, recall and F1.
 
-Shapes: n rows (images), k labels. `targets` [n, k] in {0, 1}; `known` [n, k] bool marks those that are known: an
-unknown cell counts neither for nor against, whatever its target. `scores` [n, k] float in 0..1; `decisions` [n, k]
-bool, the predicted labels, is made of scores alone and so covers unknown cells too. A label without a positive (no
-known target of 1) has no recall, F1 or average precision: it is out of every macro average, and counted as excluded
-(scikit-learn knows no unknown cells, and counts such a label as 0). Input that cannot be scored raises InputError, a
-ValueError.
+Shapes: n rows (images), k labels. `targets` [n, k] in {0, 1}; an unknown cell, False in `known` [n, k] bool, counts
+neither for nor against. `scores` [n, k] float in 0..1; `decisions` [n, k] bool, the predicted labels, is made of scores
+alone and so covers unknown cells too. A label without a known positive has no recall, F1 or average precision: it is
+out of every macro average, and counted as excluded (scikit-learn, which has no unknown cells, counts it as 0). Input
+that cannot be scored raises InputError, a ValueError.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +24,7 @@ _BLOCK = 2**16  # rows at a time, few enough for exact counts in float32
 def top_n(scores: np.ndarray, count: int = GUO2019_LABELS) -> np.ndarray:
     """Return decisions [n, k] bool: the `count` highest of each row of `scores` [n, k] (guo2019, section 4.1).
 
-    Exactly `count` in each row: of tied scores, the labels that come first. Raises InputError for a count not in 1..k.
+    Of tied scores, the labels that come first. Raises InputError for a count not in 1..k.
 
     >>> top_n(np.array([[0.2, 0.9, 0.2]]), count=2).tolist()
     [[True, True, False]]
@@ -42,7 +41,7 @@ def top_n(scores: np.ndarray, count: int = GUO2019_LABELS) -> np.ndarray:
 def at_least(scores: np.ndarray, thresholds: float | np.ndarray) -> np.ndarray:
     """Return decisions [n, k] bool: where `scores` [n, k] reach the threshold, one for all or [k], one per label.
 
-    A label whose threshold is infinite is never predicted. Raises InputError when there is another number of them.
+    Raises InputError when there is another number of thresholds.
     """
     scores, thresholds = np.asarray(scores), np.asarray(thresholds)
     if thresholds.shape not in {(), scores.shape[1:]}:
@@ -53,8 +52,7 @@ def at_least(scores: np.ndarray, thresholds: float | np.ndarray) -> np.ndarray:
 def best_threshold(relevant: np.ndarray, scores: np.ndarray) -> float:
     """Return the threshold with the highest F1 for `relevant` [n] bool and `scores` [n], to be chosen on validation.
 
-    The highest of those that are equally good: the fewest labels. Infinite when nothing is relevant. One threshold for
-    all labels, the best for micro-F1, is best_threshold(targets[known], scores[known]).
+    The highest of those that are equally good: the fewest labels. Infinite when nothing is relevant.
 
     >>> best_threshold([True, False, True, False], [0.9, 0.6, 0.5, 0.1])  # F1 2/3, 2/4, 4/5, 4/6
     0.5
@@ -68,7 +66,7 @@ def best_threshold(relevant: np.ndarray, scores: np.ndarray) -> float:
 def best_thresholds(targets: np.ndarray, known: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Return [k] float: the threshold of each label with the highest F1 on these (validation) rows, see best_threshold.
 
-    A label without a positive gets infinity. With few positives such a threshold fits these rows better than others.
+    A label without a positive gets infinity.
     """
     return _label_by_label(best_threshold, targets, known, scores, without=np.inf)
 
@@ -116,10 +114,9 @@ def f1_intervals(
     draws: int = 1000,
     seed: int = 0,
 ) -> dict[str, list[float] | None]:
-    """Return micro and macro -> [low, high], the bootstrap intervals of both F1, resampling products.
+    """Return micro and macro -> [low, high], the intervals of both F1 (see `bootstrap_interval`); None if undefined.
 
-    A label that has no positive in a resample is excluded from the macro-F1 of that resample. None when no label has a
-    positive in any resample. `product_groups` [n]: rows with an equal entry show one product; None: each row is one.
+    A label without a positive in a resample is excluded from its macro-F1.
     """
     positive, known = validation.cells(targets, known)
     decisions = _known_decisions(decisions, known)
@@ -150,13 +147,15 @@ def summary(
 def group_f1(
     targets: np.ndarray, known: np.ndarray, decisions: np.ndarray, groups: Mapping[str, Sequence[int]]
 ) -> dict[str, dict[str, float | int | None]]:
-    """Return group -> labels, excluded, macro_f1, micro_f1, over the labels (column numbers) of each of `groups`.
-
-    Raises InputError for a group without labels, or with one that is not there.
-    """
+    """Return group -> labels, excluded, macro_f1, micro_f1, over the labels (column numbers) of each of `groups`."""
     sums = counts(targets, known, decisions)
-    columns = validation.groups(groups, len(sums[0]))
-    return {name: _group(*(part[columns[name]] for part in sums)) for name in groups}
+    scores = {}
+    for name, columns in validation.groups(groups, len(sums[0])).items():
+        parts = [part[columns] for part in sums]
+        mean = macro(*parts)
+        scores[name] = {key: mean[key] for key in ("labels", "excluded")}
+        scores[name] |= {"macro_f1": mean["f1"], "micro_f1": micro(*parts)["f1"]}
+    return scores
 
 
 def average_precisions(targets: np.ndarray, known: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -220,8 +219,6 @@ def co_occurrence(targets: np.ndarray, known: np.ndarray) -> np.ndarray:
 def labels_per_image(targets: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Return [m + 1] int: how many rows are known to have 0, 1, ..., m labels (guo2019, fig. 2).
 
-    A row with unknown cells may have more labels than are known.
-
     >>> labels_per_image(np.array([[1, 1], [1, 0], [0, 1]]), np.ones((3, 2), dtype=bool)).tolist()
     [0, 2, 1]
     """
@@ -254,7 +251,7 @@ def _known_decisions(decisions: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def _micro_f1(sums: np.ndarray) -> np.ndarray:
-    """Return [draws]: micro-F1 of `sums` [draws, 3k] of hits, positives and predicted labels."""
+    """Return micro-F1 [draws] of `sums` [draws, 3k] of hits, positives and predicted labels."""
     hits, positives, predicted = (part.sum(axis=1) for part in np.split(sums, 3, axis=1))
     return classification.scores_of_counts(hits, positives, predicted)[2]
 
@@ -263,8 +260,3 @@ def _macro_f1(sums: np.ndarray) -> np.ndarray:
     """Return [draws]: macro-F1 of `sums` [draws, 3k] over the labels with a positive; NaN where none has one."""
     f1 = classification.scores_of_counts(*np.split(sums, 3, axis=1))[2]
     return validation.ratio(np.nansum(f1, axis=1), (~np.isnan(f1)).sum(axis=1))
-
-
-def _group(hits: np.ndarray, positives: np.ndarray, predicted: np.ndarray) -> dict[str, float | int | None]:
-    mean, pooled = macro(hits, positives, predicted), micro(hits, positives, predicted)
-    return {"labels": mean["labels"], "excluded": mean["excluded"], "macro_f1": mean["f1"], "micro_f1": pooled["f1"]}

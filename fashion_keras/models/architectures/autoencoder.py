@@ -1,29 +1,28 @@
-"""Convolutional autoencoders: networks that learn, without labels, to draw a picture again from 512 numbers."""
+"""Convolutional autoencoders: networks that reconstruct an image from a code of 512 numbers."""
 
 from collections.abc import Callable
 
 import keras
 from keras import KerasTensor, layers
 
+from fashion_keras.models.architectures.layers import BATCH_NORM_MOMENTUM
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.builder import build_network
 from fashion_keras.models.heads import Head
 from fashion_keras.models.serialization import EncoderSpec
 from fashion_keras.support.errors import unknown_name_error
 
-# The running means follow training within an epoch of a small catalogue; Keras' 0.99 lags for many.
-_MOMENTUM = 0.9
 _WIDTHS = (32, 64, 128, 256)
 
 
 def li2020_autoencoder(input_tensor: KerasTensor) -> keras.Model:
-    """The encoder half of li2020's autoencoder: three 3x3 convolutions with 16, 8 and 8 filters, each halved.
+    """Encoder half of li2020's autoencoder: three 3x3 convolutions with 16, 8 and 8 filters, each downsampled by 2.
 
     Args:
         input_tensor [b, 60, 60, 3]: scaled pixels.
 
     Returns:
-        a model to [b, 1, 1, 512], its 8x8x8 features side by side.
+        a model to [b, 1, 1, 512], its 8x8x8 features flattened.
     """
     x = input_tensor
     for number, filters in enumerate((16, 8, 8), 1):
@@ -35,7 +34,7 @@ def li2020_autoencoder(input_tensor: KerasTensor) -> keras.Model:
 
 
 def autoencoder(input_tensor: KerasTensor) -> keras.Model:
-    """The encoder half of a batch-normalised autoencoder whose 512 numbers are a linear layer's.
+    """Encoder half of a batch-normalized autoencoder with a linear code of 512 numbers.
 
     Args:
         input_tensor [b, 80, 60, 3]: scaled pixels.
@@ -46,17 +45,17 @@ def autoencoder(input_tensor: KerasTensor) -> keras.Model:
     x = input_tensor
     for number, filters in enumerate(_WIDTHS, 1):
         x = layers.Conv2D(filters, 3, 2, "same", use_bias=False, name=f"stage{number}_conv")(x)
-        x = layers.BatchNormalization(momentum=_MOMENTUM, name=f"stage{number}_bn")(x)
+        x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=f"stage{number}_bn")(x)
         x = layers.ReLU(name=f"stage{number}_out")(x)
-    # As large as the whole map, so that it is a dense layer.
+    # As large as the feature map: a dense layer.
     x = layers.Conv2D(512, (5, 4), use_bias=False, name="code")(x)
-    # Centred: of vectors that are nearly one, cosines tell little.
-    x = layers.BatchNormalization(momentum=_MOMENTUM, name="code_bn")(x)
+    # Centers the codes: without, all point in about the same direction and cosines differ little.
+    x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name="code_bn")(x)
     return keras.Model(keras.utils.get_source_inputs(input_tensor), x, name="autoencoder")
 
 
 def encoder_spec(name: str) -> EncoderSpec:
-    """Return the spec of an autoencoder's encoder half, at its own size; InputError for an unknown name."""
+    """Return the spec of an autoencoder's encoder half, at its default size; InputError for an unknown name."""
     if name not in _DECODERS:
         raise unknown_name_error("autoencoder", name, _DECODERS)
     row = get_backbone(name)
@@ -64,7 +63,7 @@ def encoder_spec(name: str) -> EncoderSpec:
 
 
 def build_autoencoder(name: str, policy: str = "float32") -> keras.Model:
-    """Build pixels [b, h, w, 3] float32 in 0..255 -> reconstruction [b, h, w, 3] float32 in 0..1.
+    """Build an autoencoder: pixels [b, h, w, 3] float32 in 0..255 -> reconstructions [b, h, w, 3] float32 in 0..1.
 
     Args:
         name: "li2020_autoencoder" or "autoencoder".
@@ -74,18 +73,18 @@ def build_autoencoder(name: str, policy: str = "float32") -> keras.Model:
         InputError: for an unknown name.
     """
     encoder = build_network(encoder_spec(name), policy)
-    before = keras.config.dtype_policy()
+    previous = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
         x = _DECODERS[name](encoder.get_layer("pool").input)
     finally:
-        keras.config.set_dtype_policy(before)
+        keras.config.set_dtype_policy(previous)
     x = layers.Conv2D(3, 3, padding="same", activation="sigmoid", dtype="float32", name="reconstruction")(x)
     return keras.Model(encoder.input, x, name=name)
 
 
 def encoder_half(trained: keras.Model) -> keras.Model:
-    """Return the encoder half of what `build_autoencoder` built, as a copy: pixels -> vectors [b, 512] of length 1."""
+    """Return a copy of the encoder half of a `build_autoencoder` model: pixels -> embeddings [b, 512] of length 1."""
     encoder = build_network(encoder_spec(trained.name))
     for layer in encoder.layers:
         if layer.weights:
@@ -95,7 +94,7 @@ def encoder_half(trained: keras.Model) -> keras.Model:
 
 def _decode_li2020(code: KerasTensor) -> KerasTensor:
     x = layers.Reshape((8, 8, 8), name="decode")(code)
-    # The "valid" padding is the authors': it makes 30 of 32, and so 60 of 64.
+    # The "valid" padding is the authors': it reduces 32 to 30, and so 64 to 60.
     for number, (filters, padding) in enumerate(((8, "same"), (8, "same"), (16, "valid")), 1):
         x = layers.Conv2D(filters, 3, padding=padding, activation="relu", name=f"decode_conv{number}")(x)
         x = layers.UpSampling2D(2, name=f"decode_up{number}")(x)
@@ -104,16 +103,16 @@ def _decode_li2020(code: KerasTensor) -> KerasTensor:
 
 def _decode(code: KerasTensor) -> KerasTensor:
     x = layers.Conv2DTranspose(_WIDTHS[-1], (5, 4), use_bias=False, name="decode")(code)
-    x = _normalised(x, "decode")
+    x = _batch_norm_relu(x, "decode")
     for number, filters in enumerate((128, 64, 32, 16), 1):
         x = layers.Conv2DTranspose(filters, 4, 2, "same", use_bias=False, name=f"decode_conv{number}")(x)
-        x = _normalised(x, f"decode_conv{number}")
-    # 80x64 to 80x60.
+        x = _batch_norm_relu(x, f"decode_conv{number}")
+    # From 80x64 to 80x60.
     return layers.Cropping2D((0, 2), name="decode_crop")(x)
 
 
-def _normalised(x: KerasTensor, name: str) -> KerasTensor:
-    x = layers.BatchNormalization(momentum=_MOMENTUM, name=f"{name}_bn")(x)
+def _batch_norm_relu(x: KerasTensor, name: str) -> KerasTensor:
+    x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=f"{name}_bn")(x)
     return layers.ReLU(name=f"{name}_out")(x)
 
 

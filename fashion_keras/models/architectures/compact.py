@@ -1,4 +1,4 @@
-"""Compact networks that keras.applications lacks, without a head; layers carry names so that stages can be frozen."""
+"""Compact networks that keras.applications lacks, without head: custom_cnn, fashion_small, schindler2018's."""
 
 import keras
 from keras import KerasTensor, layers
@@ -7,7 +7,7 @@ from fashion_keras.models.architectures.layers import conv_bn_relu
 
 
 def custom_cnn(input_tensor: KerasTensor) -> keras.Model:
-    """A residual network in the place of schindler2018's custom CNN, sized to train from scratch on two CPU cores.
+    """Residual network in place of schindler2018's custom CNN, small enough to train from scratch on two CPU cores.
 
     Five stages of one basic block (He et al. 2015, arXiv:1512.03385) with 32 to 512 filters behind a strided stem.
 
@@ -21,7 +21,7 @@ def custom_cnn(input_tensor: KerasTensor) -> keras.Model:
 
 
 def fashion_small(input_tensor: KerasTensor) -> keras.Model:
-    """The network whose weights come with the package: `custom_cnn` with a narrower last stage, 3.5 M parameters.
+    """Network whose weights ship with the package: `custom_cnn` with a narrower last stage, 3.5 M parameters.
 
     Args:
         input_tensor [b, h, w, 3]: scaled pixels; h and w at least 32.
@@ -33,7 +33,7 @@ def fashion_small(input_tensor: KerasTensor) -> keras.Model:
 
 
 def vgg_like(input_tensor: KerasTensor) -> keras.Model:
-    """schindler2018's compact VGG-like network: stacked 3x3 convolutions, batch-normalised, about 10 M parameters.
+    """VGG-like network of schindler2018: stacked batch-normalized 3x3 convolutions, about 10 M parameters.
 
     Args:
         input_tensor [b, h, w, 3]: scaled pixels; h and w at least 32.
@@ -45,9 +45,9 @@ def vgg_like(input_tensor: KerasTensor) -> keras.Model:
 
 
 def schindler_cnn(input_tensor: KerasTensor) -> keras.Model:
-    """schindler2018's custom CNN, of which the paper says only that it is compact and has about 10 M parameters.
+    """Custom CNN of schindler2018, which the paper describes as compact with about 10 M parameters.
 
-    Read here as `vgg_like` with one convolution a stage, and wider: like the paper's person detector.
+    Built as a wider `vgg_like` with one convolution per stage, like the paper's person detector.
 
     Args:
         input_tensor [b, h, w, 3]: scaled pixels; h and w at least 32.
@@ -59,7 +59,7 @@ def schindler_cnn(input_tensor: KerasTensor) -> keras.Model:
 
 
 def person_detector(input_tensor: KerasTensor) -> keras.Model:
-    """schindler2018's detector of persons, up to its dense layer, which is the head `person_detector`.
+    """Person detector of schindler2018, up to its dense layer, which is the head `person_detector`.
 
     Args:
         input_tensor [b, h, w, 3]: scaled pixels; h and w at least 8.

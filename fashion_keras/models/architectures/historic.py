@@ -1,4 +1,4 @@
-"""Two networks of gutierrez2019 that keras.applications lacks, without head: AlexNet and ResNet-18."""
+"""AlexNet and ResNet-18, of gutierrez2019, which keras.applications lacks; without head."""
 
 import keras
 from keras import KerasTensor, layers
@@ -7,9 +7,9 @@ from fashion_keras.models.architectures.layers import conv_bn_relu, downsample
 
 
 def alexnet(input_tensor: KerasTensor) -> keras.Model:
-    """AlexNet's five convolutions, in one tower and without response normalisation, as torchvision has them.
+    """AlexNet: five convolutions, in one tower and without response normalization, as in torchvision.
 
-    Krizhevsky 2014, arXiv:1404.5997. The two layers of 4096 that follow are the head `alexnet`.
+    Krizhevsky 2014, arXiv:1404.5997. Its two layers of 4096 are the head `alexnet`.
 
     Args:
         input_tensor [b, h, w, 3]: scaled pixels; h and w at least 57.
@@ -17,12 +17,12 @@ def alexnet(input_tensor: KerasTensor) -> keras.Model:
     Returns:
         a model to [b, 6, 6, 256] from 224x224, [b, 1, 1, 256] from the smallest.
     """
-    x = _plain(input_tensor, 64, 11, "conv1", stride=4)
+    x = _conv_relu(input_tensor, 64, 11, "conv1", stride=4)
     x = layers.MaxPooling2D(3, 2, name="conv1_pool")(x)
-    x = _plain(x, 192, 5, "conv2")
+    x = _conv_relu(x, 192, 5, "conv2")
     x = layers.MaxPooling2D(3, 2, name="conv2_pool")(x)
     for number, filters in ((3, 384), (4, 256), (5, 256)):
-        x = _plain(x, filters, 3, f"conv{number}")
+        x = _conv_relu(x, filters, 3, f"conv{number}")
     x = layers.MaxPooling2D(3, 2, name="conv5_pool")(x)
     return keras.Model(keras.utils.get_source_inputs(input_tensor), x, name="alexnet")
 
@@ -44,7 +44,7 @@ def resnet18(input_tensor: KerasTensor) -> keras.Model:
     return keras.Model(keras.utils.get_source_inputs(input_tensor), x, name="resnet18")
 
 
-def _plain(x: KerasTensor, filters: int, kernel: int, name: str, stride: int = 1) -> KerasTensor:
+def _conv_relu(x: KerasTensor, filters: int, kernel: int, name: str, stride: int = 1) -> KerasTensor:
     convolution = layers.Conv2D(
         filters, kernel, stride, "same", activation="relu", kernel_initializer="he_normal", name=name
     )

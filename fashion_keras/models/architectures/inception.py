@@ -1,4 +1,4 @@
-"""The two Inceptions of guo2019 that keras.applications lacks, without head: Inception-v1 and Inception-BN."""
+"""Inception-v1 and Inception-BN, of guo2019, which keras.applications lacks; without head."""
 
 import keras
 from keras import KerasTensor, layers
@@ -35,9 +35,9 @@ _INCEPTION_BN = (
 
 
 def googlenet(input_tensor: KerasTensor) -> keras.Model:
-    """GoogLeNet, or Inception-v1 (Szegedy et al. 2014, arXiv:1409.4842), batch-normalised as gutierrez2019's is.
+    """GoogLeNet, or Inception-v1 (Szegedy et al. 2014, arXiv:1409.4842), batch-normalized as in gutierrez2019.
 
-    That takes the place of what let it learn in its time: auxiliary classifiers and local response normalisation.
+    Batch normalization replaces its auxiliary classifiers and local response normalization.
 
     Args:
         input_tensor [b, h, w, 3]: scaled pixels; h and w at least 32.
@@ -54,9 +54,9 @@ def googlenet(input_tensor: KerasTensor) -> keras.Model:
 
 
 def inception_bn(input_tensor: KerasTensor) -> keras.Model:
-    """Inception-BN (Ioffe & Szegedy 2015, arXiv:1502.03167): deeper, with two 3x3 in the place of each 5x5.
+    """Inception-BN (Ioffe & Szegedy 2015, arXiv:1502.03167): deeper, with two 3x3 convolutions in place of each 5x5.
 
-    Its first convolution is an ordinary one, where the authors factor it.
+    Its first convolution is an ordinary one; the authors' is factored.
 
     Args:
         input_tensor [b, h, w, 3]: scaled pixels; h and w at least 32.
@@ -79,32 +79,42 @@ def _stem(x: KerasTensor) -> KerasTensor:
 
 
 def _module(
-    x: KerasTensor, name: str, one: int, reduce3: int, three: int, reduce5: int, five: int, projection: int
+    x: KerasTensor, name: str, width1: int, reduce3: int, width3: int, reduce5: int, width5: int, projection: int
 ) -> KerasTensor:
     narrow3 = conv_bn_relu(x, reduce3, f"{name}_3x3_reduce", kernel=1)
     narrow5 = conv_bn_relu(x, reduce5, f"{name}_5x5_reduce", kernel=1)
     pooled = layers.MaxPooling2D(3, 1, "same", name=f"{name}_pool")(x)
     paths = [
-        conv_bn_relu(x, one, f"{name}_1x1", kernel=1),
-        conv_bn_relu(narrow3, three, f"{name}_3x3"),
-        conv_bn_relu(narrow5, five, f"{name}_5x5", kernel=5),
+        conv_bn_relu(x, width1, f"{name}_1x1", kernel=1),
+        conv_bn_relu(narrow3, width3, f"{name}_3x3"),
+        conv_bn_relu(narrow5, width5, f"{name}_5x5", kernel=5),
         conv_bn_relu(pooled, projection, f"{name}_projection", kernel=1),
     ]
     return layers.Concatenate(name=name)(paths)
 
 
 def _double_module(
-    x: KerasTensor, name: str, one: int, reduce3: int, three: int, reduce_double: int, double: int, projection: int
+    x: KerasTensor,
+    name: str,
+    width1: int,
+    reduce3: int,
+    width3: int,
+    reduce_double: int,
+    width_double: int,
+    projection: int,
 ) -> KerasTensor:
-    stride = 1 if one else 2
+    stride = 1 if width1 else 2
     single = conv_bn_relu(x, reduce3, f"{name}_3x3_reduce", kernel=1)
     twice = conv_bn_relu(x, reduce_double, f"{name}_double_reduce", kernel=1)
-    twice = conv_bn_relu(twice, double, f"{name}_double1")
-    paths = [conv_bn_relu(single, three, f"{name}_3x3", stride), conv_bn_relu(twice, double, f"{name}_double2", stride)]
-    if not one:
+    twice = conv_bn_relu(twice, width_double, f"{name}_double1")
+    paths = [
+        conv_bn_relu(single, width3, f"{name}_3x3", stride),
+        conv_bn_relu(twice, width_double, f"{name}_double2", stride),
+    ]
+    if not width1:
         return layers.Concatenate(name=name)([*paths, downsample(x, f"{name}_pool")])
     pooling = layers.MaxPooling2D if name == "inception5b" else layers.AveragePooling2D
     pooled = pooling(3, 1, "same", name=f"{name}_pool")(x)
-    first = conv_bn_relu(x, one, f"{name}_1x1", kernel=1)
+    first = conv_bn_relu(x, width1, f"{name}_1x1", kernel=1)
     last = conv_bn_relu(pooled, projection, f"{name}_projection", kernel=1)
     return layers.Concatenate(name=name)([first, *paths, last])

@@ -5,7 +5,6 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,11 @@ from fashion_keras.evaluation.reports.calibration import calibrate_groups
 from fashion_keras.evaluation.reports.report import Report
 from fashion_keras.features.runtime import store_network
 from fashion_keras.images.pipeline import for_training
-from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.builder import cast_copy, load_network, save_network
 from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.dtype_policy import dtype_policy
 from fashion_keras.models.pretrained_weights import WeightsSource, initialise
-from fashion_keras.support.atomic_files import read_json, safe_file_name, write_json
+from fashion_keras.support.atomic_files import check_output_dir, make_output_dir, read_json, safe_file_name, write_json
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import LogFile
@@ -33,6 +31,7 @@ from fashion_keras.training.checkpoints import Checkpoints
 from fashion_keras.training.classifier.artifacts import Run, RunManifest
 from fashion_keras.training.classifier.cross_validation import cross_validate
 from fashion_keras.training.classifier.head_search import SEARCHED, search_heads
+from fashion_keras.training.classifier.setup import ClassifierSetup
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData, prepare
 from fashion_keras.training.device import training_device
@@ -57,15 +56,16 @@ def train(config: TrainConfig | Mapping[str, Any], callbacks: Callbacks = ()) ->
 
     Args:
         config: a config, or a mapping of its fields.
-        callbacks: called by Keras in every phase, after each epoch's checkpoint.
+        callbacks: Keras callbacks that every phase of training calls, too.
 
     Raises:
-        InputError: when the run folder is not empty, or catalogue or weights cannot be used.
+        InputError: when the run folder is not empty, catalogue or weights cannot be used, or the loss is not finite.
     """
     config = as_config(TrainConfig, config)
-    folder = _new_folder(config)
+    _check_out(config.out)
     prepared = prepare(config)
-    folder.mkdir(parents=True, exist_ok=True)
+    name = safe_file_name(f"{config.task}-{config.backbone}-{config.strategy_name}".replace(":", "_").replace(",", "_"))
+    folder = make_output_dir(config.out, f"runs/{name}")
     config = replace(config, data=prepared.data, out=str(folder))
     write_json(folder / "config.json", config.to_dict())
     try:
@@ -124,19 +124,20 @@ def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: C
         warnings = [*prepared.warnings, *([start.weights.warning] if start.weights.warning else [])]
         _warn(warnings)
         encoding = time.perf_counter()
-        trainer = _make_trainer(config, prepared, start, folder, callbacks)
+        setup = _make_setup(config, prepared, start, folder, callbacks)
         encoding = time.perf_counter() - encoding
+        trainer = setup.trainer()
         history = trainer.run()
         plot_history(folder / "history.png", history, config.task, str(folder))
-        spec, network = _save_model(prepared, start.spec, trainer, folder)
+        spec, network = _save_model(prepared, replace(start.spec, head=setup.config.head_spec), trainer, folder)
         scores, testing = evaluate_test(config, prepared, start.manifest, spec, network, folder)
         times = {"encode": encoding, "test": testing, "total": time.perf_counter() - began}
         report = Report(
             **report_header(config, prepared, spec, start.weights.source, warnings),
             **scores,
-            **throughput(trainer, history, len(prepared.split.test), times),
+            **throughput(trainer, config.batch_size, history, len(prepared.split.test), times),
             device=device,
-            tuned=_tuned(trainer.config),
+            tuned=_tuned(setup.config),
         )
         # Last: a folder with a report is a finished run.
         report.write(folder)
@@ -163,23 +164,21 @@ def _start(config: TrainConfig, prepared: PreparedData, folder: Path) -> _Start:
     return _Start(spec, network, manifest, WeightsSource(**manifest.weights))
 
 
-def _make_trainer(
+def _make_setup(
     config: TrainConfig, prepared: PreparedData, start: _Start, folder: Path, callbacks: Callbacks
-) -> Trainer:
+) -> ClassifierSetup:
     images = image_feed(config, prepared)
     _plot_augmentation(images, folder)
-    trainer = Trainer(
+    setup = ClassifierSetup(
+        config=config,
         network=start.network,
         objective=build_objective(config, prepared.targets, prepared.split.train),
-        config=config,
-        strategy=get_strategy(config.strategy_name),
-        block=get_backbone(config.backbone).last_frozen(config.cut),
-        pretrained=start.weights.pretrained,
         feeds=phase_feeds(config, prepared, start.network, images),
+        pretrained=start.weights.pretrained,
         folder=folder,
-        callbacks=tuple(callbacks),
+        callbacks=callbacks,
     )
-    return search_heads(trainer) if config.tune else trainer
+    return search_heads(setup) if config.tune else setup
 
 
 def _save_model(
@@ -187,9 +186,9 @@ def _save_model(
 ) -> tuple[ClassifierSpec, keras.Model]:
     """Calibrate a trained network on the validation part and save it; return its spec and its float32 network."""
     truth = prepared.targets.packed[prepared.split.validation]
-    groups = calibrate_groups(spec.groups, trainer.validation_logits(), truth)
-    spec = replace(spec, head=trainer.config.head_spec, groups=groups)
-    network = cast_copy(trainer.network, "float32")
+    groups = calibrate_groups(spec.groups, trainer.validation_outputs(), truth)
+    spec = replace(spec, groups=groups)
+    network = cast_copy(trainer.model, "float32")
     save_network(spec, network, folder)
     store_network(network, folder)
     return spec, network
@@ -211,14 +210,12 @@ def _plot_augmentation(feed: ImageFeed, folder: Path) -> None:
     contact_sheet(folder / "augmentation.png", list(pixels), [""] * len(rows), columns=6, title=title, note=note)
 
 
-def _new_folder(config: TrainConfig) -> Path:
-    if config.out:
-        folder = Path(config.out)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise InputError(f"{folder}: not an empty folder; give another --out, or --resume {folder} to resume it")
-        return folder
-    name = safe_file_name(f"{config.task}-{config.backbone}-{config.strategy_name}".replace(":", "_").replace(",", "_"))
-    return next(path for number in count(1) if not (path := Path("runs") / f"{name}-{number}").exists())
+def _check_out(out: str | None) -> None:
+    """Raise InputError unless the run folder, where one is given, is empty or missing."""
+    if out and (Path(out) / "config.json").is_file():
+        raise InputError(f"{out}: not an empty folder but a run; give another --out, or resume it with --resume {out}")
+    if out:
+        check_output_dir(out, "")
 
 
 def _warn(warnings: list[str]) -> None:

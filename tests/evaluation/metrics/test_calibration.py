@@ -88,7 +88,7 @@ def test_fit_temperature_stays_within_its_limits_and_is_1_where_logits_carry_not
     assert fit(np.zeros((4, 2)), [0, 1, 0, 1]) == 1.0
 
 
-def test_sigmoid_temperature_by_hand():
+def test_fit_temperature_of_sigmoids_by_hand():
     # Of the known cells, three of four agree with the sign of their logit of size 2; the unknown cell does not.
     logits = np.array([[2.0, -2.0], [2.0, 2.0], [50.0, 0.0]])
     targets = np.array([[1, 0], [1, 0], [0, 0]])
@@ -97,7 +97,7 @@ def test_sigmoid_temperature_by_hand():
     assert fitted == pytest.approx(2 / math.log(3), rel=1e-4)  # the logit of 0 fits at any temperature
 
 
-def test_sigmoid_temperature_is_the_softmax_temperature_of_two_classes():
+def test_fit_temperature_of_sigmoids_is_the_softmax_temperature_of_two_classes():
     logits, truth = logits_of(1.7, k=2)
     both = fit(logits, truth)
     known = np.ones((len(truth), 1), dtype=bool)
@@ -105,7 +105,7 @@ def test_sigmoid_temperature_is_the_softmax_temperature_of_two_classes():
     assert single == pytest.approx(both, rel=1e-4)
 
 
-def test_group_temperatures_are_those_of_their_own_columns():
+def test_fit_group_temperatures_fits_each_groups_columns():
     logits, truth = logits_of(2.0, n=300)
     targets, known = np.eye(5, dtype=int)[truth], np.ones((300, 5), dtype=bool)
     targets[:50] = 0  # these rows have none of the labels,
@@ -145,8 +145,8 @@ def test_brier_score_by_hand():
 
 
 def test_log_sum_exp_by_hand_and_where_exp_overflows():
-    found = calibration.log_sum_exp([[0, 0], [1000, 1000], [-1000, -1001]])
-    np.testing.assert_allclose(found, [math.log(2), 1000 + math.log(2), -1000 + math.log1p(math.exp(-1))])
+    sums = calibration.log_sum_exp([[0, 0], [1000, 1000], [-1000, -1001]])
+    np.testing.assert_allclose(sums, [math.log(2), 1000 + math.log(2), -1000 + math.log1p(math.exp(-1))])
 
 
 TWO = np.eye(2)

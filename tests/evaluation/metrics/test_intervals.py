@@ -36,9 +36,11 @@ def test_accuracy_interval_resamples_products_of_unequal_size():
     correct = rng.random(len(groups)) < rng.random(60)[groups]
     expected = np.quantile(resampled_means(correct, groups, 4000, seed=1), [0.025, 0.975])
     order = rng.permutation(len(groups))
-    found = accuracy_interval(correct[order], groups[order], draws=4000)
-    np.testing.assert_allclose(found, expected, atol=0.01)
-    assert np.ptp(found) > 1.3 * np.ptp(accuracy_interval(correct)), "rows of one product are no independent evidence"
+    interval = accuracy_interval(correct[order], groups[order], draws=4000)
+    np.testing.assert_allclose(interval, expected, atol=0.01)
+    assert np.ptp(interval) > 1.3 * np.ptp(accuracy_interval(correct)), (
+        "rows of one product are no independent evidence"
+    )
 
 
 def test_mean_interval_resamples_products_of_unequal_size():

@@ -55,7 +55,7 @@ def test_best_threshold_by_hand():
     assert multilabel.best_threshold([False, False], [0.9, 0.6]) == math.inf
 
 
-def test_best_thresholds_look_at_known_cells_only():
+def test_best_thresholds_use_known_cells_only():
     # Label 0, rows 0-2: true 0.9 and 0.2, not 0.3: given 1, 2, 3 -> F1 2/3, 2/4, 4/5. Label 1: true at 0.6, twice.
     # Label 2: rows 0 and 3 tie at 0.8. Label 3 has no positive.
     assert multilabel.best_thresholds(TARGETS, KNOWN, SCORES).tolist() == [0.2, 0.6, 0.8, math.inf]
@@ -87,7 +87,7 @@ def test_micro_and_macro_by_hand():
     }
 
 
-def test_a_label_that_is_never_given_has_a_precision_of_zero_in_the_macro_average():
+def test_macro_counts_the_precision_of_a_label_that_is_never_predicted_as_zero():
     assert multilabel.macro(np.array([1, 0]), np.array([1, 4]), np.array([1, 0])) == {
         "precision": 1 / 2,
         "recall": 1 / 2,
@@ -107,7 +107,7 @@ def test_micro_and_macro_agree_with_scikit_learn(random_case):
         np.testing.assert_allclose([ours["precision"], ours["recall"], ours["f1"]], theirs[:3])
 
 
-def test_without_a_positive_nothing_is_defined_and_nothing_fails():
+def test_summary_without_a_positive_is_undefined():
     scores = multilabel.summary(np.zeros((2, 2)), ALL, ALL)
     assert scores["micro"] == {"precision": 0.0, "recall": None, "f1": None, "f1_ci95": None}
     undefined = {"precision": None, "recall": None, "f1": None, "f1_ci95": None}

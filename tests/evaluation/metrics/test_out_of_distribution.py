@@ -36,7 +36,7 @@ def test_scores_of_logits_agree_with_scipy(temperature):
     np.testing.assert_allclose(out_of_distribution.energy(LOGITS, temperature), temperature * logsumexp(scaled, axis=1))
 
 
-def test_maximum_softmax_tells_sure_rows_apart_where_float32_does_not():
+def test_maximum_softmax_separates_confident_rows_where_float32_does_not():
     logits = np.array([[20.0, 0.0], [30.0, 0.0]], dtype=np.float32)
     low, high = out_of_distribution.maximum_softmax(logits)
     assert low < high
@@ -60,8 +60,8 @@ def test_neighbor_similarity_agrees_with_scipy_and_ties_do_no_harm():
     train, vectors = units(40, 5, 1), units(15, 5, 2)
     train[10:20] = train[:10]
     expected = 1 - np.sort(cdist(vectors, train, "cosine"), axis=1)[:, 4]
-    found = out_of_distribution.neighbor_similarity(train.astype(np.float32), vectors.astype(np.float32), k=5)
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    result = out_of_distribution.neighbor_similarity(train.astype(np.float32), vectors.astype(np.float32), k=5)
+    np.testing.assert_allclose(result, expected, atol=1e-6)
 
 
 def test_mahalanobis_by_hand():
@@ -70,8 +70,8 @@ def test_mahalanobis_by_hand():
     train = np.concatenate([around, around + [10, 0]])
     gaussians = out_of_distribution.fit_gaussians(train, np.array([0] * 4 + [7] * 4), shrinkage=0)
     np.testing.assert_allclose(gaussians.means, [[0, 0], [10, 0]])
-    found = out_of_distribution.mahalanobis(gaussians, [[0, 0], [3, 0], [0, 3], [10, 2], [8, 4]])
-    np.testing.assert_allclose(found, [0, -9, -9 / 4, -1, -(4 + 16 / 4)], atol=1e-9)
+    result = out_of_distribution.mahalanobis(gaussians, [[0, 0], [3, 0], [0, 3], [10, 2], [8, 4]])
+    np.testing.assert_allclose(result, [0, -9, -9 / 4, -1, -(4 + 16 / 4)], atol=1e-9)
     # Shrunk by half, the variances are 1/2 x 1 + 1/2 x 5/2 = 1.75 and 1/2 x 4 + 1/2 x 5/2 = 3.25.
     shrunk = out_of_distribution.fit_gaussians(train, np.array([0] * 4 + [7] * 4), shrinkage=0.5)
     np.testing.assert_allclose(out_of_distribution.mahalanobis(shrunk, [[3, 0], [0, 3]]), [-9 / 1.75, -9 / 3.25])
@@ -86,18 +86,18 @@ def test_mahalanobis_agrees_with_scipy_and_scikit_learn():
     inverse = np.linalg.inv(shrunk_covariance(centred.T @ centred / 90, shrinkage=0.1))
     vectors = 3 * rng.standard_normal((20, 4))
     expected = -(cdist(vectors, means, "mahalanobis", VI=inverse) ** 2).min(axis=1)
-    found = out_of_distribution.mahalanobis(out_of_distribution.fit_gaussians(train, codes, shrinkage=0.1), vectors)
-    np.testing.assert_allclose(found, expected)
+    result = out_of_distribution.mahalanobis(out_of_distribution.fit_gaussians(train, codes, shrinkage=0.1), vectors)
+    np.testing.assert_allclose(result, expected)
 
 
 def test_shrinkage_gives_an_unused_direction_an_inverse():
     train = np.array([[1.0, 0.0], [2.0, 0.0], [4.0, 0.0]])
-    found = out_of_distribution.mahalanobis(
+    result = out_of_distribution.mahalanobis(
         out_of_distribution.fit_gaussians(train, np.zeros(3, int)), [[7 / 3, 0.0], [7 / 3, 1.0]]
     )
-    assert found[0] == pytest.approx(0, abs=1e-9)
+    assert result[0] == pytest.approx(0, abs=1e-9)
     # The variance along x, 14/9, halves over two dimensions: 0.01 x 7/9 stands in the unused one.
-    assert found[1] == pytest.approx(-1 / (0.01 * 7 / 9))
+    assert result[1] == pytest.approx(-1 / (0.01 * 7 / 9))
 
 
 def test_auroc_by_hand():
@@ -127,7 +127,7 @@ def test_false_positives_by_hand():
     assert out_of_distribution.false_positives_at_95([1, 1, 1], [1]) == 1.0
 
 
-def test_table_4_row_by_hand():
+def test_mean_threshold_errors_by_hand():
     # Released are 1, 0.75 (wrong) and an outlier at exactly the mean, (1 + 0.75 + 0.625 + 0.125) / 4.
     row = out_of_distribution.mean_threshold_errors([1, 0.75], [True, False], [0.625, 0.125])
     assert row == {
@@ -141,14 +141,14 @@ def test_table_4_row_by_hand():
     }
 
 
-def test_table_4_row_with_a_validator_that_turns_outliers_away():
+def test_mean_threshold_errors_with_a_validator_that_rejects_outliers():
     row = out_of_distribution.mean_threshold_errors([0.9, 0.8, 0.1], [True, False, False], NOTHING, rejected=5)
     assert (row["released"], row["errors"], row["outlier_errors"]) == (2, 1, 0)
     assert row["coverage"] == 2 / 8
     assert row["mean_confidence"] == pytest.approx(0.6)  # of those that came to the classifier
 
 
-def test_table_4_row_of_the_paper():
+def test_mean_threshold_errors_of_the_paper():
     """ResNet-50 on 777 images: coverage 82 %, 47 errors (7.3 %), of which 22 (3.4 %) are due to outliers."""
     # 637 released; 140 are not: mean (637 + 0) / 777 = 0.82 lies between.
     inside = np.repeat([1.0, 0.0], [637 - 22, 140])
@@ -160,7 +160,7 @@ def test_table_4_row_of_the_paper():
 
 
 @pytest.mark.parametrize(("value", "count"), [(0.1, 3), (0.7, 11), (1 / 3, 49)])
-def test_equal_confidences_are_all_released(value, count):
+def test_mean_threshold_errors_release_all_equal_confidences(value, count):
     assert (
         out_of_distribution.mean_threshold_errors(np.full(count, value), np.ones(count, bool), NOTHING)["coverage"]
         == 1.0

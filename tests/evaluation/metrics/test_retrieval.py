@@ -39,31 +39,31 @@ def test_nearest_leaves_the_query_out():
     assert retrieval.nearest(at_angles(0, 10, 30, 70), 1).tolist() == [[1], [0], [1], [2]]
 
 
-def test_queries_of_their_own_leave_nothing_out():
+def test_nearest_of_separate_queries_leaves_nothing_out():
     gallery = at_angles(0, 10, 30, 70)
     assert retrieval.nearest(gallery, 4, at_angles(30, 90)).tolist() == [[2, 1, 0, 3], [3, 2, 1, 0]]
 
 
-def test_opposite_vectors_come_last_but_before_the_query_itself():
+def test_rankings_put_opposite_embeddings_last_but_before_the_query_itself():
     assert retrieval.nearest(at_angles(180, 90, 0), 2).tolist() == [[1, 2], [0, 2], [1, 0]]
 
 
 @pytest.mark.parametrize("m", [1, 2, 3, 4])
-def test_ties_go_to_the_lower_row(m):
+def test_nearest_breaks_ties_by_the_lower_row(m):
     # From row 1, at 0 degrees: rows 2 and 4 tie at 0, rows 0 and 3 tie at 20 to either side. m cuts through both ties.
     vectors = at_angles(20, 0, 0, -20, 0)
     assert retrieval.nearest(vectors, m)[1].tolist() == [2, 4, 0, 3][:m]
     assert retrieval.nearest(vectors, m)[4].tolist() == [1, 2, 0, 3][:m]
 
 
-def test_identical_vectors_rank_by_row():
+def test_nearest_ranks_identical_embeddings_by_row():
     vectors = np.repeat(random_vectors(1, 333), 70, axis=0)
     expected = [[row for row in range(70) if row != query] for query in range(70)]
     assert retrieval.nearest(vectors, 69).tolist() == expected
     assert retrieval.nearest(vectors, 5).tolist() == [rows[:5] for rows in expected]
 
 
-def test_copies_tie_wherever_they_stand_in_the_gallery():
+def test_nearest_ties_copies_anywhere_in_the_gallery():
     # Copy i of 37 vectors is row i + 37 * copy; matrix products that sum in another order at the edge would part them.
     vectors = np.tile(random_vectors(37, 301), (5, 1))
     ranked = retrieval.nearest(vectors, len(vectors), vectors[:37]).reshape(37, 37, 5)
@@ -71,7 +71,7 @@ def test_copies_tie_wherever_they_stand_in_the_gallery():
 
 
 @pytest.mark.parametrize("m", [None, 3, 80])
-def test_the_block_does_not_matter(m):
+def test_rankings_do_not_depend_on_the_block(m):
     vectors = np.tile(random_vectors(33, 64), (3, 1))
     whole = np.concatenate([ranked for _, ranked in retrieval.rankings(vectors, m=m)])
     assert whole.shape == (99, m or 98)
@@ -88,11 +88,11 @@ def test_rankings_agree_with_a_plain_sort():
     np.fill_diagonal(similarity, -np.inf)
     ranked = retrieval.nearest(vectors, 149)
     assert all(sorted([query, *row]) == list(range(150)) for query, row in enumerate(ranked.tolist()))
-    found, best = np.take_along_axis(similarity, ranked, axis=1), -np.sort(-similarity, axis=1)[:, :-1]
-    np.testing.assert_allclose(found, best, rtol=0, atol=2**-24)  # nearer than that is a tie
+    returned, best = np.take_along_axis(similarity, ranked, axis=1), -np.sort(-similarity, axis=1)[:, :-1]
+    np.testing.assert_allclose(returned, best, rtol=0, atol=2**-24)  # nearer than that is a tie
 
 
-def test_memory_does_not_grow_with_the_square_of_the_gallery():
+def test_rankings_memory_does_not_grow_with_the_square_of_the_gallery():
     vectors = random_vectors(4000, 4)
     tracemalloc.start()
     assert sum(len(ranked) for _, ranked in retrieval.rankings(vectors, m=5)) == 4000
@@ -107,7 +107,7 @@ def test_precision_by_hand():
     np.testing.assert_array_equal(retrieval.precision_at(RELEVANT, 10), [3 / 10, 1 / 10, NAN])  # beyond the gallery
 
 
-def test_precision_of_queries_that_can_reach_one():
+def test_precision_at_of_queries_that_can_reach_one():
     np.testing.assert_array_equal(retrieval.precision_at(RELEVANT, 2, min_relevant=2), [1 / 2, NAN, NAN])
     np.testing.assert_array_equal(retrieval.precision_at(RELEVANT, 3, min_relevant=3), [2 / 3, NAN, NAN])
     np.testing.assert_array_equal(retrieval.precision_at(RELEVANT, 4, min_relevant=4), [NAN, NAN, NAN])
@@ -246,7 +246,7 @@ def test_encoder_scores_do_not_depend_on_the_block(monkeypatch):
         assert score["ci95"] == pytest.approx(whole[name]["ci95"])
 
 
-def test_a_perfect_encoder_scores_one():
+def test_encoder_scores_of_a_perfect_encoder_are_one():
     kinds = np.repeat(["Shirts", "Shoes"], 12)
     columns = dict.fromkeys(retrieval.COLUMNS, kinds)
     scores = retrieval.encoder_scores(at_angles(*[0] * 12, *[90] * 12), columns, np.repeat([0, 1], 12))
@@ -256,7 +256,7 @@ def test_a_perfect_encoder_scores_one():
         assert score == {"value": 1.0, "ci95": [pytest.approx(0.025**0.5), 1.0], "queries": 24, "excluded": 0}
 
 
-def test_an_encoder_that_says_nothing_ranks_by_row():
+def test_encoder_scores_of_a_constant_encoder_rank_by_row():
     columns = dict.fromkeys(retrieval.COLUMNS, np.array(["Shirts", "Shoes", "Shirts", "Shoes"]))
     scores = retrieval.encoder_scores(np.tile(VECTORS[1], (4, 1)), columns, np.arange(4))
     # The like is at rank 2 for row 0 (1 2 3), 3 for row 1 (0 2 3), 1 for row 2 (0 1 3), 2 for row 3 (0 1 2).

@@ -5,11 +5,10 @@ from itertools import pairwise
 import keras
 import pytest
 
-from fashion_keras.images.decode import ImageSpec
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.builder import build_network
-from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.heads import get_head
+from tests.helpers.specs import classifier_spec
 
 # Szegedy 2014, table 1: inputs; then 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection.
 GOOGLENET = (
@@ -97,16 +96,13 @@ def test_schindlers_compact_networks_have_about_ten_million():
 
 def test_the_person_detector_is_whole_with_its_head():
     row, head = get_backbone("person_detector"), get_head("person_detector")
-    classes = {"task": "column:person", "classes": ("person", "product"), "paths": ("person", "product")}
-    network = build_network(ClassifierSpec(row.name, ImageSpec(16, 24), row.scaling, head, **classes))
+    network = build_network(classifier_spec(row.name, (16, 24), head))
     assert network.get_layer("pool").output.shape[1] == 2 * 3 * 64
     assert network.count_params() == row.parameters + (2 * 3 * 64 * 256 + 256) + (256 * 2 + 2)
 
 
 def test_dropout_follows_every_hidden_layer():
     row, head = get_backbone("person_detector"), get_head("alexnet")
-    network = build_network(
-        ClassifierSpec(row.name, ImageSpec(8, 8), row.scaling, head, "gender", ("a", "b"), ("a", "b"))
-    )
+    network = build_network(classifier_spec(row.name, (8, 8), head))
     order = [layer.name for layer in network.layers][-6:]
     assert order == ["pool", "head_dense1", "head_dropout1", "head_dense2", "head_dropout", "logits"]

@@ -1,22 +1,21 @@
-"""A tagger as its users meet it: what it says of pictures, what it keeps to itself, what it refuses."""
+"""Taggers: the tags of images, abstention and rejection, files that are refused."""
 
 import csv
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from fashion_keras.catalog.readers import read_catalog
-from fashion_keras.catalog.splits import hold_out
 from fashion_keras.images.decode import ImageError
 from fashion_keras.support.errors import InputError
-from fashion_keras.tagging.config import TaggerConfig
-from fashion_keras.tagging.leakage import leakage_warning
+from fashion_keras.tagging.config import TagConfig, TaggerConfig
+from fashion_keras.tagging.model.manifest import AttributeRecord, EncoderReference, TaggerManifest
 from fashion_keras.tagging.model.tagger import load_tagger
 from fashion_keras.tagging.tag_catalog import tag_catalog
-from fashion_keras.tagging.train_tagger import split_for_tagger, train_tagger
+from fashion_keras.tagging.train_tagger import train_tagger
 from tests.helpers.shop import PLACES, picture, signs_of, toy_encoder, write_shop
 
 CAKE = picture("Cakes", ["Dark", "Canvas", "Men"], 9001)
@@ -24,54 +23,75 @@ WATCH = picture("Watches", ["Dark", "Men"], 9002)
 SHOE = picture("Shoes", ["Canvas", "Suede", "Women"], 9003)
 
 
-def said(tags):
+def labels_of(tags):
     return {(tag.name, tag.label) for tag in tags.attributes}
 
 
-def test_pictures_get_their_types_and_the_attributes_of_those(trained):
+def test_tag_predicts_types_and_their_attributes(trained):
     watch, shoe = load_tagger(trained.folder, toy_encoder()).tag([WATCH, SHOE])
     assert [tag.label for tag in watch.types] == ["watch"]
-    assert said(watch) == {("dial", "Dark"), ("gender", "Men")}
+    assert labels_of(watch) == {("dial", "Dark"), ("gender", "Men")}
     assert [tag.label for tag in shoe.types] == ["shoe"]
-    assert said(shoe) == {("cloth", "Canvas"), ("cloth", "Suede"), ("gender", "Women")}
+    assert labels_of(shoe) == {("cloth", "Canvas"), ("cloth", "Suede"), ("gender", "Women")}
     assert all(0.5 < tag.confidence <= 1 for tag in (*watch.attributes, *watch.types, *shoe.attributes, *shoe.types))
 
 
-def test_a_rejected_picture_has_no_attribute(trained):
+def test_tag_of_a_rejected_image_has_no_attribute(trained):
     """A cake that shows all the signs of a dark dial, of canvas and of men is still a cake."""
-    cake, nothing = load_tagger(trained.folder, toy_encoder()).tag([CAKE, np.full((8, 6, 3), 90, np.uint8)])
-    for tags in (cake, nothing):
+    cake, plain = load_tagger(trained.folder, toy_encoder()).tag([CAKE, np.full((8, 6, 3), 90, np.uint8)])
+    for tags in (cake, plain):
         assert tags.rejected
         assert (tags.types, tags.attributes, tags.abstained) == ((), (), ())
 
 
-def test_it_abstains_where_it_is_not_sure(trained):
+def test_tag_abstains_below_the_threshold(trained):
     tagger = load_tagger(trained.folder, toy_encoder())
     (unclear,) = tagger.tag([picture("Watches", ["Dark", "Light", "Men"], 9004)])
-    wary = [replace(head, thresholds=head.thresholds + 1) if head.name == "dial" else head for head in tagger.heads]
-    (silent,) = replace(tagger, heads=tuple(wary)).tag([WATCH])
+    strict = [replace(head, thresholds=head.thresholds + 1) if head.name == "dial" else head for head in tagger.heads]
+    (watch,) = replace(tagger, heads=tuple(strict)).tag([WATCH])
     assert unclear.types
-    assert said(silent) == {("gender", "Men")}
-    assert silent.abstained == ("dial",)
+    assert labels_of(watch) == {("gender", "Men")}
+    assert watch.abstained == ("dial",)
 
 
-def test_what_is_saved_says_the_same(trained, shop):
+def test_tag_takes_one_image_or_many(trained, tmp_path):
+    tagger = load_tagger(trained.folder, toy_encoder())
+    (expected,) = tagger.tag([WATCH])
+    Image.fromarray(WATCH).save(tmp_path / "watch.png")
+    path = tmp_path / "watch.png"
+    for one_image in (WATCH, path, str(path), path.read_bytes(), Image.fromarray(WATCH)):
+        assert tagger.tag(one_image) == [expected]
+    assert tagger.tag(image for image in (WATCH, SHOE)) == tagger.tag([WATCH, SHOE])
+    assert tagger.tag([]) == []
+
+
+def test_tag_from_16_threads_equals_serial_tags(trained):
+    tagger = load_tagger(trained.folder, toy_encoder())
+    images = [WATCH, SHOE, CAKE] * 40
+    with ThreadPoolExecutor(16) as pool:
+        tags = list(pool.map(tagger.tag, images))
+    assert tags == [tagger.tag(image) for image in images]
+
+
+def test_load_tagger_predicts_as_the_saved_one(trained, shop):
     tagger = load_tagger(trained.folder, toy_encoder())
     paths = sorted(shop.glob("images/1??.png"))
-    vectors = tagger.encoder.embed(paths)
-    assert tagger.tag(paths) == tagger.tag_vectors(vectors)
-    kept = json.loads((trained.folder / "tagger.json").read_text())
-    assert kept["encoder"] == {"name": "toy", "weights": "auto", "identity": "toy-1"}
-    assert kept["taxonomy"]["attributes"][0]["labels"] == ["Dark", "Light"]
-    assert [head["name"] for head in kept["heads"]] == ["dial", "cloth", "gender"]
+    assert tagger.tag(paths) == tagger.tag_features(tagger.encoder.embed(paths))
+    manifest = TaggerManifest.read(trained.folder)
+    assert manifest.encoder == EncoderReference("toy", "auto", "toy-1")
+    assert manifest.target_precision == tagger.target_precision == 0.8
+    assert manifest.taxonomy.attributes[0] == AttributeRecord(
+        "dial", "single", ("Dark", "Light"), ("watch",), column="dial"
+    )
+    assert [head.name for head in manifest.heads] == ["dial", "cloth", "gender"]
 
 
-def test_another_encoder_is_refused(trained):
+def test_load_tagger_refuses_another_encoder(trained):
     with pytest.raises(InputError, match=r"another encoder.*toy-1, now toy-2.*train-tagger"):
         load_tagger(trained.folder, toy_encoder("toy-2"))
 
 
-def test_a_damaged_tagger_is_refused(trained, tmp_path):
+def test_load_tagger_refuses_missing_or_damaged_files(trained, tmp_path):
     with pytest.raises(InputError, match="no tagger here"):
         load_tagger(tmp_path)
     for name in ("tagger.json", "heads.npz"):
@@ -79,30 +99,56 @@ def test_a_damaged_tagger_is_refused(trained, tmp_path):
     (tmp_path / "heads.npz").write_bytes((trained.folder / "heads.npz").read_bytes()[:-1])
     with pytest.raises(InputError, match=r"heads.npz: missing or damaged"):
         load_tagger(tmp_path, toy_encoder())
-    (tmp_path / "tagger.json").write_text('{"format": "fashion_keras.tagger/9"}')
-    with pytest.raises(InputError, match=r"tagger/9.*tagger/1"):
+
+
+def test_load_tagger_refuses_format_1_by_name(tmp_path):
+    (tmp_path / "tagger.json").write_text('{"format": "fashion_keras.tagger/1"}')
+    with pytest.raises(
+        InputError, match=r"tagger.json: format 'fashion_keras.tagger/1'; .* reads fashion_keras.tagger/2"
+    ):
         load_tagger(tmp_path, toy_encoder())
 
 
-def test_pictures_that_cannot_be_used_are_named(trained, tmp_path):
-    (tmp_path / "bad.jpg").write_bytes(b"no picture")
-    tagger = load_tagger(trained.folder, toy_encoder())
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda values: values.pop("target_precision"), "key 'target_precision' is missing"),
+        (lambda values: values.update(target_precision="high"), "'target_precision' must be a number, not 'high'"),
+        (lambda values: values["heads"][1].update(classes="Canvas"), r"'heads\[1\].classes' must be a list"),
+        (lambda values: values["heads"][1].pop("thresholds"), r"key 'heads\[1\].thresholds' is missing"),
+        (lambda values: values.update(promise=0.95), "unknown key 'promise'"),
+    ],
+)
+def test_tagger_manifest_names_file_and_key(trained, tmp_path, change, words):
+    values = json.loads((trained.folder / "tagger.json").read_text())
+    change(values)
+    (tmp_path / "tagger.json").write_text(json.dumps(values))
+    with pytest.raises(InputError, match=rf"tagger\.json: .*{words}") as caught:
+        TaggerManifest.read(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_tag_names_an_image_that_does_not_decode(trained, tmp_path):
+    (tmp_path / "bad.jpg").write_bytes(b"no image")
     with pytest.raises(ImageError, match=r"bad\.jpg"):
-        tagger.tag([tmp_path / "bad.jpg"])
-    with pytest.raises(InputError, match="at least one"):
-        tagger.tag([])
+        load_tagger(trained.folder, toy_encoder()).tag([tmp_path / "bad.jpg"])
 
 
-def test_the_report_adds_up(trained):
+def test_report_adds_up(trained):
     report = trained.report
-    assert report["counts"] == {"train": 348, "validation": 175, "test": 174, "rejected": 3}
+    counts = report["counts"]
+    assert (counts["rejected"], sum(counts.values())) == (3, 700)
+    assert all(abs(counts[part] - 697 * share) < 40 for part, share in (("train", 0.5), ("validation", 0.25)))
+    assert report["validation"]["selection"] + report["validation"]["proof"] == counts["validation"]
+    assert report["trained_images"] == {"catalog": 0, "evaluated": 0}
+    assert (report["target_precision"], "one in 20 may miss" in report["statement"]) == (0.8, True)
     assert list(report["left_out"]) == ["strap"]
     assert report["warnings"] == []
     for row in report["attributes"]:
         assert row["right"] <= row["given"]
         assert row["covered"] <= row["known"]
-        assert row["given"] == sum(one["given"] for one in row["classes"])
-        assert row["promise"] == "kept"
+        assert row["given"] == sum(label["given"] for label in row["classes"])
+        assert row["target"] == "met"
         assert row["coverage"] > 0.75
     assert report["together"]["given"] == sum(row["given"] for row in report["attributes"])
     gate = report["gate"]
@@ -110,7 +156,7 @@ def test_the_report_adds_up(trained):
     assert all(row["precision"] > 0.95 and row["accepted"] > 0.95 for row in gate["types"])
 
 
-def test_the_gate_keeps_strangers_out(trained):
+def test_gate_cuts_outlier_errors(trained):
     table = trained.report["table_4"]
     assert table["equal_coverage"]["cut"] > 0.8
     rows = {(row["model"], row["validator"]): row for row in table["rows"]}
@@ -120,7 +166,7 @@ def test_the_gate_keeps_strangers_out(trained):
     assert trained.report["outlier_scores"]["dial"]["validator"]["auroc"] > 0.99
 
 
-def test_a_tagger_has_its_folder(trained):
+def test_tagger_folder_has_its_files(trained):
     names = {path.name for path in trained.folder.iterdir()}
     assert names == {
         "config.json", "origin.json", "log.txt", "rejected.csv", "heads.npz", "tagger.json", "report.json", "gate.png",
@@ -133,7 +179,7 @@ def test_a_tagger_has_its_folder(trained):
         assert [row["id"] for row in csv.DictReader(file)] == ["4", "11", "12"]
 
 
-def test_the_same_seed_gives_the_same_tagger(trained, shop, toy, tmp_path):
+def test_train_tagger_with_the_same_seed_gives_the_same_tagger(trained, shop, toy, tmp_path):
     config = TaggerConfig(**json.loads((trained.folder / "config.json").read_text()) | {"out": str(tmp_path / "two")})
     again = train_tagger(config)
     assert (again.folder / "heads.npz").read_bytes() == (trained.folder / "heads.npz").read_bytes()
@@ -141,17 +187,17 @@ def test_the_same_seed_gives_the_same_tagger(trained, shop, toy, tmp_path):
     assert {**again.report, "seconds": 0} == {**trained.report, "seconds": 0}
 
 
-def test_a_catalogue_is_tagged_and_nothing_is_lost(trained, toy, tmp_path):
+def test_tag_catalog_tags_or_rejects_every_row(trained, toy, tmp_path):
     data = write_shop(tmp_path / "data", 60, broken=(7, 8))
-    said = tag_catalog(str(data), trained.folder, tmp_path / "out")
-    assert (said["inputs"], said["products"], said["set_aside"]) == (60, 58, 2)
+    report = tag_catalog(TagConfig(data=data, tagger=trained.folder, out=tmp_path / "out"))
+    assert (report.read, report.accepted, report.rejected) == (60, 58, 2)
     with (tmp_path / "out/tags.csv").open() as file:
         rows = list(csv.DictReader(file))
     with (tmp_path / "out/rejected.csv").open() as file:
         assert [row["id"] for row in csv.DictReader(file)] == ["8", "9"]
     assert len(rows) == 58
-    assert said["rejected"] == sum(row["product_types"] == "" for row in rows)
-    assert said["tags"]["dial"] == sum(row["dial"] != "" for row in rows) > 15
+    assert report.without_type == sum(row["product_types"] == "" for row in rows)
+    assert report.tags["dial"] == sum(row["dial"] != "" for row in rows) > 15
     for row in rows:
         kind, gender, dial, cloths = signs_of(int(row["id"]) - 1)
         assert row["product_types"] == {"Watches": "watch", "Shoes": "shoe", "Cakes": ""}[kind]
@@ -169,7 +215,7 @@ def test_a_catalogue_is_tagged_and_nothing_is_lost(trained, toy, tmp_path):
         ("labels: [Dark, Light", r"shop.yaml:\d+: not YAML"),
     ],
 )  # fmt: skip
-def test_a_malformed_taxonomy_is_refused_with_its_line(shop, toy, tmp_path, change, reason):
+def test_train_tagger_refuses_a_malformed_taxonomy_with_its_line(shop, toy, tmp_path, change, reason):
     text = (shop.parent / "shop.yaml").read_text()
     (tmp_path / "shop.yaml").write_text(
         text.replace("labels: [Dark, Light], column: dial, applies_to: [watch]", change)
@@ -180,7 +226,7 @@ def test_a_malformed_taxonomy_is_refused_with_its_line(shop, toy, tmp_path, chan
     assert not (tmp_path / "out").exists()
 
 
-def test_all_images_broken(toy, shop, tmp_path):
+def test_train_tagger_refuses_a_catalogue_without_a_usable_image(toy, shop, tmp_path):
     data = write_shop(tmp_path / "data", 5, broken=range(5))
     with pytest.raises(InputError, match="no product with a usable image"):
         train_tagger(TaggerConfig(data=str(data), taxonomy=str(shop.parent / "shop.yaml"), out=str(tmp_path / "out")))
@@ -189,7 +235,7 @@ def test_all_images_broken(toy, shop, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"promise": 1.0}, "--promise must be above 0 and below 1"),
+        ({"target_precision": 1.0}, "--target-precision must be above 0 and below 1"),
         ({"hold_out": 0.0}, "--hold-out must be above"),
         ({"min_images": 0}, "--min-images must be a whole number at least 1"),
         ({"weight_decays": "0.1,much"}, "--weight-decays is up to 12 numbers above 0"),
@@ -197,32 +243,24 @@ def test_all_images_broken(toy, shop, tmp_path):
         ({"seed": -1}, "--seed"),
     ],
 )
-def test_wrong_options_are_refused(changes, reason):
+def test_tagger_config_refuses_values_out_of_range(changes, reason):
     with pytest.raises(InputError, match=reason):
         TaggerConfig(**changes)
 
 
-def test_every_type_has_its_place():
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({}, "give one of --taxonomy .* and --tagger"),
+        ({"taxonomy": "kaggle", "tagger": "x"}, "give one of"),
+        ({"tagger": "x", "target_precision": 0.9}, "--target-precision applies to a tagger trained here"),
+        ({"taxonomy": "kaggle", "target_precision": 95.0}, "--target-precision must be above 0 and below 1, not 95"),
+    ],
+)
+def test_tag_config_refuses_contradictions(values, reason):
+    with pytest.raises(InputError, match=reason):
+        TagConfig(**values)
+
+
+def test_shop_shows_every_type():
     assert {signs_of(number)[0] for number in range(5)} == set(PLACES)
-
-
-def test_it_is_said_when_the_encoder_has_learnt_from_what_judges_it(tmp_path):
-    judges = np.arange(10)
-    assert leakage_warning("fashion_small", 0.265, 0, judges) == ""
-    (tmp_path / "config.json").write_text('{"hold_out": 0.265, "seed": 0}')
-    assert leakage_warning(str(tmp_path), 0.265, 0, judges) == ""
-    assert "--hold-out 0.265 --seed 0" in leakage_warning(str(tmp_path), 0.265, 1, judges)
-    (tmp_path / "origin.json").write_text('{"parts": {"train": [8, 9, 10, 11]}}')
-    assert "trained on 2 of the 10 products" in leakage_warning(str(tmp_path), 0.265, 0, judges)
-
-
-def test_what_judges_was_never_seen_and_shares_no_title(shop):
-    """Validation and test are the products that hold_out keeps from an encoder's training."""
-    catalog = read_catalog(shop)
-    parts = split_for_tagger(catalog, 0.3, 0)
-    train, held_out = hold_out(catalog, 0.3, 0)
-    assert parts.train.tolist() == train.tolist()
-    assert sorted([*parts.validation, *parts.test]) == held_out.tolist()
-    assert abs(len(parts.validation) - len(parts.test)) <= 3
-    titles = [set(catalog.product_groups[rows].tolist()) for rows in (parts.train, parts.validation, parts.test)]
-    assert not titles[0] & titles[1] and not titles[0] & titles[2] and not titles[1] & titles[2]

@@ -65,7 +65,7 @@ def test_the_report_is_of_all_folds(whole):
 
 def test_folds_see_each_picture_once_between_them(whole, kept):
     new = [entry for entry in list_cache() if entry["folder"] not in kept]
-    assert [entry["vectors"] for entry in new] == [whole.report.counts["test"]] * len(new)
+    assert [entry["images"] for entry in new] == [whole.report.counts["test"]] * len(new)
 
 
 def test_a_fold_is_a_run_like_any_other(whole):

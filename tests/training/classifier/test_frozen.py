@@ -36,7 +36,7 @@ def products(run):
 def test_a_second_run_finds_the_first_ones_vectors(config):
     first = again(config, "1", augment="none")
     (entry,) = list_cache()
-    assert entry["vectors"] == products(first)
+    assert entry["images"] == products(first)
     assert read_history(first.folder)[-1]["val_loss"] < read_history(first.folder)[0]["val_loss"]
     longer = again(config, "2", augment="none", epochs=4)
     assert list_cache() == [entry]
@@ -47,9 +47,9 @@ def test_a_second_run_finds_the_first_ones_vectors(config):
 def test_views_of_an_image_are_shared_between_tasks(config):
     """Another task divides the products in another way; an image's views stay the image's."""
     again(config, "1", views=3, epochs=3)
-    before = {entry["view"]: entry["vectors"] for entry in list_cache()}
+    before = {entry["view"]: entry["images"] for entry in list_cache()}
     second = again(config, "2", views=3, epochs=3, task="gender", min_images=50)
-    after = {entry["view"]: entry["vectors"] for entry in list_cache()}
+    after = {entry["view"]: entry["images"] for entry in list_cache()}
     assert len(before) == 3
     assert before.keys() == after.keys()
     assert all(before[view] < after[view] < before[view] + products(second) for view in after)
@@ -58,9 +58,9 @@ def test_views_of_an_image_are_shared_between_tasks(config):
 @pytest.mark.slow
 def test_no_more_views_than_epochs_and_smote_on_each(config):
     first = again(config, "1", views=4, epochs=2)
-    entries = {entry["view"]: entry["vectors"] for entry in list_cache()}
+    entries = {entry["view"]: entry["images"] for entry in list_cache()}
     assert entries == {"plain": products(first), "default, view 1": first.report.counts["train"]}
-    assert again(config, "2", views=2, epochs=2, balance="smote").report["counts"] == first.report.counts
+    assert again(config, "2", views=2, epochs=2, balance="smote").report.counts == first.report.counts
     assert len(list_cache()) == 2
 
 

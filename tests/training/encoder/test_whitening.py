@@ -1,4 +1,4 @@
-"""PCA whitening: uncorrelated, of variance 1, and an encoder of its own."""
+"""PCA whitening: features without correlation, of variance 1; and the encoder that comes out."""
 
 import numpy as np
 import pytest
@@ -6,17 +6,18 @@ import pytest
 from fashion_keras.features.registry import encoder_network, load_encoder, resolve_encoder
 from fashion_keras.models.builder import submodel_until
 from fashion_keras.support.errors import InputError
+from fashion_keras.training.encoder.config import WhiteningConfig
 from fashion_keras.training.encoder.whitening import whiten_encoder, whitening
 
 
-def test_whitened_features_have_no_correlation_and_variance_1():
+def test_whitening_gives_features_without_correlation_and_variance_1():
     random = np.random.default_rng(0)
     features = (random.normal(size=(500, 6)) @ random.normal(size=(6, 6)) + 7).astype(np.float32)
     kernel, bias = whitening(features, 4)
     np.testing.assert_allclose(np.cov(features @ kernel + bias, rowvar=False), np.eye(4), atol=1e-3)
 
 
-def test_the_first_components_are_those_of_most_variance():
+def test_whitening_components_are_those_of_most_variance():
     random = np.random.default_rng(0)
     features = random.normal(size=(500, 3)) * [1, 10, 3]
     kernel, _ = whitening(features, 2)
@@ -24,18 +25,20 @@ def test_the_first_components_are_those_of_most_variance():
 
 
 @pytest.mark.parametrize("width", [0, 4])
-def test_no_more_directions_than_there_are(width):
+def test_whitening_refuses_more_directions_than_there_are(width):
     flat = np.random.default_rng(0).normal(size=(50, 3)) @ np.ones((3, 5)) + np.arange(5)
-    with pytest.raises(InputError, match="from 1 to 1"):
+    with pytest.raises(InputError, match="must be from 1 to 1"):
         whitening(flat, width)
 
 
-def test_a_whitened_encoder_is_one_of_its_own(sample, tmp_path):
-    folder = whiten_encoder("custom_cnn@stage2", 16, str(sample), str(tmp_path / "white"), weights="none")
+def test_whiten_encoder_makes_an_encoder(sample, tmp_path):
+    config = WhiteningConfig("custom_cnn@stage2", 16, "none", data=sample, out=tmp_path / "white")
+    folder = whiten_encoder(config)
+    assert (folder / "training_products.txt").is_file()
     images = sorted(sample.glob("images/*.jpg"))[:40]
-    vectors = load_encoder(folder, precision="float32").embed(images)
-    assert vectors.shape == (40, 16)
-    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    embeddings = load_encoder(folder, precision="float32").embed(images)
+    assert embeddings.shape == (40, 16)
+    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-5)
     network = encoder_network(resolve_encoder(str(folder)))
     plain = encoder_network(resolve_encoder("custom_cnn@stage2", "none"))
     pixels = np.random.default_rng(0).uniform(0, 255, (2, 80, 60, 3)).astype(np.float32)
@@ -46,6 +49,6 @@ def test_a_whitened_encoder_is_one_of_its_own(sample, tmp_path):
     )
 
 
-def test_what_has_layers_on_its_pooling_is_refused(run):
+def test_whiten_encoder_refuses_an_encoder_with_layers_on_its_pooling(run):
     with pytest.raises(InputError, match="pooled features"):
-        whiten_encoder(str(run.folder), 8)
+        whiten_encoder({"encoder": run.folder, "width": 8})

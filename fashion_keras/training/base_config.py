@@ -1,0 +1,107 @@
+"""Config fields that several training commands share. No Keras here."""
+
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
+
+from fashion_keras.features.runtime import RUNTIMES
+from fashion_keras.images.augment import PRESETS
+from fashion_keras.images.decode import ImageSpec, parse_image_size
+from fashion_keras.models.backbones import BACKBONES, get_backbone, resolve_image_spec
+from fashion_keras.support.config_fields import Config, DataConfig, config_field
+from fashion_keras.training.strategies import get_strategy
+
+
+def _image_size_text(size: Any) -> str:  # noqa: ANN401 - of any form that `parse_image_size` takes
+    return "{}x{}".format(*parse_image_size(size))
+
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig(DataConfig):
+    """Fields of every training command; None means that strategy or network decides."""
+
+    epochs: int | None = config_field(
+        None, "Number of epochs. Default: depends on the strategy or network.", metavar="N", at_least=1
+    )
+    batch_size: int | None = config_field(
+        None, "Images per batch. Default: depends on the network.", metavar="N", at_least=1
+    )
+    learning_rate: float | None = config_field(
+        None, "Highest learning rate. Default: depends on the strategy or network.", metavar="X", above=0
+    )
+    weight_decay: float | None = config_field(
+        None, "Decoupled weight decay of kernels. Default: 0.05 with adamw, else 0.", metavar="X", at_least=0
+    )
+    cache: bool = config_field(False, "Keep decoded pixels in memory.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneConfig(TrainingConfig):
+    """Fields of every command that trains on top of a backbone."""
+
+    backbone: str = config_field("vgg19", "Backbone network.", tuple(row.name for row in BACKBONES), "B")
+    weights: str = config_field(
+        "auto", "Initial weights: auto, imagenet, fashion, none, a file, a run or an encoder.", metavar="W"
+    )
+    strategy: str | None = config_field(
+        None,
+        "Which layers are trained: frozen, last_block, last_n:N, full, scratch, frozen+full. Default: frozen where the "
+        "backbone has pretrained weights, else scratch.",
+        metavar="S",
+    )
+    image_size: str | None = config_field(
+        None,
+        "Input size in pixels, HEIGHTxWIDTH or one number. Default: that of the backbone.",
+        metavar="HxW",
+        convert=_image_size_text,
+    )
+    cut: str = config_field("", "Stage after which the backbone is cut off.", metavar="STAGE")
+    augment: str = config_field("default", "Augmentation.", tuple(preset.name for preset in PRESETS))
+    views: int = config_field(
+        4,
+        "Augmented views of each image of which the frozen part's features are cached, one of them plain; 0: new ones "
+        "in every epoch, through the whole network.",
+        metavar="N",
+        at_least=0,
+    )
+    precision: str = config_field(
+        "auto", "Floating-point type of the backbone; auto: bfloat16 where the hardware computes in it.", PRECISIONS
+    )
+    runtime: str = config_field("auto", "Runtime of the frozen part.", RUNTIMES)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        get_strategy(self.strategy_name)
+        get_backbone(self.backbone).check_size(self.image_spec)
+        if self.cut:
+            get_backbone(self.backbone).stage_end(self.cut)
+
+    @property
+    def strategy_name(self) -> str:
+        """The strategy, or its default: frozen where the backbone has pretrained weights, else scratch."""
+        return self.strategy or ("frozen" if get_backbone(self.backbone).has_pretrained else "scratch")
+
+    @property
+    def image_spec(self) -> ImageSpec:
+        """Size and fit of the network's input."""
+        return resolve_image_spec(self.backbone, self.image_size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderTrainingConfig(TrainingConfig):
+    """Fields of every command that trains an encoder and evaluates it with held-out products."""
+
+    hold_out: float = config_field(
+        0.265, "Share of the products that is held out for evaluation.", metavar="X", above=0, below=1
+    )
+    limit: int | None = config_field(
+        None, "Approximate number of products to use. Default: all.", metavar="N", at_least=1
+    )
+
+
+def with_default(kind: type[Config], name: str, default: Any) -> Any:  # noqa: ANN401 - of any field type
+    """Return field `name` of a config class with another default, for a subclass."""
+    inherited: Field = next(row for row in fields(kind) if row.name == name)
+    return field(default=default, metadata=inherited.metadata)
