@@ -58,7 +58,7 @@ def style_axes(axes: Axes, title: str = "", *lines: str, above: int = 0) -> None
     Args:
         axes: what is styled.
         title: in a larger font; "" for none.
-        lines: smaller lines below the title: the context, and a caption that says what to look for; "" is left out.
+        lines: smaller lines below the title: the context, and a caption on what to look for; "" is left out.
         above: lines to keep free between title and axes.
     """
     lines = tuple(line for line in lines if line)

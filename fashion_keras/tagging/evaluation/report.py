@@ -64,7 +64,7 @@ def evaluate_tagger(
     heads = zip(tagger.heads, test.labels.attributes, outputs, strict=True)
     evaluations = [HeadEvaluation(head, labels, output, test.products) for head, labels, output in heads]
     rows = [evaluate_attribute(evaluation, tagger.target_precision) for evaluation in evaluations]
-    draw_confidence(folder, evaluations)
+    draw_confidence(folder, evaluations, str(folder))
     return {
         "target_precision": tagger.target_precision,
         "statement": STATEMENT,
@@ -130,7 +130,7 @@ def _table_4(
     if not models:
         return None
     table = ood_study(models, TAGGER, seed)
-    draw_gate(folder, models, TAGGER, table["rows"], seed)
+    draw_gate(folder, models, TAGGER, table["rows"], seed, str(folder))
     return table
 
 

@@ -1,5 +1,6 @@
 """Every figure is one whole PNG, whatever it shows, and names its run, task and number of images."""
 
+import errno
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -126,7 +127,7 @@ def test_figure_of_a_hundred_classes_fits_a_page(draw, tmp_path):
 def test_save_that_fails_half_way_leaves_the_old_file(draw, method, tmp_path, monkeypatch):
     def fail_half_way(_, temporary, **__):
         temporary.write_bytes(b"half")
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, "disk full")
 
     monkeypatch.setattr(method, fail_half_way)
     (tmp_path / "figure.png").write_text("old")
