@@ -70,24 +70,30 @@ def compile_encoder(
 
 def network_identity(network: keras.Model, image_spec: ImageSpec) -> str:
     """Return 24 hexadecimal digits of the SHA-256 over input, layers, their settings, connections and weights."""
-    config = json.dumps(_relevant(network.get_config()), sort_keys=True, default=str)
-    for index, layer in enumerate(network.layers):  # Keras numbers names on through a process
-        config = config.replace(f'"{layer.name}"', f'"layer {index}"')
-    digest = hashlib.sha256(f"{image_spec}{config}".encode())
+    config = network.get_config()
+    indices = {operation["name"]: index for index, operation in enumerate(config["layers"])}
+    text = json.dumps(_relevant(config, indices), sort_keys=True, default=str)
+    digest = hashlib.sha256(f"{image_spec}{text}".encode())
     for layer in network.layers:
         for weight in layer.get_weights():
             digest.update(np.ascontiguousarray(weight).tobytes())
     return digest.hexdigest()[:24]
 
 
-def _relevant(config: Any) -> Any:  # noqa: ANN401 - any part of a Keras configuration
+def _relevant(config: Any, indices: dict[str, int]) -> Any:  # noqa: ANN401 - any part of a Keras configuration
+    """Return the settings that change outputs; connections, lists that begin with a name, become those of `indices`.
+
+    Names do not count: Keras numbers those that it gives on through a process.
+    """
     if isinstance(config, dict):
         return {
-            key: _relevant(value)
+            key: _relevant(value, indices)
             for key, value in config.items()
             if key not in _IRRELEVANT and not str(key).endswith(_IRRELEVANT_ENDINGS)
         }
-    return [_relevant(value) for value in config] if isinstance(config, list | tuple) else config
+    if isinstance(config, list | tuple):
+        return [indices.get(value, value) if isinstance(value, str) else _relevant(value, indices) for value in config]
+    return config
 
 
 def _candidates(runtime: str, precision: str) -> list[tuple[str, str]]:

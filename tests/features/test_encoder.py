@@ -88,6 +88,18 @@ def test_network_identity_is_of_the_settings_as_well_as_of_the_weights():
     assert identity("relu") == identity("relu")  # whatever Keras calls the layers this time
 
 
+def test_network_identity_does_not_depend_on_names_that_keras_gives():
+    def network():
+        pixels = keras.Input((32, 32, 3))
+        features = keras.layers.Activation("relu")(keras.layers.Conv2D(2, 3, kernel_initializer="ones")(pixels))
+        return keras.Model(pixels, features * (features + 1.0))
+
+    keras.backend.clear_session()
+    first, second = network(), network()
+    assert first.layers[2].name == "activation" != second.layers[2].name
+    assert network_identity(first, SPEC.image_spec) == network_identity(second, SPEC.image_spec)
+
+
 def test_network_identity_is_of_the_connections():
     def network(swap):
         first, second = keras.Input((4,)), keras.Input((4,))
