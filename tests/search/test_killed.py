@@ -48,7 +48,7 @@ def wait_for(process, changes):
 
 
 def assert_whole(index, done):
-    """The index holds what so many acknowledged changes made, and perhaps, as a whole, the change that was under way."""
+    """The index holds the acknowledged changes, and perhaps, as a whole, the next."""
     new = index.ids()[index.ids() >= 10_000]
     held = dict(zip(new.tolist(), index.lookup(new).embeddings, strict=True))
     assert any(same(held, expected(changes)) for changes in (done, done + 1))

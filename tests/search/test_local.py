@@ -113,7 +113,7 @@ def test_change_without_room_leaves_the_old_version(folder):
 
 
 def test_compact_removes_what_no_version_needs(folder):
-    for name in (".123.0000000009.embeddings.npy", ".tmp-00ff00ff00ff00ff-manifest.json", "0000000003.deleted.npy"):
+    for name in (".123.0000000009.embeddings.npy", ".tmp-00ff00ff00ff00ff-manifest.json"):
         (folder / name).write_bytes(b"left by a killed writer")
     LocalIndex(folder).compact()
     names = sorted(path.name for path in folder.iterdir())

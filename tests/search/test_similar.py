@@ -268,11 +268,15 @@ def test_build_index_refuses_an_index_that_is_there_before_it_encodes(data, inde
         build_index(data, "custom_cnn", index, weights="none")
 
 
-def test_build_index_overwrites(data, tmp_path):
+def test_build_index_overwrites(data, tmp_path, monkeypatch):
+    sizes = []
+    loaded = fashion_keras.load_encoder("custom_cnn", "none")
+    monkeypatch.setattr(
+        "fashion_keras.search.indexing.load_encoder", lambda name, weights, size: (sizes.append(size), loaded)[1]
+    )
     before = build_index(data, "custom_cnn", tmp_path, weights="none", image_size=(48, 32))
-    after = build_index(data, "custom_cnn", tmp_path, weights="none", image_size="48x32", overwrite=True)
-    assert after.spec == before.spec
-    assert after.spec.image_size == "48x32"
+    after = build_index(data, "custom_cnn", tmp_path, weights="none", image_size=48, overwrite=True)
+    assert sizes == ["48x32", "48x48"] == [before.spec.image_size, after.spec.image_size]
     assert open_index(tmp_path).id == after.id != before.id
 
 
