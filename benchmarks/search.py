@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from measure import tell
+from measure import print_table
 from sklearn.metrics.pairwise import cosine_similarity
 
 from fashion_keras.images.decode import ImageSpec
@@ -84,8 +84,10 @@ def main() -> None:
             if with_server:
                 indexes["PostgreSQL"] = _database(f"{url}&index={size}", data, costs)
             latencies += [row for name in FILTERS for row in _measure(data, name, indexes)]
-    tell(f"a query's {K} nearest", latencies, options.out)
-    tell("building, adding and opening", costs, options.out and options.out.with_stem(f"{options.out.stem}-costs"))
+    print_table(f"a query's {K} nearest", latencies, options.out)
+    print_table(
+        "building, adding and opening", costs, options.out and options.out.with_stem(f"{options.out.stem}-costs")
+    )
 
 
 def _drawn(work: Path, count: int, width: int, queries: int) -> Data:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from measure import tell
+from measure import print_table
 
 from fashion_keras import build_index, load_encoder, read_catalog, search_similar
 from fashion_keras.images.decode import decode
@@ -37,7 +37,7 @@ def main() -> None:
         }
         rows = [{"step": name, **_milliseconds(step, paths)} for name, step in steps.items()]
         claim = f"{options.encoder}, {len(index)} products (index built in {built:.1f} s), {len(paths)} queries"
-    tell(claim, rows, options.out)
+    print_table(claim, rows, options.out)
 
 
 def _milliseconds(step: object, paths: list[str]) -> dict[str, float]:

@@ -4,8 +4,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fashion_keras.analysis.config import (
+        AuditConfig,
+        EvaluateConfig,
+        ProbeConfig,
+        ProjectionConfig,
+        RetrievalConfig,
+        RobustnessConfig,
+    )
     from fashion_keras.analysis.grad_cam import Explanation, explain
     from fashion_keras.analysis.label_audit import audit
+    from fashion_keras.analysis.linear_probe import probe
     from fashion_keras.analysis.projection import draw_map
     from fashion_keras.analysis.retrieval_comparison import evaluate_search
     from fashion_keras.analysis.robustness import robustness
@@ -16,28 +25,34 @@ if TYPE_CHECKING:
     from fashion_keras.features.registry import load_encoder
     from fashion_keras.features.runtime import load_classifier
     from fashion_keras.models.classifier import Classifier
-    from fashion_keras.models.predictions import AttributePredictions, Predictions
+    from fashion_keras.models.predictions import Predictions
     from fashion_keras.search.indexing import build_index, open_index, update_index
     from fashion_keras.search.similar import Match, search_similar
     from fashion_keras.support.errors import InputError
     from fashion_keras.tagging.config import TaggerConfig
     from fashion_keras.tagging.model.tagger import Tag, Tagger, Tags, load_tagger
     from fashion_keras.tagging.train_tagger import train_tagger
-    from fashion_keras.training.classifier.run import Run, resume, train
+    from fashion_keras.training.classifier.artifacts import Run
+    from fashion_keras.training.classifier.run import resume, train
     from fashion_keras.training.config import TrainConfig
     from fashion_keras.training.encoder.config import EncoderConfig
     from fashion_keras.training.encoder.metric_learning import train_encoder
 
 __all__ = [
-    "AttributePredictions",
+    "AuditConfig",
     "Catalog",
     "Classifier",
     "Encoder",
     "EncoderConfig",
+    "EvaluateConfig",
     "Explanation",
     "InputError",
     "Match",
     "Predictions",
+    "ProbeConfig",
+    "ProjectionConfig",
+    "RetrievalConfig",
+    "RobustnessConfig",
     "Run",
     "Tag",
     "Tagger",
@@ -54,6 +69,7 @@ __all__ = [
     "load_encoder",
     "load_tagger",
     "open_index",
+    "probe",
     "read_catalog",
     "resolve_dataset",
     "resume",
@@ -65,46 +81,61 @@ __all__ = [
     "update_index",
 ]
 
-_HOMES = {
+# Public name -> module, loaded on first use: importing the package must not import TensorFlow.
+_MODULES = {
+    "AuditConfig": "analysis.config",
     "Catalog": "catalog.readers",
-    "read_catalog": "catalog.readers",
-    "resolve_dataset": "catalog.datasets",
-    "evaluate": "analysis.run_evaluation",
-    "Explanation": "analysis.grad_cam",
-    "explain": "analysis.grad_cam",
-    "robustness": "analysis.robustness",
     "Classifier": "models.classifier",
-    "AttributePredictions": "models.predictions",
-    "Predictions": "models.predictions",
     "Encoder": "features.encoder",
-    "load_encoder": "features.registry",
-    "load_classifier": "features.runtime",
-    "build_index": "search.indexing",
-    "open_index": "search.indexing",
-    "update_index": "search.indexing",
-    "evaluate_search": "analysis.retrieval_comparison",
-    "draw_map": "analysis.projection",
+    "EncoderConfig": "training.encoder.config",
+    "EvaluateConfig": "analysis.config",
+    "Explanation": "analysis.grad_cam",
+    "InputError": "support.errors",
     "Match": "search.similar",
-    "search_similar": "search.similar",
+    "Predictions": "models.predictions",
+    "ProbeConfig": "analysis.config",
+    "ProjectionConfig": "analysis.config",
+    "RetrievalConfig": "analysis.config",
+    "RobustnessConfig": "analysis.config",
+    "Run": "training.classifier.artifacts",
     "Tag": "tagging.model.tagger",
     "Tagger": "tagging.model.tagger",
-    "Tags": "tagging.model.tagger",
-    "load_tagger": "tagging.model.tagger",
     "TaggerConfig": "tagging.config",
-    "train_tagger": "tagging.train_tagger",
-    "EncoderConfig": "training.encoder.config",
-    "train_encoder": "training.encoder.metric_learning",
-    "InputError": "support.errors",
-    "audit": "analysis.label_audit",
+    "Tags": "tagging.model.tagger",
     "TrainConfig": "training.config",
-    "Run": "training.classifier.run",
+    "audit": "analysis.label_audit",
+    "build_index": "search.indexing",
+    "draw_map": "analysis.projection",
+    "evaluate": "analysis.run_evaluation",
+    "evaluate_search": "analysis.retrieval_comparison",
+    "explain": "analysis.grad_cam",
+    "load_classifier": "features.runtime",
+    "load_encoder": "features.registry",
+    "load_tagger": "tagging.model.tagger",
+    "open_index": "search.indexing",
+    "probe": "analysis.linear_probe",
+    "read_catalog": "catalog.readers",
+    "resolve_dataset": "catalog.datasets",
     "resume": "training.classifier.run",
+    "robustness": "analysis.robustness",
+    "search_similar": "search.similar",
     "train": "training.classifier.run",
+    "train_encoder": "training.encoder.metric_learning",
+    "train_tagger": "tagging.train_tagger",
+    "update_index": "search.indexing",
 }
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
-    """Load a public name when it is first asked for: importing the package must not import TensorFlow."""
-    if name not in _HOMES:
+    """Load a public name, or the version of the installed package, when it is first used."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("fashion_keras")
+    if name not in _MODULES:
         raise AttributeError(f"module 'fashion_keras' has no attribute {name!r}")
-    return getattr(import_module(f"fashion_keras.{_HOMES[name]}"), name)
+    return getattr(import_module(f"fashion_keras.{_MODULES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_MODULES, "__version__"])

@@ -1,87 +1,103 @@
-"""Judge backbones in seconds, without training: by a linear probe and by neighbours, on cached vectors."""
+"""Linear probe of backbones: simple classifiers on cached features of the frozen network."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.evaluation.metrics.classification import accuracy_interval
-from fashion_keras.features.cache import encode
+from fashion_keras.analysis.config import ProbeConfig
+from fashion_keras.analysis.training_overlap import encoder_training_products
+from fashion_keras.catalog.product_hashes import is_training_product
+from fashion_keras.evaluation.metrics.intervals import accuracy_interval
+from fashion_keras.features.cache import Features, encode
 from fashion_keras.features.compile import compile_encoder
 from fashion_keras.models.builder import submodel_until
 from fashion_keras.models.pretrained_weights import initialise
+from fashion_keras.support.config_fields import as_config
+from fashion_keras.support.errors import InputError
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData, prepare
-from fashion_keras.training.targets import check_one_task, model_spec
+from fashion_keras.training.targets import model_spec
 
-NEIGHBOURS = 10
+NEIGHBORS = 10
 
 
-def probe(configs: Sequence[TrainConfig]) -> dict[str, Any]:
-    """Judge backbones by what simple classifiers make of their pooled features.
+def probe(config: ProbeConfig | Mapping[str, Any]) -> dict[str, Any]:
+    """Compare backbones by the validation accuracy of simple classifiers on their pooled features.
 
-    linear: ridge regression on standardised features in closed form, its penalty chosen by leave-one-out on the
-    training part; knn: a vote of the ten training images of highest cosine. Both are judged on the validation part:
-    the test part is for the run that follows.
+    linear: ridge regression on standardized features in closed form, its penalty chosen by leave-one-out on the
+    training part; knn: a vote of the ten training images of highest cosine. The test part is left for the run that
+    follows.
 
-    Args:
-        configs: one for each backbone; the task, a single-label one, catalogue and split are those of the first.
+    Returns:
+        task, data, classes, counts, excluded (validation rows left out because a backbone was trained on them),
+        warnings, and backbones, the most accurate first: backbone, image, weights, width, linear, knn, linear_ci95,
+        trained_products (validation rows that the backbone was trained on), seconds, encoded, images_per_second.
 
     Raises:
-        InputError: as `train`, and for several heads.
+        InputError: as `train`; for several heads; when no validation row is left.
     """
-    check_one_task(configs[0])
-    prepared = prepare(configs[0])
-    rows = [_judge(config, prepared) for config in configs]
+    config = as_config(ProbeConfig, config)
+    training_products = [encoder_training_products(name, config.weights) for name in config.backbones]
+    prepared = prepare(config.train_configs[0])
+    validation = prepared.split.validation
+    trained = [is_training_product(prepared.catalog.take(validation), products) for products in training_products]
+    scored = ~np.any(trained, axis=0) if config.exclude_trained else np.ones(len(validation), bool)
+    if not scored.any():
+        raise InputError("no validation product left: the backbones were trained on all of them")
+    rows = [
+        {**_probe(backbone, prepared, validation[scored]), "trained_products": int(mask[scored].sum())}
+        for backbone, mask in zip(config.train_configs, trained, strict=True)
+    ]
     return {
-        "task": configs[0].task,
+        "task": config.task,
         "data": prepared.data,
-        "classes": len(prepared.goal.groups[0].classes),
-        "counts": prepared.counts,
+        "classes": len(prepared.targets.groups[0].classes),
+        "counts": {**prepared.counts, "validation": int(scored.sum())},
+        "excluded": int((~scored).sum()),
         "backbones": sorted(rows, key=lambda row: -row["linear"]),
         "warnings": list(prepared.warnings),
     }
 
 
-def _judge(config: TrainConfig, prepared: PreparedData) -> dict[str, Any]:
+def _probe(config: TrainConfig, prepared: PreparedData, validation: NDArray[np.int64]) -> dict[str, Any]:
     began = time.perf_counter()
     keras.utils.set_random_seed(config.seed)
-    network, origin = initialise(model_spec(config, prepared.goal.groups), config.weights)
+    network, origin = initialise(model_spec(config, prepared.targets.groups), config.weights)
     encoder = compile_encoder(submodel_until(network, "pool"), config.image_spec, config.runtime, config.precision)
     encoding = time.perf_counter()
-    parts = [prepared.catalog.take(rows) for rows in (prepared.split.train, prepared.split.validation)]
-    train, held_out = (encode(part, encoder) for part in parts)
+    parts = prepared.split.train, validation
+    train, held_out = (encode(prepared.catalog.take(rows), encoder) for rows in parts)
     encoding = time.perf_counter() - encoding
-    codes = [prepared.goal.strata[rows] for rows in (prepared.split.train, prepared.split.validation)]
-    said = _answers(np.asarray(train.values), codes[0], np.asarray(held_out.values))
+    codes = [prepared.targets.strata[rows] for rows in parts]
+    correct = {name: labels == codes[1] for name, labels in _predicted_codes(train, codes[0], held_out).items()}
     encoded = train.encoded + held_out.encoded
     return {
         "backbone": config.backbone,
         "image": f"{config.image_spec.height}x{config.image_spec.width}",
         "weights": origin.source,
         "width": train.values.shape[1],
-        **{name: float((answers == codes[1]).mean()) for name, answers in said.items()},
-        "linear_ci95": list(accuracy_interval(said["linear"] == codes[1])),
+        **{name: float(values.mean()) for name, values in correct.items()},
+        "linear_ci95": list(accuracy_interval(correct["linear"], prepared.catalog.product_groups[validation])),
         "seconds": round(time.perf_counter() - began, 1),
         "encoded": encoded,
         "images_per_second": round(encoded / encoding, 1) if encoded else None,
     }
 
 
-def _answers(
-    train: NDArray[np.float32], codes: NDArray[np.int64], held_out: NDArray[np.float32]
-) -> dict[str, NDArray[np.int64]]:
+def _predicted_codes(train: Features, codes: Sequence[int], held_out: Features) -> dict[str, NDArray[np.int64]]:
     # Imported here: scikit-learn takes a second, for which help and errors must not wait.
     from sklearn.linear_model import RidgeClassifierCV  # noqa: PLC0415
     from sklearn.neighbors import KNeighborsClassifier  # noqa: PLC0415
     from sklearn.pipeline import make_pipeline  # noqa: PLC0415
     from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
 
-    judges = {
+    train_values, held_out_values = np.asarray(train.values), np.asarray(held_out.values)
+    classifiers = {
         "linear": make_pipeline(StandardScaler(), RidgeClassifierCV(np.logspace(0, 5, 11))),
-        "knn": KNeighborsClassifier(min(NEIGHBOURS, len(train)), metric="cosine", weights="distance"),
+        "knn": KNeighborsClassifier(min(NEIGHBORS, len(train_values)), metric="cosine", weights="distance"),
     }
-    return {name: judge.fit(train, codes).predict(held_out) for name, judge in judges.items()}
+    return {name: model.fit(train_values, codes).predict(held_out_values) for name, model in classifiers.items()}

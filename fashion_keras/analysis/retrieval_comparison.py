@@ -1,125 +1,170 @@
-"""How well encoders find alike products: one table for indexes, encoders and what needs no learning."""
+"""Retrieval scores of encoders and indexes on one catalogue, beside two baselines."""
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.analysis.config import CATALOG_PARTS, RetrievalConfig
 from fashion_keras.analysis.test_subset import select_rows
+from fashion_keras.analysis.training_overlap import encoder_training_products, own_weights
 from fashion_keras.catalog.datasets import resolve_dataset
+from fashion_keras.catalog.product_hashes import is_training_product
 from fashion_keras.catalog.readers import Catalog, read_catalog
-from fashion_keras.catalog.splits import hold_out
-from fashion_keras.evaluation.reports.single_head import retrieval_scores
+from fashion_keras.evaluation.reports.retrieval import retrieval_scores
 from fashion_keras.features.cache import encode
 from fashion_keras.features.registry import load_encoder
 from fashion_keras.images.decode import ImageSpec
+from fashion_keras.images.inputs import as_image_list
 from fashion_keras.images.pipeline import for_inference
 from fashion_keras.images.validation import reject_unreadable
 from fashion_keras.search.indexing import open_index
-from fashion_keras.support.atomic_files import read_json
-from fashion_keras.support.errors import InputError, unknown_name_error
+from fashion_keras.support.config_fields import as_config
+from fashion_keras.support.errors import InputError
+from fashion_keras.training.classifier.artifacts import RunManifest
 
 log = logging.getLogger("fashion_keras")
 
-PARTS = ("held_out", "all")
-HELD_OUT = 0.265
-_BINS = 8
+_BINS = 8  # per color channel
 
 
-def evaluate_search(
-    data: str | Path | None = None,
-    indexes: Sequence[str] = (),
-    encoders: Sequence[str] = (),
-    part: str = "held_out",
-    weights: str = "auto",
-    seed: int = 0,
-) -> dict[str, Any]:
-    """Score indexes and encoders on a catalogue, each product a query to all others; two baselines beside them.
+@dataclass(frozen=True)
+class CatalogPart:
+    """The part of a catalogue that encoders are evaluated on.
 
-    Args:
-        data: a catalogue; by default data/ if the Kaggle set is there.
-        indexes: folders or postgresql://...; their own vectors are judged.
-        encoders: as `load_encoder` takes them.
-        part: "held_out": the products, by title, that encoders are not trained on; "all"; or a run's folder: its test
-            part, which alone is fair to the run's penultimate layer.
-        weights: of bare backbones.
-        seed: of the part and of the bootstrap; that of the encoders' training.
+    Attributes:
+        source: folder or file of the catalogue.
+        catalog: the n rows of the part, each with a readable image.
+        trained [n] bool: the rows whose product is among the training products that were given.
+        excluded: rows left out because their product is.
+        rejected: rows and files of the whole catalogue without a readable image.
+        missing: products of a run's test part that the catalogue lacks.
+    """
+
+    source: Path
+    catalog: Catalog
+    trained: NDArray[np.bool_]
+    excluded: int
+    rejected: int
+    missing: int = 0
+
+
+def evaluate_search(config: RetrievalConfig | Mapping[str, Any]) -> dict[str, Any]:
+    """Score indexes and encoders on a catalogue, each product a query against all others; two baselines beside them.
+
+    The part "held_out" holds the products that none of the encoders was trained on, by the product hashes that come
+    with them; of bare backbones alone, these are all products.
 
     Returns:
-        data, part, products, rejected, and rows: name, width, seconds, scores (see `encoder_scores`).
+        data, part, products, rejected, excluded, test_products_missing (of a run as part), and rows: name, width,
+        seconds, trained_products (how many of the products the encoder was trained on), scores (see
+        `retrieval.encoder_scores`).
 
     Raises:
-        InputError: for an unknown part, a run whose test products are not all in the catalogue, an index without one
-            of the products, and as `load_encoder`.
+        InputError: for an unknown part, a run none of whose test products is in the catalogue, an index that lacks
+            one of the products, and as `load_encoder`.
     """
-    source, _ = resolve_dataset(None if data is None else str(data))
-    catalog, rejected = load_subset(source, part, seed)
-    makers = {
-        **{name: lambda name=name: open_index(name).lookup(catalog.ids).embeddings for name in indexes},
-        **{name: lambda name=name: cached_features(catalog, name, weights) for name in encoders},
-        "colour histogram": lambda: colour_histograms(catalog.paths.tolist()),
-        "random": lambda: _random(len(catalog), seed),
+    config = as_config(RetrievalConfig, config)
+    training_products = _training_products(config)
+    part = load_part(config.data, config.part, frozenset().union(*training_products.values()), config.exclude_trained)
+    catalog = part.catalog
+    rows = []
+    for name, embed in _sources(config, catalog).items():
+        row = _score(name, embed, catalog, config.seed)
+        trained = int(is_training_product(catalog, training_products.get(name, ())).sum())
+        rows.append({**row, "trained_products": trained})
+    return {
+        "data": str(part.source),
+        "part": config.part,
+        "products": len(catalog),
+        "rejected": part.rejected,
+        "excluded": part.excluded,
+        "test_products_missing": part.missing,
+        "rows": rows,
     }
-    rows = [_row(name, make, catalog, seed) for name, make in makers.items()]
-    return {"data": str(source), "part": part, "products": len(catalog), "rejected": rejected, "rows": rows}
 
 
-def load_subset(source: Path, part: str, seed: int) -> tuple[Catalog, int]:
-    """Return the products of a part that have a whole picture, and how many rows and files were set aside."""
+def load_part(
+    data: str | None, part: str, training_products: frozenset[str], exclude_trained: bool = False
+) -> CatalogPart:
+    """Read a catalogue and return a part of it.
+
+    Args:
+        data: a catalogue, "sample", or None; see `resolve_dataset`.
+        part: "all"; "held_out": what is not among `training_products`; or a run's folder: the run's test part.
+        training_products: product hashes.
+        exclude_trained: leave the training products out of any part.
+
+    Raises:
+        InputError: when no row is left, or the catalogue has none of the run's test products.
+    """
+    source, _ = resolve_dataset(data)
     catalog = read_catalog(source)
-    whole = reject_unreadable(catalog)
-    if part == "all":
-        rows = np.arange(len(whole))
-    elif part == "held_out":
-        rows = hold_out(whole, HELD_OUT, seed)[1]
-    else:
-        # Of the catalogue as read: a test product whose picture is broken is no sign of another catalogue.
-        rows = np.flatnonzero(np.isin(whole.ids, _tested(catalog, part)))
-    return whole.take(rows), len(whole.rejected)
+    # Of the catalogue as read: a test product with an unreadable image does not make it another catalogue.
+    subset = None if part in CATALOG_PARTS else select_rows(catalog, RunManifest.read(part), "test")
+    readable = reject_unreadable(catalog)
+    trained = is_training_product(readable, training_products)
+    selected = np.isin(readable.ids, catalog.ids if subset is None else catalog.ids[subset.rows])
+    left = selected & ~trained if exclude_trained or part == "held_out" else selected
+    if not left.any():
+        raise InputError(f"{source}: no product left in part {part}: the encoders were trained on all of them")
+    rows = np.flatnonzero(left)
+    excluded = int((selected & ~left).sum())
+    missing = 0 if subset is None else subset.test_products_missing
+    return CatalogPart(source, readable.take(rows), trained[rows], excluded, len(readable.rejected), missing)
 
 
-def _tested(catalog: Catalog, part: str) -> NDArray[np.int64]:
-    """Return the ids of the test part of the run whose folder `part` is."""
-    origin = Path(part) / "origin.json"
-    if not origin.is_file():
-        raise InputError(f"{unknown_name_error('part', part, PARTS)}, or a run's folder")
-    rows, _ = select_rows(catalog, read_json(origin), "test")
-    return catalog.ids[rows]
-
-
-def colour_histograms(images: Sequence[Any]) -> NDArray[np.float32]:
-    """Return [n, 512] float32 of length 1: square roots of the shares of 8x8x8 RGB bins, at 80x60 pixels.
+def color_histograms(images: Sequence[Any]) -> NDArray[np.float32]:
+    """Return [n, 512] float32 of unit norm: square roots of the shares of 8x8x8 RGB bins, at 80x60 pixels.
 
     The cosine of two is then the Bhattacharyya coefficient of their histograms.
     """
-    found = []
-    for pixels in for_inference(images, ImageSpec(80, 60)):
+    histograms = []
+    for pixels in for_inference(as_image_list(images), ImageSpec(80, 60)):
         levels = (pixels / 256 * _BINS).astype(np.int64)
         bins = (levels @ [_BINS**2, _BINS, 1]).reshape(len(pixels), -1)
-        found += [np.bincount(row, minlength=_BINS**3) / bins.shape[1] for row in bins]
-    return np.sqrt(np.array(found, np.float32))
-
-
-def _row(name: str, make: Any, catalog: Catalog, seed: int) -> dict[str, Any]:  # noqa: ANN401 - a function
-    began = time.perf_counter()
-    vectors = make()
-    seconds = time.perf_counter() - began
-    scores = retrieval_scores(vectors, catalog, seed)
-    log.info("%s: %d vectors of %d numbers", name, *vectors.shape)
-    return {"name": name, "width": vectors.shape[1], "seconds": round(seconds, 2), "scores": scores}
+        histograms += [np.bincount(row, minlength=_BINS**3) / bins.shape[1] for row in bins]
+    return np.sqrt(np.array(histograms, np.float32))
 
 
 def cached_features(catalog: Catalog, name: str, weights: str) -> NDArray[np.float32]:
-    """Return the vectors [n, d] of a catalogue's pictures, kept or new, by an encoder as `load_encoder` takes it."""
-    # Bare backbones have weights from elsewhere; what was trained brings its own.
-    own = weights if weights == "auto" or not Path(name).exists() else "auto"
-    return np.asarray(encode(catalog, load_encoder(name, own)).values)
+    """Return the embeddings [n, d] of a catalogue's images, cached or new, by an encoder as `load_encoder` takes it."""
+    return np.asarray(encode(catalog, load_encoder(name, own_weights(name, weights))).values)
 
 
-def _random(count: int, seed: int) -> NDArray[np.float32]:
-    vectors = np.random.default_rng(seed).normal(size=(count, 64)).astype(np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+def _training_products(config: RetrievalConfig) -> dict[str, frozenset[str]]:
+    """Return index or encoder -> hashes of its training products; checks that each can be opened."""
+    specs = {name: open_index(name).spec for name in config.index}
+    return {
+        **{name: encoder_training_products(spec.encoder, spec.weights) for name, spec in specs.items()},
+        **{name: encoder_training_products(name, config.weights) for name in config.encoder},
+    }
+
+
+def _sources(config: RetrievalConfig, catalog: Catalog) -> dict[str, Callable[[], NDArray[np.float32]]]:
+    """Return name -> function that makes the embeddings [n, d] of a catalogue."""
+    return {
+        **{name: lambda name=name: open_index(name).lookup(catalog.ids).embeddings for name in config.index},
+        **{name: lambda name=name: cached_features(catalog, name, config.weights) for name in config.encoder},
+        "color histogram": lambda: color_histograms(catalog.paths.tolist()),
+        "random": lambda: _random_embeddings(len(catalog), config.seed),
+    }
+
+
+def _score(name: str, embed: Callable[[], NDArray[np.float32]], catalog: Catalog, seed: int) -> dict[str, Any]:
+    began = time.perf_counter()
+    embeddings = embed()
+    seconds = time.perf_counter() - began
+    log.info("%s: %d embeddings of width %d", name, *embeddings.shape)
+    scores = retrieval_scores(embeddings, catalog, seed)
+    return {"name": name, "width": embeddings.shape[1], "seconds": round(seconds, 2), "scores": scores}
+
+
+def _random_embeddings(count: int, seed: int) -> NDArray[np.float32]:
+    embeddings = np.random.default_rng(seed).normal(size=(count, 64)).astype(np.float32)
+    return embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)

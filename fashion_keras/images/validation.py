@@ -1,29 +1,168 @@
-"""The products of a catalogue whose pictures can be read."""
+"""Image validation: which images decode, their size and content hash, remembered until a file changes.
 
+Verdicts are kept in an SQLite database in the cache folder, under path, size and time of change.
+"""
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+import PIL
+from numpy.typing import NDArray
 
 from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.readers import Catalog, read_catalog
-from fashion_keras.images.decode import check_images
+from fashion_keras.images.decode import DECODING_VERSION, parallel_map
+from fashion_keras.images.formats import ImageError, from_bytes, read_file
+from fashion_keras.support.atomic_files import cache_dir
 from fashion_keras.support.errors import InputError
+from fashion_keras.support.progress import ProgressBar
+
+_TABLE = """
+    CREATE TABLE IF NOT EXISTS verdicts (
+        path BLOB PRIMARY KEY, state TEXT NOT NULL, reason TEXT NOT NULL, height INTEGER NOT NULL,
+        width INTEGER NOT NULL, content_hash TEXT NOT NULL
+    ) WITHOUT ROWID
+"""
+# So many images are inspected before their verdicts are written: a killed process loses no more than that.
+_BATCH = 1024
+# SQLite's smallest limit on the parameters of one statement is 999.
+_LOOKUP = 500
+_HASH_LENGTH = 16
 
 
-def reject_unreadable(catalog: Catalog) -> Catalog:
-    """Open every picture of a catalogue and set the products aside whose picture does not decode.
+@dataclass(frozen=True)
+class ImageVerdict:
+    """Result of decoding one image file.
 
-    Raises:
-        InputError: when none is left.
+    Attributes:
+        reason: "" when all of it decodes, else why not (without the path).
+        height, width: in pixels, upright; 0 where it does not decode.
+        content_hash: first 16 hexadecimal digits of the SHA-256 of the file; "" where it cannot be read.
     """
-    reasons = check_images(catalog.paths)
-    left = catalog.reject(reasons)
-    if not len(left):
-        first = f"the first, {catalog.paths[0]}: {reasons[0]}" if reasons else "the catalogue is empty"
-        raise InputError(
-            f"{catalog.folder}: no product with a usable image: all {len(reasons)} images are broken; {first}"
-        )
-    return left
+
+    reason: str
+    height: int = 0
+    width: int = 0
+    content_hash: str = ""
+
+
+Verdicts = dict[bytes, ImageVerdict]
 
 
 def load_catalog(data: str | Path | None) -> Catalog:
     """Read a catalogue (see `resolve_dataset`, `read_catalog`) and reject the products whose image is unreadable."""
     return reject_unreadable(read_catalog(resolve_dataset(None if data is None else str(data))[0]))
+
+
+def reject_unreadable(catalog: Catalog) -> Catalog:
+    """Return a catalogue without the products whose image does not decode; they are rejected with the reason.
+
+    Raises:
+        InputError: when none is left.
+    """
+    reasons = check_images(catalog.paths)
+    readable = catalog.reject(reasons)
+    if not len(readable):
+        first = f"the first, {catalog.paths[0]}: {reasons[0]}" if reasons else "the catalogue is empty"
+        raise InputError(
+            f"{catalog.folder}: no product with a usable image: all {len(reasons)} images are broken; {first}"
+        )
+    return readable
+
+
+def check_images(paths: Sequence[str | Path]) -> list[str]:
+    """Return for each path "" when all of it decodes, else the reason why not (without the path)."""
+    return [verdict.reason for verdict in inspect_images(paths)]
+
+
+def image_hashes(paths: Sequence[str | Path]) -> NDArray[np.str_]:
+    """Return the content hashes [n] of image files: 16 hexadecimal digits of the SHA-256, "" where unreadable."""
+    return np.array([verdict.content_hash for verdict in inspect_images(paths)], f"<U{_HASH_LENGTH}")
+
+
+def inspect_images(paths: Sequence[str | Path]) -> list[ImageVerdict]:
+    """Return the verdict on each image file, in order; only new and changed files are opened.
+
+    Raises:
+        InputError: when the cache folder cannot be written or its database is damaged.
+    """
+    names = [os.fsencode(Path(path).absolute()) for path in paths]
+    states = {name: _state(name) for name in names}
+    with _database() as database:
+        verdicts = _stored(database, states)
+        unseen = [name for name in states if name not in verdicts]
+        if unseen:
+            verdicts |= _inspect_all(database, unseen, states)
+    return [verdicts[name] for name in names]
+
+
+def _state(path: bytes) -> str:
+    """Return what changes when a file does, or what decoding does; "" for a file that is not there."""
+    try:
+        status = Path(os.fsdecode(path)).stat()
+    except OSError:
+        return ""
+    return f"{status.st_size} {status.st_mtime_ns} {DECODING_VERSION} {PIL.__version__}"
+
+
+def _stored(database: sqlite3.Connection, states: dict[bytes, str]) -> Verdicts:
+    verdicts, names = {}, list(states)
+    for start in range(0, len(names), _LOOKUP):
+        part = names[start : start + _LOOKUP]
+        query = f"SELECT * FROM verdicts WHERE path IN ({', '.join('?' * len(part))})"
+        for name, state, *verdict in database.execute(query, part):
+            if state == states[name]:
+                verdicts[name] = ImageVerdict(*verdict)
+    return verdicts
+
+
+def _inspect_all(
+    database: sqlite3.Connection, names: list[bytes], states: dict[bytes, str]
+) -> dict[bytes, ImageVerdict]:
+    verdicts = {}
+    with ProgressBar("checking images", len(names)) as bar:
+        for start in range(0, len(names), _BATCH):
+            part = names[start : start + _BATCH]
+            inspected = dict(zip(part, parallel_map(_inspect, part), strict=True))
+            rows = [
+                (name, states[name], verdict.reason, verdict.height, verdict.width, verdict.content_hash)
+                for name, verdict in inspected.items()
+                if verdict.content_hash  # a file that cannot be read may be readable the next time
+            ]
+            with database:
+                database.executemany("INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?, ?, ?, ?)", rows)
+            verdicts |= inspected
+            bar.advance(len(part))
+    return verdicts
+
+
+def _inspect(path: bytes) -> ImageVerdict:
+    content_hash = ""
+    try:
+        data = read_file(Path(os.fsdecode(path)))
+        content_hash = hashlib.sha256(data).hexdigest()[:_HASH_LENGTH]
+        width, height = from_bytes(data).size
+    except ImageError as error:
+        return ImageVerdict(str(error), content_hash=content_hash)
+    return ImageVerdict("", height, width, content_hash)
+
+
+@contextmanager
+def _database() -> Iterator[sqlite3.Connection]:
+    """Yield a connection of this call's own, as connections outlive neither a thread nor a fork."""
+    path = cache_dir() / "images.sqlite"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(path, timeout=60)) as database:
+            database.execute(_TABLE)
+            yield database
+    except (OSError, sqlite3.Error) as error:
+        raise InputError(
+            f"{path}: cannot be used ({error}); delete it, or name a writable folder in FASHION_KERAS_CACHE"
+        ) from None

@@ -1,12 +1,11 @@
 """One table of backbones: how each is built, what it wants as input, where it can be cut. Reading it needs no Keras."""
 
-import re
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fashion_keras.images.decode import ImageSpec
+from fashion_keras.images.decode import ImageSpec, parse_image_size
 from fashion_keras.support.errors import InputError, unknown_name_error
 
 if TYPE_CHECKING:
@@ -222,16 +221,13 @@ def get_backbone(name: str) -> Backbone:
     raise unknown_name_error("backbone", name, [backbone.name for backbone in BACKBONES])
 
 
-def resolve_image_spec(backbone: str, size: str | None, fit: str | None = None) -> ImageSpec:
-    """Return a backbone's input, at "HEIGHTxWIDTH" and that fit or at its own; InputError for what is not a size."""
+def resolve_image_spec(backbone: str, size: Any = None, fit: str | None = None) -> ImageSpec:  # noqa: ANN401
+    """Return a backbone's input, of that size (see `parse_image_size`) and fit or its own; InputError as there."""
     own = get_backbone(backbone).image_spec
     spec = replace(own, fit=fit or own.fit)
     if size is None:
         return spec
-    match = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,3})", size)
-    if not match:
-        raise InputError(f"--image-size is HEIGHTxWIDTH in pixels, such as 80x60, not {size!r}")
-    height, width = int(match[1]), int(match[2])
+    height, width = parse_image_size(size)
     if max(height, width) > _LARGEST:
-        raise InputError(f"--image-size is at most {_LARGEST}x{_LARGEST}, not {size}")
+        raise InputError(f"image size is at most {_LARGEST}x{_LARGEST}, not {height}x{width}")
     return replace(spec, height=height, width=width)

@@ -1,10 +1,12 @@
-"""Files that are either whole or not there: written to a temporary name, flushed, then renamed."""
+"""Atomic files and folders: written under a unique temporary name, flushed, then renamed."""
 
 import csv
 import hashlib
 import io
 import json
 import os
+import re
+import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -13,20 +15,41 @@ from typing import Any
 
 from fashion_keras.support.errors import InputError
 
+_UNSAFE = re.compile(r"[^\w.+ =-]")
+_WINDOWS_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_LONGEST_NAME = 100  # bytes; file systems allow 255, and temporary names and suffixes are longer
+
+
+def temporary_path(path: Path) -> Path:
+    """Return an unused name beside `path` that ends alike, different in every thread, process and container."""
+    return path.with_name(f".tmp-{secrets.token_hex(8)}-{path.name}")
+
+
+def is_temporary(path: Path) -> bool:
+    """Return whether `temporary_path` made a name: the file is being written, or its writer was killed."""
+    return re.match(r"\.tmp-[0-9a-f]{16}-", path.name) is not None
+
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, ending alike; on success flush it and rename it to `path`.
+    """Yield a temporary path beside `path`; on success flush the file and rename it to `path`.
 
     When the block raises, the temporary file is removed and `path` stays as it was.
+
+    Raises:
+        OSError: when the disk is full or the folder cannot be written; it names `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    temporary = temporary_path(path)
     try:
         yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        if error.filename in (None, str(temporary)):
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -50,6 +73,8 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path}: not JSON ({error})") from None
+    except RecursionError:
+        raise InputError(f"{path}: not JSON of ours (nested too deeply)") from None
     if not isinstance(value, dict):
         raise InputError(f"{path}: expected one JSON object")
     return value
@@ -83,7 +108,7 @@ def check_output_dir(given: str | Path | None, default: str) -> Path:
         InputError: when `given` holds anything.
     """
     if given is None:
-        return next(path for number in count(1) if not (path := Path(f"{default}-{number}")).exists())
+        return next(path for path in _numbered(default) if not path.exists())
     folder = Path(given)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: not an empty folder; give another --out")
@@ -91,12 +116,53 @@ def check_output_dir(given: str | Path | None, default: str) -> Path:
 
 
 def make_output_dir(given: str | Path | None, default: str) -> Path:
-    """Make the folder that `check_output_dir` returns."""
-    folder = check_output_dir(given, default)
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    """Create and return the folder that `check_output_dir` names; two callers never create the same one.
+
+    Raises:
+        InputError: when `given` holds anything, or another process creates it at the same time.
+    """
+    if given is not None:
+        folder = check_output_dir(given, default)
+        if not folder.is_dir() and not _create(folder):
+            raise InputError(f"{folder}: another process has just created it; give another --out")
+        return folder
+    return next(path for path in _numbered(default) if _create(path))
+
+
+def safe_file_name(text: str) -> str:
+    """Return a label or group name as one path component; distinct names stay distinct.
+
+    ":" becomes "=". Where anything else must change (separators, control characters, dots at either end, names of
+    Windows devices, more than 100 bytes), a hash of the name is appended.
+
+    >>> safe_file_name("column:brand")
+    'column=brand'
+    >>> safe_file_name("../../etc")
+    '_.._etc-74ccf3c5'
+    """
+    name = text.replace(":", "=")
+    clean = _UNSAFE.sub("_", name).encode()[:_LONGEST_NAME].decode(errors="ignore").strip(" .")
+    looks_hashed = re.search(r"-[0-9a-f]{8}$", clean)
+    if clean == name and clean and "=" not in text and not looks_hashed and not _WINDOWS_DEVICE.fullmatch(clean):
+        return clean
+    digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:8]
+    return f"{'_' if _WINDOWS_DEVICE.fullmatch(clean) else ''}{clean}-{digest}"
 
 
 def cache_dir() -> Path:
     """Return where things that can be made again are kept: $FASHION_KERAS_CACHE, or ~/.cache/fashion_keras."""
     return Path(os.environ.get("FASHION_KERAS_CACHE") or Path.home() / ".cache" / "fashion_keras")
+
+
+def _numbered(default: str) -> Iterator[Path]:
+    return (Path(f"{default}-{number}") for number in count(1))
+
+
+def _create(folder: Path) -> bool:
+    """Create a folder and its parents; return False when the folder itself is there already."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    return True

@@ -1,20 +1,40 @@
-"""Errors that a user can act on: one line, exit code 2, no traceback."""
+"""Input errors: one line for the user, exit code 2, no traceback."""
 
+import errno
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 class InputError(ValueError):
-    """What the caller gave is wrong; the message says what, where, and what to do instead."""
+    """Wrong input or call; the message is one line: what is wrong, where, what to do."""
 
 
 def unknown_name_error(kind: str, value: object, known: Iterable[str]) -> InputError:
-    """Return the error for a name that is in no registry: the value, the nearest known name, all known names.
+    """Return the error for an unknown name: the value, the nearest known name, all known names.
 
-    >>> str(unknown("backbone", "vgg91", ["vgg16", "vgg19", "resnet50"]))
+    >>> str(unknown_name_error("backbone", "vgg91", ["vgg16", "vgg19", "resnet50"]))
     "unknown backbone 'vgg91'; did you mean 'vgg19'? Known: vgg16, vgg19, resnet50"
     """
     names = [str(name) for name in known]
-    near = get_close_matches(str(value), names, n=1, cutoff=0.4)
-    hint = f"; did you mean {near[0]!r}?" if near else "."
+    nearest = nearest_name(str(value), names)
+    hint = f"; did you mean {nearest!r}?" if nearest else "."
     return InputError(f"unknown {kind} {value!r}{hint} Known: {', '.join(names)}")
+
+
+def nearest_name(value: str, names: Iterable[str]) -> str:
+    """Return the name most similar to `value`; "" when none is similar."""
+    return next(iter(get_close_matches(value, list(names), n=1, cutoff=0.4)), "")
+
+
+def os_error_message(error: OSError) -> str:
+    """Return a failed file operation as one line with its remedy; "" where neither file nor remedy is known."""
+    # HDF5 gives the number in its text only.
+    in_text = re.search(r"errno = (\d+)", str(error))
+    number = error.errno or (int(in_text[1]) if in_text else 0)
+    where = "" if error.filename is None else f"{error.filename}: "
+    if number in (errno.ENOSPC, errno.EDQUOT):
+        return f"{where}no space left on the disk, or its quota is used up; free some and try again"
+    if number in (errno.EMFILE, errno.ENFILE):
+        return f"{where}too many open files: raise the limit with ulimit -n"
+    return f"{where}{error.strerror}" if where else ""

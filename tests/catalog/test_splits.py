@@ -1,216 +1,319 @@
-"""Splits: no title in two parts, every class in every part, nothing lost."""
+"""Splits: a product's part depends on its hash and the seed alone, every class in every part, no row lost."""
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from fashion_keras.catalog.product_hashes import product_hashes, uniform_numbers
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.catalog.splits import hold_out, k_folds, split, subsample
+from fashion_keras.catalog.tasks import get_task
 from fashion_keras.support.errors import InputError
-
-
-def catalogue(seed=0):
-    """Three classes of 600, 300 and 60 products; titles shared by up to four of them."""
-    random = np.random.default_rng(seed)
-    codes = np.repeat([0, 1, 2], [600, 300, 60])
-    groups = codes * 1000 + random.integers(0, np.array([400, 200, 40])[codes])
-    return codes, groups
-
 
 NAMES = ("a", "b", "c")
 
 
-def test_parts_cover_every_row_once():
-    codes, groups = catalogue()
-    parts = split(codes, groups, NAMES)
-    rows = np.concatenate([parts.train, parts.validation, parts.test])
+def hashes_of(numbers):
+    """Product hashes of product numbers."""
+    return np.array([hashlib.sha256(str(number).encode()).hexdigest()[:16] for number in np.asarray(numbers).tolist()])
+
+
+def labelled_rows(seed=0):
+    """Codes and product hashes of three classes of 600, 300 and 60 rows; up to four rows share a product."""
+    random = np.random.default_rng(seed)
+    codes = np.repeat([0, 1, 2], [600, 300, 60])
+    return codes, hashes_of(codes * 1000 + random.integers(0, np.array([400, 200, 40])[codes]))
+
+
+def parts_of(result):
+    return result.train, result.validation, result.test
+
+
+def part_names(result, keys):
+    """Return {key of a row: name of its part}."""
+    named = zip(("train", "validation", "test"), parts_of(result), strict=True)
+    return {key: name for name, rows in named for key in keys[rows].tolist()}
+
+
+def test_split_puts_every_row_in_one_part():
+    codes, hashes = labelled_rows()
+    rows = np.concatenate(parts_of(split(codes, hashes, NAMES)))
     assert sorted(rows.tolist()) == list(range(len(codes)))
 
 
-def test_no_title_stands_in_two_parts():
-    codes, groups = catalogue()
-    parts = split(codes, groups, NAMES)
-    titles = [set(groups[rows]) for rows in (parts.train, parts.validation, parts.test)]
-    assert not titles[0] & titles[1] | titles[0] & titles[2] | titles[1] & titles[2]
+def test_split_follows_the_number_of_each_hash():
+    """Test below 0.20, validation below 0.36, train above."""
+    codes, hashes = labelled_rows()
+    result, numbers = split(codes, hashes, NAMES, seed=8), uniform_numbers(hashes, 8, "split")
+    assert result.test.tolist() == np.flatnonzero(numbers < 0.20).tolist()
+    assert result.validation.tolist() == np.flatnonzero((numbers >= 0.20) & (numbers < 0.36)).tolist()
+    assert result.train.tolist() == np.flatnonzero(numbers >= 0.36).tolist()
 
 
-def test_random_split_lets_titles_leak():
-    codes, groups = catalogue()
-    parts = split(codes, groups, NAMES, recipe="random")
-    assert set(groups[parts.train]) & set(groups[parts.test])
+def test_split_keeps_products_together():
+    codes, hashes = labelled_rows()
+    train, validation, test = (set(hashes[rows]) for rows in parts_of(split(codes, hashes, NAMES)))
+    assert not train & validation | train & test | validation & test
 
 
-@pytest.mark.parametrize("recipe", ["title", "random"])
-def test_every_class_is_divided_64_16_20(recipe):
-    codes, groups = catalogue()
-    parts = split(codes, groups, NAMES, recipe)
+@pytest.mark.parametrize("order", [np.arange(960)[::-1], np.random.default_rng(1).permutation(960)])
+def test_split_does_not_depend_on_row_order(order):
+    codes, hashes = labelled_rows()
+    first, other = split(codes, hashes, NAMES), split(codes[order], hashes[order], NAMES)
+    assert part_names(first, hashes) == part_names(other, hashes[order])
+
+
+def test_split_of_a_grown_catalog_moves_no_product():
+    codes, hashes = labelled_rows()
+    more_codes = np.concatenate([[2, 0, 0], codes, np.repeat([1, 2], 200)])
+    more_hashes = np.concatenate([hashes_of([9001, 9002, 9003]), hashes, hashes_of(np.arange(10_000, 10_400))])
+    before, after = part_names(split(codes, hashes, NAMES), hashes), part_names(
+        split(more_codes, more_hashes, NAMES), more_hashes
+    )  # fmt: skip
+    assert {key: after[key] for key in before} == before
+
+
+def test_split_of_another_task_moves_no_product():
+    codes, hashes = labelled_rows()
+    labelled = np.random.default_rng(1).random(len(codes)) < 0.9
+    other = np.array([int(key, 16) % 2 for key in hashes[labelled]])
+    before = part_names(split(codes, hashes, NAMES), hashes)
+    after = part_names(split(other, hashes[labelled], NAMES[:2]), hashes[labelled])
+    assert after == {key: before[key] for key in after}
+
+
+def test_split_random_separates_rows_of_a_product():
+    codes, hashes = labelled_rows()
+    result = split(codes, hashes, NAMES, recipe="random")
+    assert set(hashes[result.train]) & set(hashes[result.test])
+
+
+def test_split_random_is_the_one_of_earlier_versions():
+    """The first rows of each part as version 0.1 drew them, seed 3."""
+    codes, hashes = labelled_rows()
+    result = split(codes, hashes, NAMES, recipe="random", seed=3)
+    digest = hashlib.sha256(repr([rows.tolist() for rows in parts_of(result)]).encode()).hexdigest()
+    assert (digest[:16], result.test[:5].tolist()) == ("4711aa793c730948", [0, 4, 7, 9, 20])
+
+
+@pytest.mark.parametrize(("recipe", "tolerance"), [("product", 0.17), ("random", 0.01)])
+def test_split_divides_every_class_64_16_20(recipe, tolerance):
+    codes, hashes = labelled_rows()
+    result = split(codes, hashes, NAMES, recipe)
     for code, size in enumerate((600, 300, 60)):
-        shares = [(codes[rows] == code).sum() / size for rows in (parts.train, parts.validation, parts.test)]
-        assert shares == pytest.approx([0.64, 0.16, 0.20], abs=0.05)
+        shares = [(codes[rows] == code).sum() / size for rows in parts_of(result)]
+        assert shares == pytest.approx([0.64, 0.16, 0.20], abs=tolerance)
+
+
+def test_split_of_real_titles_is_64_16_20(real):
+    catalog = read_catalog(real)
+    labels = get_task("article_type").encode(catalog.columns, min_images=20)
+    rows = np.flatnonzero(labels.known)
+    codes, hashes = labels.codes[rows], product_hashes(catalog)[rows]
+    result = split(codes, hashes, labels.classes)
+    assert [len(part) / len(rows) for part in parts_of(result)] == pytest.approx([0.64, 0.16, 0.20], abs=0.01)
+    order = np.random.default_rng(0).permutation(len(rows))
+    assert part_names(split(codes[order], hashes[order], labels.classes), hashes[order]) == part_names(result, hashes)
 
 
 @pytest.mark.parametrize("count", [1, 100])
-def test_products_of_no_class_are_divided_too_however_few(count):
-    codes, groups = catalogue()
+def test_split_divides_rows_of_no_class_too(count):
+    codes, hashes = labelled_rows()
     codes[:count] = len(NAMES)
-    parts = split(codes, groups, NAMES)
-    shares = [(codes[rows] == len(NAMES)).sum() / count for rows in (parts.train, parts.validation, parts.test)]
+    result = split(codes, hashes, NAMES)
+    shares = [(codes[rows] == len(NAMES)).sum() / count for rows in parts_of(result)]
     assert sum(shares) == 1
     if count > 1:
         assert shares == pytest.approx([0.64, 0.16, 0.20], abs=0.1)
 
 
-def test_same_seed_same_split_other_seed_another():
-    codes, groups = catalogue()
-    assert split(codes, groups, NAMES, seed=3).test.tolist() == split(codes, groups, NAMES, seed=3).test.tolist()
-    assert split(codes, groups, NAMES, seed=3).test.tolist() != split(codes, groups, NAMES, seed=4).test.tolist()
+def test_split_follows_the_seed():
+    codes, hashes = labelled_rows()
+    assert split(codes, hashes, NAMES, seed=3).test.tolist() == split(codes, hashes, NAMES, seed=3).test.tolist()
+    assert split(codes, hashes, NAMES, seed=3).test.tolist() != split(codes, hashes, NAMES, seed=4).test.tolist()
 
 
-def test_another_task_divides_the_same_catalogue_almost_alike():
-    """The same titles under other labels, a tenth of the products unlabelled: few change sides."""
-    codes, groups = catalogue()
-    labelled = np.random.default_rng(1).random(len(codes)) < 0.9
-    other = groups[labelled] % 2
-    tests = groups[split(codes, groups, NAMES).test], groups[labelled][split(other, groups[labelled], NAMES[:2]).test]
-    assert np.isin(tests[1], tests[0]).mean() > 0.9
+@pytest.mark.parametrize("seed", range(20))
+def test_split_of_a_class_of_three_products_fills_all_parts(seed):
+    codes = np.array([0] * 60 + [1] * 3)
+    result = split(codes, hashes_of(np.arange(63)), NAMES[:2], seed=seed)
+    assert [(codes[rows] == 1).sum() for rows in parts_of(result)] == [1, 1, 1]
 
 
-def test_three_titles_reach_all_three_parts():
-    codes = np.array([0] * 30 + [1] * 3)
-    parts = split(codes, np.arange(33), NAMES[:2])
-    assert [(codes[rows] == 1).sum() for rows in (parts.train, parts.validation, parts.test)] == [1, 1, 1]
+def test_split_moves_the_nearest_product_into_an_empty_part():
+    """Class b has the numbers 0.41, 0.52, 0.75 and no other: the first two move, the lowest into the test part."""
+    numbers = {key: uniform_numbers([key], 0, "split")[0] for key in hashes_of(np.arange(2000)).tolist()}
+    first, second, third = (
+        min(numbers, key=lambda key, place=place: abs(numbers[key] - place)) for place in (0.41, 0.52, 0.75)
+    )
+    others = hashes_of(np.arange(3000, 3100))
+    codes, hashes = np.array([0] * 100 + [1] * 3), np.concatenate([others, [third, first, second]])
+    placed = part_names(split(codes, hashes, NAMES[:2]), hashes)
+    assert (placed[first], placed[second], placed[third]) == ("test", "validation", "train")
 
 
-def test_classes_too_small_are_named_with_the_remedy():
-    codes = np.array([0] * 30 + [1] * 2 + [2] * 5)
-    groups = np.array([*range(32), 40, 40, 40, 40, 40])
-    with pytest.raises(InputError, match=r"b \(2 images, 2 titles\), c \(5 images, 1 titles\).*--min-images 6"):
-        split(codes, groups, NAMES)
+def test_split_names_classes_with_too_few_products():
+    codes = np.array([0] * 60 + [1] * 2 + [2] * 5)
+    hashes = hashes_of([*range(62), 70, 70, 70, 70, 70])
+    with pytest.raises(InputError, match=r"b \(2 images, 2 products\), c \(5 images, 1 products\).*--min-images 6"):
+        split(codes, hashes, NAMES)
 
 
-def test_unknown_recipe():
-    with pytest.raises(InputError, match="did you mean 'title'"):
-        split(np.zeros(9, int), np.arange(9), NAMES, recipe="titel")
+def test_split_without_classes_refuses_an_empty_part():
+    with pytest.raises(InputError, match="2 images are too few for train, validation and test"):
+        split(np.zeros(2, int), hashes_of([1, 2]), ())
 
 
-@pytest.mark.parametrize("recipe", ["title", "random"])
-def test_every_product_is_tested_in_one_fold(recipe):
-    codes, groups = catalogue()
-    folds = k_folds(codes, groups, NAMES, 3, recipe)
+@pytest.mark.parametrize("recipe", ["title", "products"])
+def test_split_refuses_an_unknown_recipe(recipe):
+    with pytest.raises(InputError, match=rf"unknown split '{recipe}'.* Known: product, random"):
+        split(np.zeros(9, int), hashes_of(np.arange(9)), NAMES, recipe=recipe)
+
+
+@pytest.mark.parametrize(("recipe", "tolerance"), [("product", 0.2), ("random", 0.01)])
+def test_k_folds_test_every_row_once(recipe, tolerance):
+    codes, hashes = labelled_rows()
+    folds = k_folds(codes, hashes, NAMES, 3, recipe)
     assert sorted(np.concatenate([fold.test for fold in folds]).tolist()) == list(range(len(codes)))
     for fold in folds:
-        rows = np.concatenate([fold.train, fold.validation, fold.test])
-        assert sorted(rows.tolist()) == list(range(len(codes)))
+        assert sorted(np.concatenate(parts_of(fold)).tolist()) == list(range(len(codes)))
         for code, size in enumerate((600, 300, 60)):
-            shares = [(codes[rows] == code).sum() / size for rows in (fold.train, fold.validation, fold.test)]
-            assert shares == pytest.approx([8 / 15, 2 / 15, 1 / 3], abs=0.05)
+            shares = [(codes[rows] == code).sum() / size for rows in parts_of(fold)]
+            assert shares == pytest.approx([8 / 15, 2 / 15, 1 / 3], abs=tolerance)
 
 
-def test_no_title_stands_in_two_parts_of_a_fold_or_in_two_folds():
-    codes, groups = catalogue()
-    folds = k_folds(codes, groups, NAMES, 4)
-    tested = [set(groups[fold.test]) for fold in folds]
-    assert sum(map(len, tested)) == len(set(groups))
-    for fold, titles in zip(folds, tested, strict=True):
-        assert not titles & set(groups[fold.train]) | titles & set(groups[fold.validation])
-        assert not set(groups[fold.train]) & set(groups[fold.validation])
+def test_k_folds_keep_products_together():
+    codes, hashes = labelled_rows()
+    folds = k_folds(codes, hashes, NAMES, 4)
+    tested = [set(hashes[fold.test]) for fold in folds]
+    assert sum(map(len, tested)) == len(set(hashes))
+    for fold, products in zip(folds, tested, strict=True):
+        assert not products & set(hashes[fold.train]) | products & set(hashes[fold.validation])
+        assert not set(hashes[fold.train]) & set(hashes[fold.validation])
 
 
-def test_folds_validate_on_other_products_and_follow_the_seed():
-    codes, groups = catalogue()
-    folds, again, other = (k_folds(codes, groups, NAMES, 3, seed=seed) for seed in (5, 5, 6))
+def test_k_folds_do_not_depend_on_row_order_or_other_rows():
+    codes, hashes = labelled_rows()
+    order = np.random.default_rng(2).permutation(len(codes))
+    more_codes, more_hashes = np.append(codes[order], [0, 1]), np.append(hashes[order], hashes_of([9001, 9002]))
+    before, after = k_folds(codes, hashes, NAMES, 3), k_folds(more_codes, more_hashes, NAMES, 3)
+    for fold, grown in zip(before, after, strict=True):
+        names = part_names(fold, hashes)
+        assert {key: part_names(grown, more_hashes)[key] for key in names} == names
+
+
+def test_k_folds_validate_on_other_products_and_follow_the_seed():
+    codes, hashes = labelled_rows()
+    folds, again, other = (k_folds(codes, hashes, NAMES, 3, seed=seed) for seed in (5, 5, 6))
     assert [fold.train.tolist() for fold in folds] == [fold.train.tolist() for fold in again]
     assert folds[0].test.tolist() != other[0].test.tolist()
     assert np.isin(folds[2].validation, folds[1].validation).mean() < 0.5
 
 
-def test_the_first_of_five_folds_is_tested_on_what_a_plain_run_is():
-    codes, groups = catalogue()
-    assert k_folds(codes, groups, NAMES, 5)[0].test.tolist() == split(codes, groups, NAMES).test.tolist()
+@pytest.mark.parametrize("recipe", ["product", "random"])
+def test_k_folds_of_five_begin_with_the_test_part_of_a_plain_split(recipe):
+    codes, hashes = labelled_rows()
+    plain = split(codes, hashes, NAMES, recipe)
+    assert k_folds(codes, hashes, NAMES, 5, recipe)[0].test.tolist() == plain.test.tolist()
 
 
-@pytest.mark.parametrize(("folds", "sizes"), [(4, [1, 1, 5]), (2, [9, 1, 1])])
-def test_a_class_with_too_few_titles_for_the_folds_is_named(folds, sizes):
-    """Three titles for four folds; or two folds of which one has nothing left for training."""
-    codes = np.array([0] * 30 + [1] * sum(sizes))
-    groups = np.array([*range(30), *np.repeat([30, 31, 32], sizes)])
-    named = rf"b \({sum(sizes)} images, 3 titles\).*--min-images {sum(sizes) + 1}, .*or take fewer --folds"
-    with pytest.raises(InputError, match=named):
-        k_folds(codes, groups, NAMES[:2], folds)
-    split(codes, groups, NAMES[:2])
+@pytest.mark.parametrize("sizes", [[1, 1, 5], [2, 1, 1]])
+def test_k_folds_name_a_class_with_too_few_products(sizes):
+    """Three products for four folds."""
+    codes = np.array([0] * 60 + [1] * sum(sizes))
+    hashes = hashes_of([*range(60), *np.repeat([60, 61, 62], sizes)])
+    message = rf"b \({sum(sizes)} images, 3 products\).*--min-images {sum(sizes) + 1}, .*or take fewer --folds"
+    with pytest.raises(InputError, match=message):
+        k_folds(codes, hashes, NAMES[:2], 4)
+    split(codes, hashes, NAMES[:2])
 
 
-def test_subsample_keeps_proportions_and_whole_titles():
-    codes, groups = catalogue()
-    rows = subsample(codes, groups, 480)
+def test_subsample_keeps_proportions_and_whole_products():
+    codes, hashes = labelled_rows()
+    rows = subsample(codes, hashes, 480)
     assert len(rows) == pytest.approx(480, abs=10)
     assert np.bincount(codes[rows]).tolist() == pytest.approx([300, 150, 30], abs=5)
-    assert not set(groups[rows]) & set(np.delete(groups, rows))
+    assert not set(hashes[rows]) & set(np.delete(hashes, rows))
 
 
-def test_a_small_sample_of_many_classes_can_still_be_split():
-    codes = np.repeat(np.arange(20), 50)
-    rows = subsample(codes, np.arange(1000), 30)
+def test_subsample_does_not_depend_on_row_order():
+    codes, hashes = labelled_rows()
+    order = np.random.default_rng(2).permutation(len(codes))
+    first, other = subsample(codes, hashes, 300), subsample(codes[order], hashes[order], 300)
+    assert sorted(hashes[first].tolist()) == sorted(hashes[order][other].tolist())
+
+
+def test_subsample_is_independent_of_the_parts():
+    """A sample holds train, validation and test products in their proportions."""
+    codes, hashes = labelled_rows()
+    rows, whole = subsample(codes, hashes, 480), split(codes, hashes, NAMES)
+    assert np.isin(rows, whole.test).mean() == pytest.approx(0.2, abs=0.05)
+
+
+def test_subsample_of_many_classes_can_still_be_split():
+    codes, hashes = np.repeat(np.arange(20), 50), hashes_of(np.arange(1000))
+    rows = subsample(codes, hashes, 30)
     assert np.bincount(codes[rows]).tolist() == [3] * 20
-    split(codes[rows], np.arange(60), [str(code) for code in range(20)])
+    split(codes[rows], hashes[rows], [str(code) for code in range(20)])
 
 
-def test_a_limit_above_the_size_takes_all():
-    codes, groups = catalogue()
-    assert subsample(codes, groups, 10**6).tolist() == list(range(len(codes)))
+def test_subsample_above_the_size_takes_all():
+    codes, hashes = labelled_rows()
+    assert subsample(codes, hashes, 10**6).tolist() == list(range(len(codes)))
 
 
-def test_a_share_is_a_limit_below_one():
-    codes, groups = catalogue()
-    assert subsample(codes, groups, 0.5, seed=3).tolist() == subsample(codes, groups, 480, seed=3).tolist()
+def test_subsample_takes_a_share_below_one():
+    codes, hashes = labelled_rows()
+    assert subsample(codes, hashes, 0.5, seed=3).tolist() == subsample(codes, hashes, 480, seed=3).tolist()
 
 
-def test_classes_stop_shrinking_at_the_floor():
+def test_subsample_stops_at_the_floor():
     """schindler2018: a tenth of each class, but not fewer than 100 images; what has fewer stays whole."""
     codes = np.repeat([0, 1, 2], [2000, 500, 60])
-    rows = subsample(codes, np.arange(2560), 0.1, floor=100)
+    rows = subsample(codes, hashes_of(np.arange(2560)), 0.1, floor=100)
     assert np.bincount(codes[rows]).tolist() == [200, 100, 60]
 
 
-def test_the_floor_counts_images_and_takes_whole_titles():
-    codes, groups = np.repeat([0, 1], [400, 80]), np.repeat(np.arange(120), 4)
-    rows = subsample(codes, groups, 0.1, floor=50)
+def test_subsample_floor_counts_images_of_whole_products():
+    codes, hashes = np.repeat([0, 1], [400, 80]), hashes_of(np.repeat(np.arange(120), 4))
+    rows = subsample(codes, hashes, 0.1, floor=50)
     assert np.bincount(codes[rows]).tolist() == [52, 52]
-    assert np.bincount(groups[rows])[np.unique(groups[rows])].tolist() == [4] * 26
+    assert np.unique(hashes[rows], return_counts=True)[1].tolist() == [4] * 26
 
 
-def test_a_part_is_held_out_by_title(sample):
+def test_hold_out_keeps_products_together(sample):
     catalog = read_catalog(sample)
     train, held_out = hold_out(catalog, 0.265, seed=1)
     assert sorted([*train, *held_out]) == list(range(len(catalog)))
-    assert not set(catalog.groups[train]) & set(catalog.groups[held_out])
-    assert len(held_out) / len(catalog) == pytest.approx(0.265, abs=0.02)
-    kinds = catalog.columns["article_type"]
-    for kind, count in zip(*np.unique(kinds, return_counts=True), strict=True):
-        if count >= 40:
-            assert (kinds[held_out] == kind).mean() == pytest.approx((kinds == kind).mean(), rel=0.3)
+    assert not set(catalog.product_groups[train]) & set(catalog.product_groups[held_out])
+    assert len(held_out) / len(catalog) == pytest.approx(0.265, abs=0.03)
     assert hold_out(catalog, 0.265, seed=1)[1].tolist() == held_out.tolist() != hold_out(catalog, 0.265)[1].tolist()
 
 
-def test_products_without_an_article_type_are_held_out_like_any_others(sample):
+def test_hold_out_depends_on_the_hash_alone(sample):
+    """Row order, other rows and labels do not matter: today's shuffle held other products out."""
     catalog = read_catalog(sample)
-    kinds = catalog.columns["article_type"].copy()
-    kinds[::2] = ""
-    train, held_out = hold_out(replace(catalog, columns={**catalog.columns, "article_type": kinds}), 0.2)
-    assert sorted([*train, *held_out]) == list(range(len(catalog)))
-    assert (kinds[held_out] == "").sum() / (kinds == "").sum() == pytest.approx(0.2, abs=0.02)
+    held_out = set(product_hashes(catalog)[hold_out(catalog, 0.265)[1]])
+    some = catalog.take(np.random.default_rng(0).permutation(len(catalog))[:900])
+    unlabelled = replace(some, columns={"product_display_name": some.columns["product_display_name"]})
+    hashes = product_hashes(unlabelled)
+    assert set(hashes[hold_out(unlabelled, 0.265)[1]]) == held_out & set(hashes)
+
+
+def test_hold_out_of_a_smaller_fraction_is_nested(sample):
+    catalog = read_catalog(sample)
+    assert np.isin(hold_out(catalog, 0.1)[1], hold_out(catalog, 0.2)[1]).all()
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0, float("nan")])
-def test_a_part_is_between_nothing_and_all(sample, fraction):
+def test_hold_out_refuses_a_fraction_beyond_0_and_1(sample, fraction):
     with pytest.raises(InputError, match="--hold-out must be above 0 and below 1"):
         hold_out(read_catalog(sample), fraction)
 
 
-def test_a_catalogue_without_article_types_is_held_out_by_title(sample):
+def test_hold_out_refuses_an_empty_side(sample):
     catalog = read_catalog(sample)
-    train, held_out = hold_out(replace(catalog, columns={"gender": catalog.columns["gender"]}), 0.3)
-    assert sorted([*train, *held_out]) == list(range(len(catalog)))
-    assert abs(len(held_out) / len(catalog) - 0.3) < 0.01
-    assert not set(catalog.groups[train].tolist()) & set(catalog.groups[held_out].tolist())
+    with pytest.raises(InputError, match=r"of 1 images none is (held out|trained on) with --hold-out 0.5"):
+        hold_out(catalog.take(np.array([3])), 0.5)

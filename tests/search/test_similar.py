@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 import fashion_keras
-from fashion_keras.analysis.retrieval_comparison import colour_histograms, evaluate_search
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.cli import main
-from fashion_keras.images.decode import ImageError, check_images
+from fashion_keras.images.decode import ImageError
+from fashion_keras.images.validation import check_images
 from fashion_keras.search.indexing import build_index, open_index, update_index
 from fashion_keras.search.local import LocalIndex
 from fashion_keras.search.postgres import PostgresIndex
@@ -182,25 +182,6 @@ def test_build_index_rejects_an_unreadable_image(data, tmp_path, caplog):
     caplog.set_level("INFO")
     assert len(build_index(catalogue, "custom_cnn", tmp_path / "index", weights="none")) == COUNT
     assert "1 rows and files rejected" in caplog.text
-
-
-def test_colour_histograms_by_hand():
-    red, half = np.zeros((80, 60, 3), np.uint8), np.zeros((80, 60, 3), np.uint8)
-    red[..., 0] = half[:40, :, 0] = 255
-    histograms = colour_histograms([red, half])
-    np.testing.assert_allclose(np.linalg.norm(histograms, axis=1), 1, rtol=1e-6)
-    assert histograms[0].argmax() == 7 * 64
-    assert histograms[0] @ histograms[1] == pytest.approx(np.sqrt(0.5), abs=1e-6)
-
-
-def test_evaluate_search_scores_encoders_and_indexes_in_one_table(data, index):
-    table = evaluate_search(data, indexes=[str(index)], encoders=["custom_cnn"], part="all", weights="none")
-    scores = {row["name"]: row["scores"]["article_type precision@10"]["value"] for row in table["rows"]}
-    assert list(scores) == [str(index), "custom_cnn", "colour histogram", "random"]
-    assert scores[str(index)] == pytest.approx(scores["custom_cnn"], abs=0.01)
-    assert scores["random"] < scores["custom_cnn"]
-    held_out = evaluate_search(data, encoders=["custom_cnn"], weights="none")
-    assert 0 < held_out["products"] < table["products"] == COUNT + 1
 
 
 def test_search_similar_with_k_above_the_size_returns_all(index):

@@ -16,7 +16,7 @@ from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.readers import Catalog, read_catalog
 from fashion_keras.catalog.splits import hold_out
 from fashion_keras.catalog.tasks import get_task
-from fashion_keras.evaluation.reports.single_head import retrieval_scores
+from fashion_keras.evaluation.reports.retrieval import retrieval_scores
 from fashion_keras.features.registry import load_encoder
 from fashion_keras.features.runtime import store_network
 from fashion_keras.images.augment import get_augmentation, without_color
@@ -201,7 +201,7 @@ def _pictures(
         # What agrees in all that is learnt but the title, or in the title where there is nothing else.
         columns = [number for number, name in enumerate(names) if name != TITLE] or [0]
         kinds = np.unique(codes[parts[0]][:, columns], axis=0, return_inverse=True)[1]
-        titles = catalog.groups[parts[0]]
+        titles = catalog.product_groups[parts[0]]
         sampling = PKSampler("none", config.batch_size, config.seed, config.images_per_class, kinds, titles)
     examples = [Examples(catalog.paths[rows], targets[rows]) for rows in parts]
     augmentation = get_augmentation(config.augment)

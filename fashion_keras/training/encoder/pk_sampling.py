@@ -52,7 +52,7 @@ def label_codes(catalog: Catalog, likenesses: Sequence[SimilarityLabel]) -> Inte
     """Return the class of n products in each way they can be alike: codes [n, l]; -1 where it is not known."""
     return np.stack(
         [
-            catalog.groups if one.name == TITLE else get_task(one.name).encode(catalog.columns).codes
+            catalog.product_groups if one.name == TITLE else get_task(one.name).encode(catalog.columns).codes
             for one in likenesses
         ],
         axis=1,

@@ -7,6 +7,7 @@ import pytest
 import sklearn.metrics as reference
 
 from fashion_keras.evaluation.metrics import classification
+from fashion_keras.evaluation.metrics.intervals import accuracy_interval
 
 # Five rows, three classes. Predicted (first largest): 0, 1, 1, 2, 0; right in rows 0, 2 and 3.
 TRUTH = np.array([0, 0, 1, 2, 2])
@@ -144,30 +145,6 @@ def test_calibration_error_at_the_edges():
     assert classification.expected_calibration_error([1.0], [False]) == 1.0
 
 
-def test_accuracy_interval_is_the_bootstrap_over_rows():
-    rng = np.random.default_rng(3)
-    correct = rng.random(300) < 0.8
-    resampled = correct[rng.integers(0, 300, size=(20_000, 300))].mean(axis=1)
-    expected = np.quantile(resampled, [0.025, 0.975])
-    np.testing.assert_allclose(classification.accuracy_interval(correct, draws=20_000), expected, atol=0.005)
-
-
-def test_accuracy_interval_is_seeded_and_grows_with_the_level():
-    correct = np.arange(50) % 3 > 0
-    assert classification.accuracy_interval(correct) == classification.accuracy_interval(correct)
-    assert classification.accuracy_interval(correct, seed=1, draws=10) != classification.accuracy_interval(
-        correct, seed=2, draws=10
-    )
-    low, high = classification.accuracy_interval(correct, level=0.5)
-    wide_low, wide_high = classification.accuracy_interval(correct, level=0.99)
-    assert wide_low < low < correct.mean() < high < wide_high
-
-
-def test_accuracy_interval_without_variation_has_no_width():
-    assert classification.accuracy_interval([True]) == (1.0, 1.0)
-    assert classification.accuracy_interval([False, False]) == (0.0, 0.0)
-
-
 @pytest.mark.parametrize(
     ("sizes", "expected"),
     [
@@ -198,13 +175,27 @@ def test_summary_holds_the_single_metrics_as_plain_numbers():
     correct = np.array([True, False, True, True, False])
     assert scores == {
         "accuracy": 0.6,
-        "accuracy_ci95": list(classification.accuracy_interval(correct)),
+        "accuracy_ci95": list(accuracy_interval(correct)),
         "top_3": 1.0,
         "macro_f1": pytest.approx(11 / 18),
         "micro_average_precision": classification.micro_average_precision(TRUTH, PROBABILITIES),
         "ece": classification.expected_calibration_error(np.array([0.7, 0.6, 0.8, 0.5, 0.9]), correct),
     }
     assert {type(value) for key, value in scores.items() if key != "accuracy_ci95"} == {float}
+
+
+def test_summary_resamples_products():
+    groups = np.array([0, 0, 1, 2, 2])
+    correct = np.array([True, False, True, True, False])
+    interval = classification.summary(TRUTH, PROBABILITIES, groups)["accuracy_ci95"]
+    assert interval == list(accuracy_interval(correct, groups)) != list(accuracy_interval(correct))
+
+
+def test_precision_recall_curve_without_a_relevant_row_has_no_recall():
+    precision, recall, thresholds = classification.precision_recall_curve([False, False], [0.2, 0.1])
+    np.testing.assert_array_equal(precision, [0, 0, 1])
+    np.testing.assert_array_equal(recall, [np.nan, np.nan, 0])
+    assert thresholds.tolist() == [0.1, 0.2]
 
 
 def test_summary_of_one_row():
@@ -243,7 +234,6 @@ def test_by_frequency_averages_the_classes_that_have_rows():
     [
         (lambda: classification.accuracy([], []), "truth is empty"),
         (lambda: classification.accuracy([0], [0, 1]), r"one value per row, got shapes truth \(1,\), predicted \(2,\)"),
-        (lambda: classification.accuracy_interval([]), "correct is empty"),
         (lambda: classification.summary([], np.zeros((0, 2))), "truth is empty"),
         (lambda: classification.summary([0], [[0.5, 0.5]] * 2), r"shape \(1, classes\), got \(2, 2\)"),
         (lambda: classification.summary([0], [0.5]), r"shape \(1, classes\), got \(1,\)"),
@@ -259,7 +249,7 @@ def test_by_frequency_averages_the_classes_that_have_rows():
         (lambda: classification.head_mid_tail([]), "support_train is empty"),
     ],
 )
-def test_input_that_cannot_be_scored_is_refused_in_one_line(call, message):
+def test_classification_refuses_input_in_one_line(call, message):
     with pytest.raises(ValueError, match=message) as caught:
         call()
     assert "\n" not in str(caught.value)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import sklearn.metrics as reference
 
-from fashion_keras.evaluation.metrics import classification, retrieval
+from fashion_keras.evaluation.metrics import retrieval
+from fashion_keras.evaluation.metrics.intervals import mean_interval
 
 # Three queries, five ranks: R = 3 at ranks 1, 3, 4; R = 1 at rank 2; nothing relevant.
 RELEVANT = [[True, False, True, True, False], [False, True, False, False, False], [False] * 5]
@@ -107,9 +108,9 @@ def test_precision_by_hand():
 
 
 def test_precision_of_queries_that_can_reach_one():
-    np.testing.assert_array_equal(retrieval.precision_at(RELEVANT, 2, least=2), [1 / 2, NAN, NAN])
-    np.testing.assert_array_equal(retrieval.precision_at(RELEVANT, 3, least=3), [2 / 3, NAN, NAN])
-    np.testing.assert_array_equal(retrieval.precision_at(RELEVANT, 4, least=4), [NAN, NAN, NAN])
+    np.testing.assert_array_equal(retrieval.precision_at(RELEVANT, 2, min_relevant=2), [1 / 2, NAN, NAN])
+    np.testing.assert_array_equal(retrieval.precision_at(RELEVANT, 3, min_relevant=3), [2 / 3, NAN, NAN])
+    np.testing.assert_array_equal(retrieval.precision_at(RELEVANT, 4, min_relevant=4), [NAN, NAN, NAN])
 
 
 def test_recall_by_hand():
@@ -167,28 +168,8 @@ def test_ndcg_agrees_with_scikit_learn(random_ranks, k):
         assert np.nanmean(retrieval.ndcg_at(random_ranks.astype(dtype), k)) == pytest.approx(expected)
 
 
-def test_interval_of_hits_is_that_of_accuracy():
-    correct = np.arange(200) % 5 > 0
-    expected = classification.accuracy_interval(correct, draws=5000)
-    np.testing.assert_allclose(retrieval.mean_interval(correct, draws=5000), expected, atol=0.006)
-
-
-def test_interval_is_that_of_the_normal_approximation_where_queries_are_many():
-    values = np.random.default_rng(2).gamma(2.0, size=2000)
-    expected = values.mean() + np.array([-1.96, 1.96]) * values.std() / np.sqrt(2000)
-    np.testing.assert_allclose(retrieval.mean_interval(values), expected, atol=0.05 * np.ptp(expected))
-
-
-def test_interval_is_seeded_and_grows_with_the_level():
-    values = np.linspace(0, 1, 50)
-    assert retrieval.mean_interval(values) == retrieval.mean_interval(values)
-    assert retrieval.mean_interval(values, seed=1, draws=10) != retrieval.mean_interval(values, seed=2, draws=10)
-    (low, high), wide = retrieval.mean_interval(values, level=0.5), retrieval.mean_interval(values, level=0.99)
-    assert wide[0] < low < values.mean() < high < wide[1]
-
-
 def test_mean_score_counts_what_it_leaves_out():
-    low, high = retrieval.mean_interval([0.25, 0.75])
+    low, high = mean_interval([0.25, 0.75])
     assert retrieval.mean_score([0.25, NAN, 0.75, NAN, NAN]) == {
         "value": 0.5,
         "ci95": [low, high],
@@ -226,7 +207,7 @@ def test_encoder_scores_by_hand():
         "same_title recall@1": (1 / 2, 2, 2),  # row 2 finds row 1 first, row 1 finds row 2 second
         "same_title recall@10": (1.0, 2, 2),
     }
-    assert scores["same_title recall@1"]["ci95"] == [0.0, 1.0]
+    assert scores["same_title recall@1"]["ci95"] == [0.5, 0.5]  # both queries show one product
 
 
 def random_products(count, seed=3):
@@ -271,7 +252,8 @@ def test_a_perfect_encoder_scores_one():
     scores = retrieval.encoder_scores(at_angles(*[0] * 12, *[90] * 12), columns, np.repeat([0, 1], 12))
     assert scores.pop("article_type recall@10")["value"] == pytest.approx(10 / 11)
     for score in scores.values():
-        assert score == {"value": 1.0, "ci95": [1.0, 1.0], "queries": 24, "excluded": 0}
+        # Two products, all right: the lower bound p has p**2 = 0.025.
+        assert score == {"value": 1.0, "ci95": [pytest.approx(0.025**0.5), 1.0], "queries": 24, "excluded": 0}
 
 
 def test_an_encoder_that_says_nothing_ranks_by_row():
@@ -286,7 +268,7 @@ def test_an_encoder_that_says_nothing_ranks_by_row():
     ("call", "message"),
     [
         (lambda: retrieval.nearest(VECTORS, 0), "m must be at least 1, got 0"),
-        (lambda: retrieval.nearest(VECTORS, 4), "asked for the 4 best gallery rows, but a query has 3 to choose from"),
+        (lambda: retrieval.nearest(VECTORS, 4), "cannot return the 4 best gallery rows: a query has 3 to choose from"),
         (lambda: retrieval.nearest(VECTORS, 5, VECTORS), "a query has 4 to choose from"),
         (lambda: retrieval.rankings(VECTORS[:1]), "a query has 0 to choose from"),
         (lambda: retrieval.rankings(VECTORS, block=0), "block must be at least 1"),
@@ -300,24 +282,28 @@ def test_an_encoder_that_says_nothing_ranks_by_row():
         (lambda: retrieval.nearest([[np.inf, 0], [0, 1]], 1), "not finite in row 0"),
         (lambda: retrieval.nearest([[1, 0], [0, 0], [3, 4]], 1), "gallery must have unit norm; that of row 1 is 0"),
         (lambda: retrieval.precision_at(RELEVANT, 0), "k must be at least 1, got 0"),
-        (lambda: retrieval.precision_at(RELEVANT, 1, least=0), "least must be at least 1"),
+        (lambda: retrieval.precision_at(RELEVANT, 1, min_relevant=0), "min_relevant must be at least 1"),
         (lambda: retrieval.recall_at(RELEVANT, -1), "k must be at least 1, got -1"),
         (lambda: retrieval.hit_at(RELEVANT, 0), "k must be at least 1"),
         (lambda: retrieval.ndcg_at(RELEVANT, 0), "k must be at least 1"),
         (lambda: retrieval.reciprocal_rank(RELEVANT[0]), r"one row per query .* got shape \(5,\)"),
         (lambda: retrieval.average_precision_at_r(np.zeros((3, 0))), r"one column per rank, got shape \(3, 0\)"),
-        (lambda: retrieval.mean_interval([]), "finite scores of at least one query"),
-        (lambda: retrieval.mean_interval([0.5, NAN]), "finite scores of at least one query"),
         (lambda: retrieval.encoder_scores(VECTORS, {"gender": []}, TITLES), "no 'article_type'; it has: gender"),
         (
             lambda: retrieval.encoder_scores(VECTORS, PRODUCTS | {"gender": PRODUCTS["gender"][:3]}, TITLES),
-            r"need one value of gender for each of 4 vectors, got shape \(3,\)",
+            r"need one value of gender for each of 4 embeddings, got shape \(3,\)",
         ),
-        (lambda: retrieval.encoder_scores(VECTORS, PRODUCTS, TITLES[1:]), "one value of titles for each of 4 vectors"),
-        (lambda: retrieval.encoder_scores(VECTORS * NAN, PRODUCTS, TITLES), "vectors has a value that is not finite"),
+        (
+            lambda: retrieval.encoder_scores(VECTORS, PRODUCTS, TITLES[1:]),
+            "one value of titles for each of 4 embeddings",
+        ),
+        (
+            lambda: retrieval.encoder_scores(VECTORS * NAN, PRODUCTS, TITLES),
+            "embeddings has a value that is not finite",
+        ),
     ],
 )
-def test_input_that_cannot_be_scored_is_refused_in_one_line(call, message):
+def test_retrieval_refuses_input_in_one_line(call, message):
     with pytest.raises(ValueError, match=message) as caught:
         call()
     assert isinstance(caught.value, retrieval.InputError)

@@ -224,5 +224,5 @@ def test_what_judges_was_never_seen_and_shares_no_title(shop):
     assert parts.train.tolist() == train.tolist()
     assert sorted([*parts.validation, *parts.test]) == held_out.tolist()
     assert abs(len(parts.validation) - len(parts.test)) <= 3
-    titles = [set(catalog.groups[rows].tolist()) for rows in (parts.train, parts.validation, parts.test)]
+    titles = [set(catalog.product_groups[rows].tolist()) for rows in (parts.train, parts.validation, parts.test)]
     assert not titles[0] & titles[1] and not titles[0] & titles[2] and not titles[1] & titles[2]

@@ -2,12 +2,8 @@
 
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from dataclasses import replace
-from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +11,7 @@ import pytest
 from fashion_keras import InputError, load_classifier, resume, train
 from fashion_keras.models.predictions import probabilities
 from fashion_keras.training.dataset_prep import prepare
-from tests.training.classifier.test_run import history
+from tests.helpers.runs import read_history, start_command, start_training, wait_for_epoch
 
 
 @pytest.fixture(scope="module")
@@ -31,33 +27,8 @@ def whole(config, tmp_path_factory):
     return train(replace(config, out=str(tmp_path_factory.mktemp("whole") / "run")))
 
 
-def begin(config, folder):
-    flags = []
-    for name, value in replace(config, out=str(folder)).to_dict().items():
-        if value not in (None, "", False):
-            flags += [f"--{name.replace('_', '-')}", str(value)]
-    return start(*flags)
-
-
-def start(*flags):
-    program = [sys.executable, "-m", "fashion_keras", "train", *map(str, flags)]
-    # Where the tests themselves run in the background, Ctrl-C is ignored, and children would inherit that.
-    listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    return subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=listen)
-
-
-def wait_for_epoch(folder, epoch, process):
-    path = Path(folder) / "history.csv"
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline and process.poll() is None:
-        if path.is_file() and len(path.read_text().splitlines()) > epoch:
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"epoch {epoch} was not reached: {process.communicate()[1]}")
-
-
 def assert_same(folder, whole):
-    first, second = history(folder), history(whole.folder)
+    first, second = read_history(folder), read_history(whole.folder)
     assert [row["phase"] for row in first] == [row["phase"] for row in second]
     for name in ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"):
         np.testing.assert_allclose([row[name] for row in first], [row[name] for row in second], rtol=1e-4, err_msg=name)
@@ -66,14 +37,14 @@ def assert_same(folder, whole):
 @pytest.mark.slow
 @pytest.mark.parametrize("epoch", [1, 2, 4])
 def test_killed_and_resumed_equals_uninterrupted(config, whole, tmp_path, epoch):
-    process = begin(config, tmp_path / "run")
+    process = start_training(config, tmp_path / "run")
     wait_for_epoch(tmp_path / "run", epoch, process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     resumed = resume(tmp_path / "run")
     assert_same(tmp_path / "run", whole)
     for name in ("accuracy", "top_3", "macro_f1", "ece"):
-        assert resumed.report["test"][name] == pytest.approx(whole.report["test"][name], abs=1e-4)
+        assert resumed.report.test[name] == pytest.approx(whole.report.test[name], abs=1e-4)
     assert not (tmp_path / "run" / "checkpoint").exists()
 
 
@@ -82,22 +53,26 @@ def test_a_head_killed_ten_times_at_random_moments_ends_as_if_nothing_was(config
     long = replace(config, strategy="frozen", epochs=150, patience=1000, plateau_patience=1000)
     whole = train(replace(long, out=str(tmp_path / "whole")))
     folder, random = tmp_path / "run", np.random.default_rng(0)
-    process = begin(long, folder)
+    process = start_training(long, folder)
     for _ in range(10):
         # Five seconds pass before the first epoch; later kills hit the writing of vectors, weights and history.
         time.sleep(random.uniform(3, 9))
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        process = start("--resume", folder) if (folder / "config.json").is_file() else begin(long, folder)
+        process = (
+            start_command("train", "--resume", folder)
+            if (folder / "config.json").is_file()
+            else start_training(long, folder)
+        )
     process.communicate(timeout=240)
     resumed = resume(folder)
     assert_same(folder, whole)
-    assert resumed.report["test"]["accuracy"] == whole.report["test"]["accuracy"]
+    assert resumed.report.test["accuracy"] == whole.report.test["accuracy"]
 
 
 @pytest.mark.slow
 def test_interrupted_by_the_user_says_how_to_go_on(config, whole, tmp_path):
-    process = begin(config, tmp_path / "run")
+    process = start_training(config, tmp_path / "run")
     wait_for_epoch(tmp_path / "run", 1, process)
     process.send_signal(signal.SIGINT)
     errors = process.communicate(timeout=60)[1]
@@ -127,8 +102,8 @@ def test_resume_where_nothing_was_begun(tmp_path):
 def test_what_is_saved_is_the_best_epoch(whole, config):
     prepared = prepare(config)
     rows = prepared.split.validation
-    said = probabilities(prepared.goal.groups, load_classifier(whole.folder).logits(prepared.catalog.paths[rows]))
-    loss = -np.log(said[np.arange(len(rows)), prepared.goal.strata[rows]]).mean()
+    said = probabilities(prepared.targets.groups, load_classifier(whole.folder).logits(prepared.catalog.paths[rows]))
+    loss = -np.log(said[np.arange(len(rows)), prepared.targets.strata[rows]]).mean()
     assert loss == pytest.approx(
-        min(row["val_loss"] for row in history(whole.folder) if row["phase"] == "all"), rel=1e-3
+        min(row["val_loss"] for row in read_history(whole.folder) if row["phase"] == "all"), rel=1e-3
     )

@@ -1,0 +1,231 @@
+"""Config dataclasses of the analysis commands: each field is a flag, a JSON key and a line of documentation."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from fashion_keras.catalog.tasks import get_task
+from fashion_keras.evaluation.metrics.dimension_reduction import METHODS
+from fashion_keras.features.registry import DEFAULT_ENCODER
+from fashion_keras.support.config_fields import Config, DataConfig, config_field
+from fashion_keras.support.errors import InputError, unknown_name_error
+from fashion_keras.training.config import TrainConfig
+
+RUN_PARTS = ("auto", "test", "all")
+CATALOG_PARTS = ("held_out", "all")
+
+_RUN = "finished run folder"
+_DATA = "catalogue, or 'sample'; default: the catalogue that the run was trained on"
+_RUN_PART = "products to score: the run's test part, all, or auto: the test part where the catalogue has it"
+_CATALOG_PART = "products to use: held_out (of no encoder's training), all, or a run's folder for its test part"
+_WEIGHTS = "weights of bare backbones, as of train"
+_EXCLUDE = "leave out the products that an encoder was trained on"
+
+
+def _as_tuple(values: Any) -> Any:  # noqa: ANN401 - one value or many
+    return (values,) if isinstance(values, str | PathLike) else values
+
+
+def _as_paths(images: Any) -> tuple[str, ...]:  # noqa: ANN401 - one path or many
+    images = _as_tuple(images)
+    return tuple(fspath(image) for image in images) if isinstance(images, Iterable) else images
+
+
+def _as_names(names: Any) -> Any:  # noqa: ANN401 - "a,b" or many names
+    return tuple(name for name in names.split(",") if name) if isinstance(names, str) else names
+
+
+def same_field(name: str, kind: type[Config] = TrainConfig) -> Any:  # noqa: ANN401 - of any field type
+    """Return a dataclass field with the default, help and checks of that field of another config."""
+    original = kind.__dataclass_fields__[name]
+    return field(default=original.default, metadata=original.metadata)
+
+
+def _check_given(**values: object) -> None:
+    for name, value in values.items():
+        if not value:
+            raise InputError(f"{name} is missing: give at least one")
+
+
+def _check_catalog_part(part: str) -> None:
+    """Raise InputError unless `part` is "held_out", "all" or the folder of a run."""
+    if part not in CATALOG_PARTS and not (Path(part) / "origin.json").is_file():
+        raise InputError(f"{unknown_name_error('part', part, CATALOG_PARTS)}, or a run's folder")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig(Config):
+    """Scores of a run on a catalogue (command `evaluate`)."""
+
+    run: str = config_field("", _RUN, metavar="RUN")
+    data: str | None = config_field(None, _DATA, metavar="SOURCE")
+    part: str = config_field("auto", _RUN_PART, RUN_PARTS, "PART")
+    out: str | None = config_field(None, "new folder for report, predictions and figures; default: none", metavar="DIR")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_given(run=self.run)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictConfig(Config):
+    """Predictions of a run for image files, or for a folder or table of them (command `predict`)."""
+
+    run: str = config_field("", _RUN, metavar="RUN")
+    images: tuple[str, ...] = config_field(
+        (), "JPEG, PNG or WebP files; or one folder, or one CSV table with a path column", metavar="IMAGE",
+        convert=_as_paths,
+    )  # fmt: skip
+    out: str | None = config_field(
+        None, "CSV file for the predictions of a folder or table; default: predictions.csv", metavar="CSV"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_given(run=self.run, images=self.images)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainConfig(Config):
+    """Grad-CAM heat maps of a run for image files (command `explain`)."""
+
+    run: str = config_field("", _RUN, metavar="RUN")
+    images: tuple[str, ...] = config_field((), "JPEG, PNG or WebP files", metavar="IMAGE", convert=_as_paths)
+    label: str = config_field("", "class to explain beside the predicted one", metavar="NAME")
+    head: str = config_field("", "head to explain, of a run with several", metavar="NAME")
+    stage: str = config_field(
+        "", "backbone stage; default: the last one with feature maps of at least 7x7", metavar="STAGE"
+    )
+    out: str | None = config_field(None, "figure; default: explain.png, none with --json", metavar="PNG")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_given(run=self.run, images=self.images)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RobustnessConfig(DataConfig):
+    """Accuracy of runs on resized, compressed, shifted and noisy images (command `robustness`)."""
+
+    runs: tuple[str, ...] = config_field(
+        (), "finished run folders; several are compared", metavar="RUN", convert=_as_paths
+    )
+    data: str | None = config_field(None, f"{_DATA}; perhaps the same products in larger images", metavar="SOURCE")
+    part: str = config_field("auto", _RUN_PART, RUN_PARTS, "PART")
+    limit: int | None = config_field(None, "score at most this many products, drawn at random", metavar="N", at_least=1)
+    out: str | None = config_field(
+        None, "new folder for tables and figures; default: none in Python, RUN/robustness or runs/robustness on the "
+        "command line", metavar="DIR",
+    )  # fmt: skip
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_given(runs=self.runs)
+        if len({Path(run) for run in self.runs}) < len(self.runs):
+            raise InputError(f"a run is named twice: {', '.join(self.runs)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditConfig(DataConfig):
+    """Labels of a catalogue that may be wrong (command `audit`)."""
+
+    task: str = config_field("article_type", "task with one label per product", metavar="T")
+    encoder: str = config_field(DEFAULT_ENCODER, "encoder whose features are classified", metavar="NAME|DIR")
+    folds: int = config_field(5, "cross-validation folds, divided by product", metavar="N", at_least=2)
+    top: int = config_field(200, "list at most this many labels", metavar="N", at_least=1)
+    min_images: int = config_field(20, "leave out classes with fewer images", metavar="N", at_least=1)
+    exclude_trained: bool = config_field(False, _EXCLUDE)
+    out: str | None = config_field(None, "new output folder; default: runs/audit-N", metavar="DIR")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        get_task(self.task)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeConfig(Config):
+    """Validation accuracy of simple classifiers on the features of several backbones (command `probe`)."""
+
+    backbones: tuple[str, ...] = config_field(
+        (), "backbones to compare, such as vgg19,resnet50", metavar="B,..", convert=_as_names
+    )
+    data: str | None = same_field("data")
+    task: str = same_field("task")
+    weights: str = same_field("weights")
+    image_size: str | None = same_field("image_size")
+    fit: str = same_field("fit")
+    cut: str = same_field("cut")
+    pooling: str | None = same_field("pooling")
+    min_images: int = same_field("min_images")
+    split: str = same_field("split")
+    limit: float | None = same_field("limit")
+    floor: int | None = same_field("floor")
+    runtime: str = same_field("runtime")
+    precision: str = same_field("precision")
+    seed: int = same_field("seed")
+    exclude_trained: bool = config_field(False, _EXCLUDE)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.backbones:
+            raise InputError("--backbones must name at least one backbone, such as vgg19,resnet50")
+        if len(self.train_configs[0].label_spec) > 1:
+            raise InputError(f"backbones are compared on one task; --task {self.task} is several: name one of them")
+
+    @property
+    def train_configs(self) -> list[TrainConfig]:
+        """The training config of each backbone, which decides its input, weights and the split."""
+        own = ("backbones", "exclude_trained")
+        shared = {name: value for name, value in vars(self).items() if name not in own}
+        return [TrainConfig(**shared, backbone=name) for name in self.backbones]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrievalConfig(Config):
+    """Retrieval scores of indexes and encoders on one catalogue (command `evaluate-search`)."""
+
+    data: str | None = same_field("data")
+    index: tuple[str, ...] = config_field(
+        (), "index folder or postgresql://...; may be repeated", metavar="DIR|URL", convert=_as_paths
+    )
+    encoder: tuple[str, ...] = config_field(
+        (), "encoder, bare backbone or run; may be repeated", metavar="NAME|DIR", convert=_as_paths
+    )
+    weights: str = config_field("auto", _WEIGHTS, metavar="W")
+    part: str = config_field("held_out", _CATALOG_PART, metavar="held_out|all|RUN")
+    seed: int = same_field("seed")
+    exclude_trained: bool = config_field(False, _EXCLUDE)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.index and not self.encoder:
+            raise InputError("evaluate-search needs an --index or an --encoder")
+        _check_catalog_part(self.part)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProjectionConfig(DataConfig):
+    """Two-dimensional plot of a catalogue's embeddings (command `map`)."""
+
+    encoder: str = config_field(DEFAULT_ENCODER, "encoder, bare backbone or run", metavar="NAME|DIR")
+    weights: str = config_field("auto", _WEIGHTS, metavar="W")
+    method: str = config_field("pca", "principal components or t-SNE", METHODS)
+    label: str = config_field("article_type", "column that colors the points", metavar="COLUMN")
+    part: str = config_field("all", _CATALOG_PART, metavar="held_out|all|RUN")
+    limit: int | None = config_field(None, "plot about this many products, drawn at random", metavar="N", at_least=1)
+    thumbnails: int = config_field(150, "show at most this many images", metavar="N", at_least=0)
+    out: str = config_field("map.png", "figure; a CSV file of the points is written beside it", metavar="PNG")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_catalog_part(self.part)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeConfig(Config):
+    """Counts and figures of what a catalogue holds (command `data describe`)."""
+
+    data: str | None = config_field(None, "catalogue, or 'sample'", metavar="SOURCE")
+    out: str = config_field("runs/describe", "folder for description.json, rejected.csv and figures", metavar="DIR")

@@ -1,0 +1,103 @@
+"""Predictions of a run for a folder or table of images, as one CSV file."""
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fashion_keras.analysis.config import PredictConfig
+from fashion_keras.catalog.catalog import IMAGE_SUFFIXES
+from fashion_keras.catalog.readers import read_catalog
+from fashion_keras.features.runtime import load_classifier
+from fashion_keras.images.validation import check_images
+from fashion_keras.models.classifier import Classifier, ClassifierSpec
+from fashion_keras.models.serialization import load_classifier_spec
+from fashion_keras.support.atomic_files import write_csv
+from fashion_keras.support.errors import InputError
+from fashion_keras.support.progress import ProgressBar
+
+DEFAULT_OUT = "predictions.csv"
+_BATCH = 256
+
+
+def is_table_source(images: tuple[str, ...]) -> bool:
+    """Return whether `images` is one folder or one CSV table rather than image files."""
+    return len(images) == 1 and (Path(images[0]).is_dir() or Path(images[0]).suffix.lower() == ".csv")
+
+
+def write_prediction_table(config: PredictConfig) -> dict[str, Any]:
+    """Predict every image of a folder or CSV table and write one row for each, rejected ones included.
+
+    Columns: path; predicted and confidence, or for each head NAME and "NAME confidence" (of multi-valued heads the
+    assigned labels, with bars between); rejected: why there is no prediction.
+
+    Returns:
+        out, images, predicted, rejected, reasons {reason: count}; predicted + rejected = images.
+
+    Raises:
+        InputError: for a folder without a classifier, a name that is no CSV file, or when no image is readable.
+    """
+    spec, _ = load_classifier_spec(config.run)
+    out = Path(config.out or DEFAULT_OUT)
+    if out.suffix.lower() != ".csv" or out.is_dir():
+        raise InputError(f"{out}: predictions are a CSV file; give --out a name that ends in .csv")
+    source = Path(config.images[0])
+    rows = _list_images(source)
+    readable = [row for row in rows if not row["rejected"]]
+    if not readable:
+        first = rows[0]
+        raise InputError(f"{source}: none of {len(rows)} images is readable; {first['path']}: {first['rejected']}")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    _predict(load_classifier(config.run), readable)
+    write_csv(out, _columns(spec), rows)
+    return {
+        "out": str(out),
+        "images": len(rows),
+        "predicted": len(readable),
+        "rejected": len(rows) - len(readable),
+        "reasons": dict(Counter(row["rejected"] for row in rows if row["rejected"]).most_common()),
+    }
+
+
+def _list_images(source: Path) -> list[dict[str, str]]:
+    """Return path and rejected of each image file of a folder, sub-folders included, or of each row of a table."""
+    unusable: list[dict[str, str]] = []
+    if source.is_dir():
+        paths = sorted(str(path) for path in source.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+    else:
+        catalog = read_catalog(source)
+        paths = catalog.paths.tolist()
+        unusable = [{"path": row.where, "rejected": row.reason} for row in catalog.rejected]
+    if not paths:
+        raise InputError(f"{source}: no image files ({', '.join(IMAGE_SUFFIXES)})")
+    reasons = check_images(paths)
+    return [*({"path": path, "rejected": reason} for path, reason in zip(paths, reasons, strict=True)), *unusable]
+
+
+def _predict(classifier: Classifier, rows: list[dict[str, str]]) -> None:
+    """Add the predictions to rows that have a path."""
+    with ProgressBar("predicting", len(rows)) as bar:
+        for start in range(0, len(rows), _BATCH):
+            batch = rows[start : start + _BATCH]
+            predictions = classifier.predict([row["path"] for row in batch]).to_dicts(1)
+            for row, prediction in zip(batch, predictions, strict=True):
+                row.update(_cells(prediction))
+            bar.advance(len(batch))
+
+
+def _columns(spec: ClassifierSpec) -> list[str]:
+    names = [group.name for group in spec.groups]
+    heads = ["predicted", "confidence"]
+    if len(names) > 1:
+        heads = [column for name in names for column in (name, f"{name} confidence")]
+    return ["path", *heads, "rejected"]
+
+
+def _cells(prediction: Mapping[str, Any]) -> dict[str, str]:
+    """Return the cells of one image: class and confidence, or those of each head."""
+    cells = {}
+    for name, head in prediction.get("heads", {"": prediction}).items():
+        labels = head["top"][:1] if "top" in head else head["labels"]
+        cells[name or "predicted"] = "|".join(label["class"] for label in labels)
+        cells[f"{name} confidence".strip()] = "|".join(f"{label['probability']:.4f}" for label in labels)
+    return cells

@@ -1,0 +1,55 @@
+"""Training runs in processes of their own, and what they wrote."""
+
+import csv
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+
+def read_history(folder):
+    """The rows of history.csv without their seconds, numbers as float."""
+    with (Path(folder) / "history.csv").open() as file:
+        return [
+            {name: value if name == "phase" else float(value) for name, value in row.items() if name != "seconds"}
+            for row in csv.DictReader(file)
+        ]
+
+
+def start_training(config, folder):
+    """Start `fashion-keras train` with a config's values as flags."""
+    flags = []
+    for name, value in replace(config, out=str(folder)).to_dict().items():
+        if value not in (None, "", False):
+            flags += [f"--{name.replace('_', '-')}", str(value)]
+    return start_command("train", *flags)
+
+
+def start_command(*arguments):
+    """Start `fashion-keras ARGUMENTS` and return its process."""
+    program = [sys.executable, "-m", "fashion_keras", *map(str, arguments)]
+    # Where the tests themselves run in the background, Ctrl-C is ignored, and children would inherit that.
+    listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=listen)
+
+
+def wait_for_epoch(folder, epoch, process):
+    """Wait until history.csv has the epoch; AssertionError when the process ends before."""
+    path = Path(folder) / "history.csv"
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline and process.poll() is None:
+        if path.is_file() and len(path.read_text().splitlines()) > epoch:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"epoch {epoch} was not reached: {process.communicate()[1]}")
+
+
+def evaluate_run(folder, **values):
+    """Evaluate a run with these fields of `EvaluateConfig`."""
+    from fashion_keras.analysis.config import EvaluateConfig
+    from fashion_keras.analysis.run_evaluation import evaluate
+
+    return evaluate(EvaluateConfig(run=folder, **values))
