@@ -316,8 +316,3 @@ def test_index_command(run_command, data, index):
     assert (code, "give one of them" in errors) == (2, True)
     code, output, _ = run_command(*build, "--overwrite")
     assert (code, output.splitlines()[0]) == (0, f"{'products':12}{COUNT + 1}")
-
-
-def test_evaluate_search_command(run_command, data, index):
-    code, output, _ = run_command("evaluate-search", "--index", index, "--data", data, "--part", "all")
-    assert (code, "colour histogram" in output) == (0, True)
