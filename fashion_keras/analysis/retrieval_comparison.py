@@ -139,7 +139,7 @@ def cached_features(catalog: Catalog, name: str, weights: str) -> NDArray[np.flo
 
 def _training_products(config: RetrievalConfig) -> dict[str, frozenset[str]]:
     """Return index or encoder -> hashes of its training products; checks that each can be opened."""
-    specs = {name: open_index(name).spec for name in config.index}
+    specs = {index.name: index.spec for index in map(open_index, config.index)}
     return {
         **{name: encoder_training_products(spec.encoder, spec.weights) for name, spec in specs.items()},
         **{name: encoder_training_products(name, config.weights) for name in config.encoder},
@@ -149,7 +149,10 @@ def _training_products(config: RetrievalConfig) -> dict[str, frozenset[str]]:
 def _sources(config: RetrievalConfig, catalog: Catalog) -> dict[str, Callable[[], NDArray[np.float32]]]:
     """Return name -> function that makes the embeddings [n, d] of a catalogue."""
     return {
-        **{name: lambda name=name: open_index(name).lookup(catalog.ids).embeddings for name in config.index},
+        **{
+            index.name: lambda index=index: index.lookup(catalog.ids).embeddings
+            for index in map(open_index, config.index)
+        },
         **{name: lambda name=name: cached_features(catalog, name, config.weights) for name in config.encoder},
         "color histogram": lambda: color_histograms(catalog.paths.tolist()),
         "random": lambda: _random_embeddings(len(catalog), config.seed),

@@ -51,8 +51,7 @@ def _index(options: argparse.Namespace) -> None:
 
 
 def _add_search(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("image", metavar="IMAGE", help="a JPEG, PNG or WebP file, or the id of a product in the index")
-    add_config_flags(parser, SearchConfig)
+    add_config_flags(parser, SearchConfig, positional=("image",))
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=_search)
 
@@ -64,7 +63,7 @@ def _search(options: argparse.Namespace) -> None:
         check_png_path(sheet)
     from fashion_keras.search.similar import search_similar
 
-    image = int(options.image) if options.image.isdecimal() and not Path(options.image).exists() else options.image
+    image = int(config.image) if config.image.isdecimal() and not Path(config.image).exists() else config.image
     distinct = not config.keep_duplicates
     matches = search_similar(
         image, config.k, config.index, config.filters(), exclude_self=distinct, collapse_duplicates=distinct

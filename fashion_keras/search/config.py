@@ -35,8 +35,13 @@ class IndexConfig(Config):
 
 @dataclass(frozen=True)
 class SearchConfig(Config):
-    """Options of `fashion-keras search`; IMAGE is its argument."""
+    """Options of `fashion-keras search`.
 
+    Raises:
+        InputError: on construction, for a value that is not allowed, and without an image.
+    """
+
+    image: str = config_field("", "a JPEG, PNG or WebP file, or the id of a product in the index", metavar="IMAGE")
     k: int = config_field(5, "number of matches", metavar="N", at_least=1)
     index: str = config_field(DEFAULT_INDEX, "index to search: a folder or postgresql://...", metavar="DIR|URL")
     where: tuple[str, ...] = config_field(
@@ -48,6 +53,8 @@ class SearchConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not self.image:
+            raise InputError("image is missing: give a file, or the id of a product in the index")
         self.filters()
 
     def filters(self) -> Where:

@@ -21,7 +21,7 @@ def normalize_filters(where: Where | None) -> dict[str, tuple[str, ...]]:
     tuples, sets, arrays and Series are alternatives. `where` itself may be None: no filter.
 
     Raises:
-        InputError: when `where` is no mapping, or a value is one.
+        InputError: when `where` is no mapping, or a value is a mapping.
 
     >>> normalize_filters({"year": 2012, "gender": ["Women", None]})
     {'year': ('2012',), 'gender': ('Women', '')}

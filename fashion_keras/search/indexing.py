@@ -50,7 +50,7 @@ def build_index(
         data: a catalogue, or "sample"; by default data/ if the Kaggle set is there.
         encoder, weights, image_size: as `load_encoder` takes them.
         out: a new folder, or postgresql://USER@HOST/DATABASE[?index=NAME].
-        overwrite: replace an index that is there, in one step: until then searches find the old one.
+        overwrite: replace an index that is there, in one step: until then searches use the old index.
 
     Raises:
         InputError: when there is an index already, or catalogue, encoder or server cannot be used.

@@ -6,9 +6,7 @@ has opened the index keeps seeing what was opened. Readers write nothing: the fo
 """
 
 import logging
-import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from copy import copy
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,14 +14,13 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from fashion_keras.search.base import IndexSpec, Neighbors, Records, check_k, check_query, replaced_error
 from fashion_keras.search.filters import Where
+from fashion_keras.search.folder import explain_os_errors, sync_folder, write_lock
 from fashion_keras.search.hnsw import HnswIndex, build_hnsw, needs_rebuild
-from fashion_keras.search.manifest import LOCK, IndexManifest, next_version, remove_stale
-from fashion_keras.search.os_errors import explain_os_errors
+from fashion_keras.search.manifest import IndexManifest, next_version, remove_stale
 from fashion_keras.search.snapshot import IndexSnapshot, top_k
 from fashion_keras.search.storage import Segment, product_table, write_deleted, write_segment
 from fashion_keras.support.errors import InputError
@@ -62,7 +59,7 @@ class LocalIndex:
         cls.check_free(folder, overwrite)
         with explain_os_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        with _write_lock(folder), explain_os_errors(folder):
+        with write_lock(folder), explain_os_errors(folder):
             manifest = IndexManifest(spec, version=next_version(folder, overwrite))
             try:
                 with explain_os_errors(folder, "; no index was made"):
@@ -211,7 +208,7 @@ class LocalIndex:
 
     def _commit(self, change: Callable[[IndexSnapshot, int], dict[str, Any]]) -> None:
         """Let `change` write files of the next version and return what they alter in the manifest; then rename that."""
-        with _write_lock(self.folder), explain_os_errors(self.folder):
+        with write_lock(self.folder), explain_os_errors(self.folder):
             snapshot = self._open()
             if snapshot.manifest.id != self.id:
                 raise replaced_error(self.name)
@@ -226,7 +223,7 @@ class LocalIndex:
 
     def _finish_change(self) -> None:
         """Show the new version, remove the files of older ones, and bring HNSW up to date."""
-        _sync(self.folder)
+        sync_folder(self.folder)
         snapshot = self._open()
         remove_stale(self.folder, snapshot.manifest)
         self._show(snapshot)
@@ -249,29 +246,3 @@ def _appended(folder: Path, manifest: IndexManifest, version: int, records: Reco
 def _deleted(folder: Path, snapshot: IndexSnapshot, version: int, ids: NDArray[np.int64]) -> dict[str, Any]:
     rows = np.union1d(np.flatnonzero(~snapshot.live_mask), snapshot.positions(ids))
     return {"deleted": write_deleted(folder, version, rows)}
-
-
-def _sync(folder: Path) -> None:
-    """Make what was renamed in a folder outlast a power cut; Windows has no such call."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _write_lock(folder: Path) -> Iterator[None]:
-    """Hold the only right to write; the system takes it back from a process that dies."""
-    lock = FileLock(folder / LOCK, timeout=0)
-    with explain_os_errors(folder):
-        try:
-            lock.acquire()
-        except Timeout:
-            raise InputError(f"{folder}: another process is changing this index; try again when it is done") from None
-    try:
-        yield
-    finally:
-        lock.release()

@@ -8,20 +8,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from fashion_keras.search.base import IndexSpec
-from fashion_keras.search.os_errors import explain_os_errors
+from fashion_keras.search.folder import LOCK, explain_os_errors
 from fashion_keras.support.atomic_files import file_sha256, read_json, write_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.typed_json import dataclass_from_json
 
 FORMAT = "fashion_keras.index/2"
 _KIND = FORMAT.split("/")[0]
-MANIFEST, LOCK = "manifest.json", "lock"
+MANIFEST = "manifest.json"
 HNSW_FILE, HNSW_MANIFEST = "hnsw.usearch", "hnsw.json"
 # With the names of format 1, for an index that is overwritten.
 _DATA = r"\d{10}\.(embeddings\.npy|vectors\.npy|products\.arrow|deleted\.npy)|graph\.(usearch|json)"
 _DATA_FILE = re.compile(_DATA)
-# As `atomic_write` names what it has not finished: a dot, a token, the file's own name.
-_TEMPORARY = re.compile(rf"\.[^.]+\.({_DATA}|manifest\.json|hnsw\.(usearch|json))")
+# As `atomic_write` names what it has not finished: a token before the file's own name; formerly a process id.
+_TEMPORARY = re.compile(rf"\.(tmp-[0-9a-f]+-|\d+\.)({_DATA}|manifest\.json|hnsw\.(usearch|json))")
 
 
 @dataclass(frozen=True)

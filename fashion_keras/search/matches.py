@@ -77,7 +77,7 @@ class RecordImages:
         return self._signatures[row]
 
     def is_same_image(self, row: int, signature: NDArray[np.float32] | None) -> bool:
-        """Return whether a row's image is the one of a signature."""
+        """Return whether a row's image equals the image of a signature."""
         own = None if signature is None else self.signature(row)
         return own is not None and is_near_duplicate(own, signature)
 

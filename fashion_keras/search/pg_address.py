@@ -52,7 +52,7 @@ def parse_address(url: str) -> PostgresAddress:
 
 
 def short_identifier(name: str) -> str:
-    """Return `name` as an identifier; too long a one, or one with %, which psycopg misreads, ends in a hash instead."""
+    """Return `name` as an identifier; a longer name, or a name with % (misread by psycopg), ends in a hash instead."""
     safe = name.replace("%", "_")
     if safe == name and len(name.encode()) <= _MAX_BYTES:
         return name

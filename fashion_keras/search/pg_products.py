@@ -45,7 +45,7 @@ def remove_products(connection: psycopg.Connection, tables: PostgresTables, ids:
 
 
 def _build_hnsw(connection: psycopg.Connection, tables: PostgresTables, products: int) -> None:
-    """Build HNSW unless it is there; one that does not fit into the server's memory takes many times as long."""
+    """Build HNSW unless it is there; it takes many times as long when it does not fit into the server's memory."""
     needed = min(_MAX_MEMORY, products * (2 * tables.spec.width + 500) // 1024)
     connection.execute(
         "SELECT set_config('maintenance_work_mem', greatest(%s, pg_size_bytes(current_setting("

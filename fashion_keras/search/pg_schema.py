@@ -109,7 +109,7 @@ def create_schema(
 
 
 def make_room(connection: psycopg.Connection, session: PostgresConnection, overwrite: bool) -> None:
-    """Make an empty schema; InputError when one is there that is not to be overwritten, or is more than an index."""
+    """Make an empty schema; InputError when one is there that is not to be overwritten, or holds more than an index."""
     schema = sql.Identifier(session.schema)
     if overwrite:
         names = {row[0] for row in connection.execute(_LIST_TABLES, [schema.as_string(connection)])}

@@ -32,7 +32,7 @@ class PostgresIndex:
     """The index in one schema of a database; see `Index`. Threads may share it; they take turns on one connection."""
 
     def __init__(self, url: str) -> None:
-        """Open postgresql://...[?index=NAME], bringing an older one up to date.
+        """Open postgresql://...[?index=NAME], bringing an older version up to date.
 
         Raises:
             InputError: when no server responds, it has no pgvector, no such index is there, or a later version made it.
@@ -110,7 +110,7 @@ class PostgresIndex:
         return {"products": products, "bytes": size, "hnsw": hnsw, **asdict(self.spec)}
 
     def refresh(self) -> bool:
-        """See `Index`; there is nothing to load, as every call sees what is there."""
+        """See `Index`; there is nothing to load, as every call reads what is there."""
         with self._session.transaction(self._tables.statement("SELECT id FROM {about}")) as (_, row):
             return row == (self.id,)
 

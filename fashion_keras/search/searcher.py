@@ -43,7 +43,7 @@ class Searcher:
 
     @property
     def encoder(self) -> Encoder:
-        """The encoder of the index; InputError when it is not the one any more that made the embeddings."""
+        """The encoder of the index; InputError when it is no longer the encoder that made the embeddings."""
         with self._loading:
             if self._encoder is None:
                 spec = self.index.spec

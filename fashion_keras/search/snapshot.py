@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from fashion_keras.search.base import Neighbors, Records
 from fashion_keras.search.filters import Where, check_filters
+from fashion_keras.search.folder import explain_os_errors
 from fashion_keras.search.manifest import IndexManifest
-from fashion_keras.search.os_errors import explain_os_errors
 from fashion_keras.search.storage import Segment, empty_table, open_segment, read_deleted, strings
 from fashion_keras.support.errors import InputError
 

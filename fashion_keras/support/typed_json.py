@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from functools import cache
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -24,7 +25,7 @@ def dataclass_from_json(kind: type[Record], values: object, source: object, key:
     """
     if not isinstance(values, Mapping):
         raise InputError(f"{source}: {_quoted(key)} must be an object, not {_shortened(values)}")
-    hints = get_type_hints(kind)
+    hints = _type_hints(kind)
     prefix = f"{key}." if key else ""
     for name in values:
         if name not in hints:
@@ -40,6 +41,11 @@ def dataclass_from_json(kind: type[Record], values: object, source: object, key:
         return kind(**arguments)
     except InputError as error:
         raise InputError(f"{source}: {_quoted(key)}: {error}") from None
+
+
+@cache
+def _type_hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _value(hint: Any, value: Any, source: object, key: str) -> Any:  # noqa: ANN401 - of any field type

@@ -31,7 +31,7 @@ for turn in range(10**6):
 
 
 def started(index):
-    """A process that changes the index without end, and says so after each change."""
+    """A process that changes the index without end, and prints a line after each change."""
     program = WRITER.format(module=type(index).__module__.split(".")[-1], name=type(index).__name__)
     process = subprocess.Popen([sys.executable, "-c", program, index.name], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "ready\n"
@@ -48,7 +48,7 @@ def wait_for(process, changes):
 
 
 def assert_whole(index, done):
-    """The index holds what so many acknowledged changes made, and perhaps, as a whole, the one that was under way."""
+    """The index holds the acknowledged changes, and perhaps, as a whole, the next."""
     new = index.ids()[index.ids() >= 10_000]
     held = dict(zip(new.tolist(), index.lookup(new).embeddings, strict=True))
     assert any(same(held, expected(changes)) for changes in (done, done + 1))
@@ -61,7 +61,7 @@ def same(held, wanted):
 
 
 def expected(changes):
-    """Id to vector after so many changes."""
+    """Id -> embedding after so many changes."""
     held = {}
     for number in range(changes):
         turn, start = number // 4, 1000 + 50 * (number // 4)

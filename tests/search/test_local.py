@@ -113,7 +113,8 @@ def test_change_without_room_leaves_the_old_version(folder):
 
 
 def test_compact_removes_what_no_version_needs(folder):
-    (folder / ".123.0000000009.embeddings.npy").write_bytes(b"left by a killed writer")
+    for name in (".123.0000000009.embeddings.npy", ".tmp-00ff00ff00ff00ff-manifest.json"):
+        (folder / name).write_bytes(b"left by a killed writer")
     LocalIndex(folder).compact()
     names = sorted(path.name for path in folder.iterdir())
     assert names == ["0000000004.embeddings.npy", "0000000004.products.arrow", "lock", "manifest.json"]

@@ -53,10 +53,10 @@ def test_open_brings_version_1_up_to_date(database, admin):
     admin(VERSION_1.format(schema(database)))
     admin(f'INSERT INTO "{schema(database)}".about VALUES (1, %s)', [json.dumps(old_spec)])
     products = records(0, 30)
-    for number, vector, path in zip(
+    for number, embedding, path in zip(
         products.ids.tolist(), products.embeddings.tolist(), products.paths.tolist(), strict=True
     ):
-        values = [number, path, str(vector), "Men" if number else "Women", "Red"]
+        values = [number, path, str(embedding), "Men" if number else "Women", "Red"]
         admin(f'INSERT INTO "{schema(database)}".products VALUES (%s, %s, %s, %s, %s)', values)
     for _ in range(2):
         index = PostgresIndex(database)
@@ -184,14 +184,14 @@ def test_hnsw_goes_on_until_a_filter_has_all_it_can_have(large, monkeypatch, whe
     assert sorted(large.nearest(far, 5, where)[0].ids) == rare.ids.tolist()
 
 
-def test_a_server_that_is_not_there():
+def test_open_without_a_server():
     with pytest.raises(InputError, match="no connection: ") as caught:
         PostgresIndex("postgresql://me:secret@/postgres?host=/nowhere&index=x")
     assert "secret" not in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
 
 
-def test_an_index_that_is_not_there(database):
+def test_open_without_an_index(database):
     with pytest.raises(InputError, match="no index here; `fashion-keras index"):
         PostgresIndex(database)
 
@@ -204,14 +204,14 @@ def bare(server, admin):
     admin("DROP DATABASE bare WITH (FORCE)")
 
 
-def test_a_server_without_pgvector(server, admin, bare):
+def test_open_without_pgvector(server, admin, bare):
     admin("ALTER DATABASE bare SET extension_control_path = '/nowhere'")
     for call in (PostgresIndex, lambda url: PostgresIndex.create(url, SPEC)):
         with pytest.raises(InputError, match="this server has no pgvector; install"):
             call(server.address(database=bare))
 
 
-def test_a_pgvector_that_is_too_old(server, bare):
+def test_open_with_too_old_a_pgvector(server, bare):
     with psycopg.connect(server.address(database=bare)) as connection:
         connection.execute("CREATE EXTENSION vector")
         connection.execute("UPDATE pg_extension SET extversion = '0.7.4' WHERE extname = 'vector'")
@@ -228,17 +228,17 @@ def role(admin):
     admin("DROP ROLE somebody")
 
 
-def test_a_role_that_may_not_install_pgvector(server, bare, role):
+def test_create_by_a_role_that_may_not_install_pgvector(server, bare, role):
     with pytest.raises(InputError, match='permission denied to create extension "vector"; ask'):
         PostgresIndex.create(server.address(user=role, database=bare), SPEC)
 
 
-def test_a_role_that_may_not_make_an_index(server, index, role):
+def test_create_by_a_role_that_may_not(server, index, role):
     with pytest.raises(InputError, match="permission denied for database postgres; ask"):
         PostgresIndex.create(f"{server.address(user=role)}&index=mine", SPEC)
 
 
-def test_a_role_that_may_only_read(server, index, role, admin):
+def test_delete_by_a_role_that_may_only_read(server, index, role, admin):
     admin(f'GRANT USAGE ON SCHEMA "{schema(index.name)}" TO {role}')
     admin(f'GRANT SELECT ON ALL TABLES IN SCHEMA "{schema(index.name)}" TO {role}')
     reader = PostgresIndex(f"{server.address(user=role)}&index={schema(index.name)}")
@@ -247,7 +247,7 @@ def test_a_role_that_may_only_read(server, index, role, admin):
         reader.delete(np.array([0]))
 
 
-def test_a_call_that_the_server_ends(index, admin):
+def test_add_that_the_server_ends(index, admin):
     rows = records(100, 110)
 
     class Ended(np.ndarray):
@@ -314,7 +314,7 @@ def test_add_refuses_text_that_postgresql_cannot_store(index, path):
 
 
 def test_every_subquery_has_an_alias(index, monkeypatch):
-    """PostgreSQL before 16 refuses one without."""
+    """PostgreSQL before 16 needs it."""
     statements = []
     execute = psycopg.Connection.execute
 

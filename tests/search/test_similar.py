@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +12,15 @@ from PIL import Image
 
 import fashion_keras
 from fashion_keras.catalog.readers import read_catalog
+from fashion_keras.cli import main
+from fashion_keras.images.decode import ImageError
 from fashion_keras.images.validation import check_images
 from fashion_keras.search.indexing import build_index, open_index, update_index
+from fashion_keras.search.local import LocalIndex
+from fashion_keras.search.postgres import PostgresIndex
 from fashion_keras.search.similar import search_similar
 from fashion_keras.support.errors import InputError
+from tests.helpers.indexes import SPEC, brute_force, records
 
 COUNT = 120
 
@@ -177,19 +184,135 @@ def test_build_index_rejects_an_unreadable_image(data, tmp_path, caplog):
     assert "1 rows and files rejected" in caplog.text
 
 
-def test_the_commands(command, data, index, catalog, tmp_path):
-    path, sheet = catalog.paths[4], tmp_path / "sheet.png"
-    done = command("search", path, "--index", index, "-k", "3", "--out", sheet)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert len(done.stdout.splitlines()) == 4
+def test_search_similar_with_k_above_the_size_returns_all(index):
+    assert len(search_similar(999999, np.int64(500), index, exclude_self=False, collapse_duplicates=False)) == COUNT + 1
+
+
+def test_search_similar_of_nothing_is_empty(index):
+    assert search_similar([], index=index) == []
+
+
+def test_search_similar_takes_many_ids_and_images(index, catalog):
+    ids, paths = catalog.ids[3:5], catalog.paths[3:5]
+    expected = [search_similar(int(number), 3, str(index)) for number in ids]
+    assert search_similar(ids, 3, index) == search_similar(tuple(ids.tolist()), 3, index) == expected
+    assert search_similar(ids[0], 3, index) == expected[0]
+    mixed = search_similar([paths[0], int(ids[1])], 3, index)
+    assert [[match.id for match in matches] for matches in mixed] == [[m.id for m in matches] for matches in expected]
+
+
+def test_search_similar_by_id_loads_no_encoder(index, catalog, monkeypatch):
+    monkeypatch.setattr("fashion_keras.search.similar._SEARCHERS", {})
+    monkeypatch.setattr("fashion_keras.search.searcher.load_encoder", None)
+    assert len(search_similar(int(catalog.ids[3]), 3, index)) == 3
+    with pytest.raises(ImageError, match="no such file"):
+        search_similar("missing.jpg", 3, index)
+
+
+def test_match_repr_is_short(index, catalog):
+    match = search_similar(int(catalog.ids[3]), 1, index)[0]
+    assert repr(match) == f"Match(rank=1, id={match.id}, score={match.score:.3f}, path={match.path!r})"
+
+
+@pytest.mark.parametrize("kind", [LocalIndex, PostgresIndex], ids=["local", "postgres"])
+def test_search_similar_sees_an_index_built_in_place_of_another(kind, request, tmp_path):
+    location = request.getfixturevalue("database") if kind is PostgresIndex else str(tmp_path / "index")
+    first, second = records(0, 20), records(0, 20, seed=1)
+    expected = [brute_force(products, products.embeddings[3], 4)[0][1:].tolist() for products in (first, second)]
+    kind.create(location, SPEC, first)
+    assert [match.id for match in search_similar(30, 3, location)] == expected[0]
+    if kind is LocalIndex:
+        shutil.rmtree(location)
+    index = kind.create(location, SPEC, second, overwrite=kind is PostgresIndex)
+    assert [match.id for match in search_similar(30, 3, location)] == expected[1]
+    index.delete(np.array([expected[1][0]]))
+    assert expected[1][0] not in [match.id for match in search_similar(30, 3, location)]
+
+
+def test_search_similar_sees_an_index_that_another_process_built(tmp_path):
+    location, second = tmp_path / "index", records(0, 20, seed=1)
+    LocalIndex.create(location, SPEC, records(0, 20))
+    search_similar(30, 3, location)
+    program = (
+        "import sys\nfrom fashion_keras.search.local import LocalIndex\n"
+        "from tests.helpers.indexes import SPEC, records\n"
+        "LocalIndex.create(sys.argv[1], SPEC, records(0, 20, seed=1), overwrite=True)"
+    )
+    subprocess.run([sys.executable, "-c", program, location], check=True)
+    expected = brute_force(second, second.embeddings[3], 4)[0][1:].tolist()
+    assert [match.id for match in search_similar(30, 3, location)] == expected
+
+
+def test_build_index_refuses_an_index_that_is_there_before_it_encodes(data, index, monkeypatch):
+    monkeypatch.setattr("fashion_keras.search.indexing.load_catalog", None)
+    with pytest.raises(InputError, match=r"not an empty folder; give another --out.*--overwrite"):
+        build_index(data, "custom_cnn", index, weights="none")
+
+
+def test_build_index_overwrites(data, tmp_path, monkeypatch):
+    sizes = []
+    loaded = fashion_keras.load_encoder("custom_cnn", "none")
+    monkeypatch.setattr(
+        "fashion_keras.search.indexing.load_encoder", lambda name, weights, size: (sizes.append(size), loaded)[1]
+    )
+    before = build_index(data, "custom_cnn", tmp_path, weights="none", image_size=(48, 32))
+    after = build_index(data, "custom_cnn", tmp_path, weights="none", image_size=48, overwrite=True)
+    assert sizes == ["48x32", "48x48"] == [before.spec.image_size, after.spec.image_size]
+    assert open_index(tmp_path).id == after.id != before.id
+
+
+@pytest.fixture
+def run_command(capsys):
+    """Run `fashion-keras ...` here; its exit code, output and errors."""
+
+    def call(*arguments):
+        code = main([str(argument) for argument in arguments])
+        return code, *capsys.readouterr()
+
+    return call
+
+
+def test_search_command_prints_matches_and_draws_them(run_command, index, catalog, tmp_path):
+    sheet = tmp_path / "sheet.png"
+    code, output, errors = run_command("search", catalog.paths[4], "--index", index, "-k", "3", "--out", sheet)
+    assert (code, errors, len(output.splitlines())) == (0, "", 4)
+    assert output.splitlines()[-1] == f"contact sheet  {sheet}"
     with Image.open(sheet) as image:
         assert image.width > 4 * 168
-    said = command("search", catalog.ids[4], "--index", index, "-k", "3", "--json", "--where", "gender=Women")
-    matches = json.loads(said.stdout)["matches"]
-    assert {match["attributes"]["gender"] for match in matches} == {"Women"}
-    wrong = command("search", path, "--index", index, "--where", "gender")
-    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
-    again = command("index", "--data", data, "--encoder", "custom_cnn", "--weights", "none", "--out", index)
-    assert (again.returncode, "not an empty folder" in again.stderr) == (2, True)
-    same = command("index", "--data", data, "--out", index, "--update", "--json")
-    assert json.loads(same.stdout)["added"] == 0
+
+
+def test_search_command_prints_one_json_object(run_command, index, catalog, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments = ["search", catalog.ids[4], "--index", index, "-k", "3", "--json", "--where", "gender=Women"]
+    code, output, _ = run_command(*arguments, "--where", "gender=Men")
+    matches = json.loads(output)["matches"]
+    assert code == 0
+    assert {match["attributes"]["gender"] for match in matches} <= {"Women", "Men"}
+    assert list(matches[0]) == ["id", "rank", "score", "path", "attributes", "shared_attributes"]
+    assert not (tmp_path / "search.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--where", "gender"], "--where is COLUMN=VALUE"),
+        (["-k", "0"], "-k must be a whole number at least 1, not 0"),
+        (["--out", "sheet.jpg"], "ends in .png"),
+    ],
+)
+def test_search_command_refuses_wrong_options_in_one_line(run_command, index, catalog, arguments, message):
+    code, output, errors = run_command("search", catalog.paths[4], "--index", index, *arguments)
+    assert (code, output, errors.count("\n")) == (2, "", 1)
+    assert message in errors
+
+
+def test_index_command(run_command, data, index):
+    build = ["index", "--data", data, "--encoder", "custom_cnn", "--weights", "none", "--out", index]
+    code, _, errors = run_command(*build)
+    assert (code, "not an empty folder" in errors) == (2, True)
+    code, output, _ = run_command("index", "--data", data, "--out", index, "--update", "--json")
+    assert (code, json.loads(output)["added"]) == (0, 0)
+    code, _, errors = run_command(*build, "--update", "--overwrite")
+    assert (code, "give one of them" in errors) == (2, True)
+    code, output, _ = run_command(*build, "--overwrite")
+    assert (code, output.splitlines()[0]) == (0, f"{'products':12}{COUNT + 1}")
