@@ -1,4 +1,4 @@
-"""search_similar from picture file to matches: decoding, encoding and searching, the index open.
+"""search_similar from image file to matches: decoding, encoding and searching, the index open.
 
 python benchmarks/similar.py --data DIR
 """
@@ -16,7 +16,7 @@ from fashion_keras.images.decode import decode
 
 
 def main() -> None:
-    """Ask for a catalogue's own pictures, one after the other."""
+    """Search for a catalogue's own images, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--encoder", default="fashion_small")

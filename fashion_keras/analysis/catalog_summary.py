@@ -12,7 +12,8 @@ from fashion_keras.catalog.csv_reader import TITLE
 from fashion_keras.catalog.label_groups import Targets
 from fashion_keras.catalog.targets import encode_groups, learnable_groups
 from fashion_keras.catalog.tasks import TASKS
-from fashion_keras.evaluation.plots import charts
+from fashion_keras.evaluation.plots.bars import plot_class_counts
+from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.images.decode import ImageSpec, decode_batch
 from fashion_keras.images.validation import inspect_images
 from fashion_keras.support.atomic_files import write_json
@@ -48,7 +49,9 @@ def summarize_catalog(catalog: Catalog, out: Path) -> dict[str, Any]:
     write_json(out / "description.json", summary)
     write_rejected(out, catalog)
     if counts:
-        charts.class_counts(out / "class_counts.png", counts)
+        plot_class_counts(
+            out / "class_counts.png", counts, f"Images per class of {catalog.folder.name}, {len(catalog):,} images"
+        )
         _draw_samples(catalog, targets, out / "samples.png")
     return summary
 
@@ -100,4 +103,6 @@ def _draw_samples(catalog: Catalog, targets: Targets, path: Path) -> None:
     ]
     captions = [f"{label}\n{catalog.ids[row]}" for label, row in cells]
     images = decode_batch([catalog.paths[row] for _, row in cells], _THUMBNAIL)
-    charts.contact_sheet(path, list(images), captions, columns=_IMAGES_PER_CLASS)
+    title = f"Images of the most frequent classes of {group.name}"
+    note = f"{len(catalog):,} images in the catalog"
+    contact_sheet(path, list(images), captions, columns=_IMAGES_PER_CLASS, title=title, note=note)

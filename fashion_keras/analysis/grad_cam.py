@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.evaluation.plots import charts, style
+from fashion_keras.evaluation.plots import style
+from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.images.decode import decode_batch
 from fashion_keras.images.inputs import as_image_list
 from fashion_keras.models.backbones import get_backbone
@@ -147,7 +148,7 @@ def upsample_heat(heat: NDArray[np.float32], size: tuple[int, int]) -> NDArray[n
     return large / np.where(largest > 0, largest, 1)
 
 
-def plot_explanations(path: Path, explanations: Sequence[Explanation], names: Sequence[str]) -> None:
+def plot_explanations(path: Path, explanations: Sequence[Explanation], names: Sequence[str], run: str = "") -> None:
     """Draw a row for each image with its name: the image, then its heat map for each class."""
     style.require_nonempty(explanations, "images")
     columns = 1 + max(len(explanation.activations) for explanation in explanations)
@@ -158,8 +159,9 @@ def plot_explanations(path: Path, explanations: Sequence[Explanation], names: Se
         cells += [pixels, *(style.overlay_heatmap(pixels, activation.heat) for activation in activations), *blank]
         captions += [f"{name}\n{_LEGEND}", *map(_caption, activations), *([""] * len(blank))]
     first = explanations[0]
-    title = f"Grad-CAM of {first.head} at the backbone's {first.stage}"
-    charts.contact_sheet(path, cells, captions, columns=columns, title=title)
+    title = f"Grad-CAM at the backbone's {first.stage}"
+    note = style.context(first.head, run, len(explanations))
+    contact_sheet(path, cells, captions, columns=columns, title=title, note=note)
 
 
 def _caption(activation: ClassActivation) -> str:

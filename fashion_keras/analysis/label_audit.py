@@ -16,7 +16,7 @@ from fashion_keras.catalog.product_hashes import is_training_product
 from fashion_keras.catalog.tasks import get_task
 from fashion_keras.evaluation.metrics import label_issues
 from fashion_keras.evaluation.metrics.label_issues import NEAR_DUPLICATE, REASONS, SAME_TITLE, LabelIssue
-from fashion_keras.evaluation.plots.charts import contact_sheet
+from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.features.cache import encode
 from fashion_keras.features.registry import load_encoder
 from fashion_keras.images.decode import ImageSpec, decode
@@ -178,7 +178,7 @@ def _row(issue: LabelIssue, catalog: Catalog, labels: Targets) -> dict[str, Any]
 
 def _draw(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     images = [decode(row["path"], _THUMBNAIL) for row in rows]
-    captions = [f"{row['id']}  {row['given']}\n-> {row['suggested']}\n{_reason(row)}" for row in rows]
+    captions = [f"given: {row['given']}\nsuggested: {row['suggested']}\n{_reason(row)}, id {row['id']}" for row in rows]
     contact_sheet(path, images, captions, title="Labels that may be wrong")
 
 

@@ -149,7 +149,7 @@ def _training_products(config: RetrievalConfig) -> dict[str, frozenset[str]]:
 def _sources(config: RetrievalConfig, catalog: Catalog) -> dict[str, Callable[[], NDArray[np.float32]]]:
     """Return name -> function that makes the embeddings [n, d] of a catalogue."""
     return {
-        **{name: lambda name=name: open_index(name).lookup(catalog.ids).vectors for name in config.index},
+        **{name: lambda name=name: open_index(name).lookup(catalog.ids).embeddings for name in config.index},
         **{name: lambda name=name: cached_features(catalog, name, config.weights) for name in config.encoder},
         "color histogram": lambda: color_histograms(catalog.paths.tolist()),
         "random": lambda: _random_embeddings(len(catalog), config.seed),

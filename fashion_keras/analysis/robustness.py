@@ -20,7 +20,9 @@ from fashion_keras.analysis.robustness_scores import (
 from fashion_keras.analysis.test_subset import scorable_rows, select_rows
 from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.readers import Catalog, read_catalog
-from fashion_keras.evaluation.plots import charts, intervals
+from fashion_keras.evaluation.plots.accuracy_by_condition import plot_accuracy_by_condition
+from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
+from fashion_keras.evaluation.plots.style import context
 from fashion_keras.features.runtime import load_classifier
 from fashion_keras.images.corruptions import CORRUPTIONS, apply_all
 from fashion_keras.images.decode import ImageSpec, decode
@@ -181,7 +183,7 @@ def _scored_heads(predictions: Predictions) -> list[Predictions]:
 def _write(folder: Path, report: dict[str, Any], results: list[_RunResult]) -> None:
     write_csv(folder / "robustness.csv", COLUMNS, report["rows"])
     write_json(folder / "robustness.json", report)
-    intervals.accuracies(folder / "robustness.png", rows_by_head(report["rows"]))
+    plot_accuracy_by_condition(folder / "robustness.png", rows_by_head(report["rows"]))
     for number, result in enumerate(results, start=1):
         if result.flips:
             _draw_flips(folder / (f"worst-{number}.png" if len(results) > 1 else "worst.png"), result)
@@ -197,4 +199,5 @@ def _draw_flips(path: Path, result: _RunResult) -> None:
         lines = [f"{condition}: {label} {share:.0%}" for condition, (label, share) in predicted.items()]
         captions.append("\n".join([f"{flip.id} true {flip.truth}", *lines]))
     title = "Most confident change of class under each condition: reference left, changed right"
-    charts.contact_sheet(path, images, captions, columns=4, title=title)
+    note = context(run=result.summary["run"], images=len(result.ids))
+    contact_sheet(path, images, captions, columns=4, title=title, note=note)

@@ -49,7 +49,7 @@ def evaluate(config: EvaluateConfig) -> EvaluationReport:
     )
     if folder:
         write_predictions(folder, predictions)
-        plot_report(folder, predictions, products.paths, classifier.spec.image_spec)
+        plot_report(folder, predictions, products.paths, classifier.spec.image_spec, config.run)
         write_rejected(folder, products)
         report.write(folder)
     return report

@@ -91,7 +91,7 @@ def _explain(options: argparse.Namespace) -> None:
     readable, rejected = _split_readable(config.images)
     explanations = explain(config.run, readable, config.label, config.head, config.stage)
     if figure is not None:
-        plot_explanations(Path(figure), explanations, [Path(path).name for path in readable])
+        plot_explanations(Path(figure), explanations, [Path(path).name for path in readable], config.run)
     rows = [
         {"image": path, "activations": [_activation(activation) for activation in explanation.activations]}
         for path, explanation in zip(readable, explanations, strict=True)

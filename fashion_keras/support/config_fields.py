@@ -99,8 +99,8 @@ def is_optional(kind: type, name: str) -> bool:
 
 
 def flag_name(name: str) -> str:
-    """Return a field's name as it is written on the command line."""
-    return f"--{name.replace('_', '-')}"
+    """Return a field's name as it is written on the command line; "k" is -k."""
+    return f"-{name}" if len(name) == 1 else f"--{name.replace('_', '-')}"
 
 
 def _convert(kind: type, name: str, value: Any, convert: Callable[[Any], Any] | None) -> Any:  # noqa: ANN401

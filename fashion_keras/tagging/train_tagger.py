@@ -1,37 +1,45 @@
-"""`train_tagger(config)`: from a catalogue and a taxonomy to a tagger that is judged and saved."""
+"""`train_tagger(config)`: trains, evaluates and saves a tagger of a catalogue and a taxonomy."""
 
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.analysis.training_overlap import encoder_training_products
+from fashion_keras.catalog.catalog import Catalog, write_rejected
 from fashion_keras.catalog.datasets import resolve_dataset
-from fashion_keras.catalog.readers import Catalog, read_catalog
-from fashion_keras.catalog.splits import Split, hold_out
-from fashion_keras.catalog.taxonomy import load_taxonomy
+from fashion_keras.catalog.product_hashes import product_hashes, uniform_numbers
+from fashion_keras.catalog.readers import read_catalog
+from fashion_keras.catalog.splits import hold_out
+from fashion_keras.catalog.taxonomy import Taxonomy, load_taxonomy
 from fashion_keras.features.cache import encode
 from fashion_keras.features.registry import load_encoder
 from fashion_keras.images.validation import reject_unreadable
-from fashion_keras.support.atomic_files import make_output_dir, write_csv, write_json
+from fashion_keras.support.atomic_files import make_output_dir, write_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import LogFile, ProgressBar
 from fashion_keras.tagging.config import TaggerConfig
 from fashion_keras.tagging.evaluation.report import EvalPart, evaluate_tagger
-from fashion_keras.tagging.leakage import leakage_warning
-from fashion_keras.tagging.model.calibration import calibrate_head
+from fashion_keras.tagging.leakage import evaluation_overlap, leakage_warning
+from fashion_keras.tagging.model.calibration import select_head, with_thresholds
 from fashion_keras.tagging.model.fit import fit_heads, hard_negative_weights
 from fashion_keras.tagging.model.heads import LinearHead, applies_mask, run_gate
 from fashion_keras.tagging.model.labels import TaggerLabels, build_labels
-from fashion_keras.tagging.model.provenance import PARTS, Provenance, save_provenance, taxonomy_digest
+from fashion_keras.tagging.model.provenance import Provenance, save_provenance, taxonomy_digest
 from fashion_keras.tagging.model.tagger import Tagger, save_tagger
 from fashion_keras.training.dataset_prep import SAMPLE_WARNING
 
 log = logging.getLogger("fashion_keras")
+
+# Choosing a weight decay and a temperature takes fewer products than showing a precision does.
+SELECTION_SHARE = 1 / 3
+
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -43,11 +51,35 @@ class TrainedTagger:
 
 
 @dataclass(frozen=True)
-class FittedHeads:
-    """What training makes.
+class TaggerSplit:
+    """Row indices of a catalogue, each sorted; no product is in two of train, selection, proof and test.
 
     Attributes:
-        gate: the validators.
+        train: rows that heads are trained on.
+        validation: rows that calibrate the heads.
+        test: rows that evaluate the tagger.
+        selection: of the validation rows, those that choose weight decay and temperature.
+        proof: of the others, one per product: they show which thresholds reach the target precision.
+    """
+
+    train: Integers
+    validation: Integers
+    test: Integers
+    selection: Integers
+    proof: Integers
+
+    @property
+    def parts(self) -> dict[str, Integers]:
+        """The rows of train, validation and test."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
+@dataclass(frozen=True)
+class FittedHeads:
+    """Result of training.
+
+    Attributes:
+        gate: the validators of product types.
         heads: one per attribute.
         candidates: per attribute, its heads of all weight decays, before a temperature.
     """
@@ -58,7 +90,7 @@ class FittedHeads:
 
 
 def train_tagger(config: TaggerConfig) -> TrainedTagger:
-    """Learn validators and heads, fit their confidence on validation, judge them on test products; all in a folder.
+    """Train the gate and the heads, calibrate them on validation, evaluate them on test products; all in a folder.
 
     Raises:
         InputError: when the folder is not empty, or catalogue, taxonomy or encoder cannot be used.
@@ -69,95 +101,142 @@ def train_tagger(config: TaggerConfig) -> TrainedTagger:
     catalog = read_catalog(source)
     fingerprint = catalog.fingerprint
     catalog = reject_unreadable(catalog)
-    parts = split_for_tagger(catalog, config.hold_out, config.seed)
-    questions = build_labels(taxonomy, catalog.columns, parts.train, config.min_images)
+    training_products = encoder_training_products(config.encoder, config.weights)
+    split, trained = split_for_tagger(catalog, config, training_products)
+    labels = build_labels(taxonomy, catalog.columns, split.train, config.min_images)
     encoder = load_encoder(config.encoder, config.weights)
     folder = make_output_dir(config.out, f"runs/tagger-{taxonomy.name}")
-    write_json(folder / "config.json", asdict(config))
+    write_json(folder / "config.json", config.to_dict())
     with LogFile(folder / "log.txt"):
-        write_csv(folder / "rejected.csv", ("where", "id", "reason"), map(vars, catalog.rejected))
-        about = {"taxonomy": taxonomy.name, "data": str(source), **_about(config, catalog, parts, sample)}
-        _announce(about, questions)
-        vectors = np.asarray(encode(catalog, encoder).values)
-        learnt = fit_heads_and_gate(questions, vectors, parts, config.decays, config.promise)
-        tagger = Tagger(encoder, encoder.identity, learnt.gate, learnt.heads, config.promise)
+        write_rejected(folder, catalog)
+        leakage = "" if config.exclude_trained else leakage_warning(config.encoder, trained)
+        header = {
+            "taxonomy": taxonomy.name,
+            "data": str(source),
+            "warnings": [warning for warning in (SAMPLE_WARNING if sample else "", leakage) if warning],
+            **_counts(catalog, split, int(trained.sum()), config.exclude_trained),
+        }
+        _log_header(header, labels)
+        features = np.asarray(encode(catalog, encoder).values)
+        fitted = fit_heads_and_gate(labels, features, split, config.decays, config.target_precision)
+        tagger = Tagger(encoder, encoder.identity, fitted.gate, fitted.heads, config.target_precision)
         save_tagger(folder, tagger, config.encoder, config.weights, taxonomy)
-        save_provenance(folder, Provenance(fingerprint, taxonomy_digest(taxonomy), _ids(catalog, parts)))
-        train, test = (EvalPart(questions.take(rows), vectors[rows]) for rows in (parts.train, parts.test))
+        save_provenance(folder, _provenance(catalog, fingerprint, taxonomy, split))
+        train, test = (
+            EvalPart(labels.take(rows), features[rows], catalog.product_groups[rows])
+            for rows in (split.train, split.test)
+        )
         report = {
-            **about,
-            "encoder": {"name": config.encoder, "identity": encoder.identity, **encoder.settings},
-            "left_out": questions.left_out,
-            **evaluate_tagger(tagger, learnt.candidates, train, test, config.seed, folder),
+            **header,
+            "encoder": {"name": config.encoder, "identity": encoder.identity, **encoder.about},
+            "left_out": labels.left_out,
+            **evaluate_tagger(tagger, fitted.candidates, train, test, config.seed, folder),
             "seconds": round(time.perf_counter() - began, 1),
         }
         write_json(folder / "report.json", report)
     return TrainedTagger(folder, report)
 
 
-def split_for_tagger(catalog: Catalog, fraction: float, seed: int) -> Split:
-    """Divide a catalogue by product hash: what encoders learn from is for training, what they never saw is halved.
+def split_for_tagger(
+    catalog: Catalog, config: TaggerConfig, training_products: frozenset[str]
+) -> tuple[TaggerSplit, NDArray[np.bool_]]:
+    """Return the split of a catalogue by product hash, and which validation and test rows the encoder was trained on.
 
-    The products that `hold_out` keeps from an encoder's training, fashion_small's with its 0.265 and seed 0, validate
-    and test: confidence that was fitted on vectors of products the encoder knows would be too high on others.
+    The products that `hold_out` leaves out of an encoder's training, of fashion_small with its 0.265 and seed 0, are
+    for validation and test: confidence that is fitted on products that the encoder was trained on would be too high on
+    others. Half of them test. Of the validation products a third is for selection; of the other two thirds, which are
+    the proof, one image per product is taken, since images of one product are no independent evidence.
+
+    Args:
+        catalog: n rows.
+        config: hold_out, seed and exclude_trained.
+        training_products: hashes of the products that the encoder was trained on.
+
+    Returns:
+        the split, and [m] bool of the m rows that were held out, before any is excluded.
 
     Raises:
-        InputError: as `hold_out`, and when too few products are held out.
+        InputError: as `hold_out`, and when too few products are left for a part.
     """
-    train, held_out = hold_out(catalog, fraction, seed)
-    _, test = hold_out(catalog, fraction / 2, seed)  # the products of the smaller fraction are among `held_out`
+    train, held_out = hold_out(catalog, config.hold_out, config.seed)
+    trained = evaluation_overlap(catalog, held_out, training_products)
+    if config.exclude_trained:
+        held_out = held_out[~trained]
+    # The products of the smaller fraction are among those of the larger.
+    test = np.intersect1d(hold_out(catalog, config.hold_out / 2, config.seed)[1], held_out)
     validation = np.setdiff1d(held_out, test)
-    if not len(validation):
-        raise InputError(f"{catalog.folder}: {len(held_out)} of {len(catalog)} images held out; --hold-out more")
-    return Split(train, validation, test, "product", seed)
+    hashes = product_hashes(catalog.take(validation))
+    selects = uniform_numbers(hashes, config.seed, "tagger selection") < SELECTION_SHARE
+    selection, proof = validation[selects], validation[~selects]
+    proof = np.sort(proof[np.unique(hashes[~selects], return_index=True)[1]])
+    if not (len(selection) and len(proof) and len(test)):
+        raise InputError(
+            f"{catalog.folder}: {len(held_out)} of {len(catalog)} images are left for validation and test, too few; "
+            f"raise --hold-out"
+        )
+    return TaggerSplit(train, validation, test, selection, proof), trained
 
 
 def fit_heads_and_gate(
-    questions: TaggerLabels, vectors: NDArray[np.float32], parts: Split, decays: Sequence[float], promise: float
+    labels: TaggerLabels,
+    features: NDArray[np.float32],
+    split: TaggerSplit,
+    decays: Sequence[float],
+    target_precision: float,
 ) -> FittedHeads:
-    """Learn validators and heads from training products, and fit their confidence on validation.
+    """Train validators and heads on training products, and calibrate them on selection and proof products.
+
+    Heads are calibrated on images that the gate accepts, the only ones that they will predict labels for. Which those
+    are depends on product types alone, never on the attribute's labels.
 
     Args:
-        questions: to n products.
-        vectors [n, d]: theirs.
-        parts: which of them train and validate; the others are not looked at.
+        labels: of n products.
+        features [n, d]: theirs.
+        split: their parts; test products are not looked at.
         decays: weight decays to try, the strongest first.
-        promise: the precision that the labels that are given shall have.
+        target_precision: of the predicted labels.
     """
-    seen, own = vectors[parts.train], questions.take(parts.train)
-    held, asked = vectors[parts.validation], questions.take(parts.validation)
-    validators = fit_heads(own.gate, seen, decays, hard_negative_weights(seen, own.gate.values))
-    gate = calibrate_head(validators, held, asked.gate.values, promise, together=True)
-    accepted = run_gate(gate, held).given
+    train, training_labels = features[split.train], labels.take(split.train)
+    weights = hard_negative_weights(train, training_labels.gate.values)
+    validators = fit_heads(training_labels.gate, train, decays, weights)
+    selection, proof = ((features[rows], labels.gate.values[rows]) for rows in (split.selection, split.proof))
+    gate = with_thresholds(select_head(validators, *selection), *proof, target_precision, pooled=True)
+    accepted = run_gate(gate, features).predicted
     heads, candidates = [], []
-    with ProgressBar("learning attributes", len(own.attributes)) as bar:
-        for question, answers in zip(own.attributes, asked.attributes, strict=True):
-            found = fit_heads(question, seen, decays)
-            # Confidence is fitted on what the gate lets in: nothing else will come to the head.
-            rows = applies_mask(question.applies_to, gate, accepted)
-            heads.append(calibrate_head(found, held[rows], answers.values[rows], promise))
-            candidates.append(tuple(found))
+    with ProgressBar("training attributes", len(labels.attributes)) as bar:
+        for attribute, training_attribute in zip(labels.attributes, training_labels.attributes, strict=True):
+            fitted = fit_heads(training_attribute, train, decays)
+            is_accepted = applies_mask(attribute.applies_to, gate, accepted)
+            selection, proof = (
+                (features[rows], attribute.values[rows])
+                for rows in (part[is_accepted[part]] for part in (split.selection, split.proof))
+            )
+            heads.append(with_thresholds(select_head(fitted, *selection), *proof, target_precision))
+            candidates.append(tuple(fitted))
             bar.advance()
     return FittedHeads(gate, tuple(heads), tuple(candidates))
 
 
-def _about(config: TaggerConfig, catalog: Catalog, parts: Split, sample: bool) -> dict[str, Any]:
-    judges = catalog.ids[np.concatenate([parts.validation, parts.test])]
-    seen = leakage_warning(config.encoder, config.hold_out, config.seed, judges)
-    counts = {name: len(ids) for name, ids in _ids(catalog, parts).items()}
+def _provenance(catalog: Catalog, fingerprint: str, taxonomy: Taxonomy, split: TaggerSplit) -> Provenance:
+    ids = {name: tuple(catalog.ids[rows].tolist()) for name, rows in split.parts.items()}
+    return Provenance(fingerprint, taxonomy_digest(taxonomy), ids)
+
+
+def _counts(catalog: Catalog, split: TaggerSplit, trained: int, excluded: bool) -> dict[str, Any]:
+    counts = {name: len(rows) for name, rows in split.parts.items()}
     return {
-        "warnings": [warning for warning in (SAMPLE_WARNING if sample else "", seen) if warning],
         "counts": {**counts, "rejected": len(catalog.rejected)},
+        "validation": {"selection": len(split.selection), "proof": len(split.proof)},
+        "trained_products": {"images": trained, "excluded": excluded},
     }
 
 
-def _ids(catalog: Catalog, parts: Split) -> dict[str, list[int]]:
-    return {name: catalog.ids[getattr(parts, name)].tolist() for name in PARTS}
-
-
-def _announce(about: dict[str, Any], questions: TaggerLabels) -> None:
-    for warning in about["warnings"]:
+def _log_header(header: dict[str, Any], labels: TaggerLabels) -> None:
+    for warning in header["warnings"]:
         log.warning("WARNING  %s", warning)
-    log.info("%s: %s", about["data"], ", ".join(f"{count} {name}" for name, count in about["counts"].items()))
-    for reason in questions.left_out.values():
+    log.info("%s: %s", header["data"], ", ".join(f"{count} {name}" for name, count in header["counts"].items()))
+    trained = header["trained_products"]
+    fate = "left out" if trained["excluded"] else "among them"
+    log.info("validation and test images of products that the encoder was trained on: %d, %s", trained["images"], fate)
+    for reason in labels.left_out.values():
         log.info("left out: %s", reason)

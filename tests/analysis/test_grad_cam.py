@@ -233,7 +233,7 @@ def test_explain_refuses_other_figures_before_anything_is_read(tmp_path, out, ca
 def test_plot_explanations_names_a_class_without_activation(tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(
-        "fashion_keras.evaluation.plots.charts.contact_sheet",
+        "fashion_keras.analysis.grad_cam.contact_sheet",
         lambda _, images, captions, **more: drawn.extend(captions),
     )
     nothing = ClassActivation("b", 0.1, np.zeros((80, 60), np.float32))

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from fashion_keras import EvaluateConfig, InputError, evaluate, load_classifier, read_catalog
+from fashion_keras.analysis import robustness as robustness_module
 from fashion_keras.analysis.robustness import robustness
 from fashion_keras.analysis.robustness_scores import COLUMNS
 from fashion_keras.cli import main
 from fashion_keras.evaluation.metrics.intervals import accuracy_interval
-from fashion_keras.evaluation.plots import charts
 from fashion_keras.images.corruptions import CORRUPTIONS
 from fashion_keras.images.decode import decode_batch
 from tests.helpers.cli import run_cli
@@ -166,7 +166,9 @@ def test_robustness_reports_runs_scored_on_different_products(run, tmp_path, cap
 
 def test_flip_figure_shows_pairs_of_images(run, tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(charts, "contact_sheet", lambda _, *sheet, **more: drawn.extend(zip(*sheet, strict=True)))
+    monkeypatch.setattr(
+        robustness_module, "contact_sheet", lambda _, *sheet, **more: drawn.extend(zip(*sheet, strict=True))
+    )
     robustness({"runs": run.folder, "out": tmp_path})
     assert drawn
     for pixels, caption in drawn:

@@ -9,11 +9,13 @@ import pytest
 
 from fashion_keras import load_classifier
 from fashion_keras.catalog.label_groups import LabelGroup
+from fashion_keras.catalog.tasks import get_task
 from fashion_keras.images.decode import ImageSpec
 from fashion_keras.models.builder import build_network, save_network
 from fashion_keras.models.classifier import ClassifierSpec, make_predictions
 from fashion_keras.models.heads import Head
 from fashion_keras.models.hierarchy import LEVELS
+from fashion_keras.models.serialization import WEIGHTS, load_classifier_spec, write_spec
 from fashion_keras.support.errors import InputError
 
 PATHS = (
@@ -128,6 +130,20 @@ def test_encode_masks_groups_whose_columns_are_missing():
     assert targets.reasons.tolist() == ["", "", "no label in any group"]
     with pytest.raises(InputError, match="task master_category needs the column 'master_category'"):
         ours.encode({"id": columns["product_display_name"]})
+
+
+def test_load_spec_keeps_class_paths_with_a_slash(tmp_path):
+    columns = {
+        "master_category": np.array(["Accessories", "Accessories", "Apparel"]),
+        "sub_category": np.array(["Bags", "Bags", "Topwear"]),
+        "article_type": np.array(["Bags/Cases", "Handbags", "Tops"]),
+    }
+    targets = get_task("article_type").encode(columns)
+    (tmp_path / WEIGHTS).write_bytes(b"weights")
+    write_spec(spec(*targets.groups), tmp_path)
+    loaded, _ = load_classifier_spec(tmp_path)
+    assert loaded == spec(*targets.groups)
+    assert loaded.encode(columns).codes.tolist() == targets.codes.tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("groups", [(LEAVES,), (LEAVES, MASTERS), (PATTERN, SUBS, LEAVES, MASTERS)])

@@ -1,8 +1,8 @@
-"""Confidence that means what it says: temperatures fitted on validation, reliability, the Brier score.
+"""Calibration: temperatures fitted on validation rows, reliability diagrams, the Brier score.
 
-Shapes: n rows, k classes or labels. The calibration error itself is metrics.expected_calibration_error: of a class,
-give it the confidence of each prediction and whether it was right; of labels, the scores and targets of known cells.
-Input that cannot be scored raises InputError, a ValueError.
+Shapes: n rows, k classes or labels. The calibration error itself is classification.expected_calibration_error: of a
+class, give it the confidence of each prediction and whether it was correct; of labels, the scores and targets of known
+cells. Input that cannot be scored raises InputError, a ValueError.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -12,44 +12,59 @@ import numpy as np
 from fashion_keras.evaluation.metrics import classification, validation
 from fashion_keras.support.errors import InputError, unknown_name_error
 
-COLDEST, HOTTEST = 0.05, 20.0
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.05, 20.0
+OBJECTIVES = ("softmax", "sigmoid", "top_label")
+_BRACKETS = 13  # temperatures that bracket the minimum before it is refined
 
 
-def fit_temperature(logits: np.ndarray, truth: np.ndarray, known: np.ndarray) -> float:
-    """Return the T > 0 that softmax(logits / T) explains `truth` best with: the least mean -log p of the true class.
+def fit_temperature(
+    logits: np.ndarray,
+    targets: np.ndarray,
+    known: np.ndarray,
+    objective: str = "softmax",
+    prior_errors: int = 0,
+) -> float:
+    """Return the temperature T > 0 with the least `temperature_loss`.
 
-    `logits` [n, k] float and `truth` [n] int of validation; rows that are not `known` [n] bool are left out. Accuracy
-    is not touched, T keeps the order (Guo et al. 2017, arXiv:1706.04599, section 4.2). T is sought in 0.05..20: near
-    the low end all rows were right, at the high end the logits say nothing or worse; 1 where no T is better than 1.
-    Raises InputError when no row is known.
+    Accuracy does not change, T keeps the order of the logits (Guo et al. 2017, arXiv:1706.04599, section 4.2). T is
+    sought in 0.05..20: near the low end all predictions were right, near the high end the logits carry no information;
+    1 where no T is better than 1. The arguments and errors are those of `temperature_loss`.
 
     >>> logits, truth = np.array([[2.0, 0.0]] * 4), np.array([0, 0, 0, 1])
-    >>> round(fit_temperature(logits, truth, truth >= 0), 4)  # softmax gives 3/4 when 2 / T = log 3
+    >>> targets, known = np.eye(2, dtype=int)[truth], np.ones((4, 2), dtype=bool)
+    >>> round(fit_temperature(logits, targets, known), 4)  # softmax gives 3/4 when 2 / T = log 3
     1.8205
     """
-    logits, truth, known = np.asarray(logits), np.asarray(truth), np.asarray(known, dtype=bool)
-    if not known.shape == truth.shape == logits.shape[:1] or not known.any():
-        raise InputError(
-            f"need a truth for each row of logits, and one that is known; "
-            f"got logits {logits.shape}, truth {truth.shape}, known {known.shape} with {known.sum()} rows"
-        )
-    truth, logits = validation.scored(truth[known], logits[known], name="logits")
-    own = logits[np.arange(len(truth)), truth]
-    return _minimise(lambda factor: np.mean(log_sum_exp(logits * factor) - own * factor))
+    loss = _loss_of_factor(logits, targets, known, objective, prior_errors)
+    return _minimize(lambda temperature: loss(1 / temperature))
 
 
-def fit_sigmoid_temperature(logits: np.ndarray, targets: np.ndarray, known: np.ndarray) -> float:
-    """Return the T > 0 that sigmoid(logits / T) explains `targets` best with: the least mean -log p over known cells.
+def temperature_loss(
+    temperature: float,
+    logits: np.ndarray,
+    targets: np.ndarray,
+    known: np.ndarray,
+    objective: str = "softmax",
+    prior_errors: int = 0,
+) -> float:
+    """Return the mean negative log-likelihood of `targets` at a temperature.
 
-    `logits` [n, k] float, `targets` [n, k] in {0, 1}, `known` [n, k] bool. The limits are those of fit_temperature,
-    whose method this is with a sigmoid. Raises InputError when no cell is known.
+    Args:
+        temperature: by which logits are divided.
+        logits [n, k] float: of validation rows.
+        targets [n, k]: in {0, 1}.
+        known [n, k] bool: cells that are not known are left out.
+        objective: "softmax": -log p of the true class, over rows with all cells known and exactly one positive.
+            "sigmoid": -log p of each known cell. "top_label": log loss of whether the most probable class is right,
+            over rows that know that cell; with many classes "softmax" leaves the confidence of the prediction too high
+            (Gupta & Ramdas 2022, arXiv:2107.08353), and it has no term for a row whose true label is not a class.
+        prior_errors: wrong predictions of median confidence that are added to "sigmoid" or "top_label": with one, n
+            correct predictions of n make a confidence of n / (n + 1), not of 1.
+
+    Raises:
+        InputError: for an unknown objective, shapes that differ, or when no row or cell can be used.
     """
-    positive, known = validation.cells(targets, known)
-    logits = validation.table("logits", logits, known.shape)[known].astype(np.float64)
-    if not len(logits):
-        raise InputError("no known target to fit a temperature on")
-    towards = np.where(positive[known], logits, -logits)
-    return _minimise(lambda factor: np.mean(np.logaddexp(0, -towards * factor)))
+    return _loss_of_factor(logits, targets, known, objective, prior_errors)(1 / temperature)
 
 
 def fit_group_temperatures(
@@ -62,19 +77,22 @@ def fit_group_temperatures(
     """Return group -> T, one temperature for the labels (column numbers) of each of `groups`.
 
     `logits` [n, k] float, `targets` [n, k] in {0, 1}, `known` [n, k] bool. The groups named in `exclusive` take one
-    label each: their logits go through a softmax, and only rows that know all their labels and have exactly one count.
-    The others go through sigmoids. Raises InputError for a group without such a row or cell, and an unknown name.
+    label each: their logits go through a softmax, those of the others through sigmoids (see `temperature_loss`). Raises
+    InputError for a group without a row or cell to fit on, and an unknown name.
     """
     positive, known = validation.cells(targets, known)
     logits = validation.table("logits", logits, known.shape)
     for name in exclusive:
         if name not in groups:
             raise unknown_name_error("group of labels", name, groups)
-    parts = {name: np.s_[:, columns] for name, columns in validation.groups(groups, known.shape[1]).items()}
-    return {
-        name: _group_temperature(name, logits[part], positive[part], known[part], name in exclusive)
-        for name, part in parts.items()
-    }
+    temperatures = {}
+    for name, columns in validation.groups(groups, known.shape[1]).items():
+        objective = "softmax" if name in exclusive else "sigmoid"
+        try:
+            temperatures[name] = fit_temperature(logits[:, columns], positive[:, columns], known[:, columns], objective)
+        except InputError as error:
+            raise InputError(f"group {name!r}: {error}") from None
+    return temperatures
 
 
 def reliability(
@@ -82,8 +100,8 @@ def reliability(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (rows [bins] int, confidence [bins], accuracy [bins]) of `confidence` [n] in 0..1 and `correct` [n] bool.
 
-    The mean confidence and the share of correct rows within each bin of metrics.expected_calibration_error, which is
-    the mean gap between the two; NaN in an empty bin (Guo et al. 2017, fig. 1).
+    The mean confidence and the share of correct rows within each bin of classification.expected_calibration_error,
+    which is the mean gap between the two; NaN in an empty bin (Guo et al. 2017, fig. 1).
 
     >>> [column.tolist() for column in reliability(np.array([0.5, 0.25, 1.0]), np.array([True, False, True]), bins=2)]
     [[2, 1], [0.375, 1.0], [0.5, 1.0]]
@@ -94,27 +112,17 @@ def reliability(
     return rows, validation.ratio(sums, rows), validation.ratio(hits, rows)
 
 
-def brier(probabilities: np.ndarray, truth: np.ndarray) -> float:
-    """Return the mean over rows of the squared error of `probabilities` [n, k] in 0..1, summed over all k classes.
-
-    The true class, `truth` [n] int, should have 1 and the others 0: 0 is perfect, 2 is sure and always wrong
-    (Brier 1950).
-
-    >>> round(brier(np.array([[0.5, 0.3, 0.2]]), np.array([0])), 2)  # 0.25 + 0.09 + 0.04
-    0.38
-    """
-    truth, probabilities = validation.scored(truth, probabilities)
-    wanted = np.arange(probabilities.shape[1]) == truth[:, None]
-    return float(np.mean(np.sum((validation.unit("probabilities", probabilities) - wanted) ** 2, axis=1)))
-
-
-def binary_brier(probability: np.ndarray, positive: np.ndarray) -> float:
+def brier_score(probability: np.ndarray, positive: np.ndarray) -> float:
     """Return the mean of (`probability` [n] in 0..1 - `positive` [n] bool)^2: 0 is perfect, 1 is sure and wrong.
 
-    Half of `brier` of the same two classes. Of labels: binary_brier(scores[known], targets[known]).
+    Of labels: brier_score(scores[known], targets[known]).
     """
+    from sklearn.metrics import brier_score_loss  # noqa: PLC0415 - a second that help must not wait for
+
     probability, positive = validation.rows(probability=probability, positive=positive)
-    return float(np.mean((validation.unit("probability", probability).astype(np.float64) - positive) ** 2))
+    # A float32 softmax may exceed 1 by rounding, which scikit-learn refuses.
+    clipped = np.clip(validation.unit("probability", probability).astype(np.float64), 0, 1)
+    return float(brier_score_loss(positive.astype(bool), clipped))
 
 
 def log_sum_exp(logits: np.ndarray) -> np.ndarray:
@@ -124,23 +132,57 @@ def log_sum_exp(logits: np.ndarray) -> np.ndarray:
     return peak + np.log(np.sum(np.exp(logits - peak[:, None]), axis=1))
 
 
-def _group_temperature(
-    name: str, logits: np.ndarray, positive: np.ndarray, known: np.ndarray, exclusive: bool
-) -> float:
-    usable = known.all(axis=1) & (positive.sum(axis=1) == 1) if exclusive else known
+def _loss_of_factor(
+    logits: np.ndarray, targets: np.ndarray, known: np.ndarray, objective: str, prior_errors: int
+) -> Callable[[float], float]:
+    """Return the function factor -> loss of logits * factor; the arguments are those of `temperature_loss`."""
+    if objective not in OBJECTIVES:
+        raise unknown_name_error("objective", objective, OBJECTIVES)
+    positive, known = validation.cells(targets, known)
+    logits = validation.table("logits", logits, known.shape).astype(np.float64)
+    if objective == "softmax":
+        return _softmax_loss(logits, positive, known)
+    if objective == "sigmoid":
+        _require_known(known)
+        margins, correct = np.abs(logits[known]), (logits[known] >= 0) == positive[known]
+        return lambda factor: _log_loss(margins * factor, correct, prior_errors)
+    rows, best = np.arange(len(logits)), logits.argmax(axis=1)
+    usable = known[rows, best]
+    _require_known(usable)
+    logits, best, correct = logits[usable], best[usable], positive[rows, best][usable]
+    rows = rows[: len(logits)]
+    peaks, others = logits[rows, best], logits.copy()
+    others[rows, best] = -np.inf
+    return lambda factor: _log_loss(peaks * factor - log_sum_exp(others * factor), correct, prior_errors)
+
+
+def _softmax_loss(logits: np.ndarray, positive: np.ndarray, known: np.ndarray) -> Callable[[float], float]:
+    usable = known.all(axis=1) & (positive.sum(axis=1) == 1)
+    _require_known(usable)
+    logits, own = logits[usable], logits[usable][positive[usable]]
+    return lambda factor: float(np.mean(log_sum_exp(logits * factor) - own * factor))
+
+
+def _log_loss(margins: np.ndarray, correct: np.ndarray, prior_errors: int) -> float:
+    """Return the mean log loss of predictions whose confidence has the logits `margins` [n] and of errors added."""
+    losses = np.logaddexp(0, np.where(correct, -margins, margins))
+    added = prior_errors * np.logaddexp(0, np.median(margins))
+    return float((losses.sum() + added) / (len(margins) + prior_errors))
+
+
+def _require_known(usable: np.ndarray) -> None:
     if not usable.any():
-        raise InputError(f"group {name!r}: no known label to fit a temperature on")
-    if exclusive:
-        return fit_temperature(logits, positive.argmax(axis=1), usable)
-    return fit_sigmoid_temperature(logits, positive, usable)
+        raise InputError("no known label to fit a temperature on")
 
 
-def _minimise(loss: Callable[[float], float]) -> float:
-    """Return the T whose loss(1 / T) is least. The loss is convex in 1 / T, so there is one valley to walk down."""
+def _minimize(loss: Callable[[float], float]) -> float:
+    """Return the T in 0.05..20 whose loss is least: bracketed on a grid, then refined; 1 where none is better."""
     from scipy.optimize import minimize_scalar  # noqa: PLC0415 - half a second that help must not wait for
 
-    limits = (np.log(COLDEST), np.log(HOTTEST))
-    found = minimize_scalar(
-        lambda log_t: loss(np.exp(-log_t)), bounds=limits, method="bounded", options={"xatol": 1e-6}
+    grid = np.linspace(np.log(MIN_TEMPERATURE), np.log(MAX_TEMPERATURE), _BRACKETS)
+    best = int(np.argmin([loss(float(np.exp(log_t))) for log_t in grid]))
+    bounds = grid[max(best - 1, 0)], grid[min(best + 1, _BRACKETS - 1)]
+    result = minimize_scalar(
+        lambda log_t: loss(np.exp(log_t)), bounds=bounds, method="bounded", options={"xatol": 1e-6}
     )
-    return float(np.exp(found.x)) if found.fun < loss(1.0) else 1.0
+    return float(np.exp(result.x)) if result.fun < loss(1.0) else 1.0

@@ -1,4 +1,4 @@
-"""Vectors on paper: two numbers for each, so that what an encoder finds alike lies close."""
+"""Dimension reduction: features in two dimensions, by principal components or t-SNE."""
 
 from dataclasses import dataclass
 
@@ -13,45 +13,46 @@ _PERPLEXITY = 30
 
 @dataclass(frozen=True)
 class Projection:
-    """Where n vectors lie on paper.
+    """Two-dimensional coordinates of n products.
 
     Attributes:
-        places [n, 2] float64: across and up.
-        kept: share of the vectors' variance along the two; None for t-SNE, whose distances are no measure.
+        places [n, 2] float64: coordinates, horizontal and vertical.
+        explained_variance: share of the features' variance along the two; None for t-SNE, whose distances are not to
+            scale.
     """
 
     places: NDArray[np.float64]
-    kept: float | None
+    explained_variance: float | None
 
 
-def project(vectors: NDArray[np.float32], method: str = "pca", seed: int = 0) -> Projection:
-    """Lay `vectors` [n, d] of unit norm out on paper.
+def project(features: NDArray[np.float32], method: str = "pca", seed: int = 0) -> Projection:
+    """Project `features` [n, d] of unit norm to two dimensions.
 
     Args:
-        vectors: at least 3 of them, not all equal.
-        method: "pca": along the two directions in which they vary most; "tsne": so that neighbours stay neighbours (van
-            der Maaten & Hinton 2008, JMLR 9), by cosine, begun with the principal components.
+        features: at least 3 rows, not all equal.
+        method: "pca": the two directions of largest variance; "tsne": neighbors stay neighbors (van der Maaten & Hinton
+            2008, JMLR 9), by cosine, initialized with the principal components.
         seed: of t-SNE.
 
     Raises:
-        InputError: for an unknown method, too few vectors, or vectors that do not vary.
+        InputError: for an unknown method, too few rows, or rows that do not vary.
     """
     if method not in METHODS:
         raise unknown_name_error("method", method, METHODS)
-    if len(vectors) < 3:
-        raise InputError(f"a map needs at least 3 products, not {len(vectors)}")
-    if not np.ptp(vectors, axis=0).any():
-        raise InputError(f"the vectors of all {len(vectors)} products are equal: there is nothing to map")
+    if len(features) < 3:
+        raise InputError(f"a map needs at least 3 products, not {len(features)}")
+    if not np.ptp(features, axis=0).any():
+        raise InputError(f"the features of all {len(features)} products are equal: there is nothing to map")
     # Imported here: a second and a half that help must not wait for.
     from sklearn.decomposition import PCA  # noqa: PLC0415
     from sklearn.manifold import TSNE  # noqa: PLC0415
 
     if method == "pca":
         axes = PCA(2, random_state=seed)
-        places = axes.fit_transform(vectors.astype(np.float64))
+        places = axes.fit_transform(features.astype(np.float64))
         return Projection(places, float(axes.explained_variance_ratio_.sum()))
-    perplexity = min(_PERPLEXITY, (len(vectors) - 1) / 3)
-    places = TSNE(perplexity=perplexity, metric="cosine", init="pca", random_state=seed).fit_transform(vectors)
+    perplexity = min(_PERPLEXITY, (len(features) - 1) / 3)
+    places = TSNE(perplexity=perplexity, metric="cosine", init="pca", random_state=seed).fit_transform(features)
     return Projection(places.astype(np.float64), None)
 
 

@@ -1,7 +1,7 @@
-"""Which labels of a catalogue may be wrong: pure functions of labels and out-of-fold probabilities.
+"""Label issues: which labels of a catalogue may be wrong, from labels and out-of-fold probabilities.
 
-Shapes: n products, k classes, m pairs of products. `codes` [n] int is the label that each product carries;
-`probabilities` [n, k] float in 0..1 must be of a classifier that did not see the product, or it repeats what it learnt.
+Shapes: n products, k classes, m pairs of products. `codes` [n] int is the label of each product; `probabilities` [n, k]
+float in 0..1 must be of a classifier that was not trained on the product, or it repeats the label.
 """
 
 from collections.abc import Iterable
@@ -14,8 +14,8 @@ from fashion_keras.evaluation.metrics import validation
 LOW_CONFIDENCE, NEAR_DUPLICATE, SAME_TITLE = "self_confidence", "near_duplicate", "same_title"
 REASONS = (NEAR_DUPLICATE, SAME_TITLE, LOW_CONFIDENCE)
 
-# Keeps a comparison of two labels defined where a classifier gives neither any chance.
-_LEAST = 1e-12
+# Keeps the comparison of two labels defined where both have probability 0.
+_EPSILON = 1e-12
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class LabelIssue:
     Attributes:
         row: of the product.
         suggested: code of the label that it should rather have.
-        score: the estimated chance, in 0..1, that the label is wrong.
+        score: the estimated probability, in 0..1, that the label is wrong.
         reason: one of REASONS.
-        other: row of the product that contradicts it, where one does.
+        other: row of the product whose label contradicts it; None where there is none.
     """
 
     row: int
@@ -38,7 +38,7 @@ class LabelIssue:
 
 
 def self_confidence(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Return [n] float64 in 0..1: the probability of the label that each product carries.
+    """Return [n] float64 in 0..1: the probability of the label that each product has.
 
     Northcutt et al. 2021, arXiv:1911.00068, section 3.2, who rank labels by it.
     """
@@ -47,7 +47,7 @@ def self_confidence(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:
 
 
 def low_self_confidence(probabilities: np.ndarray, codes: np.ndarray) -> list[LabelIssue]:
-    """Suspect each label that is not the most probable one; the score is 1 - self-confidence."""
+    """Return an issue for each label that is not the most probable one; the score is 1 - self-confidence."""
     scores = 1 - self_confidence(probabilities, codes)
     best = np.argmax(probabilities, axis=1)
     return [
@@ -57,19 +57,19 @@ def low_self_confidence(probabilities: np.ndarray, codes: np.ndarray) -> list[La
 
 
 def conflicting_pairs(pairs: np.ndarray, probabilities: np.ndarray, codes: np.ndarray, reason: str) -> list[LabelIssue]:
-    """Suspect one product of each of `pairs` [m, 2] int that carry different labels, of which one must be wrong.
+    """Return an issue for each of `pairs` [m, 2] int whose products have different labels, of which one must be wrong.
 
-    Suspected is the label that is less probable on both products together; the score is the share of the other label in
-    the sum of both, so from 0.5 on.
+    The issue is with the label that is less probable on both products together; the score is the share of the other
+    label in the sum of both, so from 0.5 on.
     """
     codes, probabilities = validation.scored(codes, probabilities)
-    found = []
-    for one, other in pairs[codes[pairs[:, 0]] != codes[pairs[:, 1]]].tolist():
-        mine, theirs = probabilities[[one, other]][:, codes[[one, other]]].sum(axis=0) + _LEAST
-        if mine > theirs:
-            one, other, mine, theirs = other, one, theirs, mine
-        found.append(LabelIssue(one, int(codes[other]), float(theirs / (mine + theirs)), reason, other))
-    return found
+    issues = []
+    for pair in pairs[codes[pairs[:, 0]] != codes[pairs[:, 1]]].tolist():
+        sums = probabilities[pair][:, codes[pair]].sum(axis=0) + _EPSILON
+        suspect = int(sums[0] > sums[1])  # of the pair, the place of the less probable label; the first in a tie
+        row, other = pair[suspect], pair[1 - suspect]
+        issues.append(LabelIssue(row, int(codes[other]), float(sums[1 - suspect] / sums.sum()), reason, other))
+    return issues
 
 
 def pairs_within(groups: np.ndarray) -> np.ndarray:
@@ -84,13 +84,13 @@ def pairs_within(groups: np.ndarray) -> np.ndarray:
     return np.concatenate([rows[pair] for rows, pair in zip(members, pairs, strict=True)])
 
 
-def rank_issues(suspicions: Iterable[LabelIssue]) -> list[LabelIssue]:
-    """Return the strongest suspicion of each product, the strongest first.
+def rank_issues(issues: Iterable[LabelIssue]) -> list[LabelIssue]:
+    """Return the strongest issue of each product, the strongest first.
 
-    That a picture carries two labels is certain and comes before what is merely probable; then the score counts.
+    An image that has two labels is certain to have a wrong one and comes before all others; then the score counts.
     """
-    order = sorted(suspicions, key=lambda one: (one.reason != NEAR_DUPLICATE, -one.score, one.row))
+    ranked = sorted(issues, key=lambda issue: (issue.reason != NEAR_DUPLICATE, -issue.score, issue.row))
     strongest: dict[int, LabelIssue] = {}
-    for one in order:
-        strongest.setdefault(one.row, one)
+    for issue in ranked:
+        strongest.setdefault(issue.row, issue)
     return list(strongest.values())

@@ -1,10 +1,11 @@
-"""Scores of a multi-label classifier as pure NumPy functions: which labels an image is given, and how right that is.
+"""Scores of a multi-label classifier as pure functions: predicted labels, their precision, recall and F1.
 
-Shapes: n rows (images), k labels. `targets` [n, k] in {0, 1}; `known` [n, k] bool says which of them are known: an
-unknown cell counts neither for nor against, whatever stands in it. `scores` [n, k] float in 0..1; `decisions` [n, k]
-bool, the labels that are given, is made of scores alone and so covers unknown cells too. A label without a positive
-(no known target of 1) has no recall, F1 or average precision: it is out of every macro average, and counted as
-excluded. Input that cannot be scored raises InputError, a ValueError.
+Shapes: n rows (images), k labels. `targets` [n, k] in {0, 1}; `known` [n, k] bool marks those that are known: an
+unknown cell counts neither for nor against, whatever its target. `scores` [n, k] float in 0..1; `decisions` [n, k]
+bool, the predicted labels, is made of scores alone and so covers unknown cells too. A label without a positive (no
+known target of 1) has no recall, F1 or average precision: it is out of every macro average, and counted as excluded
+(scikit-learn knows no unknown cells, and counts such a label as 0). Input that cannot be scored raises InputError, a
+ValueError.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,7 @@ from fashion_keras.evaluation.metrics import classification, validation
 from fashion_keras.evaluation.metrics.intervals import bootstrap_interval
 from fashion_keras.support.errors import InputError
 
-GUO2019_LABELS = 8  # the labels that guo2019 gives each image
+GUO2019_LABELS = 8  # the labels per image in guo2019
 
 _SCORES = ("precision", "recall", "f1")
 _BLOCK = 2**16  # rows at a time, few enough for exact counts in float32
@@ -31,7 +32,7 @@ def top_n(scores: np.ndarray, count: int = GUO2019_LABELS) -> np.ndarray:
     """
     scores = np.asarray(scores)
     if not 1 <= count <= scores.shape[1]:
-        raise InputError(f"cannot give {count} labels of {scores.shape[1]} to each image")
+        raise InputError(f"cannot predict {count} of {scores.shape[1]} labels for each image")
     best = np.argsort(-scores.astype(np.float64), axis=1, kind="stable")[:, :count]
     decisions = np.zeros(scores.shape, dtype=bool)
     np.put_along_axis(decisions, best, True, axis=1)
@@ -41,7 +42,7 @@ def top_n(scores: np.ndarray, count: int = GUO2019_LABELS) -> np.ndarray:
 def at_least(scores: np.ndarray, thresholds: float | np.ndarray) -> np.ndarray:
     """Return decisions [n, k] bool: where `scores` [n, k] reach the threshold, one for all or [k], one per label.
 
-    A label whose threshold is infinite is given to nothing. Raises InputError when there is another number of them.
+    A label whose threshold is infinite is never predicted. Raises InputError when there is another number of them.
     """
     scores, thresholds = np.asarray(scores), np.asarray(thresholds)
     if thresholds.shape not in {(), scores.shape[1:]}:
@@ -52,16 +53,16 @@ def at_least(scores: np.ndarray, thresholds: float | np.ndarray) -> np.ndarray:
 def best_threshold(relevant: np.ndarray, scores: np.ndarray) -> float:
     """Return the threshold with the highest F1 for `relevant` [n] bool and `scores` [n], to be chosen on validation.
 
-    The highest of those that are equally good: the fewest tags. Infinite when nothing is relevant. One threshold for
+    The highest of those that are equally good: the fewest labels. Infinite when nothing is relevant. One threshold for
     all labels, the best for micro-F1, is best_threshold(targets[known], scores[known]).
 
     >>> best_threshold([True, False, True, False], [0.9, 0.6, 0.5, 0.1])  # F1 2/3, 2/4, 4/5, 4/6
     0.5
     """
-    thresholds, given, hits = classification.ranked_counts(relevant, scores)
+    thresholds, predicted, hits = classification.ranked_counts(relevant, scores)
     if not hits[-1]:
         return float("inf")
-    return float(thresholds[np.argmax(2 * hits / (given + hits[-1]))])
+    return float(thresholds[np.argmax(2 * hits / (predicted + hits[-1]))])
 
 
 def best_thresholds(targets: np.ndarray, known: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -73,7 +74,7 @@ def best_thresholds(targets: np.ndarray, known: np.ndarray, scores: np.ndarray) 
 
 
 def counts(targets: np.ndarray, known: np.ndarray, decisions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (hits, positives, given), each [k] int: how often each label was rightly given, true, and given.
+    """Return (hits, positives, predicted), each [k] int: how often each label is correctly predicted, true, predicted.
 
     N^t, N^g and N^p of guo2019, eq. 1, over known cells.
     """
@@ -82,27 +83,28 @@ def counts(targets: np.ndarray, known: np.ndarray, decisions: np.ndarray) -> tup
     return (positive & decisions).sum(axis=0), positive.sum(axis=0), decisions.sum(axis=0)
 
 
-def micro(hits: np.ndarray, positives: np.ndarray, given: np.ndarray) -> dict[str, float | None]:
+def micro(hits: np.ndarray, positives: np.ndarray, predicted: np.ndarray) -> dict[str, float | None]:
     """Return precision, recall and f1 of the labels of `counts` together (guo2019, eq. 1); None where undefined.
 
-    >>> micro(hits=np.array([1, 1]), positives=np.array([1, 3]), given=np.array([2, 3]))
+    >>> micro(hits=np.array([1, 1]), positives=np.array([1, 3]), predicted=np.array([2, 3]))
     {'precision': 0.4, 'recall': 0.5, 'f1': 0.4444444444444444}
     """
-    scores = classification.scores_of_counts(hits.sum(), positives.sum(), given.sum())
+    scores = classification.scores_of_counts(hits.sum(), positives.sum(), predicted.sum())
     return dict(zip(_SCORES, map(validation.or_none, scores), strict=True))
 
 
-def macro(hits: np.ndarray, positives: np.ndarray, given: np.ndarray) -> dict[str, float | int | None]:
+def macro(hits: np.ndarray, positives: np.ndarray, predicted: np.ndarray) -> dict[str, float | int | None]:
     """Return precision, recall and f1, the means over labels of eq. 1 of guo2019 within each; labels and excluded.
 
     f1 is the mean of the labels' F1, not the F1 of the mean precision and recall. All three are over the same `labels`
-    labels, those with a positive: the precision of one that is never given counts as 0. None when there are none.
+    labels, those with a positive: the precision of one that is never predicted counts as 0. None when there are none.
     """
-    there = positives > 0
-    precision, recall, f1 = classification.scores_of_counts(hits[there], positives[there], given[there])
+    present = positives > 0
+    scores = classification.scores_of_counts(hits[present], positives[present], predicted[present])
+    precision, recall, f1 = scores
     means = (validation.or_none(validation.mean(values)) for values in (np.nan_to_num(precision), recall, f1))
-    count = int(there.sum())
-    return dict(zip(_SCORES, means, strict=True)) | {"labels": count, "excluded": len(there) - count}
+    count = int(present.sum())
+    return dict(zip(_SCORES, means, strict=True)) | {"labels": count, "excluded": len(present) - count}
 
 
 def f1_intervals(
@@ -117,7 +119,7 @@ def f1_intervals(
     """Return micro and macro -> [low, high], the bootstrap intervals of both F1, resampling products.
 
     A label that has no positive in a resample is excluded from the macro-F1 of that resample. None when no label has a
-    positive in any resample. `product_groups` [n]: rows with an equal entry show one product; None: each row does.
+    positive in any resample. `product_groups` [n]: rows with an equal entry show one product; None: each row is one.
     """
     positive, known = validation.cells(targets, known)
     decisions = _known_decisions(decisions, known)
@@ -173,15 +175,15 @@ def per_label(
     """Return one row per label: name, support, precision, recall, f1, average_precision, frequency.
 
     `labels` k names; `train_positives` [k] int, the training images of each, decide its frequency (see terciles);
-    support is its positives here. A score that is undefined is None. metrics.by_frequency sums the rows up.
+    support is its positives here. A score that is undefined is None. classification.by_class_frequency sums them up.
     """
-    hits, positives, given = counts(targets, known, decisions)
+    hits, positives, predicted = counts(targets, known, decisions)
     if not len(labels) == len(train_positives) == len(hits):
         raise InputError(
             f"{len(hits)} columns of targets, {len(labels)} labels, {len(train_positives)} train_positives"
         )
     areas = average_precisions(targets, known, scores)
-    columns = np.column_stack([*classification.scores_of_counts(hits, positives, given), areas])
+    columns = np.column_stack([*classification.scores_of_counts(hits, positives, predicted), areas])
     return classification.class_rows(labels, positives, columns, terciles(train_positives))
 
 
@@ -189,9 +191,9 @@ def terciles(train_positives: np.ndarray) -> list[str]:
     """Name each label of `train_positives` [k] int (its training images) "head", "mid" or "tail": thirds of the labels.
 
     Thirds of the *labels* by rank, so that each mean is over as many labels and bounds need not follow the catalogue's
-    size, as guo2019's (500 and 10,000 of a million images) would. metrics.head_mid_tail cuts by images, which here
-    would put one attribute that every image has, gender, alone at the head. Labels as frequent as each other are
-    never parted: they stand at the middle of their ranks.
+    size, as guo2019's (500 and 10,000 of a million images) would. classification.head_mid_tail cuts by images, which
+    here would put one attribute that every image has, gender, alone at the head. Labels as frequent as each other are
+    never separated: they take the middle of their ranks.
 
     >>> terciles([5, 900, 40, 5, 5, 70])
     ['tail', 'head', 'mid', 'tail', 'tail', 'head']
@@ -205,7 +207,7 @@ def terciles(train_positives: np.ndarray) -> list[str]:
 
 
 def co_occurrence(targets: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return [k, k] int: in how many rows both labels are known to be there; the diagonal is each label's positives.
+    """Return [k, k] int: rows in which both labels are known positives; the diagonal is each label's positives.
 
     >>> co_occurrence(np.array([[1, 1], [1, 0]]), np.ones((2, 2), dtype=bool)).tolist()
     [[2, 1], [1, 1]]
@@ -252,9 +254,9 @@ def _known_decisions(decisions: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def _micro_f1(sums: np.ndarray) -> np.ndarray:
-    """Return [draws]: micro-F1 of `sums` [draws, 3k] of hits, positives and given labels."""
-    hits, positives, given = (part.sum(axis=1) for part in np.split(sums, 3, axis=1))
-    return classification.scores_of_counts(hits, positives, given)[2]
+    """Return [draws]: micro-F1 of `sums` [draws, 3k] of hits, positives and predicted labels."""
+    hits, positives, predicted = (part.sum(axis=1) for part in np.split(sums, 3, axis=1))
+    return classification.scores_of_counts(hits, positives, predicted)[2]
 
 
 def _macro_f1(sums: np.ndarray) -> np.ndarray:
@@ -263,7 +265,6 @@ def _macro_f1(sums: np.ndarray) -> np.ndarray:
     return validation.ratio(np.nansum(f1, axis=1), (~np.isnan(f1)).sum(axis=1))
 
 
-def _group(hits: np.ndarray, positives: np.ndarray, given: np.ndarray) -> dict[str, float | int | None]:
-    mean = macro(hits, positives, given)
-    together = micro(hits, positives, given)
-    return {"labels": mean["labels"], "excluded": mean["excluded"], "macro_f1": mean["f1"], "micro_f1": together["f1"]}
+def _group(hits: np.ndarray, positives: np.ndarray, predicted: np.ndarray) -> dict[str, float | int | None]:
+    mean, pooled = macro(hits, positives, predicted), micro(hits, positives, predicted)
+    return {"labels": mean["labels"], "excluded": mean["excluded"], "macro_f1": mean["f1"], "micro_f1": pooled["f1"]}

@@ -1,4 +1,4 @@
-"""Does an image belong to what a classifier knows: scores, higher = more like the training data, and their quality.
+"""Out-of-distribution scores, higher = more like the training data, and how well they separate outliers.
 
 Shapes: n rows to be scored, m training rows, k classes, d dimensions. `inside` [n] and `outside` [m] are scores of rows
 that belong and of outliers. Input that cannot be scored raises InputError, a ValueError.
@@ -21,7 +21,7 @@ def maximum_softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     >>> maximum_softmax(np.log([[1.0, 3.0]])).round(4).tolist()
     [0.75]
     """
-    logits = _divided(logits, temperature)
+    logits = _scaled_logits(logits, temperature)
     return np.exp(logits.max(axis=1) - log_sum_exp(logits))
 
 
@@ -30,20 +30,20 @@ def energy(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
 
     Liu et al. 2020, arXiv:2010.03759, eq. 4; they use T = 1. Unlike a softmax it sees how large all logits are.
     """
-    return temperature * log_sum_exp(_divided(logits, temperature))
+    return temperature * log_sum_exp(_scaled_logits(logits, temperature))
 
 
-def neighbour_similarity(train: np.ndarray, vectors: np.ndarray, k: int) -> np.ndarray:
-    """Return [n] float64 in -1..1: the cosine of each of `vectors` with its k-th nearest of `train`, 1 - its distance.
+def neighbor_similarity(train: np.ndarray, features: np.ndarray, k: int) -> np.ndarray:
+    """Return [n] float64 in -1..1: the cosine of each of `features` with its k-th nearest of `train`, 1 - its distance.
 
-    `train` [m, d] and `vectors` [n, d] float32 of unit norm. Sun et al. 2022, arXiv:2204.06507, where k is
+    `train` [m, d] and `features` [n, d] float32 of unit norm. Sun et al. 2022, arXiv:2204.06507, where k is
     chosen on validation (50 for 50,000 training images of 10 classes). Raises InputError for a k not in 1..m.
 
-    >>> neighbour_similarity(np.eye(2), np.array([[0.6, 0.8]]), k=2).tolist()
+    >>> neighbor_similarity(np.eye(2), np.array([[0.6, 0.8]]), k=2).tolist()
     [0.6]
     """
-    farthest = retrieval.nearest(train, k, vectors)[:, -1]
-    return np.einsum("ij,ij->i", np.asarray(vectors, np.float64), np.asarray(train, np.float64)[farthest])
+    farthest = retrieval.nearest(train, k, features)[:, -1]
+    return np.einsum("ij,ij->i", np.asarray(features, np.float64), np.asarray(train, np.float64)[farthest])
 
 
 @dataclass(frozen=True)
@@ -69,15 +69,15 @@ def fit_gaussians(train: np.ndarray, codes: np.ndarray, shrinkage: float = 0.01)
     """
     if not 0 <= shrinkage <= 1:
         raise InputError(f"shrinkage must be in 0..1, got {shrinkage:g}")
-    codes, train = validation.rows(codes=codes)[0], _vectors("train", train)
+    codes, train = validation.rows(codes=codes)[0], _matrix("train", train)
     if len(codes) != len(train) or not np.issubdtype(codes.dtype, np.integer) or codes.min() < 0:
         raise InputError(f"need the class, a whole number from 0 on, of each of {len(train)} training rows")
     _, places, sizes = np.unique(codes, return_inverse=True, return_counts=True)
     means = np.zeros((len(sizes), train.shape[1]))
     np.add.at(means, places, train)
     means /= sizes[:, None]
-    centred = train - means[places]
-    covariance = centred.T @ centred / len(train)
+    centered = train - means[places]
+    covariance = centered.T @ centered / len(train)
     average = np.trace(covariance) / len(covariance)
     values, axes = np.linalg.eigh((1 - shrinkage) * covariance + shrinkage * average * np.eye(len(covariance)))
     if values[0] <= 1e-12 * values[-1]:
@@ -85,31 +85,32 @@ def fit_gaussians(train: np.ndarray, codes: np.ndarray, shrinkage: float = 0.01)
     return ClassGaussians(means, axes / np.sqrt(values))
 
 
-def mahalanobis(gaussians: ClassGaussians, vectors: np.ndarray) -> np.ndarray:
-    """Return [n] float64 <= 0: minus the squared Mahalanobis distance of `vectors` [n, d] to the nearest class mean.
+def mahalanobis(gaussians: ClassGaussians, features: np.ndarray) -> np.ndarray:
+    """Return [n] float64 <= 0: minus the squared Mahalanobis distance of `features` [n, d] to the nearest class mean.
 
     Lee et al. 2018, arXiv:1807.03888, eq. 2, of one layer, without their input perturbation.
     """
-    vectors = _vectors("vectors", vectors)
-    if vectors.shape[1] != gaussians.means.shape[1]:
-        raise InputError(f"vectors have {vectors.shape[1]} dimensions, the training rows {gaussians.means.shape[1]}")
-    points, centres = vectors @ gaussians.whitening, gaussians.means @ gaussians.whitening
-    squared = np.sum(points**2, axis=1)[:, None] - 2 * points @ centres.T + np.sum(centres**2, axis=1)
+    features = _matrix("features", features)
+    if features.shape[1] != gaussians.means.shape[1]:
+        raise InputError(f"features have {features.shape[1]} dimensions, the training rows {gaussians.means.shape[1]}")
+    points, centers = features @ gaussians.whitening, gaussians.means @ gaussians.whitening
+    squared = np.sum(points**2, axis=1)[:, None] - 2 * points @ centers.T + np.sum(centers**2, axis=1)
     return -np.maximum(squared.min(axis=1), 0)  # rounding may take a distance below 0
 
 
 def auroc(inside: np.ndarray, outside: np.ndarray) -> float:
-    """Return the chance in 0..1 that a row that belongs scores higher than an outlier; a tie counts half.
+    """Return the area under the ROC curve in 0..1: 0.5 is chance, 1 separates both sets; a tie counts half.
 
-    The area under the ROC curve (Hanley & McNeil 1982): 0.5 says nothing, 1 parts them.
+    The probability that a row that belongs scores higher than an outlier (Hanley & McNeil 1982).
 
     >>> auroc(inside=np.array([0.9, 0.5]), outside=np.array([0.5, 0.1]))  # 3 of 4 pairs, and a tie
     0.875
     """
     (inside,), (outside,) = validation.rows(inside=inside), validation.rows(outside=outside)
-    ranked = np.sort(outside)
-    below, not_above = (np.searchsorted(ranked, inside, side=side) for side in ("left", "right"))
-    return float(np.mean(below + not_above) / (2 * len(ranked)))
+    from sklearn.metrics import roc_auc_score  # noqa: PLC0415 - a second that help must not wait for
+
+    belongs = np.repeat([True, False], [len(inside), len(outside)])
+    return float(roc_auc_score(belongs, np.concatenate([inside, outside])))
 
 
 def false_positives_at_95(inside: np.ndarray, outside: np.ndarray) -> float:
@@ -127,15 +128,15 @@ def false_positives_at_95(inside: np.ndarray, outside: np.ndarray) -> float:
 
 
 def mean_threshold_errors(
-    confidence: np.ndarray, correct: np.ndarray, outlier_confidence: np.ndarray, turned_away: int = 0
+    confidence: np.ndarray, correct: np.ndarray, outlier_confidence: np.ndarray, rejected: int = 0
 ) -> dict[str, float | int]:
     """Return a row of Table 4 of gutierrez2019: what a threshold at the mean confidence lets through.
 
     `confidence` [n] in 0..1 and `correct` [n] bool are of images that belong, `outlier_confidence` [m] in 0..1 of
-    outliers, m >= 0, whose every label is an error. `turned_away` images never came to the classifier: a product-type
-    validator stopped them. Returned are mean_confidence, over all n + m; released, those at least as confident; errors
+    outliers, m >= 0, whose every label is an error. `rejected` images never came to the classifier: a product-type
+    validator rejected them. Returned are mean_confidence, over all n + m; released, those at least as confident; errors
     of both kinds among the released; outlier_errors; error_share and outlier_error_share, of the released as in the
-    paper (47 of 82 % of 777 is its 7.3 %); and coverage, the released of all images, those turned away included.
+    paper (47 of 82 % of 777 is its 7.3 %); and coverage, the released of all images, the rejected included.
     """
     confidence, correct = validation.rows(confidence=confidence, correct=correct)
     outliers = np.ravel(outlier_confidence)
@@ -145,25 +146,27 @@ def mean_threshold_errors(
         validation.unit("confidence", everything).mean(), everything.max()
     )  # rounding may take the mean of equal values above them
     released = everything >= mean
-    count, errors, strangers = (int(np.sum(part)) for part in (released, released & wrong, released[len(correct) :]))
+    count, errors, outlier_errors = (
+        int(np.sum(part)) for part in (released, released & wrong, released[len(correct) :])
+    )
     return {
         "mean_confidence": float(mean),
         "released": count,
         "errors": errors,
         "error_share": errors / count,
-        "outlier_errors": strangers,
-        "outlier_error_share": strangers / count,
-        "coverage": count / (len(everything) + turned_away),
+        "outlier_errors": outlier_errors,
+        "outlier_error_share": outlier_errors / count,
+        "coverage": count / (len(everything) + rejected),
     }
 
 
-def _divided(logits: np.ndarray, temperature: float) -> np.ndarray:
+def _scaled_logits(logits: np.ndarray, temperature: float) -> np.ndarray:
     if not temperature > 0:
         raise InputError(f"temperature must be above 0, got {temperature:g}")
-    return _vectors("logits", logits) / temperature
+    return _matrix("logits", logits) / temperature
 
 
-def _vectors(name: str, values: np.ndarray) -> np.ndarray:
+def _matrix(name: str, values: np.ndarray) -> np.ndarray:
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 2 or not values.size or not np.isfinite(values).all():
         raise InputError(f"{name} must be finite and have shape (rows, columns), at least one of each: {values.shape}")

@@ -1,6 +1,6 @@
-"""Accuracy per product, where products are photographed several times (schindler2018, section V), as pure functions.
+"""Accuracy per product, where products have several images (schindler2018, section V), as pure functions.
 
-Shapes: n images, k classes, p products. A product's images are told by an equal number in `groups` [n] int.
+Shapes: n images, k classes, p products. Images of one product have an equal number in `groups` [n] int.
 """
 
 from typing import Any
@@ -14,8 +14,8 @@ from fashion_keras.evaluation.metrics.intervals import accuracy_interval
 def cumulative_maximum(probabilities: np.ndarray, products: np.ndarray) -> np.ndarray:
     """Return the highest probability of each class over a product's images, [p, k].
 
-    Its largest class is the one of which some image is surest. `probabilities` [n, k], `products` [n] int in 0..p-1,
-    each at least once.
+    Its largest class is that of the image with the highest confidence. `probabilities` [n, k], `products` [n] int in
+    0..p-1, each at least once.
 
     >>> cumulative_maximum(np.array([[0.6, 0.4], [0.1, 0.9], [0.7, 0.3]]), np.array([0, 0, 1])).tolist()
     [[0.6, 0.9], [0.7, 0.3]]
@@ -40,8 +40,8 @@ def per_product(truth: np.ndarray, probabilities: np.ndarray, groups: np.ndarray
     """Return the report's key "per_product": accuracies per image and per product, ready for JSON.
 
     all: of products whose images agree in their label; several_images: of those among them with two images or more,
-    the only ones that another look can help; mixed: products whose images disagree, which have no one truth, set aside.
-    all + mixed = products. Of classes that are equally probable, the first is the answer, as everywhere.
+    the only ones that combining images can change; mixed: products whose images disagree in label, which are left out.
+    all + mixed = products. Of classes that are equally probable, the first is predicted, as everywhere.
 
     Args:
         truth [n] int: class codes of the images.
@@ -51,7 +51,7 @@ def per_product(truth: np.ndarray, probabilities: np.ndarray, groups: np.ndarray
     Returns:
         products, images, mixed {products, images}, all and several_images {products, images, per_image,
         cumulative_maximum, mean_probability}, each of the last three {accuracy, accuracy_ci95}, or None where there is
-        no such product. All intervals draw products.
+        no such product. All intervals resample products.
     """
     truth, probabilities = validation.scored(truth, probabilities)
     _, first, products = np.unique(groups, return_index=True, return_inverse=True)
@@ -67,17 +67,17 @@ def per_product(truth: np.ndarray, probabilities: np.ndarray, groups: np.ndarray
 
 
 def _scores(truth: np.ndarray, probabilities: np.ndarray, products: np.ndarray, chosen: np.ndarray) -> dict[str, Any]:
-    """Return the accuracies of the chosen [p] bool of all products."""
+    """Return the accuracies of the products chosen [p] bool."""
     rows = chosen[products]
     counts = {"products": int(chosen.sum()), "images": int(rows.sum())}
     if not rows.any():
         return counts | {"per_image": None, "cumulative_maximum": None, "mean_probability": None}
     truth, probabilities = truth[rows], probabilities[rows]
     _, first, products = np.unique(products[rows], return_index=True, return_inverse=True)
-    right = probabilities.argmax(axis=1) == truth
-    interval = list(accuracy_interval(right, products))
-    scores = {"per_image": {"accuracy": float(right.mean()), "accuracy_ci95": interval}}
+    correct = probabilities.argmax(axis=1) == truth
+    interval = list(accuracy_interval(correct, products))
+    scores = {"per_image": {"accuracy": float(correct.mean()), "accuracy_ci95": interval}}
     for rule in (cumulative_maximum, mean_probability):
-        right = rule(probabilities, products).argmax(axis=1) == truth[first]
-        scores[rule.__name__] = {"accuracy": float(right.mean()), "accuracy_ci95": list(accuracy_interval(right))}
+        correct = rule(probabilities, products).argmax(axis=1) == truth[first]
+        scores[rule.__name__] = {"accuracy": float(correct.mean()), "accuracy_ci95": list(accuracy_interval(correct))}
     return counts | scores

@@ -1,4 +1,4 @@
-"""The quality of visual search as pure NumPy functions: vectors to rankings, rankings to one score per query, to means.
+"""Retrieval metrics as pure NumPy functions: embeddings to rankings, rankings to one score per query, to means.
 
 Shapes: q queries, n gallery items, ranks best first. A score takes `relevant` [q, m] bool, one row per query: whether
 the item at each rank is relevant, down the *whole* gallery without the query itself, so that a row also holds how many
@@ -17,7 +17,7 @@ COLUMNS = ("article_type", "base_colour", "gender")
 TOP = 10
 
 _CELLS = 2**20  # similarities in memory at a time: 8 MB in float64
-_GRID = 2.0**24  # similarities are told apart down to 2**-24, the resolution of the float32 vectors
+_GRID = 2.0**24  # similarities are told apart down to 2**-24, the resolution of float32 embeddings
 _ROW_BITS = 32
 
 Score = dict[str, float | int | list[float] | None]
@@ -29,23 +29,23 @@ def rankings(
     """Yield (rows, ranked), a block of queries at a time: the rows, and their m best gallery rows [b, m] int64.
 
     Ranked by the dot product of `queries` [q, d] float32 with `gallery` [n, d] float32, both of unit norm; without
-    queries each gallery item is one, and is left out of its own ranking. m is all of them unless given. Products are
-    summed in float64 and rounded to 2**-24, so that equal vectors tie and `block`, the queries at a time, has no say;
+    queries each gallery item is a query, and is left out of its own ranking. m is all of them unless given. Products
+    are summed in float64 and rounded to 2**-24, so that equal embeddings tie whatever `block`, the queries at a time;
     ties go to the lower row. Memory: both sets in float64, and a block against the gallery. Raises InputError for m or
-    block < 1, m above the gallery, vectors that are not finite, not of unit norm, or of two widths.
+    block < 1, m above the gallery, embeddings that are not finite, not of unit norm, or of two widths.
     """
     gallery = _unit("gallery", gallery)
-    alone = queries is None
-    queries = gallery if queries is None else _unit("queries", queries)
+    leave_one_out = queries is None
+    queries = gallery if leave_one_out else _unit("queries", queries)
     if queries.shape[1] != gallery.shape[1]:
         raise InputError(f"queries have {queries.shape[1]} dimensions, the gallery has {gallery.shape[1]}")
-    others = len(gallery) - alone
+    others = len(gallery) - leave_one_out
     m = max(others, 1) if m is None else _at_least_one("m", m)
     if m > others:
-        raise InputError(f"asked for the {m} best gallery rows, but a query has {others} to choose from")
+        raise InputError(f"cannot return the {m} best gallery rows: a query has {others} to choose from")
     step = max(1, _CELLS // len(gallery)) if block is None else _at_least_one("block", block)
     blocks = (slice(start, min(start + step, len(queries))) for start in range(0, len(queries), step))
-    return ((rows, _best(_keys(gallery, queries[rows], rows.start if alone else None), m)) for rows in blocks)
+    return ((rows, _best(_keys(gallery, queries[rows], rows.start if leave_one_out else None), m)) for rows in blocks)
 
 
 def nearest(gallery: np.ndarray, m: int, queries: np.ndarray | None = None) -> np.ndarray:
@@ -57,15 +57,15 @@ def nearest(gallery: np.ndarray, m: int, queries: np.ndarray | None = None) -> n
     return np.concatenate([ranked for _, ranked in rankings(gallery, queries, m)])
 
 
-def precision_at(relevant: np.ndarray, k: int, least: int = 1) -> np.ndarray:
+def precision_at(relevant: np.ndarray, k: int, min_relevant: int = 1) -> np.ndarray:
     """Return precision@k [q]: the relevant items of the first k, divided by k (Manning et al. 2008, chapter 8).
 
-    Only of queries with at least `least` relevant items: 1 asks all that can be asked, but one with R < k cannot exceed
-    R / k; least = k asks those that can reach 1.
+    Only of queries with at least `min_relevant` relevant items: with 1, a query of R < k cannot exceed R / k; with k,
+    the mean is over the queries that can reach 1.
     """
     relevant, totals = _ranked(relevant)
     hits = np.count_nonzero(relevant[:, : _at_least_one("k", k)], axis=1)
-    return np.where(totals >= _at_least_one("least", least), hits / k, np.nan)
+    return np.where(totals >= _at_least_one("min_relevant", min_relevant), hits / k, np.nan)
 
 
 def recall_at(relevant: np.ndarray, k: int) -> np.ndarray:
@@ -135,19 +135,20 @@ def mean_score(values: np.ndarray, product_groups: np.ndarray | None = None, see
 
 
 def encoder_scores(
-    vectors: np.ndarray, columns: Mapping[str, np.ndarray], titles: np.ndarray, seed: int = 0
+    embeddings: np.ndarray, columns: Mapping[str, np.ndarray], titles: np.ndarray, seed: int = 0
 ) -> dict[str, Score]:
-    """Return name -> score (see mean_score): how well `vectors` [n, d] float32 of unit norm find alike products.
+    """Return name -> score (see mean_score) of retrieval with `embeddings` [n, d] float32 of unit norm.
 
     Every product is a query against all others. `columns` has article_type, base_colour and gender, each [n] str; ""
-    is a missing label, which agrees with nothing. `titles` [n] int is the title group. The grade of nDCG is how many
-    of the three labels agree. Raises InputError for lengths that differ, a missing column, unfit vectors.
+    is a missing label, which agrees with nothing. `titles` [n] int is the product group; intervals resample it. The
+    grade of nDCG is how many of the three labels agree. Raises InputError for lengths that differ, a missing column,
+    embeddings that cannot be ranked.
     """
-    vectors = _unit("vectors", vectors)
-    groups = {name: _groups(columns, name, len(vectors)) for name in COLUMNS}
-    groups["same_title"] = _groups({"titles": titles}, "titles", len(vectors))
+    embeddings = _unit("embeddings", embeddings)
+    groups = {name: _groups(columns, name, len(embeddings)) for name in COLUMNS}
+    groups["same_title"] = _groups({"titles": titles}, "titles", len(embeddings))
     parts = defaultdict(list)
-    for rows, ranked in rankings(vectors):
+    for rows, ranked in rankings(embeddings):
         relevant = {name: group[ranked] == group[rows, None] for name, group in groups.items()}
         for name, values in _query_scores(relevant).items():
             parts[name].append(values)
@@ -159,7 +160,7 @@ def _query_scores(relevant: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     grades = sum(relevant[name].astype(np.uint8) for name in COLUMNS)
     return {
         f"article_type precision@{TOP}": precision_at(kind, TOP),
-        f"article_type precision@{TOP} (R >= {TOP})": precision_at(kind, TOP, least=TOP),
+        f"article_type precision@{TOP} (R >= {TOP})": precision_at(kind, TOP, min_relevant=TOP),
         f"base_colour precision@{TOP}": precision_at(relevant["base_colour"], TOP),
         f"gender precision@{TOP}": precision_at(relevant["gender"], TOP),
         f"article_type recall@{TOP}": recall_at(kind, TOP),
@@ -202,24 +203,24 @@ def _groups(columns: Mapping[str, np.ndarray], name: str, count: int) -> np.ndar
         raise InputError(f"columns has no {name!r}; it has: {', '.join(columns)}")
     labels = np.asarray(columns[name])
     if labels.shape != (count,):
-        raise InputError(f"need one value of {name} for each of {count} vectors, got shape {labels.shape}")
+        raise InputError(f"need one value of {name} for each of {count} embeddings, got shape {labels.shape}")
     known, groups = np.unique(labels, return_inverse=True)
     missing = labels == "" if labels.dtype.kind in "OTU" else np.zeros(count, dtype=bool)
     return np.where(missing, len(known) + np.arange(count), groups).astype(np.int32)
 
 
-def _unit(name: str, vectors: np.ndarray) -> np.ndarray:
-    """Return `vectors` [n, d] as float64, checked: n and d >= 1, finite, of unit norm to within a hundredth."""
-    vectors = np.asarray(vectors, dtype=np.float64)
-    if vectors.ndim != 2 or not vectors.size:
-        raise InputError(f"{name} must have shape (items, dimensions), at least one of each, got {vectors.shape}")
-    norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+def _unit(name: str, embeddings: np.ndarray) -> np.ndarray:
+    """Return `embeddings` [n, d] as float64, checked: n and d >= 1, finite, of unit norm to within a hundredth."""
+    embeddings = np.asarray(embeddings, dtype=np.float64)
+    if embeddings.ndim != 2 or not embeddings.size:
+        raise InputError(f"{name} must have shape (items, dimensions), at least one of each, got {embeddings.shape}")
+    norms = np.sqrt(np.einsum("ij,ij->i", embeddings, embeddings))
     if not np.isfinite(norms).all():
         raise InputError(f"{name} has a value that is not finite in row {np.flatnonzero(~np.isfinite(norms))[0]}")
-    odd = np.flatnonzero(np.abs(norms - 1) > 0.01)
-    if len(odd):
-        raise InputError(f"{name} must have unit norm; that of row {odd[0]} is {norms[odd[0]]:g}: divide by it")
-    return vectors
+    off = np.flatnonzero(np.abs(norms - 1) > 0.01)
+    if len(off):
+        raise InputError(f"{name} must have unit norm; that of row {off[0]} is {norms[off[0]]:g}: divide by it")
+    return embeddings
 
 
 def _ranked(values: np.ndarray, dtype: type | None = bool) -> tuple[np.ndarray, np.ndarray]:

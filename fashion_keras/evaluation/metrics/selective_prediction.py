@@ -1,7 +1,11 @@
-"""Which answers to release and which to keep back: thresholds that keep a promised precision, and what they cost.
+"""Selective prediction: score thresholds that reach a target precision, and the coverage that they leave.
 
-Shapes: n rows, k classes or labels. A threshold is chosen on validation and releases what scores at least as high; an
-infinite one releases nothing: that class or label abstains. Input that cannot be used raises InputError, a ValueError.
+Shapes: n rows, k classes or labels. A threshold is selected on rows that nothing else was fitted or chosen on, and
+releases what scores at least as high; an infinite one releases nothing: that class or label abstains. Input that cannot
+be used raises InputError, a ValueError.
+
+A threshold's statement is about one class or label at a time. Of 20 that release at confidence 0.95, one may miss the
+target precision by chance; only `select_pooled_threshold` makes one statement about several together.
 """
 
 import math
@@ -16,91 +20,91 @@ from fashion_keras.support.errors import InputError
 
 @dataclass(frozen=True)
 class SelectiveThreshold:
-    """What a class or label may release.
+    """A score threshold, and the precision it was shown to have.
 
     Attributes:
         threshold: the lowest score that is released; infinite: none is.
-        released: the validation items that score so high.
-        right: those of them that are right.
-        lower: the lower bound of the precision, at least the promised one; 0 where nothing is released.
+        n_released: rows that score at least as high.
+        n_correct: those of them that are correct.
+        lower_bound: of the precision, at least the target precision; 0 where nothing is released.
     """
 
     threshold: float
-    released: int
-    right: int
-    lower: float
+    n_released: int
+    n_correct: int
+    lower_bound: float
 
 
 ABSTAIN = SelectiveThreshold(math.inf, 0, 0, 0.0)
 
 
-def min_samples(promise: float, confidence: float = 0.95) -> int:
-    """Return how many items must be released, all of them right, before their lower bound reaches `promise`.
+def min_samples(target_precision: float, confidence: float = 0.95) -> int:
+    """Return how many rows, all of them correct, have a lower bound of precision of at least `target_precision`.
 
-    Raises InputError for a promise or confidence that is not between 0 and 1.
+    Raises InputError for a target precision or confidence that is not between 0 and 1.
 
-    >>> fewest(0.9), fewest(0.95), fewest(0.99)
+    >>> min_samples(0.9), min_samples(0.95), min_samples(0.99)
     (29, 59, 299)
     """
-    for name, value in (("promise", promise), ("confidence", confidence)):
+    for name, value in (("target precision", target_precision), ("confidence", confidence)):
         if not 0 < value < 1:
             raise InputError(f"{name} must be between 0 and 1, got {value:g}")
-    return math.ceil(round(math.log(1 - confidence) / math.log(promise), 9))
+    return math.ceil(round(math.log(1 - confidence) / math.log(target_precision), 9))
 
 
 def select_threshold(
-    scores: np.ndarray, right: np.ndarray, promise: float, confidence: float = 0.95
+    scores: np.ndarray, correct: np.ndarray, target_precision: float, confidence: float = 0.95
 ) -> SelectiveThreshold:
-    """Return the lowest threshold at which validation shows a precision of at least `promise`, or ABSTAIN.
+    """Return the lowest threshold shown to have a precision of at least `target_precision`, or ABSTAIN.
 
-    `scores` [n] float in 0..1; `right` [n] bool says whether each item is. With chance `confidence`, over the draw of
-    validation items, what the threshold releases from the same source has a precision of at least `promise`.
+    `scores` [n] float in 0..1; `correct` [n] bool. With probability `confidence`, over the draw of these rows, what the
+    threshold releases from the same source has a precision of at least `target_precision`.
 
-    To take the lowest threshold whose own bound reaches the promise would break it more often: of many thresholds on a
-    plateau just below the promise, one is lucky. So thresholds are tested in an order that is fixed before any `right`
-    is seen, from the strictest down to the first whose bound fails; the chance to pass one that is not good enough is
-    then that of one test (fixed-sequence testing, as in Angelopoulos et al. 2021, arXiv:2110.01052). The
-    strictest would be that of the `fewest` items, which one wrong label among them undoes. So there are J starts, at
-    sizes that double, each tested at (1 - confidence) / J: J is the most that fit into n, the lowest threshold that any
-    of them reaches is taken, and `lower` is the bound at that stricter level. Tied scores are released together.
+    To take the lowest threshold whose own bound reaches the target would miss it more often: of many thresholds just
+    below the target, one is lucky. So thresholds are tested in an order fixed before any `correct` is seen, from the
+    strictest down to the first whose bound fails; the probability to pass a threshold that is not good enough is
+    then that of one test (fixed-sequence testing, as in Angelopoulos et al. 2021, arXiv:2110.01052). The strictest
+    would be that of `min_samples` rows, which one wrong label among them undoes. So there are J starts, at sizes that
+    double, each tested at (1 - confidence) / J: J is the most that fit into n, the lowest threshold that any of them
+    reaches is taken, and `lower_bound` is the bound at that stricter level. Tied scores are released together.
     """
-    scores, right = validation.rows(scores=scores, right=right)
-    thresholds, released, hits = classification.ranked_counts(right, validation.unit("scores", scores))
-    sizes = _starts(len(scores), promise, confidence)
+    scores, correct = validation.rows(scores=scores, correct=correct)
+    thresholds, released, hits = classification.ranked_counts(correct, validation.unit("scores", scores))
+    sizes = _start_sizes(len(scores), target_precision, confidence)
     if not sizes:
         return ABSTAIN
     bounds = proportion_lower_bound(hits, released, 1 - (1 - confidence) / len(sizes))
-    last = _last_kept(bounds >= promise, np.searchsorted(released, sizes))
+    last = _last_passed(bounds >= target_precision, np.searchsorted(released, sizes))
     if last is None:
         return ABSTAIN
     return SelectiveThreshold(float(thresholds[last]), int(released[last]), int(hits[last]), float(bounds[last]))
 
 
 def select_class_thresholds(
-    probabilities: np.ndarray, truth: np.ndarray, promise: float, confidence: float = 0.95
+    probabilities: np.ndarray, truth: np.ndarray, target_precision: float, confidence: float = 0.95
 ) -> list[SelectiveThreshold]:
-    """Return k releases: of what is predicted as each class, by its probability (see release).
+    """Return k thresholds: one per class, over the rows that are predicted as it (see `select_threshold`).
 
-    `probabilities` [n, k] in 0..1, `truth` [n] int. The promise is made for each class on its own: of 100 classes that
-    release at confidence 0.95, some 5 may break it. A class that is predicted fewer than `fewest` times abstains.
+    `probabilities` [n, k] in 0..1, `truth` [n] int. The statement is for each class on its own. A class that is
+    predicted fewer than `min_samples` times abstains.
     """
     truth, probabilities = validation.scored(truth, probabilities)
     classes = np.arange(probabilities.shape[1])
     predicted = probabilities.argmax(axis=1)[:, None] == classes
-    return select_label_thresholds(probabilities, truth[:, None] == classes, predicted, promise, confidence)
+    return select_label_thresholds(probabilities, truth[:, None] == classes, predicted, target_precision, confidence)
 
 
 def select_label_thresholds(
-    scores: np.ndarray, targets: np.ndarray, known: np.ndarray, promise: float, confidence: float = 0.95
+    scores: np.ndarray, targets: np.ndarray, known: np.ndarray, target_precision: float, confidence: float = 0.95
 ) -> list[SelectiveThreshold]:
-    """Return k releases: of each label, over its known rows (see release). The promise is made for each on its own.
+    """Return k thresholds: one per label, over its known rows (see `select_threshold`), for each label on its own.
 
     `scores` [n, k] float in 0..1, `targets` [n, k] in {0, 1}, `known` [n, k] bool.
     """
     positive, known = validation.cells(targets, known)
     scores = validation.table("scores", scores, known.shape)
-    labels = zip(scores.T, positive.T, known.T, strict=True)
-    return [select_threshold(s[rows], p[rows], promise, confidence) if rows.any() else ABSTAIN for s, p, rows in labels]
+    columns = zip(scores.T, positive.T, known.T, strict=True)
+    return [_select_known(*column, target_precision, confidence) for column in columns]
 
 
 def select_pooled_threshold(
@@ -108,13 +112,13 @@ def select_pooled_threshold(
     targets: np.ndarray,
     known: np.ndarray,
     pool: np.ndarray,
-    promise: float,
+    target_precision: float,
     confidence: float = 0.95,
 ) -> SelectiveThreshold:
-    """Return one release for all labels of `pool` [k] bool, those too rare to keep a promise alone (see release).
+    """Return one threshold for all labels of `pool` [k] bool together (see `select_threshold`).
 
-    The arrays are those of label_releases; of classes, `known` is where each was predicted. What is promised is the
-    precision of all that the pool releases together: a label in it may be worse, if others are better. It needs scores
+    The arrays are those of `select_label_thresholds`; of classes, `known` is where each was predicted. The statement is
+    about the precision of all that the pool releases: a label in it may be worse, if others are better. It needs scores
     that mean the same for each (calibrated), and a pool that is chosen by training counts or by how often each is
     predicted, never by how well it did here. Labels of one image err together; where an image releases several, the
     bound takes them as more evidence than they are. Classes exclude each other, so this does not touch them.
@@ -123,10 +127,8 @@ def select_pooled_threshold(
     scores, pool = validation.table("scores", scores, known.shape), np.asarray(pool)
     if pool.shape != known.shape[1:] or pool.dtype != bool:
         raise InputError(f"pool must be bool, one for each of {known.shape[1]} labels, got {pool.dtype} {pool.shape}")
-    rows = known[:, pool]
-    return (
-        select_threshold(scores[:, pool][rows], positive[:, pool][rows], promise, confidence) if rows.any() else ABSTAIN
-    )
+    cells = (values[:, pool].ravel() for values in (scores, positive, known))
+    return _select_known(*cells, target_precision, confidence)
 
 
 def coverage_risk(confidence: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -155,19 +157,28 @@ def area_under_coverage_risk(confidence: np.ndarray, correct: np.ndarray) -> flo
     return float(np.sum(np.diff(coverage, prepend=0.0) * risk))
 
 
-def _starts(n: int, promise: float, confidence: float) -> list[int]:
+def _select_known(
+    scores: np.ndarray, positive: np.ndarray, known: np.ndarray, target_precision: float, confidence: float
+) -> SelectiveThreshold:
+    """Return `select_threshold` of the cells [m] that are known; ABSTAIN where none is."""
+    if not known.any():
+        return ABSTAIN
+    return select_threshold(scores[known], positive[known], target_precision, confidence)
+
+
+def _start_sizes(n: int, target_precision: float, confidence: float) -> list[int]:
     """Return the J sizes at which testing starts, for the largest J that fits into n; none when not even one does."""
-    starts: list[int] = []
+    sizes: list[int] = []
     while True:
-        count = len(starts) + 1
-        first = min_samples(promise, 1 - (1 - confidence) / count)
-        if first * 2 ** (count - 1) > n:
-            return starts
-        starts = [first * 2**i for i in range(count)]
+        count = len(sizes) + 1
+        smallest = min_samples(target_precision, 1 - (1 - confidence) / count)
+        if smallest * 2 ** (count - 1) > n:
+            return sizes
+        sizes = [smallest * 2**step for step in range(count)]
 
 
-def _last_kept(keeps: np.ndarray, starts: np.ndarray) -> int | None:
-    """Return where the last run of `keeps` [t] bool that begins at one of `starts` [j] int ends; None without any."""
-    failures = np.append(np.flatnonzero(~keeps), len(keeps))
+def _last_passed(passes: np.ndarray, starts: np.ndarray) -> int | None:
+    """Return where the last run of `passes` [t] bool that begins at one of `starts` [j] int ends; None without any."""
+    failures = np.append(np.flatnonzero(~passes), len(passes))
     stops = failures[np.searchsorted(failures, starts)]
     return max((int(stop) - 1 for start, stop in zip(starts, stops, strict=True) if stop > start), default=None)

@@ -1,6 +1,6 @@
-"""What the metrics share: input that cannot be scored is refused, and what is undefined stays out of a mean.
+"""Input validation of metrics, and means that leave undefined values out.
 
-Each check returns what it was given as arrays, or raises InputError with one line.
+Each check returns its arguments as arrays, or raises InputError with one line.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ def codes(name: str, values: np.ndarray, classes: int) -> np.ndarray:
 def cells(targets: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return `targets` [n, k] in {0, 1} and `known` [n, k] as bool; a target that is not known is False.
 
-    What stands in an unknown cell is not looked at. n and k are at least 1.
+    The target of an unknown cell is ignored. n and k are at least 1.
     """
     targets, known = np.asarray(targets), np.asarray(known)
     if targets.ndim != 2 or not targets.size or known.shape != targets.shape or known.dtype != bool:
@@ -52,9 +52,9 @@ def cells(targets: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarra
             f"need targets and a bool mask known, both of shape (rows, labels), at least one of each, "
             f"got {targets.shape} and {known.dtype} {known.shape}"
         )
-    odd = np.argwhere(known & (targets != 0) & (targets != 1))
-    if len(odd):
-        row, label = odd[0]
+    invalid = np.argwhere(known & (targets != 0) & (targets != 1))
+    if len(invalid):
+        row, label = invalid[0]
         raise InputError(f"a known target must be 0 or 1; that of row {row}, label {label} is {targets[row, label]}")
     return known & (targets == 1), known
 

@@ -1,4 +1,4 @@
-"""What a tagger's answers are worth on test products: precision of what it gives, coverage, calibration."""
+"""Tagger metrics on test products: precision of the predicted tags, coverage, calibration."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,44 +8,79 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.evaluation.metrics import validation
-from fashion_keras.evaluation.metrics.calibration import binary_brier
+from fashion_keras.evaluation.metrics.calibration import brier_score
 from fashion_keras.evaluation.metrics.classification import expected_calibration_error
-from fashion_keras.evaluation.metrics.intervals import clopper_pearson_interval
+from fashion_keras.evaluation.metrics.intervals import accuracy_interval
 from fashion_keras.tagging.model.heads import HeadOutput, LinearHead
 from fashion_keras.tagging.model.labels import AttributeLabels
 
-DRAWS = 100
+CHANCE_DRAWS = 100
 
 Scored = tuple[NDArray[np.float64], NDArray[np.bool_]]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class HeadEvaluation:
-    """A head that was asked about n test products: the question with what is known, and what it said."""
+    """A head on n test images: its labels with their values, its output, and the product that each image shows."""
 
     head: LinearHead
-    question: AttributeLabels
-    said: HeadOutput
+    labels: AttributeLabels
+    output: HeadOutput
+    products: NDArray[np.int64]
 
     @property
-    def asked(self) -> NDArray[np.bool_]:
-        """asked [n] bool: the products that the gate let in and of which something is known."""
-        return self.said.passed & (self.question.values >= 0).any(axis=1)
+    def evaluated(self) -> Mask:
+        """evaluated [n] bool: the images that the gate accepts and that have a known label."""
+        return self.output.accepted & (self.labels.values >= 0).any(axis=1)
 
     def confidence(self, temperature: float | None = None) -> Scored:
-        """Return (confidence [m], correct [m] bool) of all that is said and known of products that were asked about.
+        """Return (confidence [m], correct [m] bool) of all predictions on evaluated images whose truth is known.
 
-        Of a softmax, the most probable label of each product; of sigmoids, the probability of each known label and
-        whether the product has it. At the head's own temperature unless another is given.
+        Of a softmax, the most probable label of each image; of sigmoids, the probability of each known label and
+        whether the image has it. At the head's own temperature unless another is given.
         """
         head = self.head if temperature is None else replace(self.head, temperature=temperature)
-        probabilities, values = head.probabilities(self.said.logits[self.asked]), self.question.values[self.asked]
+        probabilities = head.probabilities(self.output.logits[self.evaluated])
+        values = self.labels.values[self.evaluated]
         cells = (values >= 0) & head.candidates(probabilities)
         return probabilities[cells], values[cells] == 1
 
     def best(self) -> Scored:
-        """Return `top_prediction` of the products that were asked about."""
-        return top_prediction(self.said.probabilities[self.asked], self.question.values[self.asked])
+        """Return `top_prediction` of the evaluated images."""
+        return top_prediction(self.output.probabilities[self.evaluated], self.labels.values[self.evaluated])
+
+    def precision(self, cells: Mask) -> dict[str, Any]:
+        """Return `precision_with_interval` of the tags that are `cells` [n, k] bool; their truth is known."""
+        rows, _ = np.nonzero(cells)
+        return precision_with_interval(self.labels.values[cells] == 1, self.products[rows])
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverallScores:
+    """Scores of all attributes together.
+
+    Attributes:
+        known, covered, coverage: known labels of the test images, those of them with a tag, and their share.
+        given, right, precision, precision_ci95, target: see `against_target`.
+        given_unknown, given_to_others: see `evaluate_attribute`.
+        ece_before, ece, ece_by_chance, brier: see `calibration`.
+    """
+
+    known: int
+    covered: int
+    coverage: float | None
+    given: int
+    right: int
+    precision: float | None
+    precision_ci95: tuple[float, ...] | None
+    target: str | None
+    given_unknown: int
+    given_to_others: int
+    ece_before: float | None
+    ece: float | None
+    ece_by_chance: float | None
+    brier: float | None
 
 
 def top_prediction(probabilities: NDArray[np.float64], values: NDArray[np.int8]) -> Scored:
@@ -60,127 +95,140 @@ def top_prediction(probabilities: NDArray[np.float64], values: NDArray[np.int8])
     return probabilities[rows, best], values[rows, best] == 1
 
 
-def precision_with_interval(right: int, given: int) -> dict[str, Any]:
-    """Return given, right, precision and precision_ci95 (Clopper & Pearson 1934); None where nothing was given."""
-    if not given:
+def precision_with_interval(correct: Mask, products: NDArray[np.int64]) -> dict[str, Any]:
+    """Return given, right, precision and precision_ci95 of m tags; None where there are none.
+
+    Args:
+        correct [m] bool: whether each tag is.
+        products [m]: tags with an equal entry are of one product; the interval resamples products.
+    """
+    if not len(correct):
         return {"given": 0, "right": 0, "precision": None, "precision_ci95": None}
-    between = clopper_pearson_interval(np.array(right), np.array(given)).tolist()
-    return {"given": given, "right": right, "precision": right / given, "precision_ci95": between}
+    right = int(correct.sum())
+    interval = list(accuracy_interval(correct, products))
+    return {"given": len(correct), "right": right, "precision": right / len(correct), "precision_ci95": interval}
 
 
-def precision_against_target(right: int, given: int, promise: float) -> dict[str, Any]:
-    """Return `interval`, and what became of the promise.
+def against_target(score: dict[str, Any], target_precision: float) -> dict[str, Any]:
+    """Return `precision_with_interval`'s values, and the key "target".
 
-    It is "kept" when the precision is as promised, "within the interval" when it is lower and chance may explain that,
-    else "broken"; None where nothing was given.
+    It is "met" when the precision reaches the target, "within interval" when it is lower and the interval reaches it,
+    else "missed"; None where there are no tags.
 
-    >>> precision(94, 100, 0.95)["promise"], precision(80, 100, 0.95)["promise"]
-    ('within the interval', 'broken')
+    >>> against_target({"precision": 0.94, "precision_ci95": [0.90, 0.97]}, 0.95)["target"]
+    'within interval'
     """
-    found = precision_with_interval(right, given)
-    if not given:
-        return {**found, "promise": None}
-    kept = "kept" if right / given >= promise else "within the interval"
-    return {**found, "promise": kept if found["precision_ci95"][1] >= promise else "broken"}
+    if score["precision"] is None:
+        return {**score, "target": None}
+    below = "within interval" if score["precision_ci95"][1] >= target_precision else "missed"
+    return {**score, "target": "met" if score["precision"] >= target_precision else below}
 
 
-def evaluate_gate(trial: HeadEvaluation, promise: float) -> dict[str, Any]:
-    """Return how the gate does.
+def evaluate_gate(evaluation: HeadEvaluation, target_precision: float) -> dict[str, Any]:
+    """Return the scores of the gate.
 
-    products, rejected; of_no_type: products of no type that it knows, and how many of those are rejected; `precision`
-    of all that is accepted as a type; accuracy and `calibration` of the validators; types: per product type its test
-    products, the share of them that is accepted, and `interval` of what is accepted as it, which alone has no promise.
+    products, rejected; of_no_type: images of none of its types, and how many of those are rejected; `against_target` of
+    all accepted types together, which alone have a target; accuracy and `calibration` of the validators; types: per
+    product type its test images, the share of them that is accepted, and `precision_with_interval` of what is accepted.
     """
-    gate, values, given = trial.head, trial.question.values, trial.said.given
-    known, truth, rejected = values >= 0, values == 1, ~given.any(axis=1)
-    stray = ~truth.any(axis=1)
-    hits, products = (given & truth).sum(axis=0).tolist(), truth.sum(axis=0).tolist()
-    accepted = (given & known).sum(axis=0).tolist()
+    gate, values, predicted = evaluation.head, evaluation.labels.values, evaluation.output.predicted
+    known, truth, rejected = values >= 0, values == 1, ~predicted.any(axis=1)
+    of_no_type = ~truth.any(axis=1)
+    hits, images = (predicted & truth).sum(axis=0).tolist(), truth.sum(axis=0).tolist()
     return {
         "products": len(values),
         "rejected": int(rejected.sum()),
-        "of_no_type": int(stray.sum()),
-        "of_no_type_rejected": int((stray & rejected).sum()),
-        **precision_against_target(sum(hits), sum(accepted), promise),
+        "of_no_type": int(of_no_type.sum()),
+        "of_no_type_rejected": int((of_no_type & rejected).sum()),
+        **against_target(evaluation.precision(predicted & known), target_precision),
         "threshold": _finite(gate.thresholds[0]),
         "weight_decay": gate.weight_decay,
         "temperature": gate.temperature,
-        **_accuracy(trial),
+        **_accuracy(evaluation),
         "types": [
             {
                 "name": name,
-                "products": products[at],
-                "accepted": share(hits[at], products[at]),
-                **precision_with_interval(hits[at], accepted[at]),
+                "products": images[code],
+                "accepted": share(hits[code], images[code]),
+                **evaluation.precision(_only(predicted & known, code)),
             }
-            for at, name in enumerate(gate.classes)
+            for code, name in enumerate(gate.classes)
         ],
     }
 
 
-def evaluate_attribute(trial: HeadEvaluation, promise: float) -> dict[str, Any]:
-    """Return how a head does.
+def evaluate_attribute(evaluation: HeadEvaluation, target_precision: float) -> dict[str, Any]:
+    """Return the scores of an attribute's head.
 
-    known: products with a known label; covered and coverage: those of them that are given one; `precision` of the given
-    labels of which that is known; given_unknown: labels given to products of its types of which it is not; given_to_
-    others: to products of other types, all of them wrong; accuracy of the best label and `calibration` of what is known
-    and passes the gate; classes: of each label.
+    known: images with a known label; covered and coverage: those of them that get a label; `against_target` of the
+    predicted labels whose truth is known; given_unknown: labels predicted for images of its types whose truth is not
+    known; given_to_others: for images of other types, all of them wrong; accuracy of the best label and `calibration`,
+    of images with a known label that the gate accepts; classes: per label.
     """
-    head, question = trial.head, trial.question
-    known, applies = question.values >= 0, question.applies[:, None]
-    given = trial.said.given & known
-    right = given & (question.values == 1)
-    products, covered = int(known.any(axis=1).sum()), int(given.any(axis=1).sum())
+    head, labels, predicted = evaluation.head, evaluation.labels, evaluation.output.predicted
+    known, applies = labels.values >= 0, labels.applies[:, None]
+    given = predicted & known
+    images, covered = int(known.any(axis=1).sum()), int(given.any(axis=1).sum())
     return {
         "name": head.name,
         "kind": head.kind,
         "applies_to": list(head.applies_to),
-        "known": products,
+        "known": images,
         "covered": covered,
-        "coverage": share(covered, products),
-        **precision_against_target(int(right.sum()), int(given.sum()), promise),
-        "given_unknown": int((trial.said.given & ~known & applies).sum()),
-        "given_to_others": int((trial.said.given & ~applies).sum()),
+        "coverage": share(covered, images),
+        **against_target(evaluation.precision(given), target_precision),
+        "given_unknown": int((predicted & ~known & applies).sum()),
+        "given_to_others": int((predicted & ~applies).sum()),
         "weight_decay": head.weight_decay,
         "temperature": head.temperature,
-        **_accuracy(trial),
-        "classes": _classes(head, given.sum(axis=0).tolist(), right.sum(axis=0).tolist(), promise),
+        **_accuracy(evaluation),
+        "classes": [
+            {
+                "name": name,
+                "threshold": _finite(head.thresholds[code]),
+                **against_target(evaluation.precision(_only(given, code)), target_precision),
+            }
+            for code, name in enumerate(head.classes)
+        ],
     }
 
 
 def evaluate_overall(
-    trials: Sequence[HeadEvaluation], rows: Sequence[dict[str, Any]], promise: float
-) -> dict[str, Any]:
-    """Return known, covered, coverage, `precision` and `calibration` of all attributes together."""
+    evaluations: Sequence[HeadEvaluation], rows: Sequence[dict[str, Any]], target_precision: float
+) -> OverallScores:
+    """Return the scores of all attributes together; `rows` are those of `evaluate_attribute`."""
     sums = {name: sum(row[name] for row in rows) for name in ("known", "covered", "given_unknown", "given_to_others")}
-    right, given = (sum(row[name] for row in rows) for name in ("right", "given"))
-    return {
-        **sums,
-        "coverage": share(sums["covered"], sums["known"]),
-        **precision_against_target(right, given, promise),
-        **calibration(trials),
-    }
+    cells = [evaluation.output.predicted & (evaluation.labels.values >= 0) for evaluation in evaluations]
+    correct = [each.labels.values[given] == 1 for each, given in zip(evaluations, cells, strict=True)]
+    products = [each.products[np.nonzero(given)[0]] for each, given in zip(evaluations, cells, strict=True)]
+    pooled = precision_with_interval(np.concatenate(correct), np.concatenate(products))
+    coverage = share(sums["covered"], sums["known"])
+    return OverallScores(
+        **sums, coverage=coverage, **against_target(pooled, target_precision), **calibration(evaluations)
+    )
 
 
-def calibration(trials: Sequence[HeadEvaluation]) -> dict[str, float | None]:
-    """Return ece_before and ece, before and after the temperature, ece_by_chance and brier of all answers together.
+def calibration(evaluations: Sequence[HeadEvaluation]) -> dict[str, float | None]:
+    """Return ece_before and ece, before and after the temperature, ece_by_chance and brier of all predictions together.
 
-    ece_by_chance is what confidence that is true would score on average: with few answers, not 0 (DRAWS draws).
+    ece_by_chance is the mean ECE of perfectly calibrated confidence: with few predictions, not 0 (CHANCE_DRAWS draws).
     """
-    heard = [trial for trial in trials if trial.asked.any()]
-    if not heard:
+    scorable = [evaluation for evaluation in evaluations if evaluation.evaluated.any()]
+    if not scorable:
         return dict.fromkeys(("ece_before", "ece", "ece_by_chance", "brier"))
     before, after = (
-        tuple(map(np.concatenate, zip(*[trial.confidence(value) for trial in heard], strict=True)))
+        tuple(map(np.concatenate, zip(*[each.confidence(value) for each in scorable], strict=True)))
         for value in (1.0, None)
     )
     random = np.random.default_rng(0)
-    chance = [expected_calibration_error(after[0], random.random(len(after[0])) < after[0]) for _ in range(DRAWS)]
+    chance = [
+        expected_calibration_error(after[0], random.random(len(after[0])) < after[0]) for _ in range(CHANCE_DRAWS)
+    ]
     return {
         "ece_before": expected_calibration_error(*before),
         "ece": expected_calibration_error(*after),
         "ece_by_chance": float(np.mean(chance)),
-        "brier": binary_brier(*after),
+        "brier": brier_score(*after),
     }
 
 
@@ -189,17 +237,14 @@ def share(part: float, whole: float) -> float | None:
     return validation.or_none(float(validation.ratio(np.array(part), np.array(whole))))
 
 
-def _accuracy(trial: HeadEvaluation) -> dict[str, float | None]:
-    right = trial.best()[1]
-    return {"accuracy": share(int(right.sum()), len(right)), **calibration([trial])}
+def _accuracy(evaluation: HeadEvaluation) -> dict[str, float | None]:
+    correct = evaluation.best()[1]
+    return {"accuracy": share(int(correct.sum()), len(correct)), **calibration([evaluation])}
 
 
-def _classes(head: LinearHead, given: list[int], right: list[int], promise: float) -> list[dict[str, Any]]:
-    lines = zip(head.classes, head.thresholds, right, given, strict=True)
-    return [
-        {"name": name, "threshold": _finite(lowest), **precision_against_target(hits, count, promise)}
-        for name, lowest, hits, count in lines
-    ]
+def _only(cells: Mask, code: int) -> Mask:
+    """Return `cells` [n, k] bool with all columns but one False."""
+    return cells & (np.arange(cells.shape[1]) == code)
 
 
 def _finite(value: float) -> float | None:

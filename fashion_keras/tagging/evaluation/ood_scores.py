@@ -1,4 +1,4 @@
-"""How well each score tells an attribute's products from those of other types."""
+"""Out-of-distribution scores: how well each separates an attribute's products from those of other types."""
 
 from collections.abc import Mapping
 
@@ -12,11 +12,11 @@ from fashion_keras.evaluation.metrics.out_of_distribution import (
     fit_gaussians,
     mahalanobis,
     maximum_softmax,
-    neighbour_similarity,
+    neighbor_similarity,
 )
 from fashion_keras.tagging.model.heads import HeadOutput, LinearHead
 
-NEIGHBOURS = 10
+NEIGHBORS = 10
 
 Floats = NDArray[np.float64]
 
@@ -34,33 +34,33 @@ def evaluate_ood_scores(
     }
 
 
-def head_scores(head: LinearHead, said: HeadOutput) -> dict[str, Floats]:
-    """Return the scores [n] that a head's logits give: max probability and energy.
+def head_scores(head: LinearHead, output: HeadOutput) -> dict[str, Floats]:
+    """Return the scores [n] of a head's logits: max probability and energy.
 
     Of sigmoids the energy is summed over labels (JointEnergy: Wang et al. 2021, arXiv:2109.14162).
     """
     if head.kind == "single":
-        return {"max probability": maximum_softmax(said.logits, head.temperature), "energy": energy(said.logits)}
+        return {"max probability": maximum_softmax(output.logits, head.temperature), "energy": energy(output.logits)}
     return {
-        "max probability": said.probabilities.max(axis=1),
-        "energy": np.logaddexp(0, said.logits).sum(axis=1),
+        "max probability": output.probabilities.max(axis=1),
+        "energy": np.logaddexp(0, output.logits).sum(axis=1),
     }
 
 
-def vector_scores(
-    train: NDArray[np.float32], codes: NDArray[np.int64], vectors: NDArray[np.float32]
+def feature_scores(
+    train: NDArray[np.float32], codes: NDArray[np.int64], features: NDArray[np.float32]
 ) -> dict[str, Floats]:
-    """Return the scores [n] that `train` [m, d] gives vectors [n, d], at whatever length: k-NN and Mahalanobis.
+    """Return the scores [n] of features [n, d] against those of training products: k-NN and Mahalanobis.
 
-    `codes` [m] are the product types of the training products.
+    `train` [m, d] are the features and `codes` [m] the product types of the training products; both are normalized.
     """
-    train, vectors = (values / np.linalg.norm(values, axis=1, keepdims=True) for values in (train, vectors))
+    train, features = (values / np.linalg.norm(values, axis=1, keepdims=True) for values in (train, features))
     return {
-        "k-NN": neighbour_similarity(train, vectors, min(NEIGHBOURS, len(train))),
-        "Mahalanobis": mahalanobis(fit_gaussians(train, codes), vectors),
+        "k-NN": neighbor_similarity(train, features, min(NEIGHBORS, len(train))),
+        "Mahalanobis": mahalanobis(fit_gaussians(train, codes), features),
     }
 
 
-def gate_score(gate: LinearHead, said: HeadOutput, types: tuple[str, ...]) -> dict[str, Floats]:
+def gate_score(gate: LinearHead, output: HeadOutput, types: tuple[str, ...]) -> dict[str, Floats]:
     """Return the score [n] of the gate: the largest logit of the validators of these product types."""
-    return {"validator": said.logits[:, [gate.classes.index(name) for name in types]].max(axis=1)}
+    return {"validator": output.logits[:, [gate.classes.index(name) for name in types]].max(axis=1)}

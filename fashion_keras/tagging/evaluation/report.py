@@ -1,21 +1,24 @@
-"""A tagger on test products: what report.json says of it, and its figures."""
+"""Tagger report: scores on test products, and figures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.support.atomic_files import read_json
+from fashion_keras.support.typed_json import dataclass_from_json
 from fashion_keras.tagging.evaluation.metrics import (
     HeadEvaluation,
+    OverallScores,
     evaluate_attribute,
     evaluate_gate,
     evaluate_overall,
     top_prediction,
 )
-from fashion_keras.tagging.evaluation.ood_scores import evaluate_ood_scores, gate_score, head_scores, vector_scores
+from fashion_keras.tagging.evaluation.ood_scores import evaluate_ood_scores, feature_scores, gate_score, head_scores
 from fashion_keras.tagging.evaluation.ood_study import OODMixture, ood_study, outliers_for
 from fashion_keras.tagging.evaluation.plots import draw_confidence, draw_gate
 from fashion_keras.tagging.model.heads import LinearHead
@@ -23,91 +26,107 @@ from fashion_keras.tagging.model.labels import AttributeLabels, TaggerLabels
 from fashion_keras.tagging.model.tagger import Tagger
 
 TAGGER = "tagger"
+STATEMENT = (
+    "Each label with its own threshold is a statement of its own: at 95 % confidence, one in 20 may miss the target by "
+    "chance. Rare labels share a threshold and reach the target together; so do all product types of the gate."
+)
 
 
 @dataclass(frozen=True)
 class EvalPart:
-    """Some of the products: the questions to n of them, and their vectors [n, d]."""
+    """A part of the catalogue: labels of n images, their features [n, d], and the product [n] that each shows."""
 
-    questions: TaggerLabels
-    vectors: NDArray[np.float32]
+    labels: TaggerLabels
+    features: NDArray[np.float32]
+    products: NDArray[np.int64]
 
 
 def evaluate_tagger(
     tagger: Tagger, candidates: Sequence[Sequence[LinearHead]], train: EvalPart, test: EvalPart, seed: int, folder: Path
 ) -> dict[str, Any]:
-    """Judge a tagger on test products, and draw reliability, coverage and risk, and the gate into a folder.
+    """Evaluate a tagger on test products; draw reliability, coverage and risk, and the gate into a folder.
 
     Args:
-        tagger: what is judged.
+        tagger: to evaluate.
         candidates: per attribute, its heads of all weight decays.
         train: what it was trained on, which outliers are compared with.
-        test: what it is judged on.
+        test: what it is evaluated on.
         seed: of drawn outliers.
         folder: receives the figures.
 
     Returns:
-        promise, gate (see `evaluate_gate`), attributes (see `evaluate_attribute`), together (see `evaluate_overall`),
-        outlier_scores {attribute: {score: {auroc, fpr95}}} and table_4 (see `ood_study`), None where no attribute can
-        meet an outlier.
+        target_precision, statement (what the target applies to), gate (see `evaluate_gate`), attributes (see
+        `evaluate_attribute`), together (see `OverallScores`), outlier_scores {attribute: {score: {auroc, fpr95}}} and
+        table_4 (see `ood_study`), None where no attribute has an outlier.
     """
-    types, answers = tagger.predict_heads(test.vectors)
-    gate = HeadEvaluation(tagger.gate, test.questions.gate, types)
-    heads = zip(tagger.heads, test.questions.attributes, answers, strict=True)
-    trials = [HeadEvaluation(head, question, said) for head, question, said in heads]
-    rows = [evaluate_attribute(trial, tagger.promise) for trial in trials]
-    draw_confidence(folder, trials)
+    types, outputs = tagger.predict_heads(test.features)
+    gate = HeadEvaluation(tagger.gate, test.labels.gate, types, test.products)
+    heads = zip(tagger.heads, test.labels.attributes, outputs, strict=True)
+    evaluations = [HeadEvaluation(head, labels, output, test.products) for head, labels, output in heads]
+    rows = [evaluate_attribute(evaluation, tagger.target_precision) for evaluation in evaluations]
+    draw_confidence(folder, evaluations)
     return {
-        "promise": tagger.promise,
-        "gate": evaluate_gate(gate, tagger.promise),
+        "target_precision": tagger.target_precision,
+        "statement": STATEMENT,
+        "gate": evaluate_gate(gate, tagger.target_precision),
         "attributes": rows,
-        "together": evaluate_overall(trials, rows, tagger.promise),
-        "outlier_scores": _outlier_scores(gate, trials, train, test),
-        "table_4": _table_4(gate, trials, candidates, test.vectors, seed, folder),
+        "together": asdict(evaluate_overall(evaluations, rows, tagger.target_precision)),
+        "outlier_scores": _outlier_scores(gate, evaluations, train, test),
+        "table_4": _table_4(gate, evaluations, candidates, test.features, seed, folder),
     }
 
 
-def ood_mask(gate: AttributeLabels, question: AttributeLabels) -> NDArray[np.bool_]:
-    """Return [n] bool: the products that are known to be of other types than those that a question applies to."""
-    types = [gate.classes.index(name) for name in question.applies_to]
-    return ~question.applies & (gate.values[:, types] == 0).all(axis=1)
+def read_overall_scores(folder: Path) -> OverallScores:
+    """Return the scores of all attributes together from the report.json of a tagger's folder.
+
+    Raises:
+        InputError: when it is missing or damaged; names file and key.
+    """
+    path = folder / "report.json"
+    return dataclass_from_json(OverallScores, read_json(path).get("together"), path, "together")
+
+
+def ood_mask(gate: AttributeLabels, labels: AttributeLabels) -> NDArray[np.bool_]:
+    """Return [n] bool: the images that are known to be of other types than those that have an attribute."""
+    types = [gate.classes.index(name) for name in labels.applies_to]
+    return ~labels.applies & (gate.values[:, types] == 0).all(axis=1)
 
 
 def _outlier_scores(
-    gate: HeadEvaluation, trials: Sequence[HeadEvaluation], train: EvalPart, test: EvalPart
+    gate: HeadEvaluation, evaluations: Sequence[HeadEvaluation], train: EvalPart, test: EvalPart
 ) -> dict[str, Any]:
-    kinds = train.questions.gate.values == 1
+    kinds = train.labels.gate.values == 1
     codes = np.where(kinds.any(axis=1), kinds.argmax(axis=1), kinds.shape[1])
-    found = {}
-    for trial, own in zip(trials, train.questions.attributes, strict=True):
-        inside, outside = trial.question.applies, ood_mask(gate.question, trial.question)
+    results = {}
+    for evaluation, labels in zip(evaluations, train.labels.attributes, strict=True):
+        inside, outside = evaluation.labels.applies, ood_mask(gate.labels, evaluation.labels)
         if not inside.any() or not outside.any():
             continue
         scores = {
-            **head_scores(trial.head, trial.said),
-            **vector_scores(train.vectors[own.applies], codes[own.applies], test.vectors),
-            **gate_score(gate.head, gate.said, trial.question.applies_to),
+            **head_scores(evaluation.head, evaluation.output),
+            **feature_scores(train.features[labels.applies], codes[labels.applies], test.features),
+            **gate_score(gate.head, gate.output, evaluation.labels.applies_to),
         }
-        found[trial.head.name] = evaluate_ood_scores(scores, inside, outside)
-    return found
+        results[evaluation.head.name] = evaluate_ood_scores(scores, inside, outside)
+    return results
 
 
 def _table_4(
     gate: HeadEvaluation,
-    trials: Sequence[HeadEvaluation],
+    evaluations: Sequence[HeadEvaluation],
     candidates: Sequence[Sequence[LinearHead]],
-    vectors: NDArray[np.float32],
+    features: NDArray[np.float32],
     seed: int,
     folder: Path,
 ) -> dict[str, Any] | None:
     models: dict[str, list[OODMixture]] = {}
-    for trial, heads in zip(trials, candidates, strict=True):
-        strange = ood_mask(gate.question, trial.question)
-        if not strange.any() or not outliers_for(int((trial.question.values >= 0).any(axis=1).sum())):
+    for evaluation, heads in zip(evaluations, candidates, strict=True):
+        outliers = ood_mask(gate.labels, evaluation.labels)
+        if not outliers.any() or not outliers_for(int((evaluation.labels.values >= 0).any(axis=1).sum())):
             continue
-        named = {f"weight decay {head.weight_decay:g}": head for head in heads} | {TAGGER: trial.head}
+        named = {f"weight decay {head.weight_decay:g}": head for head in heads} | {TAGGER: evaluation.head}
         for name, head in named.items():
-            models.setdefault(name, []).append(_mix(head, trial, vectors, strange))
+            models.setdefault(name, []).append(_mixture(head, evaluation, features, outliers))
     if not models:
         return None
     table = ood_study(models, TAGGER, seed)
@@ -115,12 +134,12 @@ def _table_4(
     return table
 
 
-def _mix(
-    head: LinearHead, trial: HeadEvaluation, vectors: NDArray[np.float32], strange: NDArray[np.bool_]
+def _mixture(
+    head: LinearHead, evaluation: HeadEvaluation, features: NDArray[np.float32], outliers: NDArray[np.bool_]
 ) -> OODMixture:
-    """Return what a head says of the products with a known label, and of all strangers."""
-    rows = (trial.question.values >= 0).any(axis=1) | strange
-    probabilities = head.probabilities(head.logits(vectors[rows]))
+    """Return a head's predictions for the images with a known label, and for all outliers."""
+    rows = (evaluation.labels.values >= 0).any(axis=1) | outliers
+    probabilities = head.probabilities(head.logits(features[rows]))
     return OODMixture(
-        *top_prediction(probabilities, trial.question.values[rows]), strange[rows], trial.said.passed[rows]
+        *top_prediction(probabilities, evaluation.labels.values[rows]), outliers[rows], evaluation.output.accepted[rows]
     )

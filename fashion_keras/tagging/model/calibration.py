@@ -1,4 +1,9 @@
-"""From logits to confidence that one can act on: what validation products say of a head."""
+"""Head calibration: weight decay and temperature on selection products, thresholds on proof products.
+
+The validation products are divided in two. What is chosen by its score (weight decay, temperature) is chosen on the
+selection products alone, so that the order in which thresholds are then tried on the proof products is fixed before a
+label of theirs is seen.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -6,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.evaluation.metrics.calibration import fit_temperature, temperature_loss
 from fashion_keras.evaluation.metrics.selective_prediction import (
     min_samples,
     select_label_thresholds,
@@ -13,85 +19,70 @@ from fashion_keras.evaluation.metrics.selective_prediction import (
 )
 from fashion_keras.tagging.model.heads import LinearHead
 
-LIKELY = 0.5
-TEMPERATURES = np.geomspace(0.05, 20, 121)
+MIN_PROBABILITY = 0.5
+_PRIOR_ERRORS = 1  # where all predictions are right, the head is as sure as n of n + 1 allow, not without limit
 
 Floats = NDArray[np.float64]
 
 
-def calibrate_head(
-    heads: Sequence[LinearHead],
-    vectors: NDArray[np.float32],
+def select_head(heads: Sequence[LinearHead], features: NDArray[np.float32], values: NDArray[np.int8]) -> LinearHead:
+    """Return the head with the least calibrated loss, with its temperature; the first where nothing is known.
+
+    Its confidence is fitted to the predictions that are acted on: the top label of a softmax, each label of sigmoids.
+
+    Args:
+        heads: of one attribute, trained with different weight decays.
+        features [n, d], values [n, k]: of selection products; n may be 0.
+    """
+    known, targets = values >= 0, values == 1
+    if not known.any():
+        return replace(heads[0], temperature=1.0)
+    losses, fitted = [], []
+    for head in heads:
+        cells = head.logits(features), targets, known
+        objective = "top_label" if head.kind == "single" else "sigmoid"
+        temperature = fit_temperature(*cells, objective, _PRIOR_ERRORS)
+        fitted.append(replace(head, temperature=temperature))
+        losses.append(temperature_loss(temperature, *cells, objective, _PRIOR_ERRORS))
+    return fitted[int(np.argmin(losses))]
+
+
+def with_thresholds(
+    head: LinearHead,
+    features: NDArray[np.float32],
     values: NDArray[np.int8],
-    promise: float,
-    together: bool = False,
+    target_precision: float,
+    pooled: bool = False,
 ) -> LinearHead:
-    """Return the head that explains validation best, with its temperature and its thresholds.
+    """Return the head with the thresholds that proof products show to reach the target precision.
 
     Args:
-        heads: of one question, learnt with different weight decays.
-        vectors [n, d], values [n, k]: of validation products; n may be 0: the head then never gives a label.
-        promise: the precision that the labels it gives shall have.
-        together: all labels together shall have it, with one threshold; else each has its own, see `thresholds`.
+        head: with its temperature, which the proof products had no part in.
+        features [n, d], values [n, k]: of proof products; n may be 0: the head then never predicts a label.
+        target_precision, pooled: see `select_thresholds`.
     """
-    found = [temperature(head, head.logits(vectors), values) for head in heads]
-    best = int(np.argmin([loss for _, loss in found]))
-    head = replace(heads[best], temperature=found[best][0])
-    lowest = thresholds(head, head.probabilities(head.logits(vectors)), values, promise, together)
-    return replace(head, thresholds=lowest)
+    probabilities = head.probabilities(head.logits(features))
+    return replace(head, thresholds=select_thresholds(head, probabilities, values, target_precision, pooled))
 
 
-def temperature(head: LinearHead, logits: Floats, values: NDArray[np.int8]) -> tuple[float, float]:
-    """Return the temperature that makes a head's confidence true, and the loss at it; (1, 0) where nothing is known.
-
-    The loss is the mean of -log of the probability that an answer has of being as right or wrong as it is: the most
-    probable label of a softmax, each yes or no of sigmoids. Guo et al. 2017 (arXiv:1706.04599, section 4.2) score the
-    probability of the true label instead; with many labels that leaves the confidence in the answer, which is what is
-    acted on, too high (Gupta & Ramdas 2022, arXiv:2107.08353), and has nothing to say where the true label is none of
-    the head's. One wrong answer of median confidence is added: where all n answers are right, the head is as sure as
-    n of n + 1 allow, not without limit.
-
-    Args:
-        head: whose temperature does not matter.
-        logits, values [n, k]: of validation products.
-    """
-    losses = []
-    for value in TEMPERATURES:
-        confidence, right = _answers(replace(head, temperature=float(value)), logits, values)
-        if not len(right):
-            return 1.0, 0.0
-        confidence, right = np.append(confidence, np.median(confidence)), np.append(right, False)
-        chance = np.where(right, confidence, 1 - confidence)
-        losses.append(-np.mean(np.log(np.maximum(chance, 1e-12))))
-    best = int(np.argmin(losses))
-    return float(TEMPERATURES[best]), float(losses[best])
-
-
-def thresholds(
-    head: LinearHead, probabilities: Floats, values: NDArray[np.int8], promise: float, together: bool = False
+def select_thresholds(
+    head: LinearHead, probabilities: Floats, values: NDArray[np.int8], target_precision: float, pooled: bool = False
 ) -> Floats:
-    """Return [k]: the lowest probability at which each label keeps the promise on validation; infinite where none does.
+    """Return [k]: the lowest probability at which each label reaches the target precision; infinite where none does.
 
-    Each label has its own (see evaluation.selection.release). Labels that are likely too seldom for that, fewer times
-    than all of them being right would show the promise kept, share one: together they keep it; so do all labels if
-    they are to be taken `together`. What is not likelier than not is never given. `probabilities` and `values` are
-    [n, k].
+    Each label has its own threshold (see `select_threshold`), and its own chance of 5 % to miss the target. Labels that
+    are predicted too seldom for that, fewer times than `min_samples`, share one: together they reach the target; so do
+    all labels if `pooled`. A label with a probability below 0.5 is never predicted. `probabilities` and `values` (1, 0,
+    or -1 for not known) are [n, k], of products that head and temperature were not chosen on.
     """
-    asked, positive = (values >= 0) & head.candidates(probabilities), values == 1
-    if not asked.any():
+    known, positive = (values >= 0) & head.candidates(probabilities), values == 1
+    if not known.any():
         return np.full(len(head.classes), np.inf)
-    lowest = np.array([one.threshold for one in select_label_thresholds(probabilities, positive, asked, promise)])
-    shared = ((asked & (probabilities >= LIKELY)).sum(axis=0) < min_samples(promise)) | together
+    own = select_label_thresholds(probabilities, positive, known, target_precision)
+    lowest = np.array([label.threshold for label in own])
+    likely = (known & (probabilities >= MIN_PROBABILITY)).sum(axis=0)
+    shared = (likely < min_samples(target_precision)) | pooled
     if shared.any():
-        lowest[shared] = select_pooled_threshold(probabilities, positive, asked, shared, promise).threshold
-    return np.maximum(lowest, LIKELY)
-
-
-def _answers(head: LinearHead, logits: Floats, values: NDArray[np.int8]) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return (confidence [m], right [m] bool) of what is said and known."""
-    probabilities = head.probabilities(logits)
-    cells = (values >= 0) & head.candidates(probabilities)
-    said, true = probabilities[cells], values[cells] == 1
-    if head.kind == "single":
-        return said, true
-    return np.maximum(said, 1 - said), (said >= LIKELY) == true
+        pool = select_pooled_threshold(probabilities, positive, known, shared, target_precision)
+        lowest[shared] = pool.threshold
+    return np.maximum(lowest, MIN_PROBABILITY)

@@ -1,4 +1,4 @@
-"""Linear heads on an encoder's vectors, and what they answer once a gate of product types has let an image in."""
+"""Linear heads on an encoder's features, and the labels that they predict behind a product-type gate."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,17 +12,17 @@ from fashion_keras.evaluation.metrics.multilabel import at_least
 
 @dataclass(frozen=True)
 class LinearHead:
-    """Vectors [n, d] -> logits [n, k] -> probabilities [n, k] -> labels that are given.
+    """Features [n, d] -> logits [n, k] -> probabilities [n, k] -> predicted labels [n, k] bool.
 
     Attributes:
         name: of the attribute, or of the gate.
-        kind: "single": a softmax, at most one label is given; "multi": sigmoids.
+        kind: "single": a softmax, at most one label is predicted; "multi": sigmoids.
         classes: k labels.
-        applies_to: the product types whose images it is asked about.
+        applies_to: the product types that have the attribute.
         weights [k, d], bias [k] float32: of the linear layer.
-        weight_decay: that it was learnt with.
+        weight_decay: that it was trained with.
         temperature: by which logits are divided.
-        thresholds [k] float64: the lowest probability at which each label is given; infinite: never.
+        thresholds [k] float64: the lowest probability at which each label is predicted; infinite: never.
     """
 
     name: str
@@ -35,56 +35,56 @@ class LinearHead:
     temperature: float
     thresholds: NDArray[np.float64]
 
-    def logits(self, vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return [n, k] of vectors [n, d], before the temperature."""
-        return (vectors @ self.weights.T + self.bias).astype(np.float64)
+    def logits(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return logits [n, k] of features [n, d], before the temperature."""
+        return (features @ self.weights.T + self.bias).astype(np.float64)
 
     def probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return [n, k] in 0..1 of logits [n, k]."""
+        """Return probabilities [n, k] in 0..1 of logits [n, k]."""
         scaled = logits / self.temperature
         if self.kind == "single":
             return np.exp(scaled - log_sum_exp(scaled)[:, None])
         return np.exp(-np.logaddexp(0, -scaled))
 
     def candidates(self, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return [n, k] bool: the labels that may be given: the most probable one of a softmax, any of sigmoids."""
+        """Return [n, k] bool: labels that may be predicted: the most probable one of a softmax, any of sigmoids."""
         if self.kind == "multi":
             return np.ones(probabilities.shape, bool)
         return probabilities.argmax(axis=1)[:, None] == np.arange(len(self.classes))
 
     def decide(self, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return [n, k] bool: the labels that are given."""
+        """Return [n, k] bool: the predicted labels, candidates that reach their threshold."""
         return self.candidates(probabilities) & at_least(probabilities, self.thresholds)
 
 
 @dataclass(frozen=True)
 class HeadOutput:
-    """What a head says of n images.
+    """Output of a head for n images.
 
     Attributes:
-        passed [n] bool: whether it was asked: whether the gate let the image in as a type that the head applies to.
-        logits, probabilities [n, k] float64: also of images that did not pass.
-        given [n, k] bool: the labels that are given, none where the image did not pass.
+        accepted [n] bool: whether the gate accepts the image as a type that has the attribute.
+        logits, probabilities [n, k] float64: also of images that are not accepted.
+        predicted [n, k] bool: the predicted labels; none where the image is not accepted.
     """
 
-    passed: NDArray[np.bool_]
+    accepted: NDArray[np.bool_]
     logits: NDArray[np.float64]
     probabilities: NDArray[np.float64]
-    given: NDArray[np.bool_]
+    predicted: NDArray[np.bool_]
 
 
-def run_head(head: LinearHead, vectors: NDArray[np.float32], passed: NDArray[np.bool_]) -> HeadOutput:
-    """Return what a head says of vectors [n, d], of which those that `passed` [n] bool are given labels."""
-    logits = head.logits(vectors)
+def run_head(head: LinearHead, features: NDArray[np.float32], accepted: NDArray[np.bool_]) -> HeadOutput:
+    """Return a head's output for features [n, d]; images that are not `accepted` [n] bool get no label."""
+    logits = head.logits(features)
     probabilities = head.probabilities(logits)
-    return HeadOutput(passed, logits, probabilities, head.decide(probabilities) & passed[:, None])
+    return HeadOutput(accepted, logits, probabilities, head.decide(probabilities) & accepted[:, None])
 
 
-def run_gate(gate: LinearHead, vectors: NDArray[np.float32]) -> HeadOutput:
-    """Return what the validators of the product types say of vectors [n, d]."""
-    return run_head(gate, vectors, np.ones(len(vectors), bool))
+def run_gate(gate: LinearHead, features: NDArray[np.float32]) -> HeadOutput:
+    """Return the output of the product-type validators for features [n, d]."""
+    return run_head(gate, features, np.ones(len(features), bool))
 
 
-def applies_mask(types: Sequence[str], gate: LinearHead, accepted: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return [n] bool: which images are `accepted` [n, t] bool by the gate as one of these types, at least."""
-    return accepted[:, [gate.classes.index(name) for name in types]].any(axis=1)
+def applies_mask(types: Sequence[str], gate: LinearHead, accepted_types: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return [n] bool: which images the gate accepts, `accepted_types` [n, t] bool, as one of these types or more."""
+    return accepted_types[:, [gate.classes.index(name) for name in types]].any(axis=1)

@@ -12,7 +12,9 @@ import keras
 import numpy as np
 
 from fashion_keras.catalog.catalog import write_rejected
-from fashion_keras.evaluation.plots import charts
+from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
+from fashion_keras.evaluation.plots.style import context
+from fashion_keras.evaluation.plots.training_history import plot_history
 from fashion_keras.evaluation.reports.calibration import calibrate_groups
 from fashion_keras.evaluation.reports.report import Report
 from fashion_keras.features.runtime import store_network
@@ -25,7 +27,7 @@ from fashion_keras.models.pretrained_weights import WeightsSource, initialise
 from fashion_keras.support.atomic_files import check_output_dir, make_output_dir, read_json, safe_file_name, write_json
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
-from fashion_keras.support.progress import LogFile
+from fashion_keras.support.progress import LogFile, verbosity
 from fashion_keras.training.checkpoints import Checkpoints
 from fashion_keras.training.classifier.artifacts import Run, RunManifest
 from fashion_keras.training.classifier.cross_validation import cross_validate
@@ -46,7 +48,7 @@ log = logging.getLogger("fashion_keras")
 Callbacks = Sequence[keras.callbacks.Callback]
 
 
-def train(config: TrainConfig | Mapping[str, Any], callbacks: Callbacks = ()) -> Run:
+def train(config: TrainConfig | Mapping[str, Any], callbacks: Callbacks = (), verbose: int | None = None) -> Run:
     """Train and evaluate a classifier; everything about it is then in the run folder.
 
     With `folds` it is one run for each fold, in fold1, fold2, ... of that folder; the report is then of all of them,
@@ -55,11 +57,16 @@ def train(config: TrainConfig | Mapping[str, Any], callbacks: Callbacks = ()) ->
     Args:
         config: a config, or a mapping of its fields.
         callbacks: called by Keras in every phase, after each epoch's checkpoint.
+        verbose: 0 silent, 1 log and progress bars, 2 log lines; None: as `set_verbosity`, which is 1 by default.
 
     Raises:
         InputError: when the run folder is not empty, or catalogue or weights cannot be used.
     """
-    config = as_config(TrainConfig, config)
+    with verbosity(verbose):
+        return _begin(as_config(TrainConfig, config), callbacks)
+
+
+def _begin(config: TrainConfig, callbacks: Callbacks) -> Run:
     default = f"runs/{_default_name(config)}"
     check_output_dir(config.out, default, f"give another --out, or --resume {config.out} to resume it")
     prepared = prepare(config)
@@ -75,8 +82,10 @@ def train(config: TrainConfig | Mapping[str, Any], callbacks: Callbacks = ()) ->
         raise
 
 
-def resume(folder: str | Path, callbacks: Callbacks = ()) -> Run:
-    """Resume an interrupted run after its last finished epoch; a finished one is returned as it is.
+def resume(folder: str | Path, callbacks: Callbacks = (), verbose: int | None = None) -> Run:
+    """Resume an interrupted run after its last finished epoch; a finished run is returned as it is.
+
+    `callbacks` and `verbose` are as of `train`.
 
     Raises:
         InputError: when no run was begun there, or its catalogue or its parts have changed since.
@@ -87,7 +96,8 @@ def resume(folder: str | Path, callbacks: Callbacks = ()) -> Run:
     if (folder / Report.FILE).is_file():
         return Run(folder, Report.read(folder))
     config = TrainConfig.from_dict(read_json(folder / "config.json"))
-    return _run_all(config, prepare(config), folder, callbacks)
+    with verbosity(verbose):
+        return _run_all(config, prepare(config), folder, callbacks)
 
 
 def _run_all(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks) -> Run:
@@ -125,7 +135,7 @@ def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: C
         trainer = _make_trainer(config, prepared, start, folder, callbacks)
         encoding = time.perf_counter() - encoding
         history = trainer.run()
-        charts.history(folder / "history.png", history)
+        plot_history(folder / "history.png", history, config.task, str(folder))
         spec, network = _save_model(prepared, start.spec, trainer, folder)
         scores, testing = evaluate_test(config, prepared, start.manifest, spec, network, folder)
         times = {"encode": encoding, "test": testing, "total": time.perf_counter() - began}
@@ -204,8 +214,9 @@ def _plot_augmentation(feed: ImageFeed, folder: Path) -> None:
     rows = np.linspace(0, len(feed.train) - 1, 4).astype(np.int64).repeat(6)
     data = for_training(feed.train, feed.image_spec, feed.augmentation, lambda _: rows, range(1), len(rows))
     pixels = next(iter(data))[0].numpy().round().astype(np.uint8)
-    title = f"augmentation: {feed.augmentation.name}"
-    charts.contact_sheet(folder / "augmentation.png", list(pixels), [""] * len(rows), columns=6, title=title)
+    title = f"Four training images in six views each, augmentation {feed.augmentation.name}"
+    note = context(run=str(folder), images=len(feed.train))
+    contact_sheet(folder / "augmentation.png", list(pixels), [""] * len(rows), columns=6, title=title, note=note)
 
 
 def _default_name(config: TrainConfig) -> str:

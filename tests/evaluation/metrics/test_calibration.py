@@ -4,11 +4,8 @@ import math
 
 import numpy as np
 import pytest
-import sklearn.metrics as reference
 
 from fashion_keras.evaluation.metrics import calibration, classification
-
-ALL = np.ones(4, dtype=bool)
 
 
 def logits_of(temperature, n=4000, k=5, seed=0):
@@ -19,41 +16,76 @@ def logits_of(temperature, n=4000, k=5, seed=0):
     return logits, (rng.random((n, 1)) > np.cumsum(chance / chance.sum(axis=1, keepdims=True), axis=1)).sum(axis=1)
 
 
-def test_temperature_by_hand():
+def one_hot(truth, k):
+    """Targets and known cells [n, k] of class codes; a code of -1 is not known."""
+    truth = np.asarray(truth)
+    return (truth[:, None] == np.arange(k)).astype(int), np.repeat(truth[:, None] >= 0, k, axis=1)
+
+
+def fit(logits, truth, objective="softmax", **options):
+    logits = np.asarray(logits)
+    return calibration.fit_temperature(logits, *one_hot(truth, logits.shape[1]), objective, **options)
+
+
+def test_fit_temperature_by_hand():
     # Three of four right, and softmax([2, 0] / T) is 3/4 where 2 / T = log 3.
-    found = calibration.fit_temperature(np.array([[2.0, 0.0]] * 4), np.array([0, 0, 0, 1]), ALL)
-    assert found == pytest.approx(2 / math.log(3), rel=1e-4)
+    assert fit([[2.0, 0.0]] * 4, [0, 0, 0, 1]) == pytest.approx(2 / math.log(3), rel=1e-4)
 
 
+@pytest.mark.parametrize("objective", ["softmax", "top_label"])
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
-def test_temperature_is_found_again_and_makes_confidence_true(temperature):
+def test_fit_temperature_recovers_the_temperature_and_calibrates(temperature, objective):
     logits, truth = logits_of(temperature)
-    found = calibration.fit_temperature(logits, truth, np.ones(len(truth), dtype=bool))
-    assert found == pytest.approx(temperature, rel=0.1)
-    # Where the loss is least, its slope is 0: the mean logit that softmax expects is the mean logit of the true class.
-    p = np.exp(logits / found)
+    fitted = fit(logits, truth, objective)
+    assert fitted == pytest.approx(temperature, rel=0.1)
+    p = np.exp(logits / fitted)
     p /= p.sum(axis=1, keepdims=True)
-    assert np.sum(p * logits) / len(p) == pytest.approx(logits[np.arange(len(p)), truth].mean(), rel=1e-3)
+    if objective == "softmax":  # where the loss is least, its slope is 0: the expected logit is that of the true class
+        assert np.sum(p * logits) / len(p) == pytest.approx(logits[np.arange(len(p)), truth].mean(), rel=1e-3)
     assert classification.expected_calibration_error(p.max(axis=1), p.argmax(axis=1) == truth) < 0.025
 
 
-def test_temperature_looks_at_known_rows_only():
+@pytest.mark.parametrize("objective", calibration.OBJECTIVES)
+def test_fit_temperature_is_the_minimum_of_its_loss(objective):
+    logits, truth = logits_of(3.0, n=200)
+    cells = one_hot(truth, 5)
+    fitted = calibration.fit_temperature(logits, *cells, objective)
+    losses = [calibration.temperature_loss(t, logits, *cells, objective) for t in np.geomspace(0.05, 20, 500)]
+    assert calibration.temperature_loss(fitted, logits, *cells, objective) <= min(losses) + 1e-9
+
+
+def test_temperature_loss_of_the_top_label_by_hand():
+    # Softmax of log [3, 1, 1] is [0.6, 0.2, 0.2]: two rows are right, one is wrong, of one the cell is not known.
+    logits, targets = np.log([[3.0, 1.0, 1.0]] * 4), np.array([[1, 0, 0], [1, 0, 0], [0, 0, 0], [1, 0, 0]])
+    known = np.array([[True] * 3] * 3 + [[False, True, True]])
+    expected = -(2 * math.log(0.6) + math.log(0.4)) / 3
+    assert calibration.temperature_loss(1.0, logits, targets, known, "top_label") == pytest.approx(expected)
+    with_prior = -(2 * math.log(0.6) + 2 * math.log(0.4)) / 4  # one error of the median confidence, 0.6, added
+    assert calibration.temperature_loss(1.0, logits, targets, known, "top_label", 1) == pytest.approx(with_prior)
+
+
+@pytest.mark.parametrize("objective", ["sigmoid", "top_label"])
+def test_fit_temperature_with_a_prior_error_is_not_surer_than_the_rows_allow(objective):
+    logits = np.array([[3.0, -3.0]] * 9)
+    fitted = fit(logits, [0] * 9, objective, prior_errors=1)
+    margin, rows = (3.0, 18) if objective == "sigmoid" else (6.0, 9)
+    assert 1 / (1 + np.exp(-margin / fitted)) == pytest.approx(rows / (rows + 1), abs=1e-4)
+
+
+def test_fit_temperature_uses_known_rows_only():
     logits = np.array([[2.0, 0.0]] * 4 + [[9.0, 0.0]] * 3)
-    truth = np.array([0, 0, 0, 1, -1, 1, 7])
-    found = calibration.fit_temperature(logits, truth, np.array([True] * 4 + [False] * 3))
-    assert found == pytest.approx(2 / math.log(3), rel=1e-4)
+    assert fit(logits, [0, 0, 0, 1, -1, -1, -1]) == pytest.approx(2 / math.log(3), rel=1e-4)
 
 
-def test_temperature_survives_logits_that_overflow_exp():
-    found = calibration.fit_temperature(np.array([[2002.0, 2000.0]] * 4), np.array([0, 0, 0, 1]), ALL)
-    assert found == pytest.approx(2 / math.log(3), rel=1e-4)
+def test_fit_temperature_survives_logits_that_overflow_exp():
+    assert fit([[2002.0, 2000.0]] * 4, [0, 0, 0, 1]) == pytest.approx(2 / math.log(3), rel=1e-4)
 
 
-def test_temperature_stays_within_its_limits_and_is_one_where_it_has_no_say():
+def test_fit_temperature_stays_within_its_limits_and_is_1_where_logits_carry_nothing():
     logits = np.array([[2.0, 0.0]] * 4)
-    assert calibration.fit_temperature(logits, np.array([0, 0, 0, 0]), ALL) < 0.1  # there the loss is 0
-    assert calibration.fit_temperature(logits, np.array([1, 1, 1, 1]), ALL) == pytest.approx(20, rel=1e-3)
-    assert calibration.fit_temperature(np.zeros((4, 2)), np.array([0, 1, 0, 1]), ALL) == 1.0
+    assert fit(logits, [0, 0, 0, 0]) < 0.1  # there the loss is 0
+    assert fit(logits, [1, 1, 1, 1]) == pytest.approx(20, rel=1e-3)
+    assert fit(np.zeros((4, 2)), [0, 1, 0, 1]) == 1.0
 
 
 def test_sigmoid_temperature_by_hand():
@@ -61,15 +93,15 @@ def test_sigmoid_temperature_by_hand():
     logits = np.array([[2.0, -2.0], [2.0, 2.0], [50.0, 0.0]])
     targets = np.array([[1, 0], [1, 0], [0, 0]])
     known = np.array([[1, 1], [1, 1], [0, 1]], dtype=bool)
-    found = calibration.fit_sigmoid_temperature(logits, targets, known)
-    assert found == pytest.approx(2 / math.log(3), rel=1e-4)  # the logit of 0 fits at any temperature
+    fitted = calibration.fit_temperature(logits, targets, known, "sigmoid")
+    assert fitted == pytest.approx(2 / math.log(3), rel=1e-4)  # the logit of 0 fits at any temperature
 
 
 def test_sigmoid_temperature_is_the_softmax_temperature_of_two_classes():
     logits, truth = logits_of(1.7, k=2)
-    both = calibration.fit_temperature(logits, truth, np.ones(len(truth), dtype=bool))
-    ones = np.ones((len(truth), 1), dtype=bool)
-    single = calibration.fit_sigmoid_temperature(np.diff(logits, axis=1), truth[:, None], ones)
+    both = fit(logits, truth)
+    known = np.ones((len(truth), 1), dtype=bool)
+    single = calibration.fit_temperature(np.diff(logits, axis=1), truth[:, None], known, "sigmoid")
     assert single == pytest.approx(both, rel=1e-4)
 
 
@@ -81,8 +113,8 @@ def test_group_temperatures_are_those_of_their_own_columns():
     usable = np.arange(300) >= 100
     groups = {"display": [0, 1, 2, 3, 4], "pattern": [3, 1]}
     assert calibration.fit_group_temperatures(logits, targets, known, groups, exclusive=["display"]) == {
-        "display": calibration.fit_temperature(logits, truth, usable),
-        "pattern": calibration.fit_sigmoid_temperature(logits[:, [3, 1]], targets[:, [3, 1]], known[:, [3, 1]]),
+        "display": fit(logits[usable], truth[usable]),
+        "pattern": calibration.fit_temperature(logits[:, [3, 1]], targets[:, [3, 1]], known[:, [3, 1]], "sigmoid"),
     }
 
 
@@ -106,24 +138,10 @@ def test_reliability_adds_up_to_the_calibration_error():
     assert error > 0.1
 
 
-def test_brier_by_hand():
-    # (0.5^2 + 0.3^2 + 0.2^2 = 0.38, and 1 + 1 = 2) / 2
-    assert calibration.brier([[0.5, 0.3, 0.2], [1, 0, 0]], [0, 2]) == pytest.approx((0.38 + 2) / 2)
-    assert calibration.brier([[0, 1]], [1]) == 0.0
-    # (0.1^2 + 0.6^2) / 2
-    assert calibration.binary_brier(np.array([0.9, 0.6]), np.array([True, False])) == pytest.approx(0.37 / 2)
-
-
-def test_brier_agrees_with_scikit_learn():
-    rng = np.random.default_rng(6)
-    probabilities, truth = rng.dirichlet(np.ones(4), size=200), rng.integers(0, 4, 200)
-    expected = reference.brier_score_loss(truth, probabilities, scale_by_half=False)
-    assert calibration.brier(probabilities, truth) == pytest.approx(expected)
-    one, positive = probabilities[:, 1], truth == 1
-    expected = reference.brier_score_loss(positive, one)
-    assert calibration.binary_brier(one, positive) == pytest.approx(expected)
-    both = np.column_stack([1 - one, one])
-    assert calibration.brier(both, positive.astype(int)) == pytest.approx(2 * expected)
+def test_brier_score_by_hand():
+    # (0.1^2 + 0.6^2) / 2; a float32 softmax may exceed 1 by rounding
+    assert calibration.brier_score(np.array([0.9, 0.6]), np.array([True, False])) == pytest.approx(0.37 / 2)
+    assert calibration.brier_score(np.array([1 + 1e-7], np.float32), np.array([True])) == 0.0
 
 
 def test_log_sum_exp_by_hand_and_where_exp_overflows():
@@ -138,12 +156,13 @@ CELLS = np.ones((2, 2), dtype=bool)
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: calibration.fit_temperature(TWO, np.array([0, 1]), ~ALL[:2]), "one that is known; .* with 0 rows"),
-        (lambda: calibration.fit_temperature(TWO, np.array([0, 1]), ALL), r"truth \(2,\), known \(4,\)"),
-        (lambda: calibration.fit_temperature(TWO, np.array([0, 2]), ALL[:2]), r"truth must be whole numbers in 0\.\.1"),
-        (lambda: calibration.fit_temperature(TWO * np.nan, np.array([0, 1]), ALL[:2]), "logits has values .* finite"),
-        (lambda: calibration.fit_sigmoid_temperature(TWO, TWO, ~CELLS), "no known target to fit"),
-        (lambda: calibration.fit_sigmoid_temperature(TWO[:1], TWO, CELLS), r"logits of shape \(2, 2\)"),
+        (lambda: calibration.fit_temperature(TWO, TWO, ~CELLS), "no known label to fit"),
+        (lambda: calibration.fit_temperature(TWO, TWO, ~CELLS, "sigmoid"), "no known label to fit"),
+        (lambda: calibration.fit_temperature(TWO, TWO, ~CELLS, "top_label"), "no known label to fit"),
+        (lambda: calibration.fit_temperature(TWO, TWO, CELLS, "top-label"), "unknown objective 'top-label'.*top_label"),
+        (lambda: calibration.fit_temperature(TWO, TWO + 1, CELLS), "must be 0 or 1"),
+        (lambda: calibration.fit_temperature(TWO * np.nan, TWO, CELLS), "logits has values .* finite"),
+        (lambda: calibration.fit_temperature(TWO[:1], TWO, CELLS), r"logits of shape \(2, 2\)"),
         (
             lambda: calibration.fit_group_temperatures(TWO, TWO, CELLS, {"a": [0]}, exclusive=["b"]),
             "unknown group of labels 'b'",
@@ -159,11 +178,11 @@ CELLS = np.ones((2, 2), dtype=bool)
         (lambda: calibration.fit_group_temperatures(TWO, TWO, CELLS, {"a": [2]}, exclusive=[]), "group 'a' must be"),
         (lambda: calibration.reliability([], []), "confidence is empty"),
         (lambda: calibration.reliability([1.5], [True]), r"confidence must be in 0\.\.1"),
-        (lambda: calibration.brier([[2.0, -1.0]], [0]), r"probabilities must be in 0\.\.1"),
-        (lambda: calibration.binary_brier([0.5], [True, False]), "one value per row"),
+        (lambda: calibration.brier_score([2.0], [True]), r"probability must be in 0\.\.1"),
+        (lambda: calibration.brier_score([0.5], [True, False]), "one value per row"),
     ],
 )
-def test_input_that_cannot_be_scored_is_refused_in_one_line(call, message):
+def test_calibration_refuses_input_in_one_line(call, message):
     with pytest.raises(calibration.InputError, match=message) as caught:
         call()
     assert "\n" not in str(caught.value)

@@ -184,6 +184,20 @@ def test_summary_holds_the_single_metrics_as_plain_numbers():
     assert {type(value) for key, value in scores.items() if key != "accuracy_ci95"} == {float}
 
 
+def test_summary_resamples_products():
+    groups = np.array([0, 0, 1, 2, 2])
+    correct = np.array([True, False, True, True, False])
+    interval = classification.summary(TRUTH, PROBABILITIES, groups)["accuracy_ci95"]
+    assert interval == list(accuracy_interval(correct, groups)) != list(accuracy_interval(correct))
+
+
+def test_precision_recall_curve_without_a_relevant_row_has_no_recall():
+    precision, recall, thresholds = classification.precision_recall_curve([False, False], [0.2, 0.1])
+    np.testing.assert_array_equal(precision, [0, 0, 1])
+    np.testing.assert_array_equal(recall, [np.nan, np.nan, 0])
+    assert thresholds.tolist() == [0.1, 0.2]
+
+
 def test_summary_of_one_row():
     scores = classification.summary([1], [[1.0, 0.0]])
     assert (scores["accuracy"], scores["macro_f1"], scores["ece"]) == (0.0, 0.0, 1.0)
@@ -235,7 +249,7 @@ def test_by_frequency_averages_the_classes_that_have_rows():
         (lambda: classification.head_mid_tail([]), "support_train is empty"),
     ],
 )
-def test_input_that_cannot_be_scored_is_refused_in_one_line(call, message):
+def test_classification_refuses_input_in_one_line(call, message):
     with pytest.raises(ValueError, match=message) as caught:
         call()
     assert "\n" not in str(caught.value)

@@ -15,7 +15,7 @@ SCORES = np.array([[0.9, 0.4, 0.8, 0.1], [0.2, 0.6, 0.9, 0.7], [0.3, 0.6, 0.9, 0
 DECISIONS = np.array([[1, 0, 1, 0], [0, 1, 1, 1], [0, 1, 1, 0], [1, 1, 1, 1]], dtype=bool)
 # Label 0: true in rows 0, 1, given in 0. Label 1: true in 1, 2, given in 1, 2, 3. Label 2 (known in 0 and 3): true in
 # 0, given in both. Label 3: never true, given in row 1.
-HITS, POSITIVES, GIVEN = [1, 2, 1, 0], [2, 2, 1, 0], [1, 3, 2, 1]
+HITS, POSITIVES, PREDICTED = [1, 2, 1, 0], [2, 2, 1, 0], [1, 3, 2, 1]
 ALL = np.ones((2, 2), dtype=bool)
 
 
@@ -63,14 +63,14 @@ def test_best_thresholds_look_at_known_cells_only():
 
 def test_best_thresholds_find_the_best_f1_of_all(random_case):
     targets, known, scores = random_case
-    found = multilabel.best_thresholds(targets, known, scores)
+    thresholds = multilabel.best_thresholds(targets, known, scores)
     for label in range(5):
         every = [reference.f1_score(targets[:, label], scores[:, label] >= t) for t in np.linspace(0, 1, 11)]
-        assert reference.f1_score(targets[:, label], scores[:, label] >= found[label]) == max(every)
+        assert reference.f1_score(targets[:, label], scores[:, label] >= thresholds[label]) == max(every)
 
 
 def test_counts_leave_unknown_cells_out():
-    assert [part.tolist() for part in multilabel.counts(TARGETS, KNOWN, DECISIONS)] == [HITS, POSITIVES, GIVEN]
+    assert [part.tolist() for part in multilabel.counts(TARGETS, KNOWN, DECISIONS)] == [HITS, POSITIVES, PREDICTED]
 
 
 def test_micro_and_macro_by_hand():
@@ -129,10 +129,21 @@ def test_f1_intervals_are_the_bootstrap_over_rows(random_case):
     decisions = multilabel.at_least(scores, 0.6)
     rng = np.random.default_rng(5)
     drawn = [multilabel.counts(targets[r], known[r], decisions[r]) for r in rng.integers(0, 120, (1500, 120))]
-    found = multilabel.f1_intervals(targets, known, decisions, draws=1500)
+    intervals = multilabel.f1_intervals(targets, known, decisions, draws=1500)
     for average in ("micro", "macro"):
         expected = np.quantile([getattr(multilabel, average)(*sums)["f1"] for sums in drawn], [0.025, 0.975])
-        np.testing.assert_allclose(found[average], expected, atol=0.008)
+        np.testing.assert_allclose(intervals[average], expected, atol=0.008)
+
+
+def test_f1_intervals_resample_products(random_case):
+    """Copies of every row under its product add no evidence; as products of their own they would."""
+    targets, known, scores = (np.repeat(values, 4, axis=0) for values in random_case)
+    case = targets, known, multilabel.at_least(scores, 0.6)
+    once = multilabel.f1_intervals(*(values[::4] for values in case))
+    copies = multilabel.f1_intervals(*case, np.repeat(np.arange(120), 4))
+    for average in ("micro", "macro"):
+        assert copies[average] == pytest.approx(once[average])
+        assert np.ptp(multilabel.f1_intervals(*case)[average]) < 0.7 * np.ptp(once[average])
 
 
 def test_f1_intervals_are_seeded_and_grow_with_the_level(random_case):
@@ -237,8 +248,8 @@ def test_labels_per_image_counts_known_labels():
         (lambda: multilabel.counts(TARGETS, KNOWN, SCORES), "decisions must be bool, not float64"),
         (lambda: multilabel.best_thresholds(TARGETS, KNOWN, SCORES * 2), r"scores must be in 0\.\.1, not 0\.2\.\.1\.8"),
         (lambda: multilabel.average_precisions(TARGETS, KNOWN, SCORES * np.nan), "scores has values .* not finite"),
-        (lambda: multilabel.top_n(SCORES), "cannot give 8 labels of 4"),
-        (lambda: multilabel.top_n(SCORES, 0), "cannot give 0 labels"),
+        (lambda: multilabel.top_n(SCORES), "cannot predict 8 of 4 labels"),
+        (lambda: multilabel.top_n(SCORES, 0), "cannot predict 0 of 4 labels"),
         (lambda: multilabel.at_least(SCORES[:, :3], np.zeros(4)), r"one for each of 3 labels, got \(4,\)"),
         (
             lambda: multilabel.group_f1(TARGETS, KNOWN, DECISIONS, {"a": [4]}),
@@ -252,7 +263,7 @@ def test_labels_per_image_counts_known_labels():
         (lambda: multilabel.terciles([]), "train_positives is empty"),
     ],
 )
-def test_input_that_cannot_be_scored_is_refused_in_one_line(call, message):
+def test_multilabel_refuses_input_in_one_line(call, message):
     with pytest.raises(multilabel.InputError, match=message) as caught:
         call()
     assert "\n" not in str(caught.value)

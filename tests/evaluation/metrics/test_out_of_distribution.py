@@ -49,18 +49,18 @@ def test_energy_sees_the_size_of_all_logits_and_softmax_does_not():
     np.testing.assert_allclose(np.diff(out_of_distribution.energy(logits)), [10])
 
 
-def test_neighbour_similarity_by_hand():
+def test_neighbor_similarity_by_hand():
     train = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]])
     vectors = np.array([[0.6, 0.8], [1.0, 0.0]])
     for k, expected in ((1, [0.8, 1.0]), (2, [0.6, 0.0]), (3, [-0.6, -1.0])):
-        np.testing.assert_allclose(out_of_distribution.neighbour_similarity(train, vectors, k), expected)
+        np.testing.assert_allclose(out_of_distribution.neighbor_similarity(train, vectors, k), expected)
 
 
-def test_neighbour_similarity_agrees_with_scipy_and_ties_do_no_harm():
+def test_neighbor_similarity_agrees_with_scipy_and_ties_do_no_harm():
     train, vectors = units(40, 5, 1), units(15, 5, 2)
     train[10:20] = train[:10]
     expected = 1 - np.sort(cdist(vectors, train, "cosine"), axis=1)[:, 4]
-    found = out_of_distribution.neighbour_similarity(train.astype(np.float32), vectors.astype(np.float32), k=5)
+    found = out_of_distribution.neighbor_similarity(train.astype(np.float32), vectors.astype(np.float32), k=5)
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
@@ -142,7 +142,7 @@ def test_table_4_row_by_hand():
 
 
 def test_table_4_row_with_a_validator_that_turns_outliers_away():
-    row = out_of_distribution.mean_threshold_errors([0.9, 0.8, 0.1], [True, False, False], NOTHING, turned_away=5)
+    row = out_of_distribution.mean_threshold_errors([0.9, 0.8, 0.1], [True, False, False], NOTHING, rejected=5)
     assert (row["released"], row["errors"], row["outlier_errors"]) == (2, 1, 0)
     assert row["coverage"] == 2 / 8
     assert row["mean_confidence"] == pytest.approx(0.6)  # of those that came to the classifier
@@ -173,8 +173,8 @@ def test_equal_confidences_are_all_released(value, count):
         (lambda: out_of_distribution.maximum_softmax(LOGITS[0]), r"logits must be finite and have shape .* \(6,\)"),
         (lambda: out_of_distribution.energy(LOGITS * np.nan), "logits must be finite"),
         (lambda: out_of_distribution.energy(LOGITS, temperature=0), "temperature must be above 0, got 0"),
-        (lambda: out_of_distribution.neighbour_similarity(np.eye(2), np.eye(2), 3), "a query has 2 to choose from"),
-        (lambda: out_of_distribution.neighbour_similarity(2 * np.eye(2), np.eye(2), 1), "gallery must have unit norm"),
+        (lambda: out_of_distribution.neighbor_similarity(np.eye(2), np.eye(2), 3), "a query has 2 to choose from"),
+        (lambda: out_of_distribution.neighbor_similarity(2 * np.eye(2), np.eye(2), 1), "gallery must have unit norm"),
         (lambda: out_of_distribution.fit_gaussians(np.eye(3), np.array([0, 1])), "of each of 3 training rows"),
         (lambda: out_of_distribution.fit_gaussians(np.eye(2), np.array([0, -1])), "a whole number from 0 on"),
         (lambda: out_of_distribution.fit_gaussians(np.eye(2), np.array([0, 1])), "has no inverse"),
@@ -187,7 +187,7 @@ def test_equal_confidences_are_all_released(value, count):
             lambda: out_of_distribution.mahalanobis(
                 out_of_distribution.fit_gaussians(np.eye(2), np.array([0, 0])), np.eye(3)
             ),
-            "vectors have 3 dimensions, the training rows 2",
+            "features have 3 dimensions, the training rows 2",
         ),
         (lambda: out_of_distribution.auroc([], [1.0]), "inside is empty"),
         (lambda: out_of_distribution.false_positives_at_95([1.0], [np.nan]), "outside has a value that is not finite"),
@@ -195,7 +195,7 @@ def test_equal_confidences_are_all_released(value, count):
         (lambda: out_of_distribution.mean_threshold_errors([0.5], [True], [1.5]), r"confidence must be in 0\.\.1"),
     ],
 )
-def test_input_that_cannot_be_scored_is_refused_in_one_line(call, message):
+def test_out_of_distribution_refuses_input_in_one_line(call, message):
     with pytest.raises(out_of_distribution.InputError, match=message) as caught:
         call()
     assert "\n" not in str(caught.value)

@@ -108,9 +108,9 @@ def test_precision_by_hand():
 
 
 def test_precision_of_queries_that_can_reach_one():
-    np.testing.assert_array_equal(retrieval.precision_at(RELEVANT, 2, least=2), [1 / 2, NAN, NAN])
-    np.testing.assert_array_equal(retrieval.precision_at(RELEVANT, 3, least=3), [2 / 3, NAN, NAN])
-    np.testing.assert_array_equal(retrieval.precision_at(RELEVANT, 4, least=4), [NAN, NAN, NAN])
+    np.testing.assert_array_equal(retrieval.precision_at(RELEVANT, 2, min_relevant=2), [1 / 2, NAN, NAN])
+    np.testing.assert_array_equal(retrieval.precision_at(RELEVANT, 3, min_relevant=3), [2 / 3, NAN, NAN])
+    np.testing.assert_array_equal(retrieval.precision_at(RELEVANT, 4, min_relevant=4), [NAN, NAN, NAN])
 
 
 def test_recall_by_hand():
@@ -268,7 +268,7 @@ def test_an_encoder_that_says_nothing_ranks_by_row():
     ("call", "message"),
     [
         (lambda: retrieval.nearest(VECTORS, 0), "m must be at least 1, got 0"),
-        (lambda: retrieval.nearest(VECTORS, 4), "asked for the 4 best gallery rows, but a query has 3 to choose from"),
+        (lambda: retrieval.nearest(VECTORS, 4), "cannot return the 4 best gallery rows: a query has 3 to choose from"),
         (lambda: retrieval.nearest(VECTORS, 5, VECTORS), "a query has 4 to choose from"),
         (lambda: retrieval.rankings(VECTORS[:1]), "a query has 0 to choose from"),
         (lambda: retrieval.rankings(VECTORS, block=0), "block must be at least 1"),
@@ -282,7 +282,7 @@ def test_an_encoder_that_says_nothing_ranks_by_row():
         (lambda: retrieval.nearest([[np.inf, 0], [0, 1]], 1), "not finite in row 0"),
         (lambda: retrieval.nearest([[1, 0], [0, 0], [3, 4]], 1), "gallery must have unit norm; that of row 1 is 0"),
         (lambda: retrieval.precision_at(RELEVANT, 0), "k must be at least 1, got 0"),
-        (lambda: retrieval.precision_at(RELEVANT, 1, least=0), "least must be at least 1"),
+        (lambda: retrieval.precision_at(RELEVANT, 1, min_relevant=0), "min_relevant must be at least 1"),
         (lambda: retrieval.recall_at(RELEVANT, -1), "k must be at least 1, got -1"),
         (lambda: retrieval.hit_at(RELEVANT, 0), "k must be at least 1"),
         (lambda: retrieval.ndcg_at(RELEVANT, 0), "k must be at least 1"),
@@ -291,13 +291,19 @@ def test_an_encoder_that_says_nothing_ranks_by_row():
         (lambda: retrieval.encoder_scores(VECTORS, {"gender": []}, TITLES), "no 'article_type'; it has: gender"),
         (
             lambda: retrieval.encoder_scores(VECTORS, PRODUCTS | {"gender": PRODUCTS["gender"][:3]}, TITLES),
-            r"need one value of gender for each of 4 vectors, got shape \(3,\)",
+            r"need one value of gender for each of 4 embeddings, got shape \(3,\)",
         ),
-        (lambda: retrieval.encoder_scores(VECTORS, PRODUCTS, TITLES[1:]), "one value of titles for each of 4 vectors"),
-        (lambda: retrieval.encoder_scores(VECTORS * NAN, PRODUCTS, TITLES), "vectors has a value that is not finite"),
+        (
+            lambda: retrieval.encoder_scores(VECTORS, PRODUCTS, TITLES[1:]),
+            "one value of titles for each of 4 embeddings",
+        ),
+        (
+            lambda: retrieval.encoder_scores(VECTORS * NAN, PRODUCTS, TITLES),
+            "embeddings has a value that is not finite",
+        ),
     ],
 )
-def test_input_that_cannot_be_scored_is_refused_in_one_line(call, message):
+def test_retrieval_refuses_input_in_one_line(call, message):
     with pytest.raises(ValueError, match=message) as caught:
         call()
     assert isinstance(caught.value, retrieval.InputError)

@@ -1,4 +1,4 @@
-"""Promised precision: bounds against scipy, thresholds by hand, and a promise that holds as often as it says."""
+"""Selective thresholds by hand, and a target precision that is missed no more often than stated."""
 
 import math
 
@@ -12,104 +12,106 @@ from fashion_keras.evaluation.metrics.selective_prediction import ABSTAIN, Selec
 
 
 def ranked(pattern):
-    """Distinct falling scores, and a right item for each "1" of the pattern."""
+    """Distinct falling scores, and a correct item for each "1" of the pattern."""
     return np.linspace(0.9, 0.1, len(pattern)), np.array([mark == "1" for mark in pattern])
 
 
-def test_fewest_is_where_all_right_first_reaches_the_promise():
-    for promise in (0.5, 0.9, 0.95, 0.99):
-        n = selective_prediction.min_samples(promise)
-        assert 0.05 ** (1 / n) >= promise > 0.05 ** (1 / (n - 1))
+def test_min_samples_is_where_all_correct_first_reaches_the_target():
+    for target in (0.5, 0.9, 0.95, 0.99):
+        n = selective_prediction.min_samples(target)
+        assert 0.05 ** (1 / n) >= target > 0.05 ** (1 / (n - 1))
     assert selective_prediction.min_samples(0.5, confidence=1 - 1 / 32) == 5  # exactly: (1/32)^(1/5) = 1/2
 
 
-def test_release_by_hand():
-    # To promise 0.5, five must be right: 0.05^(1/5) = 0.55. A wrong sixth takes the bound to 0.42.
-    scores, right = ranked("111110000")
-    assert selective_prediction.select_threshold(scores, right, 0.5) == SelectiveThreshold(
+def test_select_threshold_by_hand():
+    # For a target of 0.5, five must be correct: 0.05^(1/5) = 0.55. A wrong sixth takes the bound to 0.42.
+    scores, correct = ranked("111110000")
+    assert selective_prediction.select_threshold(scores, correct, 0.5) == SelectiveThreshold(
         scores[4], 5, 5, pytest.approx(0.05 ** (1 / 5))
     )
-    assert selective_prediction.select_threshold(*ranked("111110"), promise=0.5).released == 5
-    assert selective_prediction.select_threshold(*ranked("11110"), promise=0.5) == ABSTAIN
-    assert selective_prediction.select_threshold(*ranked("1111"), promise=0.5) == ABSTAIN  # too few to show it
+    assert selective_prediction.select_threshold(*ranked("111110"), target_precision=0.5).n_released == 5
+    assert selective_prediction.select_threshold(*ranked("11110"), target_precision=0.5) == ABSTAIN
+    assert selective_prediction.select_threshold(*ranked("1111"), target_precision=0.5) == ABSTAIN  # too few to show it
 
 
-def test_release_goes_down_as_far_as_the_bound_holds():
-    scores, right = ranked("1111111101")  # 8 of 9 and 9 of 10: bounds 0.57 and 0.61
+def test_select_threshold_goes_down_as_far_as_the_bound_holds():
+    scores, correct = ranked("1111111101")  # 8 of 9 and 9 of 10: bounds 0.57 and 0.61
     bound = binomtest(9, 10, alternative="greater").proportion_ci(0.95, method="exact").low
-    assert selective_prediction.select_threshold(scores, right, 0.5) == SelectiveThreshold(
+    assert selective_prediction.select_threshold(scores, correct, 0.5) == SelectiveThreshold(
         scores[9], 10, 9, pytest.approx(bound)
     )
 
 
-def test_release_stops_at_the_first_failure():
-    # 10 of 11 right would do (bound 0.64), but the way down leads through 5 of 6 (0.42).
-    assert selective_prediction.select_threshold(*ranked("11111011111"), promise=0.5).released == 5
+def test_select_threshold_stops_at_the_first_failure():
+    # 10 of 11 correct would do (bound 0.64), but the way down leads through 5 of 6 (0.42).
+    assert selective_prediction.select_threshold(*ranked("11111011111"), target_precision=0.5).n_released == 5
 
 
-def test_release_starts_again_at_twice_the_size():
+def test_select_threshold_starts_again_at_twice_the_size():
     # 12 items fit two starts, 6 and 12, each at 0.025. The first item is wrong: 5 of 6 fails, 11 of 12 does not.
-    scores, right = ranked("011111111111")
+    scores, correct = ranked("011111111111")
     bound = binomtest(11, 12, alternative="greater").proportion_ci(0.975, method="exact").low
-    assert selective_prediction.select_threshold(scores, right, 0.5) == SelectiveThreshold(
+    assert selective_prediction.select_threshold(scores, correct, 0.5) == SelectiveThreshold(
         scores[11], 12, 11, pytest.approx(bound)
     )
     assert (
-        selective_prediction.select_threshold(scores[:11], right[:11], 0.5) == ABSTAIN
-    )  # one start only, at 5: 4 of 5 are right
+        selective_prediction.select_threshold(scores[:11], correct[:11], 0.5) == ABSTAIN
+    )  # one start only, at 5: 4 of 5 are correct
 
 
-def test_release_takes_tied_scores_together_and_any_order_of_rows():
-    right = np.array([True] * 5 + [False] * 4)
+def test_select_threshold_takes_tied_scores_together_and_any_order_of_rows():
+    correct = np.array([True] * 5 + [False] * 4)
     tied = np.array([0.9, 0.9, 0.9, 0.9, 0.5, 0.5, 0.1, 0.1, 0.1])  # the fifth ties with a wrong one: 5 of 6
-    assert selective_prediction.select_threshold(tied, right, 0.5) == ABSTAIN
+    assert selective_prediction.select_threshold(tied, correct, 0.5) == ABSTAIN
     tied[4] = 0.9
     order = np.random.default_rng(0).permutation(9)
-    assert selective_prediction.select_threshold(tied[order], right[order], 0.5) == SelectiveThreshold(
+    assert selective_prediction.select_threshold(tied[order], correct[order], 0.5) == SelectiveThreshold(
         0.9, 5, 5, pytest.approx(0.05 ** (1 / 5))
     )
 
 
-def test_what_is_released_is_what_reaches_the_threshold():
-    scores, right = ranked("1" * 70 + "10" * 20)
-    found = selective_prediction.select_threshold(scores, right, 0.9)
-    assert (found.released, found.right) == (
-        np.sum(scores >= found.threshold),
-        np.sum(right[scores >= found.threshold]),
+def test_select_threshold_counts_what_reaches_it():
+    scores, correct = ranked("1" * 70 + "10" * 20)
+    threshold = selective_prediction.select_threshold(scores, correct, 0.9)
+    assert (threshold.n_released, threshold.n_correct) == (
+        np.sum(scores >= threshold.threshold),
+        np.sum(correct[scores >= threshold.threshold]),
     )
-    assert found.lower >= 0.9
-    assert found.released > 70
+    assert threshold.lower_bound >= 0.9
+    assert threshold.n_released > 70
 
 
-def test_a_promise_is_broken_no_more_often_than_it_says():
-    """On a plateau just below the promise, a release is a broken promise: at most 5 % of draws may have one."""
+def test_select_threshold_misses_the_target_no_more_often_than_stated():
+    """On a plateau just below the target, any release misses it: at most 5 % of draws may have one."""
     rng = np.random.default_rng(1)
     n, draws = 400, 600
     released = np.arange(1, n + 1)
     ours = lucky = 0
     for _ in range(draws):
-        scores, right = rng.random(n), rng.random(n) < 0.89
-        ours += selective_prediction.select_threshold(scores, right, 0.9).released > 0
-        bounds = proportion_lower_bound(np.cumsum(right[np.argsort(-scores)]), released)
+        scores, correct = rng.random(n), rng.random(n) < 0.89
+        ours += selective_prediction.select_threshold(scores, correct, 0.9).n_released > 0
+        bounds = proportion_lower_bound(np.cumsum(correct[np.argsort(-scores)]), released)
         lucky += np.any(bounds >= 0.9)
     assert 0 < ours / draws <= 0.05
-    assert lucky / draws > 0.08, "the lowest threshold whose own bound holds would break it more often"
+    assert lucky / draws > 0.08, "the lowest threshold whose own bound holds would miss it more often"
 
 
-def test_a_promise_that_is_easy_is_made_to_nearly_all():
+def test_select_threshold_releases_nearly_all_where_the_target_is_easy():
     rng = np.random.default_rng(3)
     scores = rng.random(3000)
-    right = rng.random(3000) < np.where(scores > 0.3, 0.97, 0.5)
-    found = selective_prediction.select_threshold(scores, right, 0.9)
-    assert 0.1 < found.threshold < 0.3  # 0.9 is reached where (0.97 x 0.7 + 0.5 x (0.3 - t)) / (1 - t) is: at t = 0.18
+    correct = rng.random(3000) < np.where(scores > 0.3, 0.97, 0.5)
+    threshold = selective_prediction.select_threshold(scores, correct, 0.9)
+    assert (
+        0.1 < threshold.threshold < 0.3
+    )  # 0.9 is reached where (0.97 x 0.7 + 0.5 x (0.3 - t)) / (1 - t) is: at t = 0.18
 
 
-# Rows 0-9 are predicted as class 0, all right; 10-14 as class 1, one wrong; class 2 is never predicted.
+# Rows 0-9 are predicted as class 0, all correct; 10-14 as class 1, one wrong; class 2 is never predicted.
 PROBABILITIES = np.array([[0.8, 0.1, 0.1]] * 10 + [[0.2, 0.7, 0.1]] * 5)
 TRUTH = np.array([0] * 10 + [1] * 4 + [2])
 
 
-def test_class_releases_judge_each_class_by_its_own_predictions():
+def test_select_class_thresholds_use_the_rows_predicted_as_each_class():
     always = pytest.approx(0.05 ** (1 / 10))
     assert selective_prediction.select_class_thresholds(PROBABILITIES, TRUTH, 0.5) == [
         SelectiveThreshold(0.8, 10, 10, always),
@@ -118,7 +120,7 @@ def test_class_releases_judge_each_class_by_its_own_predictions():
     ]
 
 
-def test_label_releases_judge_each_label_by_its_known_rows():
+def test_select_label_thresholds_use_the_known_rows_of_each_label():
     scores = np.tile(np.linspace(0.9, 0.1, 8)[:, None], 3)
     targets = np.array([[1, 1, 1]] * 5 + [[0, 1, 0]] * 3)
     known = np.ones((8, 3), dtype=bool)
@@ -127,7 +129,7 @@ def test_label_releases_judge_each_label_by_its_known_rows():
     assert selective_prediction.select_label_thresholds(scores, targets, known, 0.5) == [expected, expected, ABSTAIN]
 
 
-def test_a_pool_keeps_a_promise_that_its_labels_cannot_keep_alone():
+def test_select_pooled_threshold_reaches_a_target_that_no_label_reaches_alone():
     scores = np.array([[0.9, 0.8, 0.4], [0.7, 0.6, 0.4], [0.5, 0.2, 0.4]])
     targets = np.array([[1, 1, 0], [1, 1, 0], [1, 0, 0]])
     known = np.ones((3, 3), dtype=bool)
@@ -163,7 +165,7 @@ def test_area_under_coverage_risk_by_hand():
     assert selective_prediction.area_under_coverage_risk(np.array([0.1]), np.array([True])) == 0.0
 
 
-def test_area_is_the_mean_risk_over_the_rows_as_they_are_released():
+def test_area_under_coverage_risk_is_the_mean_risk_over_the_rows_as_they_are_released():
     rng = np.random.default_rng(8)
     confidence, correct = rng.random(200), rng.random(200) < 0.7
     order = sorted(range(200), key=lambda row: -confidence[row])
@@ -174,8 +176,11 @@ def test_area_is_the_mean_risk_over_the_rows_as_they_are_released():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: selective_prediction.min_samples(1.0), "promise must be between 0 and 1, got 1"),
-        (lambda: selective_prediction.select_threshold([0.5], [True], 0), "promise must be between 0 and 1, got 0"),
+        (lambda: selective_prediction.min_samples(1.0), "target precision must be between 0 and 1, got 1"),
+        (
+            lambda: selective_prediction.select_threshold([0.5], [True], 0),
+            "target precision must be between 0 and 1, got 0",
+        ),
         (
             lambda: selective_prediction.select_threshold([0.5], [True], 0.9, confidence=math.nan),
             "confidence must be between 0 and 1",
@@ -202,7 +207,7 @@ def test_area_is_the_mean_risk_over_the_rows_as_they_are_released():
         ),
     ],
 )
-def test_input_that_cannot_be_used_is_refused_in_one_line(call, message):
+def test_selective_prediction_refuses_input_in_one_line(call, message):
     with pytest.raises(selective_prediction.InputError, match=message) as caught:
         call()
     assert "\n" not in str(caught.value)
