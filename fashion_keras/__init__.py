@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fashion_keras.search.indexing import build_index, open_index, update_index
     from fashion_keras.search.similar import Match, search_similar
     from fashion_keras.support.errors import InputError
+    from fashion_keras.support.progress import set_verbosity
     from fashion_keras.tagging.config import TaggerConfig
     from fashion_keras.tagging.model.tagger import Tag, Tagger, Tags, load_tagger
     from fashion_keras.tagging.train_tagger import train_tagger
@@ -75,6 +76,7 @@ __all__ = [
     "resume",
     "robustness",
     "search_similar",
+    "set_verbosity",
     "train",
     "train_encoder",
     "train_tagger",
@@ -119,6 +121,7 @@ _MODULES = {
     "resume": "training.classifier.run",
     "robustness": "analysis.robustness",
     "search_similar": "search.similar",
+    "set_verbosity": "support.progress",
     "train": "training.classifier.run",
     "train_encoder": "training.encoder.metric_learning",
     "train_tagger": "tagging.train_tagger",

@@ -3,7 +3,15 @@
 import argparse
 from pathlib import Path
 
-from fashion_keras.commands.arguments import Commands, Parser, print_counts, print_json
+from fashion_keras.analysis.config import DescribeConfig
+from fashion_keras.commands.arguments import (
+    Commands,
+    Parser,
+    add_config_flags,
+    given_values,
+    print_counts,
+    print_json,
+)
 
 
 def add(commands: Commands) -> None:
@@ -11,10 +19,7 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser("data", help="describe, download or draw a catalogue")
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION", parser_class=Parser)
     describe = actions.add_parser("describe", help="count and plot products, labels and images of a catalogue")
-    describe.add_argument("data", metavar="DIR", help="a catalogue, or 'sample'")
-    describe.add_argument(
-        "--out", metavar="DIR", type=Path, default=Path("runs/describe"), help="folder of the figures"
-    )
+    add_config_flags(describe, DescribeConfig, positional=("data",))
     describe.add_argument("--json", action="store_true", help="print one JSON object")
     describe.set_defaults(command=_describe)
     download = actions.add_parser("download", help="download the Kaggle set into data/")
@@ -29,7 +34,8 @@ def _describe(options: argparse.Namespace) -> None:
     from fashion_keras.catalog.datasets import resolve_dataset
     from fashion_keras.catalog.readers import read_catalog
 
-    description = summarize_catalog(read_catalog(resolve_dataset(options.data)[0]), options.out)
+    config = DescribeConfig(**given_values(options, DescribeConfig))
+    description = summarize_catalog(read_catalog(resolve_dataset(config.data)[0]), Path(config.out))
     if options.json:
         print_json(description)
         return
@@ -41,7 +47,7 @@ def _describe(options: argparse.Namespace) -> None:
     for task, classes in description["tasks"].items():
         print(f"{task}: {len(classes)} classes")
         print_counts(classes)
-    print(f"figures in {options.out}")
+    print(f"figures in {config.out}")
 
 
 def _download(options: argparse.Namespace) -> None:

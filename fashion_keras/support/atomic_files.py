@@ -101,17 +101,17 @@ def check_png_path(path: Path) -> None:
         raise InputError(f"{path}: the figure is a PNG file; give --out a name that ends in .png")
 
 
-def check_output_dir(given: str | Path | None, default: str) -> Path:
+def check_output_dir(given: str | Path | None, default: str, remedy: str = "give another --out") -> Path:
     """Return an empty or missing folder: `given`, or the first of DEFAULT-1, DEFAULT-2, ... that is not there.
 
     Raises:
-        InputError: when `given` holds anything.
+        InputError: when `given` holds anything; the message ends with `remedy`.
     """
     if given is None:
         return next(path for path in _numbered(default) if not path.exists())
     folder = Path(given)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder}: not an empty folder; give another --out")
+        raise InputError(f"{folder}: not an empty folder; {remedy}")
     return folder
 
 

@@ -5,7 +5,8 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar, Self, TextIO
@@ -97,6 +98,11 @@ class _NoDisplay:
 
 
 class _LogLines(_NoDisplay):
+    def __init__(self, bar: ProgressBar) -> None:
+        super().__init__(bar)
+        if not LOG.hasHandlers():
+            log_to_console()
+
     def update(self, bar: ProgressBar) -> None:
         if bar.clock() - self.last >= SECONDS_BETWEEN_LINES:
             self.last = bar.clock()
@@ -185,10 +191,22 @@ def set_verbosity(verbose: int) -> None:
     if verbose not in (0, 1, 2):
         raise InputError(f"verbose must be 0 (silent), 1 (progress bars) or 2 (lines), not {verbose!r}")
     _Settings.verbosity = int(verbose)
-    if verbose and not LOG.hasHandlers():
-        log_to_console()
     if _Settings.handler:
         _Settings.handler.setLevel(logging.INFO if verbose else logging.WARNING)
+
+
+@contextmanager
+def verbosity(verbose: int | None) -> Iterator[None]:
+    """Inside the block, show progress as after `set_verbosity(verbose)`; None changes nothing."""
+    before = _Settings.verbosity
+    if verbose is not None:
+        set_verbosity(verbose)
+        if verbose and not LOG.hasHandlers():
+            log_to_console()
+    try:
+        yield
+    finally:
+        set_verbosity(before)
 
 
 class _StandardErrorHandler(logging.StreamHandler):

@@ -67,9 +67,9 @@ def test_read_imaterialist_leaves_unlabelled_tasks_unknown(tmp_path):
     write(tmp_path, ["1", "2", "3"], notes, ["1.jpg", "2.jpg", "3.jpg"])
     catalog = read(tmp_path)
     targets = encode_groups(catalog.attribute_groups[:2], catalog.columns)
-    assert targets.classes == (("Female", "Male"), ("Black", "Blue", "Gold"))
-    assert targets.of("labels:gender").tolist() == [[1, 0], [0, 1], [-1, -1]]
-    assert targets.of("labels:color").tolist() == [[1, 0, 1], [-1, -1, -1], [0, 1, 0]]
+    assert [group.classes for group in targets.groups] == [("Female", "Male"), ("Black", "Blue", "Gold")]
+    assert targets.group("labels:gender").values.tolist() == [[1, 0], [0, 1], [-1, -1]]
+    assert targets.group("labels:color").values.tolist() == [[1, 0, 1], [-1, -1, -1], [0, 1, 0]]
 
 
 def test_read_imaterialist_counts_what_it_rejects_and_why(tmp_path):

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import subprocess
 import sys
 import types
 
@@ -10,7 +11,7 @@ from rich.console import Console
 
 from fashion_keras.support import progress
 from fashion_keras.support.errors import InputError
-from fashion_keras.support.progress import LogFile, ProgressBar, log_to_console, set_verbosity
+from fashion_keras.support.progress import LogFile, ProgressBar, log_to_console, set_verbosity, verbosity
 
 
 class Clock:
@@ -173,3 +174,24 @@ def test_log_file_takes_lines_while_open(tmp_path):
     log.info("outside")
     (line,) = (tmp_path / "log.txt").read_text().splitlines()
     assert line.endswith(" inside")
+
+
+def test_verbosity_lasts_for_its_block(terminal):
+    for verbose, kind in ((0, progress._NoDisplay), (2, progress._LogLines), (None, progress._TerminalBar)):
+        with pytest.raises(KeyError), verbosity(verbose):
+            assert progress._display_kind() is kind
+            raise KeyError
+        assert progress._display_kind() is progress._TerminalBar
+
+
+def test_progress_bar_shows_its_lines_where_no_log_is_set_up():
+    """In a script that configures no logging, as Keras prints there."""
+    program = (
+        "from fashion_keras.support.progress import ProgressBar\n"
+        "times = iter(range(0, 10**6, 15))\n"
+        "with ProgressBar('encoding', 2, 'images', lambda: next(times)) as bar: bar.advance()"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert result.stdout == ""
+    assert result.stderr.startswith("encoding: 1 of 2 images")
+    assert len(result.stderr.splitlines()) == 1

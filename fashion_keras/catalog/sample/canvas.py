@@ -82,16 +82,16 @@ class Canvas:
     Every random choice is made here, none by a painter, so that an attribute changes nothing but itself.
     """
 
-    def __init__(self, look: ProductAppearance, pose: Generator, cloth: Generator) -> None:
+    def __init__(self, appearance: ProductAppearance, pose: Generator, cloth: Generator) -> None:
         """Draw pose, wearer and style from `pose`; the color's jitter, the folds and the print from `cloth`."""
-        self.look, self.men = look, look.gender == "Men"
+        self.appearance, self.men = appearance, appearance.gender == "Men"
         self.paper = Image.new("RGBA", SIZE)
         self.pen = ImageDraw.Draw(self.paper)
         self._choose_pose(pose)
         self.worn, self.style = pose.random() < 0.5, int(pose.integers(6))
         self.skin, self.other = SKINS[pose.integers(4)], list(COLORS.values())[pose.integers(len(COLORS))]
-        jittered = np.multiply(COLORS[look.color], cloth.uniform(0.88, 1.1)) + cloth.normal(0, 3, 3)
-        towards, share, self.trim = SEASONS[look.season]
+        jittered = np.multiply(COLORS[appearance.color], cloth.uniform(0.88, 1.1)) + cloth.normal(0, 3, 3)
+        towards, share, self.trim = SEASONS[appearance.season]
         self.base = blend(jittered, towards, share)
         self.dark = blend(self.base, (0, 0, 0), 0.35)
         self.contrast = PAPER if sum(self.base) < 400 else INK
@@ -105,7 +105,7 @@ class Canvas:
 
     def _weave(self, rng: Generator) -> Image.Image:
         """Return an image of cloth: the base color, folds, and the pattern."""
-        cloth, pattern = Image.new("RGBA", SIZE, self.base), self.look.pattern
+        cloth, pattern = Image.new("RGBA", SIZE, self.base), self.appearance.pattern
         pen, ink = ImageDraw.Draw(cloth), blend(self.base, self.contrast, 0.62)
         for x, y, lean in rng.uniform(-100, 100, (7, 3)):
             pen.line(self.place([(x, y), (x + 0.3 * lean, y + 60)]), blend(self.base, (0, 0, 0), 0.13), 9)
@@ -150,13 +150,13 @@ class Canvas:
 
     def mark(self, badge: str, front: str, side: str, hem: str) -> None:
         """Show the usage: a label (casual), stripes down the side (sports), studs in front (formal), a gold border."""
-        if self.look.usage == "Casual":
+        if self.appearance.usage == "Casual":
             self.fill(points("-9 -7, 9 -7, 9 7, -9 7") + points(badge), PAPER)
             self.line(points("-5 0, 5 0") + points(badge), INK)
-        elif self.look.usage == "Sports":
+        elif self.appearance.usage == "Sports":
             self.line(points(side), self.contrast, 17)
             self.line(points(side), self.base, 5)
-        elif self.look.usage == "Formal":
+        elif self.appearance.usage == "Formal":
             self.line(points(front), self.dark, 13)
             for centre in np.linspace(*points(front), 5):
                 self.oval(centre, (4.5, 4.5), GOLD)

@@ -84,7 +84,7 @@ class Product:
     """Row of the catalogue and its image; a twin is a near duplicate of another product's image."""
 
     article: Article
-    look: ProductAppearance
+    appearance: ProductAppearance
     brand: str
     year: int
     seed: tuple[int, int]
@@ -93,14 +93,15 @@ class Product:
     @property
     def title(self) -> str:
         """The display name, worded as in the real set: "Avelle Women Black Digital Watch"."""
-        look = self.look
-        words = (self.brand, look.gender, look.pattern, look.color, look.neck, look.sleeve, look.display, look.heel)
-        return " ".join(word for word in (*words, self.article.noun) if word)
+        fields = ("gender", "pattern", "color", "neck", "sleeve", "display", "heel")
+        words = (self.brand, *(getattr(self.appearance, field) for field in fields), self.article.noun)
+        return " ".join(word for word in words if word)
 
     def row(self, number: int) -> list[str]:
         """Return the cells of its row in `styles.csv`, under the id `number`."""
-        look, place = self.look, (self.article.master, self.article.sub, self.article.name)
-        return [str(number), look.gender, *place, look.color, look.season, str(self.year), look.usage, self.title]
+        shown, article = self.appearance, self.article
+        place = (shown.gender, article.master, article.sub, article.name)
+        return [str(number), *place, shown.color, shown.season, str(self.year), shown.usage, self.title]
 
 
 def generate_sample(folder: Path, products: int = 1800, seed: int = 7) -> Path:
@@ -160,15 +161,15 @@ def _products(count: int, seed: int) -> list[Product]:
         article = ARTICLES[np.searchsorted(ends, (number + 0.5) * ends[-1] / (count - twins))]
         product = _random_product(article, (seed, number), rng)
         if number % 10 == 9 and products[-1].article is article:
-            product = replace(product, look=products[-1].look, brand=products[-1].brand)
+            product = replace(product, appearance=products[-1].appearance, brand=products[-1].brand)
         products.append(product)
     sources = rng.choice(len(products), twins, replace=False)
     return products + [replace(products[source], twin=True) for source in sources]
 
 
 def _random_product(article: Article, seed: tuple[int, int], rng: Generator) -> Product:
-    look = ProductAppearance(**{field: _choose(rng, options) for field, options in article.offers.items()})
-    return Product(article, look, _choose(rng, BRANDS), int(rng.integers(2011, 2018)), seed)
+    appearance = ProductAppearance(**{field: _choose(rng, options) for field, options in article.offers.items()})
+    return Product(article, appearance, _choose(rng, BRANDS), int(rng.integers(2011, 2018)), seed)
 
 
 def _choose(rng: Generator, options: tuple[str, ...]) -> str:
@@ -179,7 +180,7 @@ def _choose(rng: Generator, options: tuple[str, ...]) -> str:
 def render_product(product: Product) -> Image.Image:
     """Return the RGB image, 60 wide x 80 high; what the attributes leave open follows from the product's seed."""
     pose, cloth, scene = np.random.default_rng(product.seed).spawn(3)
-    canvas = Canvas(product.look, pose, cloth)
+    canvas = Canvas(product.appearance, pose, cloth)
     product.article.painter(canvas, *product.article.cut)
     _clutter(canvas, scene)
     image = _photograph(canvas.paper.reduce(4), scene)

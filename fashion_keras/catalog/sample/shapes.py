@@ -1,4 +1,4 @@
-"""One painter per kind of product, in product units on a `Canvas`."""
+"""Painters of the drawn sample: a function per kind of product, in product units on a `Canvas`."""
 
 import numpy as np
 
@@ -44,10 +44,10 @@ def _sleeves(canvas: Canvas, shoulder: int, reach: float) -> None:
 
 def _neckline(canvas: Canvas) -> None:
     inside = canvas.skin if canvas.worn else canvas.dark
-    if canvas.look.neck == "Round Neck":
+    if canvas.appearance.neck == "Round Neck":
         canvas.oval((0, -80), (18, 13), canvas.trim)
         canvas.oval((0, -84), (13, 10), inside)
-    elif canvas.look.neck == "V-Neck":
+    elif canvas.appearance.neck == "V-Neck":
         canvas.fill(points("-20 -86, 20 -86, 0 -38"), canvas.trim)
         canvas.fill(points("-12 -88, 12 -88, 0 -54"), inside)
     else:  # a polo collar, which every shirt has too
@@ -58,9 +58,9 @@ def _neckline(canvas: Canvas) -> None:
 
 
 def top(canvas: Canvas, hem: int, flare: int, buttons: int) -> None:
-    """Draw what hangs from the shoulders: broad and straight for men, narrow with a waist for women."""
+    """Draw a top, shirt or dress: broad and straight for men, narrow with a waist for women."""
     shoulder, waist = (47, 38) if canvas.men else (38, 25)
-    reach, low, tail = SLEEVES[canvas.look.sleeve], waist + flare, hem + 10 if buttons else hem
+    reach, low, tail = SLEEVES[canvas.appearance.sleeve], waist + flare, hem + 10 if buttons else hem
     if canvas.worn:
         _body(canvas, shoulder, canvas.skin if hem > 100 else canvas.other)
     elif canvas.style < 3:
@@ -80,7 +80,7 @@ def top(canvas: Canvas, hem: int, flare: int, buttons: int) -> None:
 
 
 def legs(canvas: Canvas, waist: int, crotch: int, hem: int, ankle: int) -> None:
-    """Draw what hangs from the hips: straight for men, with a waist and a taper for women."""
+    """Draw jeans or shorts: straight for men, with a waist and a taper for women."""
     middle, hip, ankle = (37, 40, ankle) if canvas.men else (28, 42, ankle - 5)
     inner, outer = 25 - ankle, 25 + ankle
     if canvas.worn:
@@ -116,7 +116,7 @@ def shoe(canvas: Canvas, sole: int, rise: int) -> None:
 
 def heels(canvas: Canvas) -> None:
     """Draw a woman's shoe on its heel: a sandal or a pump, by its style."""
-    height, foot = HEELS[canvas.look.heel]
+    height, foot = HEELS[canvas.appearance.heel]
     y = 36 - height
     if canvas.worn:
         canvas.limb(points(f"-50 {y - 150}, -54 {y - 10}"), 22, 12, canvas.skin)
@@ -153,7 +153,7 @@ def watch(canvas: Canvas) -> None:
         canvas.limb(points("-160 10, 160 -10"), 48, 40, canvas.skin)
     canvas.fill(mirrored(f"{strap - 5} -110, {strap} -30, {strap} 30, {strap - 5} 110"))
     canvas.mark("0 75", "0 50, 0 100", "0 -105, 0 -40", f"-{strap} -72, {strap} -72")
-    face = _digits if canvas.look.display == "Digital" else _dial
+    face = _digits if canvas.appearance.display == "Digital" else _dial
     face(canvas, size)
 
 
@@ -167,7 +167,7 @@ def _digits(canvas: Canvas, size: int) -> None:
 def _dial(canvas: Canvas, size: int) -> None:
     canvas.oval((0, 0), (size, size), canvas.trim)
     canvas.oval((0, 0), (size * 0.8, size * 0.8), blend(canvas.base, PAPER, 0.7))
-    if canvas.look.display == "Chronograph":
+    if canvas.appearance.display == "Chronograph":
         for centre in points("-36 0, 36 0, 0 40") * (size / 100):
             canvas.oval(centre, (size * 0.25, size * 0.25), canvas.dark)
         for side in (-1, 1):

@@ -26,7 +26,7 @@ from fashion_keras.models.pretrained_weights import WeightsSource, initialise
 from fashion_keras.support.atomic_files import check_output_dir, make_output_dir, read_json, safe_file_name, write_json
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
-from fashion_keras.support.progress import LogFile
+from fashion_keras.support.progress import LogFile, verbosity
 from fashion_keras.training.checkpoints import Checkpoints
 from fashion_keras.training.classifier.artifacts import Run, RunManifest
 from fashion_keras.training.classifier.cross_validation import cross_validate
@@ -48,7 +48,7 @@ log = logging.getLogger("fashion_keras")
 Callbacks = Sequence[keras.callbacks.Callback]
 
 
-def train(config: TrainConfig | Mapping[str, Any], callbacks: Callbacks = ()) -> Run:
+def train(config: TrainConfig | Mapping[str, Any], callbacks: Callbacks = (), verbose: int | None = None) -> Run:
     """Train and evaluate a classifier; everything about it is then in the run folder.
 
     With `folds` it is one run for each fold, in fold1, fold2, ... of that folder; the report is then of all of them,
@@ -57,15 +57,20 @@ def train(config: TrainConfig | Mapping[str, Any], callbacks: Callbacks = ()) ->
     Args:
         config: a config, or a mapping of its fields.
         callbacks: Keras callbacks that every phase of training calls, too.
+        verbose: 0 silent, 1 log and progress bars, 2 log lines; None: as `set_verbosity`, which is 1 by default.
 
     Raises:
         InputError: when the run folder is not empty, catalogue or weights cannot be used, or the loss is not finite.
     """
-    config = as_config(TrainConfig, config)
-    _check_out(config.out)
+    with verbosity(verbose):
+        return _begin(as_config(TrainConfig, config), callbacks)
+
+
+def _begin(config: TrainConfig, callbacks: Callbacks) -> Run:
+    default = f"runs/{_default_name(config)}"
+    check_output_dir(config.out, default, f"give another --out, or --resume {config.out} to resume it")
     prepared = prepare(config)
-    name = safe_file_name(f"{config.task}-{config.backbone}-{config.strategy_name}".replace(":", "_").replace(",", "_"))
-    folder = make_output_dir(config.out, f"runs/{name}")
+    folder = make_output_dir(config.out, default)
     config = replace(config, data=prepared.data, out=str(folder))
     write_json(folder / "config.json", config.to_dict())
     try:
@@ -77,8 +82,10 @@ def train(config: TrainConfig | Mapping[str, Any], callbacks: Callbacks = ()) ->
         raise
 
 
-def resume(folder: str | Path, callbacks: Callbacks = ()) -> Run:
-    """Resume an interrupted run after its last finished epoch; a finished one is returned as it is.
+def resume(folder: str | Path, callbacks: Callbacks = (), verbose: int | None = None) -> Run:
+    """Resume an interrupted run after its last finished epoch; a finished run is returned as it is.
+
+    `callbacks` and `verbose` are as of `train`.
 
     Raises:
         InputError: when no run was begun there, or its catalogue or its parts have changed since.
@@ -89,7 +96,8 @@ def resume(folder: str | Path, callbacks: Callbacks = ()) -> Run:
     if (folder / Report.FILE).is_file():
         return Run(folder, Report.read(folder))
     config = TrainConfig.from_dict(read_json(folder / "config.json"))
-    return _run_all(config, prepare(config), folder, callbacks)
+    with verbosity(verbose):
+        return _run_all(config, prepare(config), folder, callbacks)
 
 
 def _run_all(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks) -> Run:
@@ -210,12 +218,8 @@ def _plot_augmentation(feed: ImageFeed, folder: Path) -> None:
     contact_sheet(folder / "augmentation.png", list(pixels), [""] * len(rows), columns=6, title=title, note=note)
 
 
-def _check_out(out: str | None) -> None:
-    """Raise InputError unless the run folder, where one is given, is empty or missing."""
-    if out and (Path(out) / "config.json").is_file():
-        raise InputError(f"{out}: not an empty folder but a run; give another --out, or resume it with --resume {out}")
-    if out:
-        check_output_dir(out, "")
+def _default_name(config: TrainConfig) -> str:
+    return safe_file_name(f"{config.task}-{config.backbone}-{config.strategy_name}".replace(":", "_").replace(",", "_"))
 
 
 def _warn(warnings: list[str]) -> None:

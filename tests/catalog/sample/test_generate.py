@@ -1,3 +1,5 @@
+"""The drawn sample: same bytes for a seed, visible attributes, the faults of the real set."""
+
 import csv
 import warnings
 from collections import Counter
@@ -39,25 +41,25 @@ def table(folder):
 
 
 def usable(folder):
-    """Rows and pixels [n, 80, 60, 3] uint8 of the products that a careful reader keeps."""
-    rows, pictures = {}, []
+    """Rows and pixels [n, 80, 60, 3] uint8 of the products that a careful reader accepts."""
+    rows, images = {}, []
     for row in table(folder):
         if not row[0].isdecimal() or row[0] in rows:
             continue
         try:
-            with Image.open(folder / "images" / f"{row[0]}.jpg") as picture:
-                pixels = np.asarray(picture)
+            with Image.open(folder / "images" / f"{row[0]}.jpg") as image:
+                pixels = np.asarray(image)
         except OSError:
             continue
         rows[row[0]] = row
-        pictures.append(pixels)
-    return list(rows.values()), np.stack(pictures)
+        images.append(pixels)
+    return list(rows.values()), np.stack(images)
 
 
 def product(name, number=0, **changes):
     article = BY_NAME[name]
-    look = ProductAppearance(**{field: options[0] for field, options in article.offers.items()})
-    return Product(article, replace(look, **changes), "Avelle", 2015, (7, number))
+    appearance = ProductAppearance(**{field: options[0] for field, options in article.offers.items()})
+    return Product(article, replace(appearance, **changes), "Avelle", 2015, (7, number))
 
 
 def test_generate_sample_gives_the_same_bytes_for_a_seed(tmp_path):
@@ -163,10 +165,12 @@ def test_sample_titles_name_the_attributes():
 def test_sample_has_twins_that_differ_slightly(sample):
     rows, pixels = usable(sample)
     groups = {}
-    for row, picture in zip(rows, pixels, strict=True):
-        groups.setdefault(row[9], []).append(picture.astype(float))
+    for row, image in zip(rows, pixels, strict=True):
+        groups.setdefault(row[9], []).append(image.astype(float))
     pairs = [pair for group in groups.values() for pair in combinations(group, 2)]
-    gaps = np.array([np.abs(one[:, 1:-1] - other[:, 2:]).mean() for one, other in pairs + [p[::-1] for p in pairs]])
+    gaps = np.array(
+        [np.abs(first[:, 1:-1] - second[:, 2:]).mean() for first, second in pairs + [p[::-1] for p in pairs]]
+    )
     assert 10 <= (gaps < 9).sum() <= 14
     assert gaps.min() > 0
 
@@ -187,11 +191,11 @@ CHANGES = [
 )
 def test_render_product_shows_each_attribute_and_changes_nothing_else(name, field, options):
     for number in range(3):
-        pictures = [
+        images = [
             np.asarray(render_product(product(name, number, **{field: option}))).astype(int) for option in options
         ]
-        for one, other in combinations(pictures, 2):
-            changed = (np.abs(one - other).max(axis=-1) > 24).mean()
+        for first, second in combinations(images, 2):
+            changed = (np.abs(first - second).max(axis=-1) > 24).mean()
             assert 0.002 < changed < 0.65
 
 
@@ -206,8 +210,8 @@ def test_sample_is_neither_trivial_nor_hopeless_for_a_linear_model(sample):
         seen, unseen = scaler.transform(pixels[train]), scaler.transform(pixels[test])
         # The L2-regularised optimum lies in the span of the training rows: rotating into it only saves time.
         values, vectors = np.linalg.eigh(seen @ seen.T)
-        kept = values > 1e-6 * values[-1]
-        axes = seen.T @ (vectors[:, kept] / np.sqrt(values[kept]))
+        positive = values > 1e-6 * values[-1]
+        axes = seen.T @ (vectors[:, positive] / np.sqrt(values[positive]))
         models = [LogisticRegression(C=c, max_iter=200).fit(seen @ axes, truth[train]) for c in (1e-2, 1)]
     for model in models:
         assert 0.3 < model.score(unseen @ axes, truth[test]) < 0.8

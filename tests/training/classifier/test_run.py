@@ -3,7 +3,10 @@
 import csv
 import json
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -11,8 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from fashion_keras import InputError, load_classifier, read_catalog, resume, train
+from fashion_keras import InputError, TrainConfig, load_classifier, read_catalog, resume, train
 from fashion_keras.models.builder import load_network
+from fashion_keras.training.classifier import run as run_module
 from fashion_keras.training.dataset_prep import prepare
 from tests.helpers.runs import evaluate_run, read_history
 
@@ -192,3 +196,20 @@ def test_a_folder_that_is_not_empty_is_left_alone(tiny_config, tmp_path):
     with pytest.raises(InputError, match="not an empty folder"):
         train(replace(tiny_config, out=str(tmp_path)))
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_train_at_once_in_many_threads_uses_different_folders(tmp_path, monkeypatch):
+    """Each reads its catalogue while the others choose their folders."""
+    together = threading.Barrier(8)
+
+    def prepare_together(config):
+        together.wait(60)
+        return SimpleNamespace(data=config.data)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run_module, "prepare", prepare_together)
+    monkeypatch.setattr(run_module, "_run_all", lambda config, prepared, folder, callbacks: folder)
+    with ThreadPoolExecutor(8) as pool:
+        folders = list(pool.map(lambda _: train(TrainConfig(data="sample")), range(8)))
+    assert len(set(folders)) == 8
+    assert all(json.loads((folder / "config.json").read_text())["out"] == str(folder) for folder in folders)
