@@ -16,7 +16,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import keras
 import numpy as np
 import openvino
-from measure import seconds, tell
+from measure import median_seconds, print_table
 
 from fashion_keras import TrainConfig, read_catalog
 from fashion_keras.features.cache import encode
@@ -52,20 +52,22 @@ def main() -> None:
         "model.predict, float32": partial(network.predict, pixels, batch_size=64, verbose=0),
         "model.predict, mixed_bfloat16": partial(in_bfloat16.predict, pixels, batch_size=64, verbose=0),
         "the limit: bare OpenVINO, arrays in memory": _bare(network, pixels, encoder.precision),
-        "ours: files to vectors on disk": partial(_ours, catalog, encoder),
+        "ours: files to features on disk": partial(_ours, catalog, encoder),
     }
     if options.torch:
         for precision in ("float32", "bfloat16"):
             sides[f"PyTorch, {precision}, arrays in memory"] = _torch(options.torch, config, len(pixels), precision)
-    took = seconds(sides, options.rounds)
+    took = median_seconds(sides, options.rounds)
     plain = took["model.predict, float32"]
     rows = [
         {"encoding": name, "images/s": len(pixels) / value, "times model.predict": plain / value}
         for name, value in took.items()
     ]
-    share = took["the limit: bare OpenVINO, arrays in memory"] / took["ours: files to vectors on disk"]
+    share = took["the limit: bare OpenVINO, arrays in memory"] / took["ours: files to features on disk"]
     claim = f"{config.backbone} at {config.image_spec.height}x{config.image_spec.width}, {len(pixels)} images, "
-    tell(f"{claim}{encoder.runtime} {encoder.precision}: ours reaches {share:.0%} of the limit", rows, options.out)
+    print_table(
+        f"{claim}{encoder.runtime} {encoder.precision}: ours reaches {share:.0%} of the limit", rows, options.out
+    )
 
 
 def _network(config: TrainConfig) -> keras.Model:
@@ -90,8 +92,8 @@ def _torch(python: str, config: TrainConfig, images: int, precision: str) -> par
         list(map(str, arguments)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
 
-    def wait_for(answer: str) -> None:
-        if process.stdout.readline().strip() != answer:
+    def wait_for(line: str) -> None:
+        if process.stdout.readline().strip() != line:
             sys.exit(f"{python} has no working torch and keras")
 
     def once() -> None:

@@ -18,7 +18,7 @@ BATCH = 64
 
 
 def main() -> None:
-    """Build the network, then answer each line with one."""
+    """Build the network, then run it once for each line of standard input."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("builder", "precision"):
         parser.add_argument(name)

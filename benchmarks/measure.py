@@ -1,4 +1,4 @@
-"""What the benchmarks share: sides that take turns, medians, the machine, one way to print."""
+"""Shared by the benchmarks: alternating timings, medians, the machine, the result table."""
 
 import json
 import os
@@ -15,8 +15,8 @@ from typing import Any
 _VERSIONS = ("tensorflow", "keras", "openvino", "numpy", "pillow")
 
 
-def seconds(sides: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Return the median seconds of each side over `rounds`, the sides taking turns; a first round does not count."""
+def median_seconds(sides: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
+    """Return the median seconds of each function over `rounds` after a first that does not count; they alternate."""
     times: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(rounds + 1):
         for name, side in sides.items():
@@ -27,13 +27,13 @@ def seconds(sides: Mapping[str, Callable[[], object]], rounds: int) -> dict[str,
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def tell(claim: str, rows: list[dict[str, Any]], out: Path | None) -> None:
+def print_table(claim: str, rows: list[dict[str, Any]], out: Path | None) -> None:
     """Print rows as a table; also write them, with the machine, as JSON when `out` is given."""
     print(claim)
     print("| " + " | ".join(rows[0]) + " |")
     print("|" + "---|" * len(rows[0]))
     for row in rows:
-        print("| " + " | ".join(_plain(value) for value in row.values()) + " |")
+        print("| " + " | ".join(_format(value) for value in row.values()) + " |")
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps({"claim": claim, "machine": machine(), "rows": rows}, indent=2) + "\n")
@@ -55,7 +55,7 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _plain(value: object) -> str:
+def _format(value: object) -> str:
     if not isinstance(value, float):
         return str(value)
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

@@ -1,4 +1,4 @@
-"""Peak memory on a catalogue of any size: the same pictures, repeated under new ids and names.
+"""Peak memory on a catalogue of any size: the same images, repeated under new ids and names.
 
 python benchmarks/memory.py --data DIR --products 44000 --job train
 python benchmarks/memory.py --data DIR --products 44000 --job encode
@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from measure import tell
+from measure import print_table
 
 from fashion_keras import read_catalog
 
@@ -23,7 +23,7 @@ from fashion_keras import TrainConfig, read_catalog
 import keras
 from fashion_keras.features.compile import compile_encoder
 from fashion_keras.features.cache import encode
-from fashion_keras.models.builder import build_network, up_to
+from fashion_keras.models.builder import build_network, submodel_until
 from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.backbones import get_backbone
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -32,9 +32,9 @@ config = TrainConfig(backbone=sys.argv[2])
 scaling = get_backbone(config.backbone).scaling
 spec = ClassifierSpec(config.backbone, config.image_spec, scaling, config.head_spec, "", ("a",), ("a",))
 catalog = read_catalog(sys.argv[1])
-encoder = compile_encoder(up_to(build_network(spec), "pool"), config.image_spec)
-vectors = encode(catalog, encoder)
-print(start, peak(), len(vectors.values))
+encoder = compile_encoder(submodel_until(build_network(spec), "pool"), config.image_spec)
+features = encode(catalog, encoder)
+print(start, peak(), len(features.values))
 """
 
 
@@ -55,7 +55,7 @@ def main() -> None:
             table = Path(folder) / "repeated.csv"
             _repeat(options.data, products, table)
             rows.append({"job": options.job, "products": products, **jobs[options.job](table, options.backbone)})
-    tell(f"peak memory, {options.backbone}", rows, options.out)
+    print_table(f"peak memory, {options.backbone}", rows, options.out)
 
 
 def _train(table: Path, backbone: str) -> dict[str, float]:
@@ -66,8 +66,8 @@ def _train(table: Path, backbone: str) -> dict[str, float]:
 
 def _encode(table: Path, backbone: str) -> dict[str, float]:
     command = [sys.executable, "-c", _ENCODE, str(table), backbone]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
-    start, peak = float(said[-3]), float(said[-2])
+    words = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    start, peak = float(words[-3]), float(words[-2])
     return {"with TensorFlow loaded, GiB": start, "peak GiB": peak, "above it, GiB": peak - start}
 
 

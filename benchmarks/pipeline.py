@@ -1,4 +1,4 @@
-"""From files to augmented batches, no network: ours against what tutorials do.
+"""From files to augmented batches, no network: ours against the pipeline of Keras tutorials.
 
 python benchmarks/pipeline.py --data DIR
 """
@@ -11,10 +11,10 @@ from pathlib import Path
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
+import keras_baseline
 import numpy as np
-import plain
 import tensorflow as tf
-from measure import seconds, tell
+from measure import median_seconds, print_table
 
 from fashion_keras import read_catalog
 from fashion_keras.images.augment import get_augmentation
@@ -39,15 +39,17 @@ def main() -> None:
     targets, augmentation = np.zeros(len(paths)), get_augmentation("li2020")
     sides: dict[str, Callable[[], None]] = {
         "ours, decoding": lambda: _drain(for_inference(paths, spec)),
-        "tf.data, decoding": partial(_drain, plain.batches(paths, targets, spec, BATCH)),
+        "tf.data, decoding": partial(_drain, keras_baseline.batches(paths, targets, spec, BATCH)),
         "ours, one warp": partial(_drain, _ours(paths, spec)),
-        "tf.data and four Keras layers": partial(_drain, plain.batches(paths, targets, spec, BATCH, augmentation)),
+        "tf.data and four Keras layers": partial(
+            _drain, keras_baseline.batches(paths, targets, spec, BATCH, augmentation)
+        ),
     }
-    took = seconds(sides, options.rounds)
+    took = median_seconds(sides, options.rounds)
     rows = [{"pipeline": name, "images/s": len(paths) / value} for name, value in took.items()]
     ratio = took["tf.data and four Keras layers"] / took["ours, one warp"]
     claim = f"li2020's augmentation at {spec.height}x{spec.width}: ours is {ratio:.1f} times as fast as Keras layers"
-    tell(claim, rows, options.out)
+    print_table(claim, rows, options.out)
 
 
 def _drain(batches: Iterable[object]) -> None:

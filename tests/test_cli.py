@@ -1,19 +1,19 @@
-"""The command line as its users meet it: one line and exit code 2 for what is wrong, results for what is right."""
+"""The command line: one line and exit code 2 for wrong input, results on standard output."""
 
 import csv
 import json
 import shutil
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from fashion_keras import read_catalog
+from tests.helpers.cli import assert_one_line, run_cli
 
 HEADER = "id,masterCategory,subCategory,articleType,productDisplayName\n"
 
 
-def catalogue(folder, rows, broken=False):
+def write_classes(folder, rows, broken=False):
     """A catalogue of (article type, count) in a folder."""
     (folder / "images").mkdir(parents=True)
     lines = []
@@ -30,15 +30,6 @@ def catalogue(folder, rows, broken=False):
     return folder
 
 
-def assert_one_line(result, *words):
-    assert result.returncode == 2, result.stderr
-    (last,) = result.stderr.splitlines()
-    assert last.startswith("error: ")
-    for word in words:
-        assert word in last
-    assert result.stdout == ""
-
-
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
@@ -52,35 +43,35 @@ def assert_one_line(result, *words):
         ("--data /nowhere", ["/nowhere: no such folder"]),
     ],
 )
-def test_wrong_flags(command, flags, words):
-    assert_one_line(command("train", *flags.split()), *words)
+def test_train_refuses_wrong_flags(flags, words):
+    assert_one_line(run_cli("train", *flags.split()), *words)
 
 
-def test_empty_folder(command, tmp_path):
-    assert_one_line(command("train", "--data", tmp_path), "no styles.csv")
+def test_train_refuses_an_empty_folder(tmp_path):
+    assert_one_line(run_cli("train", "--data", tmp_path), "no styles.csv")
 
 
-def test_table_without_id(command, tmp_path):
+def test_train_refuses_a_table_without_id(tmp_path):
     (tmp_path / "images").mkdir()
     (tmp_path / "styles.csv").write_text("gender,articleType\nMen,Shirts\n")
-    assert_one_line(command("train", "--data", tmp_path), "styles.csv: no column 'id'")
+    assert_one_line(run_cli("train", "--data", tmp_path), "styles.csv: no column 'id'")
 
 
-def test_all_images_broken(command, tmp_path):
-    folder = catalogue(tmp_path / "data", [("Tops", 6), ("Shirts", 6)], broken=True)
-    result = command("train", "--data", folder, "--min-images", 3, "--out", tmp_path / "run")
+def test_train_refuses_a_catalogue_of_broken_images(tmp_path):
+    folder = write_classes(tmp_path / "data", [("Tops", 6), ("Shirts", 6)], broken=True)
+    result = run_cli("train", "--data", folder, "--min-images", 3, "--out", tmp_path / "run")
     assert_one_line(result, "all 12 images are broken")
     assert not (tmp_path / "run").exists()
 
 
-def test_a_class_with_one_image(command, tmp_path):
-    folder = catalogue(tmp_path / "data", [("Tops", 9), ("Shirts", 9), ("Capes", 1)])
-    result = command("train", "--data", folder, "--min-images", 1, "--out", tmp_path / "run")
-    assert_one_line(result, "Capes (1 images, 1 titles)", "--min-images 2")
+def test_train_refuses_a_class_with_one_image(tmp_path):
+    folder = write_classes(tmp_path / "data", [("Tops", 9), ("Shirts", 9), ("Capes", 1)])
+    result = run_cli("train", "--data", folder, "--min-images", 1, "--out", tmp_path / "run")
+    assert_one_line(result, "Capes (1 images, 1 products)", "--min-images 2")
 
 
-def test_weights_of_another_network(command, sample, run, tmp_path):
-    result = command(
+def test_train_refuses_weights_of_another_network(sample, run, tmp_path):
+    result = run_cli(
         "train", "--backbone", "vgg_like", "--weights", run.folder / "model.weights.h5", "--data", sample,
         "--limit", 300, "--strategy", "frozen", "--out", tmp_path / "run",
     )  # fmt: skip
@@ -89,24 +80,24 @@ def test_weights_of_another_network(command, sample, run, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_what_cannot_be_written_is_one_line(command, run, sample, tmp_path):
+def test_unwritable_output_is_one_line(run, sample, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    assert_one_line(command("data", "describe", sample, "--out", tmp_path / "file" / "x"), "file/x")
-    assert_one_line(command("evaluate", run.folder, "--out", tmp_path / "file" / "x"), "file/x")
+    assert_one_line(run_cli("data", "describe", sample, "--out", tmp_path / "file" / "x"), "file/x")
+    assert_one_line(run_cli("evaluate", run.folder, "--out", tmp_path / "file" / "x"), "file/x")
 
 
-def test_a_photo_is_no_catalogue(command, sample):
+def test_train_refuses_an_image_as_catalogue(sample):
     photo = read_catalog(sample).paths[0]
-    assert_one_line(command("train", "--data", photo), "neither a folder nor a CSV file")
-    assert_one_line(command("train", "--data", ""), "--data is empty")
+    assert_one_line(run_cli("train", "--data", photo), "neither a folder nor a CSV file")
+    assert_one_line(run_cli("train", "--data", ""), "--data is empty")
 
 
-def test_out_folder_in_use(command, sample, run):
-    assert_one_line(command("train", "--data", sample, "--out", run.folder), "not an empty folder", "--resume")
+def test_train_refuses_an_output_folder_in_use(sample, run):
+    assert_one_line(run_cli("train", "--data", sample, "--out", run.folder), "not an empty folder", "--resume")
 
 
-def test_train_prints_folder_and_accuracy(command, sample, tmp_path):
-    result = command(
+def test_train_prints_folder_and_accuracy(sample, tmp_path):
+    result = run_cli(
         "train", "--backbone", "custom_cnn", "--image-size", "32x32", "--limit", 300, "--epochs", 1, "--data", sample,
         "--out", tmp_path / "run",
     )  # fmt: skip
@@ -118,31 +109,16 @@ def test_train_prints_folder_and_accuracy(command, sample, tmp_path):
     assert "with several images" in per_product[-1]
 
 
-def test_evaluate_prints_one_json_object(command, run, sample):
-    result = command("evaluate", run.folder, "--data", sample, "--json")
+def test_evaluate_prints_one_json_object(run, sample):
+    result = run_cli("evaluate", run.folder, "--data", sample, "--json")
     report = json.loads(result.stdout)
     assert report["test"]["accuracy"] == pytest.approx(run.accuracy, abs=1e-4)
-    text = command("evaluate", run.folder).stdout
+    text = run_cli("evaluate", run.folder).stdout
     assert f"{run.accuracy:.3f}" in text.splitlines()[0]
 
 
-def test_predict_sets_bad_images_aside(command, run, sample, tmp_path):
-    good = read_catalog(sample).paths[0]
-    bad = tmp_path / "bad.jpg"
-    bad.write_bytes(b"no picture")
-    result = command("predict", run.folder, good, bad, "--json")
-    answer = json.loads(result.stdout)
-    assert result.returncode == 0
-    assert [row["image"] for row in answer["predictions"]] == [good]
-    assert answer["predictions"][0]["class"] in run.report["classes"]
-    assert np.diff([one["probability"] for one in answer["predictions"][0]["top"]]).max() <= 0
-    assert [row["image"] for row in answer["rejected"]] == [str(bad)]
-    assert_one_line(command("predict", run.folder, bad), "bad.jpg")
-    assert_one_line(command("predict", tmp_path, good), "no finished run")
-
-
-def test_describe_counts_and_draws(command, sample, tmp_path):
-    result = command("data", "describe", sample, "--out", tmp_path, "--json")
+def test_describe_counts_and_draws(sample, tmp_path):
+    result = run_cli("data", "describe", sample, "--out", tmp_path, "--json")
     described = json.loads(result.stdout)
     assert described["products"] + described["rejected"] == described["inputs"]
     assert sum(described["reasons"].values()) == described["rejected"]
@@ -155,40 +131,42 @@ def test_describe_counts_and_draws(command, sample, tmp_path):
     for name in ("class_counts.png", "samples.png"):
         with Image.open(tmp_path / name) as image:
             assert min(image.size) > 200
-    text = command("data", "describe", sample, "--out", tmp_path).stdout
+    text = run_cli("data", "describe", sample, "--out", tmp_path).stdout
     assert str(described["inputs"]) in text
 
 
-def test_describe_of_a_tree(command, sample, tmp_path):
+def test_describe_of_a_tree(sample, tmp_path):
     catalog = read_catalog(sample)
     for row in range(6):
         folder = tmp_path / "tree" / ("even" if row % 2 == 0 else "odd")
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(catalog.paths[row], folder)
-    described = json.loads(command("data", "describe", tmp_path / "tree", "--out", tmp_path / "o", "--json").stdout)
+    described = json.loads(run_cli("data", "describe", tmp_path / "tree", "--out", tmp_path / "o", "--json").stdout)
     assert described["tasks"] == {"article_type": {"even": 3, "odd": 3}}
 
 
-def test_download_without_network_is_one_line_that_says_what_to_do(command, tmp_path):
-    result = command("data", "download", cwd=tmp_path)
+def test_download_without_network_is_one_line_with_instructions(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = run_cli("data", "download")
     assert_one_line(result, "kaggle could not download", "by hand", "fashion-product-images-small.zip")
 
 
-def test_an_archive_that_was_saved_by_hand_is_unpacked(command, sample, tmp_path):
+def test_download_unpacks_an_archive_saved_by_hand(sample, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "data" / "downloads").mkdir(parents=True)
     packed = tmp_path / "packed"
     for home in (packed, packed / "myntradataset"):
         shutil.copytree(sample, home, dirs_exist_ok=True)
     archive = tmp_path / "data" / "downloads" / "fashion-product-images-small"
     shutil.make_archive(str(archive), "zip", packed)
-    result = command("data", "download", cwd=tmp_path)
+    result = run_cli("data", "download")
     folder = tmp_path / "data" / "fashion-product-images-small"
     assert result.returncode == 0, result.stderr
     assert f"{len(read_catalog(sample))} products" in result.stdout
     assert sorted(path.name for path in folder.iterdir()) == ["images", "styles.csv"]
     assert not archive.with_suffix(".zip").exists()
-    assert command("data", "download", cwd=tmp_path).stdout == result.stdout
+    assert run_cli("data", "download").stdout == result.stdout
 
 
-def test_sample_prints_its_folder(command, sample):
-    assert command("data", "sample").stdout.strip() == str(sample)
+def test_sample_prints_its_folder(sample):
+    assert run_cli("data", "sample").stdout.strip() == str(sample)

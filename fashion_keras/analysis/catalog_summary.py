@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from fashion_keras.catalog.attribute_groups import KAGGLE_GROUPS, parse_groups
+from fashion_keras.catalog.attributes import KAGGLE_GROUPS
 from fashion_keras.catalog.catalog import Catalog, write_rejected
 from fashion_keras.catalog.csv_reader import TITLE
-from fashion_keras.catalog.targets import Targets, encode_groups, learnable_groups
+from fashion_keras.catalog.label_groups import Targets
+from fashion_keras.catalog.targets import encode_groups, learnable_groups
 from fashion_keras.catalog.tasks import TASKS
-from fashion_keras.evaluation.plots import charts
+from fashion_keras.evaluation.plots.bars import plot_class_counts
+from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.images.decode import ImageSpec, decode_batch
 from fashion_keras.images.validation import inspect_images
 from fashion_keras.support.atomic_files import write_json
@@ -47,7 +49,9 @@ def summarize_catalog(catalog: Catalog, out: Path) -> dict[str, Any]:
     write_json(out / "description.json", summary)
     write_rejected(out, catalog)
     if counts:
-        charts.class_counts(out / "class_counts.png", counts)
+        plot_class_counts(
+            out / "class_counts.png", counts, f"Images per class of {catalog.folder.name}, {len(catalog):,} images"
+        )
         _draw_samples(catalog, targets, out / "samples.png")
     return summary
 
@@ -61,9 +65,7 @@ def _readable_rows(catalog: Catalog) -> tuple[Catalog, dict[str, int]]:
 
 def _encode_targets(catalog: Catalog) -> Targets | None:
     """Return the labels of each product: in the single-label tasks, or in the groups that the catalogue brings."""
-    groups = catalog.attribute_groups
-    if groups is KAGGLE_GROUPS:
-        groups = parse_groups(",".join(task.name for task in TASKS))
+    groups = TASKS if catalog.attribute_groups is KAGGLE_GROUPS else catalog.attribute_groups
     # A task with a single class cannot be trained, nor drawn.
     groups, _ = learnable_groups(groups, catalog.columns)
     return encode_groups(groups, catalog.columns) if groups else None
@@ -72,9 +74,9 @@ def _encode_targets(catalog: Catalog) -> Targets | None:
 def _label_counts(targets: Targets) -> dict[str, dict[str, int]]:
     """Return group -> label -> its products, the commonest first."""
     counts = {}
-    for group, classes in zip(targets.groups, targets.classes, strict=True):
-        products = (targets.of(group.name) == 1).sum(axis=0)
-        counts[group.name] = {classes[code]: int(products[code]) for code in np.argsort(-products, kind="stable")}
+    for group in targets.groups:
+        products = (targets.group(group.name).values == 1).sum(axis=0)
+        counts[group.name] = {group.classes[code]: int(products[code]) for code in np.argsort(-products, kind="stable")}
     return counts
 
 
@@ -91,14 +93,16 @@ def _count_shared_titles(catalog: Catalog) -> int:
 
 def _draw_samples(catalog: Catalog, targets: Targets, path: Path) -> None:
     """Draw one row of images for each of the commonest labels of the first single-valued group, or else the first."""
-    name = next((group.name for group in targets.groups if group.kind == "single"), targets.groups[0].name)
-    labels, has_label = targets.names[targets.slices[name]], targets.of(name) == 1
+    group = next((group for group in targets.groups if group.kind == "single"), targets.groups[0])
+    has_label = targets.group(group.name).values == 1
     codes = np.argsort(-has_label.sum(axis=0), kind="stable")[:_MAX_CLASSES]
     cells = [
-        (labels[code], row)
+        (group.classes[code], row)
         for code in codes
         for row in np.resize(np.flatnonzero(has_label[:, code]), _IMAGES_PER_CLASS)
     ]
-    captions = [f"{label.removeprefix(f'{name}: ')}\n{catalog.ids[row]}" for label, row in cells]
+    captions = [f"{label}\n{catalog.ids[row]}" for label, row in cells]
     images = decode_batch([catalog.paths[row] for _, row in cells], _THUMBNAIL)
-    charts.contact_sheet(path, list(images), captions, columns=_IMAGES_PER_CLASS)
+    title = f"Images of the most frequent classes of {group.name}"
+    note = f"{len(catalog):,} images in the catalog"
+    contact_sheet(path, list(images), captions, columns=_IMAGES_PER_CLASS, title=title, note=note)

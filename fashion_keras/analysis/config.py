@@ -12,7 +12,6 @@ from fashion_keras.features.registry import DEFAULT_ENCODER
 from fashion_keras.support.config_fields import Config, DataConfig, config_field
 from fashion_keras.support.errors import InputError, unknown_name_error
 from fashion_keras.training.config import TrainConfig
-from fashion_keras.training.targets import check_one_task
 
 RUN_PARTS = ("auto", "test", "all")
 CATALOG_PARTS = ("held_out", "all")
@@ -38,7 +37,7 @@ def _as_names(names: Any) -> Any:  # noqa: ANN401 - "a,b" or many names
     return tuple(name for name in names.split(",") if name) if isinstance(names, str) else names
 
 
-def _same_field(name: str, kind: type[Config] = TrainConfig) -> Any:  # noqa: ANN401 - of any field type
+def same_field(name: str, kind: type[Config] = TrainConfig) -> Any:  # noqa: ANN401 - of any field type
     """Return a dataclass field with the default, help and checks of that field of another config."""
     original = kind.__dataclass_fields__[name]
     return field(default=original.default, metadata=original.metadata)
@@ -152,27 +151,28 @@ class ProbeConfig(Config):
     backbones: tuple[str, ...] = config_field(
         (), "backbones to compare, such as vgg19,resnet50", metavar="B,..", convert=_as_names
     )
-    data: str | None = _same_field("data")
-    task: str = _same_field("task")
-    weights: str = _same_field("weights")
-    image_size: str | None = _same_field("image_size")
-    fit: str = _same_field("fit")
-    cut: str = _same_field("cut")
-    pooling: str | None = _same_field("pooling")
-    min_images: int = _same_field("min_images")
-    split: str = _same_field("split")
-    limit: float | None = _same_field("limit")
-    floor: int | None = _same_field("floor")
-    runtime: str = _same_field("runtime")
-    precision: str = _same_field("precision")
-    seed: int = _same_field("seed")
+    data: str | None = same_field("data")
+    task: str = same_field("task")
+    weights: str = same_field("weights")
+    image_size: str | None = same_field("image_size")
+    fit: str = same_field("fit")
+    cut: str = same_field("cut")
+    pooling: str | None = same_field("pooling")
+    min_images: int = same_field("min_images")
+    split: str = same_field("split")
+    limit: float | None = same_field("limit")
+    floor: int | None = same_field("floor")
+    runtime: str = same_field("runtime")
+    precision: str = same_field("precision")
+    seed: int = same_field("seed")
     exclude_trained: bool = config_field(False, _EXCLUDE)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.backbones:
             raise InputError("--backbones must name at least one backbone, such as vgg19,resnet50")
-        check_one_task(self.train_configs[0])
+        if len(self.train_configs[0].label_spec) > 1:
+            raise InputError(f"backbones are compared on one task; --task {self.task} is several: name one of them")
 
     @property
     def train_configs(self) -> list[TrainConfig]:
@@ -186,7 +186,7 @@ class ProbeConfig(Config):
 class RetrievalConfig(Config):
     """Retrieval scores of indexes and encoders on one catalogue (command `evaluate-search`)."""
 
-    data: str | None = _same_field("data")
+    data: str | None = same_field("data")
     index: tuple[str, ...] = config_field(
         (), "index folder or postgresql://...; may be repeated", metavar="DIR|URL", convert=_as_paths
     )
@@ -195,7 +195,7 @@ class RetrievalConfig(Config):
     )
     weights: str = config_field("auto", _WEIGHTS, metavar="W")
     part: str = config_field("held_out", _CATALOG_PART, metavar="held_out|all|RUN")
-    seed: int = _same_field("seed")
+    seed: int = same_field("seed")
     exclude_trained: bool = config_field(False, _EXCLUDE)
 
     def __post_init__(self) -> None:

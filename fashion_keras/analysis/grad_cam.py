@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.evaluation.plots import charts, style
+from fashion_keras.evaluation.plots import style
+from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.images.decode import decode_batch
 from fashion_keras.images.inputs import as_image_list
 from fashion_keras.models.backbones import get_backbone
-from fashion_keras.models.classifier import LabelSpec
+from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.predictions import LabelGroup, group_slices, probabilities
 from fashion_keras.models.serialization import load_classifier_spec
 from fashion_keras.support.errors import InputError, unknown_name_error
@@ -147,7 +148,7 @@ def upsample_heat(heat: NDArray[np.float32], size: tuple[int, int]) -> NDArray[n
     return large / np.where(largest > 0, largest, 1)
 
 
-def plot_explanations(path: Path, explanations: Sequence[Explanation], names: Sequence[str]) -> None:
+def plot_explanations(path: Path, explanations: Sequence[Explanation], names: Sequence[str], run: str = "") -> None:
     """Draw a row for each image with its name: the image, then its heat map for each class."""
     style.require_nonempty(explanations, "images")
     columns = 1 + max(len(explanation.activations) for explanation in explanations)
@@ -158,8 +159,9 @@ def plot_explanations(path: Path, explanations: Sequence[Explanation], names: Se
         cells += [pixels, *(style.overlay_heatmap(pixels, activation.heat) for activation in activations), *blank]
         captions += [f"{name}\n{_LEGEND}", *map(_caption, activations), *([""] * len(blank))]
     first = explanations[0]
-    title = f"Grad-CAM of {first.head} at the backbone's {first.stage}"
-    charts.contact_sheet(path, cells, captions, columns=columns, title=title)
+    title = f"Grad-CAM at the backbone's {first.stage}"
+    note = style.context(first.head, run, len(explanations))
+    contact_sheet(path, cells, captions, columns=columns, title=title, note=note)
 
 
 def _caption(activation: ClassActivation) -> str:
@@ -169,7 +171,7 @@ def _caption(activation: ClassActivation) -> str:
 def _activations(
     network: "keras.Model",
     maps: "keras.KerasTensor",
-    spec: LabelSpec,
+    spec: ClassifierSpec,
     group: LabelGroup,
     batch: NDArray[np.uint8],
     label: str,
@@ -190,7 +192,7 @@ def _activations(
     return [row if row[-1].label != row[0].label else row[:1] for row in rows]
 
 
-def _select_group(spec: LabelSpec, name: str) -> LabelGroup:
+def _select_group(spec: ClassifierSpec, name: str) -> LabelGroup:
     groups = {group.name: group for group in spec.groups}
     if not name and len(groups) > 1:
         raise InputError(f"the run has several heads: name one with --head, of {', '.join(groups)}")
@@ -199,7 +201,7 @@ def _select_group(spec: LabelSpec, name: str) -> LabelGroup:
     return groups[name or spec.groups[0].name]
 
 
-def _select_stages(spec: LabelSpec, name: str) -> dict[str, str]:
+def _select_stages(spec: ClassifierSpec, name: str) -> dict[str, str]:
     """Return stage -> its last layer, "" for the backbone's, of the stages that may be used: all, or the one named."""
     stages = dict(get_backbone(spec.backbone).stages)
     names = list(stages)

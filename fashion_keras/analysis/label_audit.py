@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from fashion_keras.analysis.config import AuditConfig
 from fashion_keras.analysis.training_overlap import encoder_training_products
 from fashion_keras.catalog.catalog import Catalog, write_rejected
+from fashion_keras.catalog.label_groups import Targets
 from fashion_keras.catalog.product_hashes import is_training_product
-from fashion_keras.catalog.tasks import TaskLabels, get_task
+from fashion_keras.catalog.tasks import get_task
 from fashion_keras.evaluation.metrics import label_issues
 from fashion_keras.evaluation.metrics.label_issues import NEAR_DUPLICATE, REASONS, SAME_TITLE, LabelIssue
-from fashion_keras.evaluation.plots.charts import contact_sheet
+from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.features.cache import encode
 from fashion_keras.features.registry import load_encoder
 from fashion_keras.images.decode import ImageSpec, decode
@@ -102,9 +103,7 @@ def out_of_fold(
         return cross_val_predict(classifier, features, codes, groups=groups, cv=splitter, method="predict_proba")
 
 
-def _labelled_rows(
-    config: AuditConfig, training_products: frozenset[str]
-) -> tuple[Catalog, TaskLabels, dict[str, int]]:
+def _labelled_rows(config: AuditConfig, training_products: frozenset[str]) -> tuple[Catalog, Targets, dict[str, int]]:
     """Return the rows to audit, their labels, and the counts of all others by reason."""
     task, catalog = get_task(config.task), load_catalog(config.data)
     unusable = len(catalog.rejected)
@@ -125,7 +124,7 @@ def _labelled_rows(
     return audited, task.encode(audited.columns), counts
 
 
-def _check_folds(catalog: Catalog, labels: TaskLabels, folds: int) -> None:
+def _check_folds(catalog: Catalog, labels: Targets, folds: int) -> None:
     """Refuse a class with fewer products than folds: it would be missing from a fold."""
     products = [len(np.unique(catalog.product_groups[labels.codes == code])) for code in range(len(labels.classes))]
     code = int(np.argmin(products))
@@ -165,7 +164,7 @@ def _conflicting_duplicates(
     return pairs[np.array(duplicate, bool)]
 
 
-def _row(issue: LabelIssue, catalog: Catalog, labels: TaskLabels) -> dict[str, Any]:
+def _row(issue: LabelIssue, catalog: Catalog, labels: Targets) -> dict[str, Any]:
     return {
         "id": int(catalog.ids[issue.row]),
         "path": str(catalog.paths[issue.row]),
@@ -179,7 +178,7 @@ def _row(issue: LabelIssue, catalog: Catalog, labels: TaskLabels) -> dict[str, A
 
 def _draw(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     images = [decode(row["path"], _THUMBNAIL) for row in rows]
-    captions = [f"{row['id']}  {row['given']}\n-> {row['suggested']}\n{_reason(row)}" for row in rows]
+    captions = [f"given: {row['given']}\nsuggested: {row['suggested']}\n{_reason(row)}, id {row['id']}" for row in rows]
     contact_sheet(path, images, captions, title="Labels that may be wrong")
 
 

@@ -55,7 +55,7 @@ def probe(config: ProbeConfig | Mapping[str, Any]) -> dict[str, Any]:
     return {
         "task": config.task,
         "data": prepared.data,
-        "classes": len(prepared.goal.groups[0].classes),
+        "classes": len(prepared.targets.groups[0].classes),
         "counts": {**prepared.counts, "validation": int(scored.sum())},
         "excluded": int((~scored).sum()),
         "backbones": sorted(rows, key=lambda row: -row["linear"]),
@@ -66,13 +66,13 @@ def probe(config: ProbeConfig | Mapping[str, Any]) -> dict[str, Any]:
 def _probe(config: TrainConfig, prepared: PreparedData, validation: NDArray[np.int64]) -> dict[str, Any]:
     began = time.perf_counter()
     keras.utils.set_random_seed(config.seed)
-    network, origin = initialise(model_spec(config, prepared.goal.groups), config.weights)
+    network, origin = initialise(model_spec(config, prepared.targets.groups), config.weights)
     encoder = compile_encoder(submodel_until(network, "pool"), config.image_spec, config.runtime, config.precision)
     encoding = time.perf_counter()
     parts = prepared.split.train, validation
     train, held_out = (encode(prepared.catalog.take(rows), encoder) for rows in parts)
     encoding = time.perf_counter() - encoding
-    codes = [prepared.goal.strata[rows] for rows in parts]
+    codes = [prepared.targets.strata[rows] for rows in parts]
     correct = {name: labels == codes[1] for name, labels in _predicted_codes(train, codes[0], held_out).items()}
     encoded = train.encoded + held_out.encoded
     return {

@@ -10,7 +10,7 @@ from fashion_keras.catalog.catalog import IMAGE_SUFFIXES
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.features.runtime import load_classifier
 from fashion_keras.images.validation import check_images
-from fashion_keras.models.classifier import Classifier, LabelSpec
+from fashion_keras.models.classifier import Classifier, ClassifierSpec
 from fashion_keras.models.serialization import load_classifier_spec
 from fashion_keras.support.atomic_files import write_csv
 from fashion_keras.support.errors import InputError
@@ -79,13 +79,13 @@ def _predict(classifier: Classifier, rows: list[dict[str, str]]) -> None:
     with ProgressBar("predicting", len(rows)) as bar:
         for start in range(0, len(rows), _BATCH):
             batch = rows[start : start + _BATCH]
-            predictions = classifier.predict([row["path"] for row in batch]).answers(1)
+            predictions = classifier.predict([row["path"] for row in batch]).to_dicts(1)
             for row, prediction in zip(batch, predictions, strict=True):
                 row.update(_cells(prediction))
             bar.advance(len(batch))
 
 
-def _columns(spec: LabelSpec) -> list[str]:
+def _columns(spec: ClassifierSpec) -> list[str]:
     names = [group.name for group in spec.groups]
     heads = ["predicted", "confidence"]
     if len(names) > 1:
@@ -95,11 +95,9 @@ def _columns(spec: LabelSpec) -> list[str]:
 
 def _cells(prediction: Mapping[str, Any]) -> dict[str, str]:
     """Return the cells of one image: class and confidence, or those of each head."""
-    if "heads" not in prediction:
-        return {"predicted": prediction["class"], "confidence": f"{prediction['confidence']:.4f}"}
     cells = {}
-    for name, head in prediction["heads"].items():
+    for name, head in prediction.get("heads", {"": prediction}).items():
         labels = head["top"][:1] if "top" in head else head["labels"]
-        cells[name] = "|".join(label["class"] for label in labels)
-        cells[f"{name} confidence"] = "|".join(f"{label['probability']:.4f}" for label in labels)
+        cells[name or "predicted"] = "|".join(label["class"] for label in labels)
+        cells[f"{name} confidence".strip()] = "|".join(f"{label['probability']:.4f}" for label in labels)
     return cells

@@ -15,7 +15,7 @@ from fashion_keras.catalog.readers import Catalog
 from fashion_keras.catalog.splits import subsample
 from fashion_keras.catalog.tasks import is_color_column
 from fashion_keras.evaluation.metrics.dimension_reduction import Projection, project
-from fashion_keras.evaluation.plots.projection import embedding_map
+from fashion_keras.evaluation.plots.embedding_map import plot_embedding_map
 from fashion_keras.evaluation.plots.style import short_name
 from fashion_keras.images.decode import ImageSpec, decode
 from fashion_keras.support.atomic_files import check_png_path, write_csv
@@ -76,9 +76,9 @@ def _draw(figure: Path, catalog: Catalog, projection: Projection, config: Projec
     labels = catalog.columns[config.label].tolist()
     name = short_name(Path(config.encoder).name)
     subject = _TITLES[config.method].format(name, projection.explained_variance)
-    title = f"{subject}; by {config.label}, n = {len(catalog):,}"
+    note = f"colored by {config.label}  ·  {len(catalog):,} images"
     by_color = is_color_column(config.label)
-    embedding_map(figure, projection.places, labels, thumbnail, config.thumbnails, title, by_color)
+    plot_embedding_map(figure, projection.places, labels, thumbnail, config.thumbnails, subject, note, by_color)
     columns = ("id", "x", "y", "label")
     points = zip(catalog.ids.tolist(), *projection.places.T.tolist(), labels, strict=True)
     write_csv(figure.with_suffix(".csv"), columns, (dict(zip(columns, point, strict=True)) for point in points))

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.analysis.config import RetrievalConfig
+from fashion_keras.analysis.config import CATALOG_PARTS, RetrievalConfig
 from fashion_keras.analysis.test_subset import select_rows
 from fashion_keras.analysis.training_overlap import encoder_training_products, own_weights
 from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.product_hashes import is_training_product
 from fashion_keras.catalog.readers import Catalog, read_catalog
-from fashion_keras.evaluation.reports.single_head import retrieval_scores
+from fashion_keras.evaluation.reports.retrieval import retrieval_scores
 from fashion_keras.features.cache import encode
 from fashion_keras.features.registry import load_encoder
 from fashion_keras.images.decode import ImageSpec
@@ -24,9 +24,9 @@ from fashion_keras.images.inputs import as_image_list
 from fashion_keras.images.pipeline import for_inference
 from fashion_keras.images.validation import reject_unreadable
 from fashion_keras.search.indexing import open_index
-from fashion_keras.support.atomic_files import read_json
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
+from fashion_keras.training.classifier.artifacts import RunManifest
 
 log = logging.getLogger("fashion_keras")
 
@@ -43,6 +43,7 @@ class CatalogPart:
         trained [n] bool: the rows whose product is among the training products that were given.
         excluded: rows left out because their product is.
         rejected: rows and files of the whole catalogue without a readable image.
+        missing: products of a run's test part that the catalogue lacks.
     """
 
     source: Path
@@ -50,6 +51,7 @@ class CatalogPart:
     trained: NDArray[np.bool_]
     excluded: int
     rejected: int
+    missing: int = 0
 
 
 def evaluate_search(config: RetrievalConfig | Mapping[str, Any]) -> dict[str, Any]:
@@ -59,11 +61,12 @@ def evaluate_search(config: RetrievalConfig | Mapping[str, Any]) -> dict[str, An
     with them; of bare backbones alone, these are all products.
 
     Returns:
-        data, part, products, rejected, excluded, and rows: name, width, seconds, trained_products (how many of the
-        products the encoder was trained on), scores (see `retrieval.encoder_scores`).
+        data, part, products, rejected, excluded, test_products_missing (of a run as part), and rows: name, width,
+        seconds, trained_products (how many of the products the encoder was trained on), scores (see
+        `retrieval.encoder_scores`).
 
     Raises:
-        InputError: for an unknown part, a run whose test products are not all in the catalogue, an index that lacks
+        InputError: for an unknown part, a run none of whose test products is in the catalogue, an index that lacks
             one of the products, and as `load_encoder`.
     """
     config = as_config(RetrievalConfig, config)
@@ -81,6 +84,7 @@ def evaluate_search(config: RetrievalConfig | Mapping[str, Any]) -> dict[str, An
         "products": len(catalog),
         "rejected": part.rejected,
         "excluded": part.excluded,
+        "test_products_missing": part.missing,
         "rows": rows,
     }
 
@@ -97,21 +101,22 @@ def load_part(
         exclude_trained: leave the training products out of any part.
 
     Raises:
-        InputError: when no row is left, or the catalogue lacks a test product of the run.
+        InputError: when no row is left, or the catalogue has none of the run's test products.
     """
     source, _ = resolve_dataset(data)
     catalog = read_catalog(source)
     # Of the catalogue as read: a test product with an unreadable image does not make it another catalogue.
-    test_ids = None if part in ("all", "held_out") else _test_ids(catalog, Path(part))
+    subset = None if part in CATALOG_PARTS else select_rows(catalog, RunManifest.read(part), "test")
     readable = reject_unreadable(catalog)
     trained = is_training_product(readable, training_products)
-    selected = np.ones(len(readable), bool) if test_ids is None else np.isin(readable.ids, test_ids)
+    selected = np.isin(readable.ids, catalog.ids if subset is None else catalog.ids[subset.rows])
     left = selected & ~trained if exclude_trained or part == "held_out" else selected
     if not left.any():
         raise InputError(f"{source}: no product left in part {part}: the encoders were trained on all of them")
     rows = np.flatnonzero(left)
     excluded = int((selected & ~left).sum())
-    return CatalogPart(source, readable.take(rows), trained[rows], excluded, len(readable.rejected))
+    missing = 0 if subset is None else subset.test_products_missing
+    return CatalogPart(source, readable.take(rows), trained[rows], excluded, len(readable.rejected), missing)
 
 
 def color_histograms(images: Sequence[Any]) -> NDArray[np.float32]:
@@ -144,7 +149,7 @@ def _training_products(config: RetrievalConfig) -> dict[str, frozenset[str]]:
 def _sources(config: RetrievalConfig, catalog: Catalog) -> dict[str, Callable[[], NDArray[np.float32]]]:
     """Return name -> function that makes the embeddings [n, d] of a catalogue."""
     return {
-        **{name: lambda name=name: open_index(name).lookup(catalog.ids).vectors for name in config.index},
+        **{name: lambda name=name: open_index(name).lookup(catalog.ids).embeddings for name in config.index},
         **{name: lambda name=name: cached_features(catalog, name, config.weights) for name in config.encoder},
         "color histogram": lambda: color_histograms(catalog.paths.tolist()),
         "random": lambda: _random_embeddings(len(catalog), config.seed),
@@ -158,12 +163,6 @@ def _score(name: str, embed: Callable[[], NDArray[np.float32]], catalog: Catalog
     log.info("%s: %d embeddings of width %d", name, *embeddings.shape)
     scores = retrieval_scores(embeddings, catalog, seed)
     return {"name": name, "width": embeddings.shape[1], "seconds": round(seconds, 2), "scores": scores}
-
-
-def _test_ids(catalog: Catalog, run: Path) -> NDArray[np.int64]:
-    """Return the ids of the test part of a run."""
-    rows, _ = select_rows(catalog, read_json(run / "origin.json"), "test")
-    return catalog.ids[rows]
 
 
 def _random_embeddings(count: int, seed: int) -> NDArray[np.float32]:

@@ -20,18 +20,21 @@ from fashion_keras.analysis.robustness_scores import (
 from fashion_keras.analysis.test_subset import scorable_rows, select_rows
 from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.readers import Catalog, read_catalog
-from fashion_keras.evaluation.plots import charts, intervals
+from fashion_keras.evaluation.plots.accuracy_by_condition import plot_accuracy_by_condition
+from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
+from fashion_keras.evaluation.plots.style import context
 from fashion_keras.features.runtime import load_classifier
 from fashion_keras.images.corruptions import CORRUPTIONS, apply_all
 from fashion_keras.images.decode import ImageSpec, decode
 from fashion_keras.images.pipeline import prefetch
-from fashion_keras.models.classifier import AnyPredictions, Classifier, make_predictions
+from fashion_keras.models.classifier import Classifier, make_predictions
 from fashion_keras.models.predictions import Predictions
 from fashion_keras.models.serialization import load_classifier_spec
-from fashion_keras.support.atomic_files import read_json, write_csv, write_json
+from fashion_keras.support.atomic_files import write_csv, write_json
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import ProgressBar
+from fashion_keras.training.classifier.artifacts import RunManifest
 
 _BATCH = 16  # images, each under all conditions
 
@@ -73,13 +76,14 @@ def robustness(config: RobustnessConfig | Mapping[str, Any]) -> dict[str, Any]:
     runs worst-1.png, worst-2.png, ...).
 
     Returns:
-        "conditions" {name: description}; "differ": which of "products" and "task" differ between the runs;
-        "runs" [{run, task, catalog, part, counts, reasons, heads_left_out, ids_in_training, resized}]; "rows", one per
+        "conditions" {name: description}; "differ": which of "products" and "task" differ between the runs; "runs"
+        [{run, task, catalog, part, counts, reasons, heads_left_out, test_products_missing, resized}]; "rows", one per
         run, head and condition, with COLUMNS: accuracy and its 95 % interval low..high, which resamples products; and
         against the reference, the run's own decoding: accuracy_change, the share of equal predictions (agreement), the
         mean change of confidence, the mean absolute change of a pixel in 0..255.
-        counts {test, rejected, beyond_limit, other_parts} add up to all rows and files of the catalogue;
-        ids_in_training counts products whose ids the run was trained on; resized: whether resizers changed any image.
+        counts {test, rejected, beyond_limit, trained_on, other_parts} add up to all rows and files of the catalogue;
+        test_products_missing: products of the run's test part that the catalogue lacks; resized: whether resizers
+        changed any image.
 
     Raises:
         InputError: when a run or its catalogue cannot be used, no product is left, or no head is single-valued.
@@ -108,26 +112,26 @@ def _differences(results: Sequence[_RunResult]) -> list[str]:
 
 def _load_subset(run: Path, config: RobustnessConfig) -> _RunSubset:
     """Return the products that a run is scored on; InputError when there is none or no head can be scored."""
-    origin = read_json(run / "origin.json")
-    catalog = read_catalog(resolve_dataset(config.data or origin["data"])[0])
-    selected, part = select_rows(catalog, origin, config.part)
-    drawn = np.sort(np.random.default_rng(config.seed).permutation(selected)[: config.limit])
+    manifest = RunManifest.read(run)
+    catalog = read_catalog(resolve_dataset(config.data or manifest.data)[0])
+    selected = select_rows(catalog, manifest, config.part)
+    drawn = np.sort(np.random.default_rng(config.seed).permutation(selected.rows)[: config.limit])
     classifier = load_classifier(run)
     products, truth = scorable_rows(catalog, drawn, classifier)
-    trained = [*origin["parts"]["train"], *origin["parts"]["validation"]]
     summary = {
         "run": str(run),
         "task": classifier.spec.task,
         "catalog": str(catalog.folder),
-        "part": part,
+        "part": selected.part,
         "counts": {
             "test": len(products),
             "rejected": len(products.rejected),
-            "beyond_limit": len(selected) - len(drawn),
-            "other_parts": len(catalog) - len(selected),
+            "beyond_limit": len(selected.rows) - len(drawn),
+            "trained_on": selected.trained_on_left_out,
+            "other_parts": len(catalog) - len(selected.rows) - selected.trained_on_left_out,
         },
         "reasons": dict(Counter(row.reason for row in products.rejected).most_common()),
-        "ids_in_training": int(np.isin(products.ids, trained).sum()),
+        "test_products_missing": selected.test_products_missing,
     }
     return _RunSubset(run, classifier, products, truth, summary)
 
@@ -138,7 +142,7 @@ def _score_run(subset: _RunSubset, bar: ProgressBar) -> _RunResult:
     heads = [_scored_heads(make_predictions(spec, values, products.ids, subset.truth)) for values in logits]
     if not heads[0]:
         raise InputError(f"{subset.run}: no single-valued head whose labels {subset.summary['catalog']} has")
-    scored = {head.group.name for head in heads[0]}
+    scored = {head.groups[0].name for head in heads[0]}
     resizers = (change for corruption, change in zip(CORRUPTIONS, pixel_changes, strict=True) if corruption.resizes)
     summary = {
         **subset.summary,
@@ -170,18 +174,16 @@ def _corrupted_images(paths: list[str], spec: ImageSpec) -> NDArray[np.uint8]:
     return np.stack([apply_all(decode(path, None), spec) for path in paths])
 
 
-def _scored_heads(predictions: AnyPredictions) -> list[Predictions]:
+def _scored_heads(predictions: Predictions) -> list[Predictions]:
     """Return the predictions of each single-valued head, for the products whose truth is known, if any is."""
-    if isinstance(predictions, Predictions):
-        return [predictions]
-    heads = [predictions.of(group.name) for group in predictions.groups if group.kind == "single"]
-    return [head.take(head.truth >= 0) for head in heads if (head.truth >= 0).any()]
+    heads = [head for head in predictions.split() if head.groups[0].kind == "single"]
+    return [head.take(head.known) for head in heads if head.known.any()]
 
 
 def _write(folder: Path, report: dict[str, Any], results: list[_RunResult]) -> None:
     write_csv(folder / "robustness.csv", COLUMNS, report["rows"])
     write_json(folder / "robustness.json", report)
-    intervals.accuracies(folder / "robustness.png", rows_by_head(report["rows"]))
+    plot_accuracy_by_condition(folder / "robustness.png", rows_by_head(report["rows"]))
     for number, result in enumerate(results, start=1):
         if result.flips:
             _draw_flips(folder / (f"worst-{number}.png" if len(results) > 1 else "worst.png"), result)
@@ -197,4 +199,5 @@ def _draw_flips(path: Path, result: _RunResult) -> None:
         lines = [f"{condition}: {label} {share:.0%}" for condition, (label, share) in predicted.items()]
         captions.append("\n".join([f"{flip.id} true {flip.truth}", *lines]))
     title = "Most confident change of class under each condition: reference left, changed right"
-    charts.contact_sheet(path, images, captions, columns=4, title=title)
+    note = context(run=result.summary["run"], images=len(result.ids))
+    contact_sheet(path, images, captions, columns=4, title=title, note=note)

@@ -51,7 +51,7 @@ def report_rows(
     return [
         {
             "run": run,
-            "head": reference.group.name,
+            "head": reference.groups[0].name,
             "condition": corruption.name,
             **_compare(corrupted, reference, [product_of[row] for row in reference.ids.tolist()]),
             "pixel_change": change,
@@ -65,14 +65,14 @@ def _compare(corrupted: Predictions, reference: Predictions, product_groups: Seq
     """Return the scores of n products under a condition, and how they differ from the reference."""
     codes, reference_codes = (predictions.probabilities.argmax(axis=1) for predictions in (corrupted, reference))
     confidence, reference_confidence = (values.probabilities.max(axis=1) for values in (corrupted, reference))
-    correct = codes == corrupted.truth
+    correct = codes == corrupted.true_codes
     low, high = accuracy_interval(correct, product_groups)
     return {
         "products": len(codes),
         "accuracy": float(correct.mean()),
         "low": low,
         "high": high,
-        "accuracy_change": float(correct.mean() - (reference_codes == reference.truth).mean()),
+        "accuracy_change": float(correct.mean() - (reference_codes == reference.true_codes).mean()),
         "agreement": float((codes == reference_codes).mean()),
         "confidence_change": float(np.mean(confidence - reference_confidence)),
     }
@@ -95,5 +95,5 @@ def _flips(condition: int, corrupted: Predictions, reference: Predictions, paths
     rows = np.flatnonzero(corrupted.probabilities.argmax(axis=1) != reference.probabilities.argmax(axis=1))
     after, before = corrupted.take(rows), reference.take(rows)
     tops = zip(before.top(1), after.top(1), strict=True)
-    for product, code, ((best_before,), (best_after,)) in zip(after.ids.tolist(), after.truth, tops, strict=True):
+    for product, code, ((best_before,), (best_after,)) in zip(after.ids.tolist(), after.true_codes, tops, strict=True):
         yield Flip(product, paths[product], corrupted.classes[code], condition, best_before, best_after)

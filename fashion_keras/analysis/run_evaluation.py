@@ -1,64 +1,55 @@
-"""Judge a finished run on a catalogue: its own test part, or any other products."""
+"""Evaluation of a finished run on a catalogue: on its own test products, or on any others."""
 
 from collections import Counter
-from pathlib import Path
-from typing import Any
 
-import numpy as np
-
+from fashion_keras.analysis.config import EvaluateConfig
 from fashion_keras.analysis.test_subset import scorable_rows, select_rows
+from fashion_keras.catalog.catalog import write_rejected
 from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.readers import read_catalog
-from fashion_keras.evaluation.reports import scores
+from fashion_keras.evaluation.reports.compute import compute_scores
+from fashion_keras.evaluation.reports.report import EvaluationReport
+from fashion_keras.evaluation.reports.write import plot_report, write_predictions
 from fashion_keras.features.runtime import load_classifier
-from fashion_keras.support.atomic_files import check_output_dir, read_json, write_csv, write_json
+from fashion_keras.support.atomic_files import check_output_dir
+from fashion_keras.training.classifier.artifacts import RunManifest
 
 
-def evaluate(
-    run: str | Path, data: str | None = None, part: str = "auto", out: str | Path | None = None
-) -> dict[str, Any]:
-    """Score a run on the labelled products of a catalogue whose classes it knows.
-
-    Args:
-        run: a finished run folder.
-        data: as `train` takes it; None for the catalogue that the run was trained on.
-        part: "test", "all" or "auto", see `choose`.
-        out: an empty or new folder for predictions.parquet, rejected.csv, report.json and figures; None writes nothing.
+def evaluate(config: EvaluateConfig) -> EvaluationReport:
+    """Score a run on the labelled products of a catalogue whose classes it predicts.
 
     Returns:
-        as report.json. "counts" {test, rejected, other_parts} add up to all rows and files of the catalogue; "reasons"
-        counts the rejected; "ids_in_training" counts the products of its own catalogue that the run trained on.
+        the report. Its counts {test, rejected, trained_on, other_parts} add up to all rows and files of the catalogue.
 
     Raises:
-        InputError: when run, catalogue or folder cannot be used, or no product is left to judge by.
+        InputError: when run, catalogue or folder cannot be used, or no product is left to evaluate on.
     """
-    folder = None if out is None else check_output_dir(out, "")
-    classifier = load_classifier(run)
-    origin = read_json(Path(run) / "origin.json")
-    catalog = read_catalog(resolve_dataset(data or origin["data"])[0])
-    chosen, part = select_rows(catalog, origin, part)
-    judged, truth = scorable_rows(catalog, chosen, classifier)
-    said = classifier.predict(judged.paths, judged.ids, truth)
-    trained = [*origin["parts"]["train"], *origin["parts"]["validation"]]
-    # In another catalogue the same number may well be another product.
-    seen = np.isin(judged.ids, trained) & (catalog.fingerprint == origin["fingerprint"])
-    report = {
-        "run": str(run),
-        "catalog": str(catalog.folder),
-        "task": classifier.spec.task,
-        "part": part,
-        "classes": list(classifier.spec.classes),
-        "counts": {
-            "test": len(judged),
-            "rejected": len(judged.rejected),
-            "other_parts": len(catalog) - len(chosen),
+    folder = None if config.out is None else check_output_dir(config.out, "")
+    classifier, manifest = load_classifier(config.run), RunManifest.read(config.run)
+    catalog = read_catalog(resolve_dataset(config.data or manifest.data)[0])
+    subset = select_rows(catalog, manifest, config.part)
+    products, truth = scorable_rows(catalog, subset.rows, classifier)
+    predictions = classifier.predict(products.paths, products.ids, truth)
+    report = EvaluationReport(
+        run=config.run,
+        catalog=str(catalog.folder),
+        task=classifier.spec.task,
+        part=subset.part,
+        classes=list(classifier.spec.classes),
+        counts={
+            "test": len(products),
+            "rejected": len(products.rejected),
+            "trained_on": subset.trained_on_left_out,
+            "other_parts": len(catalog) - len(subset.rows) - subset.trained_on_left_out,
         },
-        "reasons": dict(Counter(row.reason for row in judged.rejected).most_common()),
-        "ids_in_training": int(seen.sum()),
-        **scores.compute_metrics(said, origin, judged.product_groups),
-    }
+        reasons=dict(Counter(row.reason for row in products.rejected).most_common()),
+        trained_on_left_out=subset.trained_on_left_out,
+        test_products_missing=subset.test_products_missing,
+        **compute_scores(predictions, manifest.train_counts, manifest.known, products.product_groups),
+    )
     if folder:
-        scores.write_predictions_and_plots(folder, said, judged.paths, classifier.spec.image_spec)
-        write_csv(folder / "rejected.csv", ("where", "id", "reason"), map(vars, judged.rejected))
-        write_json(folder / "report.json", report)
+        write_predictions(folder, predictions)
+        plot_report(folder, predictions, products.paths, classifier.spec.image_spec, config.run)
+        write_rejected(folder, products)
+        report.write(folder)
     return report

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from fashion_keras.catalog.product_hashes import read_training_products
-from fashion_keras.features.registry import find_encoder
-from fashion_keras.support.atomic_files import read_json
+from fashion_keras.features.registry import resolve_encoder
+from fashion_keras.models.backbones import get_backbone
+from fashion_keras.training.classifier.artifacts import RunManifest
 
 
 def encoder_training_products(name: str, weights: str = "auto") -> frozenset[str]:
@@ -17,8 +18,13 @@ def encoder_training_products(name: str, weights: str = "auto") -> frozenset[str
     Raises:
         InputError: for an unknown encoder, or one whose training products are not recorded.
     """
-    folder = Path(weights) if Path(weights).is_dir() else find_encoder(name, own_weights(name, weights)).folder
-    return frozenset() if folder is None else _folder_training_products(folder)
+    if Path(weights).is_dir():
+        return _folder_training_products(Path(weights))
+    source = resolve_encoder(name, own_weights(name, weights))
+    # A stage or another pooling of a bundled network has its weights, too.
+    bundled = get_backbone(source.spec.backbone).bundled if weights in ("auto", "fashion") else None
+    folder = source.folder or bundled
+    return frozenset() if folder is None else _folder_training_products(Path(folder))
 
 
 def own_weights(name: str, weights: str) -> str:
@@ -28,8 +34,6 @@ def own_weights(name: str, weights: str) -> str:
 
 def _folder_training_products(folder: Path) -> frozenset[str]:
     """Return the hashes recorded in an encoder's folder, or those of a run's training and validation parts."""
-    origin = folder / "origin.json"
-    if not origin.is_file():
+    if not (folder / RunManifest.FILE).is_file():
         return read_training_products(folder)
-    parts = read_json(origin).get("part_hashes", {})
-    return frozenset([*parts.get("train", ()), *parts.get("validation", ())])
+    return frozenset(RunManifest.read(folder).trained_on[0])

@@ -1,4 +1,4 @@
-"""The one value that every reader of a catalogue makes: products with an image, and what was set aside."""
+"""Catalog: products with an image, and the rejected rows and files, as every reader returns them."""
 
 import hashlib
 import os
@@ -18,17 +18,17 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
 @dataclass(frozen=True)
 class Catalog:
-    """Products that have an image, and everything that was set aside on the way to them.
+    """Products that have an image, and the rows and files that were rejected.
 
     Attributes:
         folder: where the catalogue was read from.
         ids [n] int64: product ids, unique.
         paths [n] str: one image file each, not yet opened.
-        columns: name -> [n] str, snake_case; "" where the value is missing.
+        columns: name in snake_case -> [n] str; "" where the value is missing.
         product_groups [n] int64: equal for rows that share their normalised title; a group of its own without a title.
-        rejected: the rows and files set aside; kept + set aside = `inputs`, checked on construction.
+        rejected: rejected rows and files, with reasons; accepted + rejected = `inputs`, checked on construction.
         inputs: number of table rows plus image files that belong to no row.
-        repaired [m] int: line numbers of rows whose surplus commas were put back into the product name.
+        repaired [m] int: line numbers of rows whose surplus commas were returned to the product name.
         attribute_groups: the groups of labels of `--task attributes`: of the Kaggle layout, or of the catalogue itself.
     """
 
@@ -44,20 +44,20 @@ class Catalog:
 
     def __post_init__(self) -> None:
         if len(self.ids) + len(self.rejected) != self.inputs:
-            raise AssertionError(f"{len(self.ids)} kept + {len(self.rejected)} set aside is not {self.inputs}")
+            raise AssertionError(f"{len(self.ids)} accepted + {len(self.rejected)} rejected is not {self.inputs}")
 
     def __len__(self) -> int:
         return len(self.ids)
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over ids, image names and every column: equal catalogues have equal fingerprints."""
+        """SHA-256 over ids, image names and every column; equal for equal catalogues."""
         names = [os.path.relpath(path, self.folder) for path in self.paths]
         parts = (self.ids.tolist(), names, sorted((name, values.tolist()) for name, values in self.columns.items()))
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     def take(self, rows: NDArray[np.int64]) -> "Catalog":
-        """Return the products at `rows` [m] as a catalogue of their own, with nothing set aside."""
+        """Return the products at `rows` [m] as a catalogue of their own, without rejected rows."""
         columns = {name: values[rows] for name, values in self.columns.items()}
         return replace(
             self,
@@ -70,16 +70,13 @@ class Catalog:
         )
 
     def reject(self, reasons: Sequence[str]) -> "Catalog":
-        """Return the catalogue without the products whose entry in `reasons` [n] is not ""; those are listed."""
-        bad = np.array([bool(reason) for reason in reasons], dtype=bool)
-        names = [os.path.relpath(self.paths[row], self.folder) for row in np.flatnonzero(bad)]
-        listed = (
-            Rejected(name, str(self.ids[row]), reasons[row])
-            for name, row in zip(names, np.flatnonzero(bad), strict=True)
+        """Return the catalogue without the products whose entry in `reasons` [n] is not ""; they are then rejected."""
+        is_bad = np.array([bool(reason) for reason in reasons], dtype=bool)
+        rejected = (
+            Rejected(os.path.relpath(self.paths[row], self.folder), str(self.ids[row]), reasons[row])
+            for row in np.flatnonzero(is_bad).tolist()
         )
-        return replace(
-            self.take(np.flatnonzero(~bad)), rejected=(*self.rejected, *listed), inputs=self.inputs, folder=self.folder
-        )
+        return replace(self.take(np.flatnonzero(~is_bad)), rejected=(*self.rejected, *rejected), inputs=self.inputs)
 
 
 def write_rejected(folder: Path, catalog: Catalog) -> None:

@@ -1,4 +1,4 @@
-"""CSV files as they are found: repaired where possible, with a reason for every row that is not."""
+"""CSV reader: product tables with their usual faults; repaired rows, and rejected rows with reasons."""
 
 import csv
 import re
@@ -27,7 +27,7 @@ _CANONICAL = {name.replace("_", ""): name for name in ("id", *COLUMNS, *PATH_COL
 
 @dataclass(frozen=True)
 class Rejected:
-    """One table row or image file that was set aside: where it stood, its id if it had one, and why."""
+    """Rejected table row or image file: where it is, its id or "", and the reason."""
 
     where: str
     id: str
@@ -35,11 +35,14 @@ class Rejected:
 
 
 def read_table(table: Path) -> tuple[dict[str, list[str]], list[int], list[Rejected], list[int]]:
-    """Read a CSV file into (columns, line number of each row, rows set aside, line numbers repaired).
+    """Read a CSV file into (columns, line number of each row, rejected rows, repaired line numbers).
 
-    One physical line is one row, so that a stray quote spoils its own row only. UTF-8 with or without BOM; column
-    names in any case and order; `NA` and empty cells become "". A row with too many fields is repaired when the table
-    has a product name: the surplus commas belong to it.
+    A row is one physical line, so that a stray quote spoils its own row only. UTF-8 with or without BOM; column names
+    in any case and order; `NA` and empty cells become "". A row with too many fields is repaired when the table has a
+    product name: the surplus commas belong to it.
+
+    Raises:
+        InputError: when the file is empty or not UTF-8, or the header names a column twice.
     """
     rows = _lines(table)
     if not rows:
@@ -47,35 +50,45 @@ def read_table(table: Path) -> tuple[dict[str, list[str]], list[int], list[Rejec
     header = [_column_name(name) for name in rows[0][1]]
     if len(set(header)) < len(header):
         raise InputError(f"{table}: the header names a column twice: {', '.join(header)}")
-    kept, lines, rejected, repaired = [], [], [], []
+    accepted, lines, rejected, repaired = [], [], [], []
     for line, fields in rows[1:]:
-        whole = _repair(fields, header)
-        if len(whole) != len(header):
+        cells = _repair(fields, header)
+        if len(cells) != len(header):
             reason = f"{len(fields)} fields where the header has {len(header)}"
             rejected.append(Rejected(f"{table.name} line {line}", fields[0], reason))
             continue
         if len(fields) != len(header):
             repaired.append(line)
-        kept.append(whole)
+        accepted.append(cells)
         lines.append(line)
-    values = [[_clean(value) for value in column] for column in zip(*kept, strict=True)] or [[] for _ in header]
+    values = [[_clean(value) for value in column] for column in zip(*accepted, strict=True)] or [[] for _ in header]
     return dict(zip(header, values, strict=True)), lines, rejected, repaired
 
 
 def _lines(table: Path) -> list[tuple[int, list[str]]]:
+    """Return (line number, fields) of each line that is not blank."""
     try:
         text = table.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(f"{table}: not UTF-8 (byte {error.start}); save the file as UTF-8") from None
-    return [(number, next(csv.reader([line]))) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    rows = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                rows.append((number, next(csv.reader([line]))))
+            except csv.Error as error:
+                raise InputError(f"{table}:{number}: not CSV ({error}); correct or remove the line") from None
+    return rows
 
 
 def _repair(fields: list[str], header: list[str]) -> list[str]:
+    """Return the fields with surplus commas inside the title."""
     surplus = len(fields) - len(header)
     if surplus <= 0 or TITLE not in header:
         return fields
-    at = header.index(TITLE)
-    return [*fields[:at], ",".join(fields[at : at + surplus + 1]), *fields[at + surplus + 1 :]]
+    start = header.index(TITLE)
+    end = start + surplus + 1
+    return [*fields[:start], ",".join(fields[start:end]), *fields[end:]]
 
 
 def _column_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Lists of objects in JSON files: what is wrong with one is said with its line."""
+"""JSON validation: lists of objects, errors with file, line and key."""
 
 import json
 import re
@@ -21,7 +21,7 @@ def validate_entries(
 
 
 def line_number(text: str, name: str, number: int) -> int:
-    """Return the line on which an entry begins of the list `name`, or of the list that the whole text is for ""."""
+    """Return the line on which entry `number` of the list `name` begins; for "" the whole text is the list."""
     place = re.search(rf'"{name}"\s*:\s*\[' if name else r"\[", text).end()
     decoder, gap = json.JSONDecoder(), re.compile(r"[\s,]*")
     for _ in range(number):
@@ -30,16 +30,18 @@ def line_number(text: str, name: str, number: int) -> int:
 
 
 def read_json_document(path: Path) -> tuple[str, Any]:
-    """Return the text of a JSON file and what it says; InputError when it is missing or is not JSON."""
+    """Return the text of a JSON file and its value; InputError when it is missing or is not JSON."""
     text = read_text(path)
     try:
         return text, json.loads(text)
+    except RecursionError:
+        raise InputError(f"{path}: not JSON of ours (nested too deeply)") from None
     except json.JSONDecodeError as error:
-        raise InputError(f"{path}:{error.lineno}: not JSON ({error.msg}); fetch or save the file anew") from None
+        raise InputError(f"{path}:{error.lineno}: not JSON ({error.msg}); download or save the file again") from None
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a UTF-8 file; InputError when it is missing or is none."""
+    """Return the text of a file; InputError when it is missing or not UTF-8."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:

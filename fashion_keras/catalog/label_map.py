@@ -1,4 +1,4 @@
-"""The label map of iMaterialist-Fashion: which labels there are, and which task each is of."""
+"""Label map of iMaterialist-Fashion: the labels and the task of each."""
 
 import csv
 from collections import Counter
@@ -30,12 +30,12 @@ def read_label_map(path: Path) -> LabelMap:
                 f"and no ',' in its task's"
             )
         if label in labels or (task, name) in labels.values():
-            raise InputError(f"{path}:{line}: label {label} ({task}: {name}) stands there already; remove one")
+            raise InputError(f"{path}:{line}: label {label} ({task}: {name}) is there already; remove one of them")
         labels[label] = (task, name)
     counts = Counter(task for task, _ in labels.values())
     if not counts or min(counts.values()) < 2:
-        alone = min(counts, key=counts.__getitem__, default="")
-        raise InputError(f"{path}: task {alone!r} has {counts[alone]} labels; a task needs two")
+        smallest = min(counts, key=counts.__getitem__, default="")
+        raise InputError(f"{path}: task {smallest!r} has {counts[smallest]} labels; a task needs two")
     return labels
 
 
@@ -43,11 +43,14 @@ def _map_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line, row) of a label map."""
     if path.suffix.lower() == ".csv":
         reader = csv.DictReader(read_text(path).splitlines())
-        for row in reader:
-            missing = [key for key in _KEYS if row.get(key) is None]
-            if missing:
-                raise InputError(f"{path}:{reader.line_num}: no value for the key {missing[0]!r}")
-            yield reader.line_num, row
+        try:
+            for row in reader:
+                missing = [key for key in _KEYS if row.get(key) is None]
+                if missing:
+                    raise InputError(f"{path}:{reader.line_num}: no value for the key {missing[0]!r}")
+                yield reader.line_num, row
+        except csv.Error as error:
+            raise InputError(f"{path}:{reader.line_num}: not CSV ({error}); correct or remove the line") from None
         return
     text, rows = read_json_document(path)
     if not isinstance(rows, list):

@@ -1,165 +1,167 @@
-"""What can be learnt from a catalogue's columns: single-label tasks and the labels they give."""
+"""Tasks and attributes: groups of labels, where they are read, and how products are labelled with them."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.catalog.worn_rules import person_or_product
+from fashion_keras.catalog.label_groups import ClassPath, LabelGroup, Targets
+from fashion_keras.catalog.label_sources import Columns as Columns
+from fashion_keras.catalog.label_sources import LabelLists, LabelSource, PathSource, WornSource
+from fashion_keras.catalog.label_sources import get_column as get_column
 from fashion_keras.support.errors import InputError, unknown_name_error
 
-Columns = Mapping[str, NDArray[np.str_]]
+
+@dataclass(frozen=True)
+class ProductType:
+    """A kind of product, and how to recognize it in a catalogue: `column` holds one of `values`."""
+
+    name: str
+    column: str
+    values: tuple[str, ...]
+
+    def rows(self, columns: Columns) -> NDArray[np.bool_]:
+        """Return rows [n] bool: the products of this type; InputError when the catalogue lacks the column."""
+        return np.isin(get_column(columns, self.column, f"product type {self.name}"), self.values)
 
 
 @dataclass(frozen=True)
-class TaskLabels:
-    """The labels of n products for one task.
-
-    Attributes:
-        classes: k names, sorted.
-        paths: k strings such as "Footwear/Shoes/Heels": what tells classes of the same name apart.
-        codes [n] int64: index into `classes`; -1 where not known.
-        reasons [n] str: why a label is not known, else "".
-    """
-
-    classes: tuple[str, ...]
-    paths: tuple[str, ...]
-    codes: NDArray[np.int64]
-    reasons: NDArray[np.str_]
-
-    @property
-    def known(self) -> NDArray[np.bool_]:
-        """known [n] bool: where there is a label."""
-        return self.codes >= 0
-
-    @property
-    def values(self) -> NDArray[np.int8]:
-        """values [n, k] int8: 1 for the class of each product, 0 for the others; a row of -1 where it is not known."""
-        return np.where(self.known[:, None], self.codes[:, None] == np.arange(len(self.classes)), -1).astype(np.int8)
-
-
-@dataclass(frozen=True)
-class Task:
-    """A single-label classification task.
+class AttributeGroup:
+    """A group of labels and its source in a catalogue; a single-label task is one.
 
     Attributes:
         name: as written after `--task`.
-        columns: the path of columns whose values make a class; products are counted per path.
-        about: one line for people.
-        joined: the class is named by all its columns ("Men Apparel"), not by the last alone.
-        colour: colour is the label, so augmentation must leave colours alone.
-        rule: reads the one column of the path from others.
+        kind: "single" when a product has one of the labels, "multi" when it may have several.
+        source: a path of columns, the title, a column's cells, or the rules for worn products.
+        applies_to: the product types that have the attribute; () for all. It is unknown for other products.
+        labels: the labels there are; () for all that the source gives.
     """
 
     name: str
-    columns: tuple[str, ...]
-    about: str
-    joined: bool = False
-    is_color: bool = False
-    rule: Callable[[Columns], NDArray[np.str_]] | None = None
+    kind: Literal["single", "multi"]
+    source: LabelSource
+    applies_to: tuple[ProductType, ...] = ()
+    labels: tuple[str, ...] = ()
 
-    def encode(self, columns: Columns, min_images: int = 1) -> TaskLabels:
-        """Learn the classes with at least `min_images` products and label every product.
+    @property
+    def is_color(self) -> bool:
+        """Whether color is the label, so that augmentation must leave colors unchanged."""
+        return any(is_color_column(column) for column in self.source.columns)
+
+    def encode(self, columns: Columns, min_images: int = 1) -> Targets:
+        """Return the labels of n products, with the labels of at least `min_images` products as classes.
+
+        A product is unlabelled where the group does not apply or the source gives nothing; in a single-valued group
+        also where the source gives two labels, or one that is no class. In a multi-valued group the labels given are 1
+        and the others 0, but for those that the word of a title leaves undetermined (-1): a "printed" shirt may be
+        floral or not.
 
         Args:
             columns: name -> values [n] str, "" where missing.
-            min_images: smaller classes are no classes; their products stay unlabelled.
+            min_images: labels with fewer products are no classes.
 
         Raises:
-            InputError: when a needed column is not there, or fewer than two classes remain.
+            InputError: when a needed column is missing, the group applies to no product, or fewer than two classes
+                remain.
         """
-        paths = self._paths(columns)
-        counts = Counter(path for path in paths if path)
-        kept = sorted(path for path, count in counts.items() if count >= min_images)
-        if len(kept) < 2:
+        lists = self._read(columns)
+        counts = Counter(path for paths in lists for path in paths if path[-1] in (self.labels or path))
+        classes = sorted(path for path, count in counts.items() if count >= min_images)
+        if len(classes) < 2:
+            largest = ", ".join(f"{self.source.class_name(path)} {count}" for path, count in counts.most_common(5))
             raise InputError(
-                f"task {self.name}: {len(kept)} of {len(counts)} classes have at least {min_images} images; two are "
-                f"needed (the largest has {max(counts.values(), default=0)}): lower --min-images"
+                f"task {self.name}: {len(classes)} of {len(counts)} classes have at least {min_images} images; two are "
+                f"needed (largest: {largest or 'none'}): lower --min-images"
             )
+        group = LabelGroup(self.name, self.kind, self._class_names(classes), tuple(classes))
         small = {
             path: f"class {'/'.join(path)!r} has {count} images, fewer than --min-images {min_images}"
             for path, count in counts.items()
-            if count < min_images
         }
-        codes = {path: code for code, path in enumerate(kept)}
-        return TaskLabels(
-            classes=self._names(kept),
-            paths=tuple("/".join(path) for path in kept),
-            codes=np.array([codes.get(path, -1) for path in paths], dtype=np.int64),
-            reasons=np.array([small.get(path, "" if path else self._missing()) for path in paths], dtype=np.str_),
-        )
+        return self._label(group, lists, small)
 
-    def match(self, columns: Columns, classes: Sequence[str], class_paths: Sequence[str]) -> TaskLabels:
-        """Label products with the classes of an earlier `encode`; what those do not contain stays unlabelled.
+    def encode_with_classes(self, columns: Columns, group: LabelGroup) -> Targets:
+        """Return the labels of n products in the classes of an earlier `encode`; other labels are no classes.
 
-        A catalogue that lacks the parent columns (a folder per class, say) is matched by class name alone.
+        A catalogue that lacks the parent columns of a path (a folder per class, say) is matched by class name alone.
         """
-        paths = self._paths(columns)
-        by_path = len(self._present(columns)) == max(path.count("/") for path in class_paths) + 1
-        keys = class_paths if by_path else classes
-        codes = {key: code for code, key in enumerate(keys)}
-        found = ["/".join(path) if by_path else self._name(path) for path in paths]
-        return TaskLabels(
-            classes=tuple(classes),
-            paths=tuple(class_paths),
-            codes=np.array([codes.get(key, -1) for key in found], dtype=np.int64),
-            reasons=np.array(
-                [
-                    "" if key in codes else f"class {key!r} is unknown to the run" if key else self._missing()
-                    for key in found
-                ]
-            ),
-        )
+        lists = self._read(columns)
+        if any(len(path) != len(group.paths[0]) for paths in lists for path in paths[:1]):
+            by_name = dict(zip(group.classes, group.paths, strict=True))
+            names = [[self.source.class_name(path) for path in paths] for paths in lists]
+            lists = [tuple(by_name.get(name, (name,)) for name in row) for row in names]
+        unknown = {path: f"class {'/'.join(path)!r} is unknown to the run" for paths in lists for path in paths}
+        return self._label(group, lists, unknown)
 
-    def _present(self, columns: Columns) -> Columns:
-        """The columns of the path that the catalogue has; only the label itself must be there."""
-        if self.rule:
-            return {self.columns[0]: self.rule(columns)}
-        needed = self.columns if self.joined else self.columns[-1:]
-        for name in needed:
-            if name not in columns:
-                raise InputError(f"task {self.name} needs the column {name!r}; the catalogue has: {', '.join(columns)}")
-        return {name: columns[name] for name in self.columns if name in columns}
+    def _read(self, columns: Columns) -> LabelLists:
+        """Return the class paths of each product, () where nothing is known of it."""
+        lists = self.source.read(self._applicable(columns), f"task {self.name}")
+        return [paths if len(paths) == 1 or self.kind == "multi" else () for paths in lists]
 
-    def _paths(self, columns: Columns) -> list[tuple[str, ...]]:
-        values = zip(*(cells.tolist() for cells in self._present(columns).values()), strict=True)
-        return [path if all(path) else () for path in values]
+    def _applicable(self, columns: Columns) -> Columns:
+        """Return the columns with the cells of all products emptied to which the group does not apply."""
+        if not self.applies_to:
+            return columns
+        rows = np.any([kind.rows(columns) for kind in self.applies_to], axis=0)
+        if not rows.any():
+            kind = self.applies_to[0]
+            values = sorted(set(columns[kind.column].tolist()) - {""})
+            raise unknown_name_error(f"{kind.column} of attribute group {self.name}", kind.values[0], values)
+        return {name: np.where(rows, values, "") for name, values in columns.items()}
 
-    def _name(self, path: tuple[str, ...]) -> str:
-        return (" ".join(path) if self.joined else path[-1]) if path else ""
+    def _class_names(self, paths: list[ClassPath]) -> tuple[str, ...]:
+        """Return the name of each class: the end of its path, or the whole path where two end alike."""
+        uses = Counter(self.source.class_name(path) for path in paths)
+        names = {path: self.source.class_name(path) for path in paths}
+        return tuple(name if uses[name] == 1 else "/".join(path) for path, name in names.items())
 
-    def _names(self, paths: list[tuple[str, ...]]) -> tuple[str, ...]:
-        uses = Counter(self._name(path) for path in paths)
-        return tuple(self._name(path) if uses[self._name(path)] == 1 else "/".join(path) for path in paths)
-
-    def _missing(self) -> str:
-        return f"no {' or '.join(self.columns) if self.joined else self.columns[-1]} label"
-
-
-TASKS = (
-    Task("article_type", ("master_category", "sub_category", "article_type"), "T-shirt, heels, watch, ..."),
-    Task("sub_category", ("master_category", "sub_category"), "topwear, shoes, bags, ..."),
-    Task("master_category", ("master_category",), "apparel, footwear, accessories, ..."),
-    Task("gender_master", ("gender", "master_category"), "men's apparel, women's footwear, ...", joined=True),
-    Task("gender", ("gender",), "men, women, unisex, girls, boys"),
-    Task("base_colour", ("base_colour",), "the main colour", is_color=True),
-    Task("season", ("season",), "the season it was sold for"),
-    Task("usage", ("usage",), "casual, formal, sports, ethnic, ..."),
-    Task("person", ("person",), "worn by a person, or the product by itself", rule=person_or_product),
-)
+    def _label(self, group: LabelGroup, lists: LabelLists, no_class: dict[ClassPath, str]) -> Targets:
+        code_of = {path: code for code, path in enumerate(group.paths)}
+        packed = np.full((len(lists), group.target_width), -1, np.int64)
+        if self.kind == "single":
+            packed[:, 0] = [code_of.get(paths[0], -1) if paths else -1 for paths in lists]
+        else:
+            for row, paths in enumerate(lists):
+                packed[row] = 0 if paths else -1
+                packed[row, [code_of[path] for path in self.source.undetermined(paths) if path in code_of]] = -1
+                packed[row, [code_of[path] for path in paths if path in code_of]] = 1
+        known = (packed >= 0).any(axis=1)
+        missing = f"no {self.name} label"
+        reasons = [
+            "" if labelled else no_class.get(paths[0], missing) if paths else missing
+            for labelled, paths in zip(known, lists, strict=True)
+        ]
+        return Targets((group,), packed, np.array(reasons, np.str_))
 
 
 def is_color_column(column: str) -> bool:
-    """Return whether a column holds colours, by its name."""
+    """Return whether a column holds colors, by its name."""
     return "colour" in column or "color" in column
 
 
-def get_task(name: str) -> Task:
-    """Return the task of that name; `column:NAME` makes one of any column of a catalogue.
+def _task(name: str, *parents: str) -> AttributeGroup:
+    return AttributeGroup(name, "single", PathSource((*parents, name)))
 
-    >>> get_task("column:brand").columns
+
+TASKS = (
+    _task("article_type", "master_category", "sub_category"),
+    _task("sub_category", "master_category"),
+    _task("master_category"),
+    AttributeGroup("gender_master", "single", PathSource(("gender", "master_category"), joined=True)),
+    _task("gender"),
+    _task("base_colour"),
+    _task("season"),
+    _task("usage"),
+    AttributeGroup("person", "single", WornSource()),
+)
+
+
+def get_task(name: str) -> AttributeGroup:
+    """Return the single-label task of that name; `column:NAME` makes one of any column of a catalogue.
+
+    >>> get_task("column:brand").source.columns
     ('brand',)
 
     Raises:
@@ -167,7 +169,7 @@ def get_task(name: str) -> Task:
     """
     prefix, _, column = name.partition(":")
     if prefix == "column" and column:
-        return Task(name, (column,), f"the values of column {column}", is_color=is_color_column(column))
+        return AttributeGroup(name, "single", PathSource((column,)))
     for task in TASKS:
         if task.name == name:
             return task

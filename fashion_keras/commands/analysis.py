@@ -111,8 +111,10 @@ def _print_run(run: dict[str, Any]) -> None:
     print(f"{run['run']}: {run['counts']['test']} products ({run['part']}) of {run['catalog']}")
     if run["heads_left_out"]:
         print(f"  not scored, multi-valued or without truth: {', '.join(run['heads_left_out'])}")
-    if run["ids_in_training"]:
-        print(f"  {run['ids_in_training']} of them have ids that the run was trained on; --part test leaves them out")
+    if run["counts"]["trained_on"]:
+        print(f"  {run['counts']['trained_on']} products that the run was trained on are left out")
+    if run["test_products_missing"]:
+        print(f"  {run['test_products_missing']} products of the run's test part are not in the catalogue")
     if not run["resized"]:
         print("  every file has the network's size already: resizing changed nothing; give larger ones by --data")
     if run["reasons"]:
@@ -174,6 +176,8 @@ def _evaluate_search(options: argparse.Namespace) -> None:
         print_json(report)
         return
     print(f"{report['products']} products ({report['part']}) of {report['data']}, each a query against all others")
+    if report["test_products_missing"]:
+        print(f"{report['test_products_missing']} products of the run's test part are not in the catalogue")
     print(f"{'':28}{'width':>6}" + "".join(f"{heading:>22}" for _, heading in _SCORES))
     for row in report["rows"]:
         scores = "".join(_format_score(row["scores"][name]) for name, _ in _SCORES)

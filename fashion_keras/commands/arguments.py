@@ -2,23 +2,54 @@
 
 import argparse
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from collections.abc import Iterable, Sequence
+from dataclasses import Field, fields
 from typing import Any, NoReturn, TypeAlias
 
 from fashion_keras.support.config_fields import Config, field_type, flag_name
-from fashion_keras.support.errors import InputError
+from fashion_keras.support.errors import InputError, nearest_name
 
 # What `add_subparsers` returns; argparse has no public name for it.
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
 class Parser(argparse.ArgumentParser):
-    """Errors about arguments are one line, as all our errors are."""
+    """Parser whose errors are one line with the nearest known name; flags must be written out.
+
+    The namespace has `resumable`: the command, such as "fashion-keras train", where it has a flag --resume, else "".
+    """
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - those of argparse
+        super().__init__(**{"allow_abbrev": False, **settings})
 
     def error(self, message: str) -> NoReturn:
-        """Raise what `main` prints."""
+        """Raise InputError, which `main` prints."""
         raise InputError(f"{message} (see {self.prog} --help)")
+
+    def parse_known_args(  # noqa: D102 - as in argparse, but unknown arguments are an error of this very command
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        namespace, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            flag = next((text for text in unknown if text.startswith("-")), "").partition("=")[0]
+            self._refuse(f"unknown flag {flag!r}" if flag else f"surplus argument {unknown[0]!r}", flag, self._flags)
+        if "--resume" in self._flags:
+            namespace.resumable = self.prog
+        namespace.resumable = getattr(namespace, "resumable", "")
+        return namespace, unknown
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:  # noqa: ANN401
+        if action.choices is not None and value not in action.choices:
+            name = "command" if action.metavar == "COMMAND" else str(action.metavar or action.dest).lower()
+            self._refuse(f"unknown {name} {value!r}", str(value), action.choices)
+
+    def _refuse(self, message: str, value: str, known: Iterable[str]) -> NoReturn:
+        nearest = nearest_name(value, known) if value else ""
+        self.error(f"{message}; did you mean {nearest!r}?" if nearest else message)
+
+    @property
+    def _flags(self) -> list[str]:
+        return [flag for action in self._actions for flag in action.option_strings]
 
 
 def add_config_flags(
@@ -31,78 +62,44 @@ def add_config_flags(
 
     The fields in `positional` become positional arguments, tuples with one or more values.
     """
-    chosen = {option.name for option in fields(kind)} if names is None else set(names)
-    for option in fields(kind):
-        if option.name not in chosen:
+    chosen = None if names is None else set(names)
+    for field in fields(kind):
+        if chosen is not None and field.name not in chosen:
             continue
-        about, choices, metavar = (option.metadata[key] for key in ("about", "choices", "metavar"))
-        if choices and metavar:
-            about += f": {', '.join(choices)}"
-        if option.default not in (None, "", False, ()):
-            about += f" (default: {option.default})"
-        settings: dict[str, Any] = {"help": about.replace("%", "%%"), "default": argparse.SUPPRESS}
-        plain = field_type(kind, option.name)
-        if plain is bool:
-            settings["action"] = "store_true"
-        else:
-            settings |= {"type": str if plain is tuple else plain, "metavar": metavar or "|".join(choices)}
-        if plain is tuple:
-            settings["action"] = "append"
-        if option.name in positional:
+        settings = _flag_settings(field, field_type(kind, field.name))
+        if field.name in positional:
             del settings["default"]
-            settings |= {"nargs": "+", "action": "store"} if plain is tuple else {}
-        parser.add_argument(option.name if option.name in positional else flag_name(option.name), **settings)
+            settings |= {"nargs": "+", "action": "store"} if settings.get("action") == "append" else {}
+        parser.add_argument(field.name if field.name in positional else flag_name(field.name), **settings)
+
+
+def _flag_settings(field: Field, plain_type: type) -> dict[str, Any]:
+    """Return the arguments of `add_argument` for a config field."""
+    text, choices, metavar = (field.metadata[key] for key in ("help", "choices", "metavar"))
+    if choices and metavar:
+        text += f": {', '.join(choices)}"
+    if field.default not in (None, "", False, ()):
+        text += f" (default: {field.default})"
+    settings: dict[str, Any] = {"help": text.replace("%", "%%"), "default": argparse.SUPPRESS}
+    if plain_type is bool:
+        return settings | {"action": "store_true"}
+    settings |= {"type": str if plain_type is tuple else plain_type, "metavar": metavar or "|".join(choices)}
+    return settings | ({"action": "append"} if plain_type is tuple else {})
 
 
 def given_values(options: argparse.Namespace, kind: type[Config]) -> dict[str, Any]:
     """Return the fields of a config class that were given as flags."""
-    names = {option.name for option in fields(kind)}
+    names = {field.name for field in fields(kind)}
     return {name: value for name, value in vars(options).items() if name in names}
 
 
 def start_tensorflow() -> None:
-    """Show the log, and import TensorFlow without its chatter."""
+    """Show the log, and import TensorFlow without its messages."""
     from fashion_keras.support.progress import log_to_console
     from fashion_keras.support.tensorflow_import import import_tensorflow
 
     log_to_console()
     import_tensorflow()
-
-
-def with_interval(test: dict[str, Any]) -> str:
-    """Write an accuracy with its interval."""
-    low, high = test["accuracy_ci95"]
-    return f"{test['accuracy']:.3f} (95 % between {low:.3f} and {high:.3f})"
-
-
-def print_folds(report: Mapping[str, Any]) -> None:
-    """Print a line for each fold of a cross-validation, and their best and mean; nothing for a single run."""
-    if "folds" not in report:
-        return
-    spreads = report["over_folds"]
-    print(f"{'':20}{'products':>9}" + "".join(f"{name.replace('_', ' '):>20}" for name in spreads))
-    for row in report["folds"]:
-        scores = "".join(f"{row[name]:>20.3f}" for name in spreads)
-        print(f"{row['folder']:20}{row['counts']['test']:>9}{scores}")
-    titles = {"best": "best fold", "mean": "mean", "standard_deviation": "standard deviation, sample"}
-    for name, title in titles.items():
-        print(f"{title:29}" + "".join(f"{spread[name]:>20.3f}" for spread in spreads.values()))
-
-
-def print_products(report: Mapping[str, Any]) -> None:
-    """Print the accuracy per product where some are photographed several times."""
-    found = report.get("per_product")
-    if not found or not found["several_images"]["products"]:
-        return
-    for title, key in {"per product": "all", "  with several images": "several_images"}.items():
-        scores = {name: score["accuracy"] for name, score in found[key].items() if isinstance(score, dict)}
-        print(
-            f"{title:22}{scores['cumulative_maximum']:.3f} by the maximum over its images, "
-            f"{scores['mean_probability']:.3f} by the mean, {scores['per_image']:.3f} per image, "
-            f"on {found[key]['products']} products"
-        )
-    if found["mixed"]["products"]:
-        print(f"  set aside           {found['mixed']['products']} products whose images disagree in label")
 
 
 def print_counts(counts: dict[str, int], most: int = 8) -> None:

@@ -1,4 +1,4 @@
-"""data describe, data download, data sample."""
+"""Commands data describe, data download and data sample."""
 
 import argparse
 from pathlib import Path
@@ -10,15 +10,15 @@ def add(commands: Commands) -> None:
     """Add data describe, data download and data sample."""
     parser = commands.add_parser("data", help="describe, download or draw a catalogue")
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION", parser_class=Parser)
-    describe = actions.add_parser("describe", help="count and draw what a catalogue holds")
+    describe = actions.add_parser("describe", help="count and plot products, labels and images of a catalogue")
     describe.add_argument("data", metavar="DIR", help="a catalogue, or 'sample'")
     describe.add_argument(
         "--out", metavar="DIR", type=Path, default=Path("runs/describe"), help="folder of the figures"
     )
     describe.add_argument("--json", action="store_true", help="print one JSON object")
     describe.set_defaults(command=_describe)
-    download = actions.add_parser("download", help="get the Kaggle set into data/")
-    download.add_argument("--large", action="store_true", help="the full-size pictures, 25 GB")
+    download = actions.add_parser("download", help="download the Kaggle set into data/")
+    download.add_argument("--large", action="store_true", help="full-size images, 25 GB")
     download.set_defaults(command=_download)
     sample = actions.add_parser("sample", help="draw the sample catalogue and print its folder")
     sample.set_defaults(command=_sample)
@@ -50,7 +50,7 @@ def _download(options: argparse.Namespace) -> None:
 
     folder = download(options.large)
     catalog = read_catalog(folder)
-    print(f"{folder}: {len(catalog)} products, {len(catalog.rejected)} rows and files set aside")
+    print(f"{folder}: {len(catalog)} products, {len(catalog.rejected)} rejected rows and files")
 
 
 def _sample(_: argparse.Namespace) -> None:

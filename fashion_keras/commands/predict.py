@@ -47,7 +47,7 @@ def _predict(options: argparse.Namespace) -> None:
     readable, rejected = _split_readable(config.images)
     from fashion_keras.features.runtime import load_classifier
 
-    predictions = load_classifier(config.run).predict(readable).answers()
+    predictions = load_classifier(config.run).predict(readable).to_dicts()
     rows = [{"image": path, **prediction} for path, prediction in zip(readable, predictions, strict=True)]
     if options.json:
         print_json({"predictions": rows, "rejected": rejected})
@@ -91,7 +91,7 @@ def _explain(options: argparse.Namespace) -> None:
     readable, rejected = _split_readable(config.images)
     explanations = explain(config.run, readable, config.label, config.head, config.stage)
     if figure is not None:
-        plot_explanations(Path(figure), explanations, [Path(path).name for path in readable])
+        plot_explanations(Path(figure), explanations, [Path(path).name for path in readable], config.run)
     rows = [
         {"image": path, "activations": [_activation(activation) for activation in explanation.activations]}
         for path, explanation in zip(readable, explanations, strict=True)

@@ -113,7 +113,7 @@ def encode(catalog: Catalog, encoder: "Encoder", view: AugmentedView | None = No
     keys, folder = [_key(path) for path in catalog.paths], _folder(encoder, view)
     new = _missing(catalog, keys, folder)
     if new:
-        write_json(folder / "about.json", {**encoder.about, "view": "plain" if view is None else view.name})
+        write_json(folder / "about.json", {**encoder.settings, "view": "plain" if view is None else view.name})
         _encode_missing(new, encoder, view, folder)
     fingerprint = _digest([encoder.fingerprint, folder.name, *keys])
     return Features(catalog.ids, _read(folder, keys), encoder.unit_norm, fingerprint, len(new))

@@ -1,16 +1,18 @@
-"""A frozen network, or its trunk, compiled for this machine: the fastest way that agrees with Keras."""
+"""Encoder compilation: a frozen network, or its lower part, in the fastest runtime that agrees with Keras."""
 
 import hashlib
+import json
 import logging
-from functools import partial
 from importlib.util import find_spec
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from fashion_keras.features.encoder import Encoder, compiled_network_path
-from fashion_keras.features.runtime import PARITY, OpenVINONetwork, convert, min_row_cosine, parity_images
+from fashion_keras.features.encoder import Encoder, compiled_folder
+from fashion_keras.features.networks import KerasNetwork, OpenVINONetwork
+from fashion_keras.features.runtime import NETWORK, agrees, ensure_compiled, parity_images
 from fashion_keras.images.decode import ImageSpec
 from fashion_keras.models.builder import cast_copy
 from fashion_keras.models.classifier import Forward
@@ -19,10 +21,14 @@ from fashion_keras.support.errors import InputError
 
 log = logging.getLogger("fashion_keras")
 
+# Settings of a layer that do not change its outputs in inference.
+_IRRELEVANT = ("name", "trainable", "seed", "build_config", "shared_object_id")
+_IRRELEVANT_ENDINGS = ("_initializer", "_regularizer", "_constraint")
+
 
 def compile_encoder(
     network: keras.Model,
-    image: ImageSpec,
+    image_spec: ImageSpec,
     runtime: str = "auto",
     precision: str = "auto",
     storage: str = "float32",
@@ -33,35 +39,59 @@ def compile_encoder(
     where the machine computes in it and the outputs agree, else float32; the network as it is if nothing else agrees.
 
     Args:
-        network: the frozen network, or a cut of it at any layer.
-        image: its input.
+        network: the frozen network, or its part up to any layer.
+        image_spec: its input.
         runtime: auto, tensorflow or openvino.
         precision: auto, float32, bfloat16 or float16.
-        storage: how its outputs are kept on disk: float32 or float16.
+        storage: type of its outputs on disk: float32 or float16.
 
     Raises:
-        InputError: when OpenVINO is asked for and is not installed.
+        InputError: when OpenVINO is asked for and is not installed, or the network's outputs are not finite.
     """
-    weights = _digest(network, image)
+    identity = network_identity(network, image_spec)
     pixels = parity_images(network.input.shape[1:], 16)
     reference = network.predict_on_batch(pixels)
-    *tries, plain = _ways(runtime, precision)
-    for way in tries:
-        forward = _compile(network, weights, *way)
-        if _agrees(forward(pixels), reference, way[1]):
+    if not np.isfinite(reference).all():
+        raise InputError(f"{network.name}: outputs are NaN or infinite; its weights are damaged")
+    *candidates, plain = _candidates(runtime, precision)
+    for candidate in candidates:
+        forward = _compile(network, identity, *candidate)
+        if agrees(forward(pixels), reference, candidate[1]):
             break
-        log.warning("%s in %s, %s differs from Keras in float32", network.name, *way)
+        log.warning("%s in %s, %s differs from Keras in float32", network.name, *candidate)
     else:
-        way, forward = plain, network.predict_on_batch
-    log.info("%s runs in %s, %s", network.name, *way)
+        candidate, forward = plain, KerasNetwork(network)
+    log.info("%s runs in %s, %s", network.name, *candidate)
     last = network.layers[-1].name
     name = network.name if last in ("pool", "embedding") else f"{network.name}:{last}"
     unit_norm = isinstance(network.layers[-1], keras.layers.UnitNormalization)
-    return Encoder(name, image, forward, *way, weights, storage, unit_norm)
+    return Encoder(name, image_spec, forward, *candidate, identity, storage, unit_norm)
 
 
-def _ways(runtime: str, precision: str) -> list[tuple[str, str]]:
-    """(runtime, precision) to try in this order; which is taken must not hang on a timing, or no run could be repeated.
+def network_identity(network: keras.Model, image_spec: ImageSpec) -> str:
+    """Return 24 hexadecimal digits of the SHA-256 over input, layers, their settings, connections and weights."""
+    config = json.dumps(_relevant(network.get_config()), sort_keys=True, default=str)
+    for index, layer in enumerate(network.layers):  # Keras numbers names on through a process
+        config = config.replace(f'"{layer.name}"', f'"layer {index}"')
+    digest = hashlib.sha256(f"{image_spec}{config}".encode())
+    for layer in network.layers:
+        for weight in layer.get_weights():
+            digest.update(np.ascontiguousarray(weight).tobytes())
+    return digest.hexdigest()[:24]
+
+
+def _relevant(config: Any) -> Any:  # noqa: ANN401 - any part of a Keras configuration
+    if isinstance(config, dict):
+        return {
+            key: _relevant(value)
+            for key, value in config.items()
+            if key not in _IRRELEVANT and not str(key).endswith(_IRRELEVANT_ENDINGS)
+        }
+    return [_relevant(value) for value in config] if isinstance(config, list | tuple) else config
+
+
+def _candidates(runtime: str, precision: str) -> list[tuple[str, str]]:
+    """Return (runtime, precision) to try, in order; fixed, as runs with a choice by timing could not be repeated.
 
     The last is Keras in float32, which needs no check.
     """
@@ -76,37 +106,14 @@ def _ways(runtime: str, precision: str) -> list[tuple[str, str]]:
     if runtime == "openvino":
         # Its CPU plugin has no float16 of its own.
         precisions = ["float32" if name == "float16" else name for name in precisions]
-    tries = [(runtime, name) for name in precisions]
+    candidates = [(runtime, name) for name in precisions]
     plain = ("tensorflow", "float32")
-    return [*(way for way in tries if way != plain), plain]
+    return [*(candidate for candidate in candidates if candidate != plain), plain]
 
 
-def _compile(network: keras.Model, weights: str, runtime: str, precision: str) -> Forward:
+def _compile(network: keras.Model, identity: str, runtime: str, precision: str) -> Forward:
     if runtime == "tensorflow":
-        return partial(_in_float32, cast_copy(network, dtype_policy(precision)))
-    xml = compiled_network_path(weights)
-    if not xml.is_file():
-        convert(network, xml)
-    return OpenVINONetwork(xml, precision)
-
-
-def _in_float32(network: keras.Model, pixels: np.ndarray) -> np.ndarray:
-    return np.asarray(network.predict_on_batch(pixels)).astype(np.float32)
-
-
-def _agrees(ours: np.ndarray, reference: np.ndarray, precision: str) -> bool:
-    """Compare vectors as they are, and less their mean: where all vectors are nearly one, the rest is what counts."""
-    middle = reference.mean(axis=0)
-    return bool(
-        min_row_cosine(ours, reference) >= PARITY[precision]
-        and min_row_cosine(ours - middle, reference - middle) >= 0.99
-    )
-
-
-def _digest(network: keras.Model, image: ImageSpec) -> str:
-    digest = hashlib.sha256(str((image, network.get_layer("scaling").mode)).encode())
-    for layer in network.layers:
-        digest.update(type(layer).__name__.encode())
-        for weight in layer.get_weights():
-            digest.update(np.ascontiguousarray(weight).tobytes())
-    return digest.hexdigest()[:24]
+        return KerasNetwork(cast_copy(network, dtype_policy(precision)))
+    folder = compiled_folder(identity)
+    ensure_compiled(network, folder, identity)
+    return OpenVINONetwork(folder / NETWORK, precision)

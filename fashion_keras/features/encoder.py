@@ -1,6 +1,5 @@
-"""What turns pictures into vectors, compiled for this machine and known by its fingerprint."""
+"""Image encoder: a frozen network compiled for this machine, known by its fingerprint."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,24 +8,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.images.decode import ImageSpec
+from fashion_keras.images.inputs import as_image_list
 from fashion_keras.images.pipeline import for_inference
 from fashion_keras.models.classifier import Forward
 from fashion_keras.support.atomic_files import cache_dir
-from fashion_keras.support.errors import InputError
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """pixels [b, h, w, 3] float32 in 0..255 -> vectors [b, d], or activations [b, h, w, c], float32.
+    """Pixels [b, h, w, 3] float32 in 0..255 -> embeddings [b, d], or activations [b, h, w, c], float32.
+
+    Safe to call from many threads at once.
 
     Attributes:
-        name: of the network, and of its last layer where it is a cut of one.
-        image: how a picture becomes pixels.
+        name: of the network, and of its last layer where it is a part of one.
+        image_spec: how an image becomes pixels.
         forward: the compiled network.
         runtime, precision: what it runs in.
-        identity: of network, weights and input: vectors of encoders that share it can be compared.
-        storage: float32 or float16, as which its vectors are kept on disk.
-        unit_norm: whether its vectors have length 1.
+        identity: of network, weights and input: embeddings of encoders that share it can be compared.
+        storage: float32 or float16, the type of its features on disk.
+        unit_norm: whether its embeddings have length 1.
     """
 
     name: str
@@ -40,12 +41,12 @@ class Encoder:
 
     @property
     def fingerprint(self) -> str:
-        """Of all that decides what its stored vectors are: equal encoders give equal ones."""
+        """Identity, runtime, precision and storage: all that decides the values of its features on disk."""
         return "-".join([self.identity, self.runtime, self.precision, self.storage])
 
     @property
-    def about(self) -> dict[str, Any]:
-        """What people want to know of it."""
+    def settings(self) -> dict[str, Any]:
+        """Network, image size, runtime and precision, for reports."""
         return {
             "network": self.name,
             "image": vars(self.image_spec),
@@ -53,18 +54,19 @@ class Encoder:
             "precision": self.precision,
         }
 
-    def embed(self, images: Sequence[Any]) -> NDArray[np.float32]:
-        """Return vectors [n, d] float32 of n images, each a path, encoded bytes, a PIL image or an array in 0..255.
+    def embed(self, images: Any) -> NDArray[np.float32]:  # noqa: ANN401 - see `as_image_list`
+        """Return embeddings [n, d] float32 of one image (n = 1) or many, in any form of `as_image_list`; [0, d] of none.
 
         Raises:
             ImageError: for the first image that cannot be used.
-            InputError: when there is none.
         """
-        if not len(images):
-            raise InputError("embed needs at least one image")
+        images = as_image_list(images)
+        if not images:
+            blank = np.zeros((1, self.image_spec.height, self.image_spec.width, 3), np.float32)
+            return self.forward(blank)[:0]
         return np.concatenate([self.forward(pixels) for pixels in for_inference(images, self.image_spec)])
 
 
-def compiled_network_path(identity: str) -> Path:
-    """Return where the network of that identity is kept for OpenVINO; its weights lie beside it as .bin."""
-    return cache_dir() / "networks" / identity / "network.xml"
+def compiled_folder(identity: str) -> Path:
+    """Return the folder of the cache with the network of that identity, compiled for OpenVINO."""
+    return cache_dir() / "networks" / identity

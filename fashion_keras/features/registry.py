@@ -1,4 +1,4 @@
-"""Encoders by name: `load_encoder(name_or_run)`, without TensorFlow where the network was compiled before."""
+"""Encoder registry: `load_encoder(name_or_run)`, without TensorFlow where the network was compiled before."""
 
 import hashlib
 import json
@@ -8,10 +8,13 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fashion_keras.features.encoder import Encoder, compiled_network_path
-from fashion_keras.features.runtime import RUNTIMES, OpenVINONetwork
+from filelock import FileLock
+
+from fashion_keras.features.encoder import Encoder, compiled_folder
+from fashion_keras.features.networks import BUILDING, OpenVINONetwork
+from fashion_keras.features.runtime import NETWORK, RUNTIMES, compiled_fault
 from fashion_keras.images.decode import ImageSpec
 from fashion_keras.models.backbones import BACKBONES, get_backbone, resolve_image_spec
 from fashion_keras.models.dtype_policy import cpu_computes_bfloat16
@@ -24,12 +27,14 @@ from fashion_keras.support.tensorflow_import import import_tensorflow
 if TYPE_CHECKING:
     import keras
 
+    from fashion_keras.models.pretrained_weights import WeightsSource
+
 log = logging.getLogger("fashion_keras")
 
 
 @dataclass(frozen=True)
 class Preset:
-    """An encoder with a name of its own: a backbone's stage ("" for its last), pooled."""
+    """Named encoder: a backbone's stage ("" for its last), pooled."""
 
     name: str
     backbone: str
@@ -43,10 +48,10 @@ DEFAULT_ENCODER = "fashion_small"
 
 @dataclass(frozen=True)
 class EncoderSource:
-    """What an encoder is made of.
+    """Parts of an encoder: network and weights.
 
     Attributes:
-        name: as it was asked for.
+        name: as the caller gave it.
         spec: its network; a classifier's without its logits.
         folder: with its weights; None for a bare backbone.
         weights: of a bare backbone, as `initialise` takes them.
@@ -59,89 +64,85 @@ class EncoderSource:
 
     @property
     def key(self) -> str:
-        """Of all that decides what is built; a file counts by its content."""
-        given = Path(self.weights)
-        origin = load_spec(self.folder)[1] if self.folder else file_sha256(given) if given.is_file() else self.weights
-        parts = [repr(self.spec), origin, version("keras"), version("fashion_keras")]
+        """SHA-256, 24 digits, of all that decides what is built; a file counts by its content."""
+        path = self.folder or Path(self.weights)
+        origin = (
+            load_spec(path)[1] if (path / SPEC).is_file() else file_sha256(path) if path.is_file() else self.weights
+        )
+        parts = ["2", repr(self.spec), origin, version("keras"), version("fashion_keras")]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
 
 def load_encoder(
     name_or_run: str | Path = DEFAULT_ENCODER,
-    weights: str = "auto",
-    image_size: str | None = None,
+    weights: str | Path = "auto",
+    image_size: Any = None,  # noqa: ANN401 - see `parse_image_size`
     runtime: str = "auto",
     precision: str = "auto",
 ) -> Encoder:
-    """Load what turns pictures into vectors of length 1.
+    """Load an encoder: images to embeddings of length 1. Safe to call, and to use, from many threads at once.
+
+    A network that was compiled before is loaded without TensorFlow.
 
     Args:
         name_or_run: "fashion_small", whose weights come with the package; a preset ("li2020_resnet50"); a backbone as
             BACKBONE[@STAGE][:POOLING], such as "vgg19", "resnet50:gem" or "inception_v3@mixed7:max"; or the folder of
             an encoder or of a run, whose penultimate layer is taken.
         weights: of a bare backbone: auto, imagenet, fashion, none or a file; see `initialise`.
-        image_size: "HEIGHTxWIDTH" of a bare backbone's input, if not its own.
+        image_size: of a bare backbone's input, if not its own: "224x168", (224, 168) or 224.
         runtime: auto, tensorflow or openvino.
         precision: auto, float32, bfloat16 or float16.
-
-    A network that was compiled before is found again and needs no TensorFlow.
 
     Raises:
         InputError: for an unknown name, weights that are not to be had, a folder without a model.
     """
     if runtime not in RUNTIMES:
         raise unknown_name_error("runtime", runtime, RUNTIMES)
-    source = find_encoder(str(name_or_run), weights, image_size)
-    memo = cache_dir() / "encoders" / f"{_digest([source.key, runtime, precision])}.json"
-    encoder = _compiled_before(memo)
-    if encoder is None:
-        import_tensorflow()
-        from fashion_keras.features.compile import compile_encoder  # noqa: PLC0415 - imports TensorFlow
-
-        encoder = compile_encoder(encoder_network(source), source.spec.image_spec, runtime, precision)
-        _remember(memo, encoder)
+    source = resolve_encoder(str(name_or_run), str(weights), image_size)
+    record = cache_dir() / "encoders" / f"{_digest([source.key, runtime, precision])}.json"
+    encoder = _load_compiled(record) or _compile_once(record, source, runtime, precision)
     return replace(encoder, name=source.name)
 
 
-def find_encoder(name: str, weights: str = "auto", image_size: str | None = None) -> EncoderSource:
-    """Return what `load_encoder` builds its network of; InputError as there."""
+def resolve_encoder(name: str, weights: str = "auto", image_size: Any = None) -> EncoderSource:  # noqa: ANN401
+    """Return the network and weights that `load_encoder` takes; InputError as there."""
     if (Path(name) / SPEC).is_file():
-        return _stored(name, Path(name), weights, image_size)
+        if weights != "auto" or image_size is not None:
+            raise InputError(f"{name}: a run or an encoder has its own weights and image size; leave these options out")
+        return EncoderSource(name, load_spec(name)[0], Path(name))
     backbone, pooling, stage = _parse(name)
     row = get_backbone(backbone)
-    if name == backbone and row.bundled and weights in ("auto", "fashion") and not image_size:
+    if name == backbone and row.bundled and weights in ("auto", "fashion") and image_size is None:
         return EncoderSource(name, load_spec(row.bundled)[0], row.bundled)
-    image = resolve_image_spec(backbone, image_size)
-    row.check_size(image)
+    image_spec = resolve_image_spec(backbone, image_size)
+    row.check_size(image_spec)
     if stage:
         row.stage_end(stage)
-    return EncoderSource(
-        name, EncoderSpec(backbone, image, row.scaling, Head("encoder", pooling), stage), weights=weights
-    )
+    spec = EncoderSpec(backbone, image_spec, row.scaling, Head("encoder", pooling), stage)
+    return EncoderSource(name, spec, weights=weights)
 
 
 def encoder_network(source: EncoderSource) -> "keras.Model":
-    """Build pixels [b, h, w, 3] float32 in 0..255 -> vectors [b, d] float32 of length 1."""
+    """Build pixels [b, h, w, 3] float32 in 0..255 -> embeddings [b, d] float32 of length 1."""
+    return _build(source)[0]
+
+
+def _build(source: EncoderSource) -> "tuple[keras.Model, WeightsSource | None]":
+    """Build an encoder's network; of a bare backbone also return where its weights came from."""
     import keras  # noqa: PLC0415 - a network that was compiled before needs none of these
 
     from fashion_keras.models.builder import embedding_model, load_network  # noqa: PLC0415
     from fashion_keras.models.pretrained_weights import initialise  # noqa: PLC0415
 
     if source.folder is None:
-        # Random weights, where there are no others, are the same whenever they are drawn.
+        # Random weights, where there are no others, are the same in every process.
         keras.utils.set_random_seed(0)
-        network, origin = initialise(source.spec, source.weights)
-        if origin.warning:
-            log.warning("WARNING  %s", origin.warning)
-        return network
+        network, weights = initialise(source.spec, source.weights)
+        if weights.warning:
+            log.warning("WARNING  %s", weights.warning)
+        return network, weights
     spec, network = load_network(source.folder)
-    return network if isinstance(spec, EncoderSpec) else embedding_model(network)
-
-
-def _stored(name: str, folder: Path, weights: str, image_size: str | None) -> EncoderSource:
-    if weights != "auto" or image_size:
-        raise InputError(f"{folder}: a run or an encoder has its own weights and image size; leave these options out")
-    return EncoderSource(name, load_spec(folder)[0], folder)
+    return network if isinstance(spec, EncoderSpec) else embedding_model(network), None
 
 
 def _parse(name: str) -> tuple[str, str, str]:
@@ -160,29 +161,47 @@ def _parse(name: str) -> tuple[str, str, str]:
     return backbone, pooling or "avg", stage
 
 
-def _compiled_before(memo: Path) -> Encoder | None:
-    """Return what `_remember` kept, if all of it is still as it was and runs here."""
-    if not memo.is_file() or find_spec("openvino") is None:
+def _compile_once(record: Path, source: EncoderSource, runtime: str, precision: str) -> Encoder:
+    """Compile an encoder and record it; other threads and processes that load it wait, and take it from the record."""
+    record.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(record.with_suffix(".lock")), BUILDING:
+        encoder = _load_compiled(record)
+        if encoder is None:
+            import_tensorflow()
+            from fashion_keras.features.compile import compile_encoder  # noqa: PLC0415 - imports TensorFlow
+
+            network, weights = _build(source)
+            encoder = compile_encoder(network, source.spec.image_spec, runtime, precision)
+            if encoder.runtime == "openvino" and not _lacks_download(source, weights):
+                _record(record, encoder, "" if weights is None else weights.warning)
+        return encoder
+
+
+def _lacks_download(source: EncoderSource, weights: "WeightsSource | None") -> bool:
+    """Return whether random weights stand in for published ones, which a later call may be able to download."""
+    return weights is not None and bool(weights.warning) and get_backbone(source.spec.backbone).pretrained
+
+
+def _load_compiled(record: Path) -> Encoder | None:
+    """Return the encoder of a record, with its warning, if its compiled network is whole and runs here, else None."""
+    if not record.is_file() or find_spec("openvino") is None:
         return None
-    kept = read_json(memo)
-    xml = compiled_network_path(kept["identity"])
-    whole = all(path.is_file() and file_sha256(path) == kept["files"][path.suffix] for path in _files(xml))
-    if not whole or (kept["precision"] == "bfloat16" and not cpu_computes_bfloat16()):
+    values = read_json(record)
+    warning, image_spec = values.pop("warning"), ImageSpec(**values.pop("image_spec"))
+    folder = compiled_folder(values["identity"])
+    if compiled_fault(folder, values["identity"]):
         return None
-    image = ImageSpec(**kept.pop("image_spec"))
-    del kept["files"]
-    return Encoder(**kept, image_spec=image, forward=OpenVINONetwork(xml, kept["precision"]), runtime="openvino")
+    if values["precision"] == "bfloat16" and not cpu_computes_bfloat16():
+        return None
+    if warning:
+        log.warning("WARNING  %s", warning)
+    forward = OpenVINONetwork(folder / NETWORK, values["precision"])
+    return Encoder(**values, image_spec=image_spec, forward=forward, runtime="openvino")
 
 
-def _remember(memo: Path, encoder: Encoder) -> None:
-    if encoder.runtime == "openvino":
-        files = {path.suffix: file_sha256(path) for path in _files(compiled_network_path(encoder.identity))}
-        kept = {name: getattr(encoder, name) for name in ("name", "precision", "identity", "storage", "unit_norm")}
-        write_json(memo, {**kept, "image_spec": asdict(encoder.image_spec), "files": files})
-
-
-def _files(xml: Path) -> tuple[Path, Path]:
-    return xml, xml.with_suffix(".bin")
+def _record(record: Path, encoder: Encoder, warning: str) -> None:
+    values = {name: getattr(encoder, name) for name in ("name", "precision", "identity", "storage", "unit_norm")}
+    write_json(record, {**values, "image_spec": asdict(encoder.image_spec), "warning": warning})
 
 
 def _digest(parts: Sequence[str]) -> str:

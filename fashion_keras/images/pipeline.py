@@ -24,19 +24,19 @@ class Examples:
 
     Attributes:
         images: n paths (or anything `decode` takes).
-        targets [n, k] float32: what is to be learnt of each, as the loss takes it; one-hot for a single-label task.
+        targets [n, c]: as the loss takes them, of any type; integers for a classifier, see `Targets.packed`.
     """
 
     images: Sequence[Any]
-    targets: NDArray[np.float32]
+    targets: NDArray[Any]
 
     def __len__(self) -> int:
         return len(self.targets)
 
     @property
     def codes(self) -> NDArray[np.int64]:
-        """The class [n] of each, where there is one."""
-        return self.targets.argmax(axis=1)
+        """codes [n] of the first group of labels, by which rows are balanced."""
+        return self.targets[:, 0]
 
 
 class _Decoder:
@@ -68,7 +68,7 @@ def for_training(
     seed: int = 0,
     cache: bool = False,
 ) -> "tf.data.Dataset":
-    """Yield (pixels [b, h, w, 3] float32 in 0..255, targets [b, k] float32).
+    """Yield (pixels [b, h, w, 3] float32 in 0..255, targets [b, c]).
 
     What a batch holds depends on `seed`, its epoch and its place alone, so training can go on at any epoch.
 
@@ -86,11 +86,11 @@ def for_training(
 
     decoder = _Decoder(examples.images, spec, cache)
 
-    def load(rows: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    def load(rows: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[Any]]:
         return decoder(rows), examples.targets[rows]
 
     def batch(epoch: tf.Tensor, step: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        pixels, targets = tf.numpy_function(load, [rows], (tf.uint8, tf.float32))
+        pixels, targets = tf.numpy_function(load, [rows], (tf.uint8, tf.as_dtype(examples.targets.dtype)))
         pixels = tf.cast(tf.ensure_shape(pixels, (None, spec.height, spec.width, 3)), tf.float32)
         # One stream of random numbers per batch; epochs are far apart, so streams never meet.
         stream = tf.stack([tf.constant(seed, tf.int64), epoch * 1_000_000 + step])

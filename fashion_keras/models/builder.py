@@ -11,7 +11,7 @@ from keras import layers, ops
 
 from fashion_keras.catalog.worn_rules import PERSON
 from fashion_keras.models.backbones import SCALINGS, get_backbone
-from fashion_keras.models.classifier import Classifier, ClassifierSpec, LabelSpec
+from fashion_keras.models.classifier import Classifier, ClassifierSpec
 from fashion_keras.models.heads import Head
 from fashion_keras.models.person_feature import PersonProbabilityFeature
 from fashion_keras.models.serialization import WEIGHTS, EncoderSpec, Spec, load_spec, write_spec
@@ -183,7 +183,7 @@ def cast_copy(network: keras.Model, policy: str) -> keras.Model:
     return twin
 
 
-def as_classifier(spec: LabelSpec, network: keras.Model) -> Classifier:
+def as_classifier(spec: ClassifierSpec, network: keras.Model) -> Classifier:
     """Return the classifier whose forward pass is this network's."""
     return Classifier(spec, network.predict_on_batch)
 
@@ -201,7 +201,7 @@ def _narrow(path: Path, storage: str) -> None:
 def _add_person(features: keras.KerasTensor, pixels: keras.KerasTensor, person: ClassifierSpec) -> keras.KerasTensor:
     number = person.classes.index(PERSON)
     channel = PersonProbabilityFeature(
-        build_network(person), number, person.temperature, name="person", dtype="float32"
+        build_network(person), number, person.groups[0].temperature, name="person", dtype="float32"
     )
     return channel([features, pixels])
 

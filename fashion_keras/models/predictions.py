@@ -1,177 +1,189 @@
-"""What a classifier said of images, and the one place where logits become probabilities. No Keras here."""
+"""Predictions of a classifier, and the one place where logits become probabilities. No Keras here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.catalog.label_groups import (
+    LabelGroup,
+    class_names,
+    group_slices,
+    indicators,
+    single_column,
+    target_slices,
+)
 from fashion_keras.models.hierarchy import LEVELS, HierarchicalPredictions, combine_levels
 from fashion_keras.support.errors import InputError, unknown_name_error
 
-
-@dataclass(frozen=True)
-class LabelGroup:
-    """A group of labels that a network tells apart; a single-label task is one.
-
-    Attributes:
-        name: of the task or attribute.
-        kind: "single" when an image has one of the labels, "multi" when it may have several.
-        classes, paths: the k labels, and their paths in the catalogue.
-        activation: what makes logits probabilities: "softmax", or "sigmoid" for each label by itself.
-        temperature: logits are divided by it before.
-        thresholds: of a multi-valued group, from which probability on each label is given to an image; None: never; ()
-            for 0.5 each.
-    """
-
-    name: str
-    kind: Literal["single", "multi"]
-    classes: tuple[str, ...]
-    paths: tuple[str, ...]
-    activation: Literal["softmax", "sigmoid"] = "softmax"
-    temperature: float = 1.0
-    thresholds: tuple[float | None, ...] = ()
-
-    @property
-    def threshold_array(self) -> NDArray[np.float64]:
-        """The thresholds [k], infinite for None."""
-        thresholds = self.thresholds or (0.5,) * len(self.classes)
-        return np.array([np.inf if value is None else value for value in thresholds])
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a classifier said of n images in one single-valued group of labels.
+    """Predictions for n images in one group of labels or several, K labels in all.
 
     Attributes:
         ids [n] int64: product ids, or 0..n-1.
-        probabilities [n, k] float32: rows sum to 1, unless the network was trained with sigmoids.
-        group: the k labels.
-        truth [n] int64 or None: the right class, -1 where it is not known.
-    """
-
-    ids: NDArray[np.int64]
-    probabilities: NDArray[np.float32]
-    group: LabelGroup
-    truth: NDArray[np.int64] | None = None
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The k names."""
-        return self.group.classes
-
-    @property
-    def names(self) -> list[str]:
-        """The most probable class of each image, n names."""
-        return [self.classes[code] for code in self.probabilities.argmax(axis=1)]
-
-    def top(self, count: int) -> list[list[tuple[str, float]]]:
-        """The `count` most probable (class, probability) of each image, the most probable first."""
-        ranked = (_ranked(row, self.classes)[:count] for row in self.probabilities)
-        return [[(one["class"], one["probability"]) for one in row] for row in ranked]
-
-    def answers(self, count: int = 3) -> list[dict[str, Any]]:
-        """Return class, confidence and the `count` most probable of each image, ready for JSON."""
-        ranked = [_ranked(row, self.classes)[:count] for row in self.probabilities]
-        return [{"class": top[0]["class"], "confidence": top[0]["probability"], "top": top} for top in ranked]
-
-    def take(self, rows: NDArray[Any]) -> "Predictions":
-        """Return the predictions of these rows, numbers or a mask, truth included."""
-        return Predictions(self.ids[rows], self.probabilities[rows], self.group, self.truth[rows])
-
-    def joint(self) -> HierarchicalPredictions:
-        """Decide article types and the categories they lie in together; InputError for labels of another kind."""
-        if self.group.name != LEVELS[0]:
-            raise InputError(f"no hierarchy above {self.group.name}: only {LEVELS[0]} has one")
-        return combine_levels(self.group.paths, self.probabilities, {})
-
-
-@dataclass(frozen=True)
-class AttributePredictions:
-    """What a classifier said of n images in several groups of labels, K labels in all.
-
-    Attributes:
-        ids [n] int64: product ids, or 0..n-1.
-        probabilities [n, K] float32: group after group.
-        groups: the groups.
-        truth [n, K] int8 or None: 1 yes, 0 no, -1 not known.
+        probabilities [n, K] float32: group after group; those of a softmax group add up to 1.
+        groups: the groups of labels.
+        truth [n, C] int64 or None: packed targets, see `Targets.packed`; -1 unknown.
     """
 
     ids: NDArray[np.int64]
     probabilities: NDArray[np.float32]
     groups: tuple[LabelGroup, ...]
-    truth: NDArray[np.int8] | None = None
+    truth: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __repr__(self) -> str:
+        heads = ", ".join(f"{group.name} ({len(group.classes)})" for group in self.groups)
+        return f"Predictions({len(self)} images; {heads})"
 
     @property
-    def given(self) -> NDArray[np.bool_]:
-        """given [n, K] bool: the best label of a single-valued group, of others those that reach their threshold."""
+    def classes(self) -> tuple[str, ...]:
+        """The K label names; with several groups as "pattern: Striped"."""
+        return class_names(self.groups)
+
+    @property
+    def codes(self) -> NDArray[np.int64]:
+        """codes [n] of the most probable class of one single-valued group; InputError for other groups."""
+        single_column(self.groups)
+        return self.probabilities.argmax(axis=1)
+
+    @property
+    def true_codes(self) -> NDArray[np.int64]:
+        """true_codes [n] of one single-valued group, -1 unknown; InputError for other groups."""
+        return self.truth[:, single_column(self.groups)]
+
+    @property
+    def names(self) -> list[Any]:
+        """The predicted labels of one group: n class names, or n tuples of names of a multi-valued group.
+
+        Raises:
+            InputError: for several groups.
+        """
+        if len(self.groups) == 1 and self.groups[0].kind == "multi":
+            return [tuple(names) for names in self._listed(self.predicted_labels)]
+        return [self.classes[code] for code in self.codes]
+
+    @property
+    def predicted_labels(self) -> NDArray[np.bool_]:
+        """predicted_labels [n, K]: the best class of a single-valued group, else the labels above their threshold."""
         parts = zip(self.groups, group_slices(self.groups).values(), strict=True)
-        return np.concatenate([_given(group, self.probabilities[:, columns]) for group, columns in parts], axis=1)
+        return np.concatenate([_predicted(group, self.probabilities[:, columns]) for group, columns in parts], axis=1)
+
+    @property
+    def true_labels(self) -> NDArray[np.int8]:
+        """true_labels [n, K]: 1 yes, 0 no, -1 unknown."""
+        return indicators(self.groups, self.truth)
 
     @property
     def known(self) -> NDArray[np.bool_]:
-        """known [n, K] bool: where the truth is yes or no."""
-        return self.truth >= 0
+        """known [n] bool: where some label is known."""
+        return (self.truth >= 0).any(axis=1)
 
-    def part(self, name: str) -> "AttributePredictions":
-        """Return what was said in one group alone; InputError for one that the run has not learnt."""
-        places = group_slices(self.groups)
-        if name not in places:
-            raise unknown_name_error("head of this run", name, places)
-        columns, groups = places[name], tuple(group for group in self.groups if group.name == name)
-        truth = None if self.truth is None else self.truth[:, columns]
-        return AttributePredictions(self.ids, self.probabilities[:, columns], groups, truth)
+    def group(self, name: str) -> "Predictions":
+        """Return the predictions of one group alone; InputError for a group that the run does not have."""
+        columns = group_slices(self.groups)
+        if name not in columns:
+            raise unknown_name_error("head of this run", name, columns)
+        truth = None if self.truth is None else self.truth[:, target_slices(self.groups)[name]]
+        groups = tuple(group for group in self.groups if group.name == name)
+        return Predictions(self.ids, self.probabilities[:, columns[name]], groups, truth)
 
-    def of(self, name: str) -> Predictions:
-        """Return what was said in one single-valued group.
+    def split(self) -> Iterable["Predictions"]:
+        """Yield the predictions of each group alone."""
+        return (self.group(group.name) for group in self.groups)
 
-        Raises:
-            InputError: for a group that the run has not learnt, or a multi-valued one.
+    def take(self, rows: NDArray[Any]) -> "Predictions":
+        """Return the predictions of these rows, numbers or a mask, truth included."""
+        truth = None if self.truth is None else self.truth[rows]
+        return Predictions(self.ids[rows], self.probabilities[rows], self.groups, truth)
+
+    def top(self, k: int = 3) -> list[list[tuple[str, float]]]:
+        """Return the k most probable (class, probability) of each image in one group, the most probable first."""
+        single_column(self.groups)
+        return [
+            [(label["class"], label["probability"]) for label in _ranked(row, self.classes)[:k]]
+            for row in self.probabilities
+        ]
+
+    def to_dicts(self, k: int = 3) -> list[dict[str, Any]]:
+        """Return one dict per image, ready for JSON.
+
+        With one single-valued group: class, confidence and the k most probable as `top`; with a multi-valued one
+        labels, those predicted; with several groups heads: name -> the dict of that group.
         """
-        part = self.part(name)
-        if part.groups[0].kind != "single":
-            raise InputError(f"{name} is multi-valued: an image has no one class of it; take part({name!r}).given")
-        truth = None if self.truth is None else class_codes(part.truth)
-        return Predictions(self.ids, part.probabilities, part.groups[0], truth)
+        if len(self.groups) > 1:
+            heads = {group.name: self.group(group.name).to_dicts(k) for group in self.groups}
+            return [{"heads": dict(zip(heads, row, strict=True))} for row in zip(*heads.values(), strict=True)]
+        if self.groups[0].kind == "multi":
+            names, rows = np.array(self.classes), zip(self.probabilities, self.predicted_labels, strict=True)
+            return [{"labels": _ranked(row[chosen], names[chosen])} for row, chosen in rows]
+        ranked = [_ranked(row, self.classes)[:k] for row in self.probabilities]
+        return [{"class": top[0]["class"], "confidence": top[0]["probability"], "top": top} for top in ranked]
 
-    def answers(self, count: int = 3) -> list[dict[str, Any]]:
-        """Return the heads of each image, ready for JSON: group -> as `Predictions.answers`, or the labels given."""
-        said = {group.name: self._answers(group, count) for group in self.groups}
-        return [{"heads": dict(zip(said, row, strict=True))} for row in zip(*said.values(), strict=True)]
+    def to_columns(self) -> dict[str, Any]:
+        """Return column -> n values: id, and of each group truth (where given), predicted, confidence, probabilities.
+
+        With several groups the names begin with the group's: "gender.truth". In a multi-valued group, truth and
+        predicted are lists of labels, and there is no confidence. A truth that is unknown is None.
+        """
+        columns: dict[str, Any] = {"id": self.ids}
+        for head in self.split():
+            prefix = f"{head.groups[0].name}." if len(self.groups) > 1 else ""
+            columns |= {f"{prefix}{name}": values for name, values in head._own_columns().items()}
+        return columns
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return `to_columns` as a pandas DataFrame."""
+        import pandas as pd  # noqa: PLC0415 - half a second that a prediction must not wait for
+
+        return pd.DataFrame({name: list(values) for name, values in self.to_columns().items()})
 
     def joint(self) -> HierarchicalPredictions:
-        """Decide article types and the categories they lie in together, by all of their heads.
+        """Predict article types and the categories above them together, by all of their heads.
 
         Raises:
-            InputError: when the run has not learnt article types, or of a catalogue without categories.
+            InputError: when the run has no head for article types, or their paths have no categories.
         """
-        leaf = self.of(LEVELS[0])
-        above = {group.name: self.of(group.name) for group in self.groups if group.name in LEVELS[1:]}
-        heads = {name: (said.group.paths, said.probabilities) for name, said in above.items()}
-        return combine_levels(leaf.group.paths, leaf.probabilities, heads)
+        heads = {group.name: self.group(group.name) for group in self.groups if group.name in LEVELS}
+        if LEVELS[0] not in heads:
+            raise InputError(f"no hierarchy above {', '.join(self.group_names)}: only {LEVELS[0]} has one")
+        above = {name: (head.groups[0].paths, head.probabilities) for name, head in heads.items() if name != LEVELS[0]}
+        return combine_levels(heads[LEVELS[0]].groups[0].paths, heads[LEVELS[0]].probabilities, above)
 
-    def _answers(self, group: LabelGroup, count: int) -> list[dict[str, Any]]:
-        if group.kind == "single":
-            return self.of(group.name).answers(count)
-        part, names = self.part(group.name), np.array(group.classes)
-        pairs = zip(part.probabilities, part.given, strict=True)
-        return [{"labels": _ranked(row[given], names[given])} for row, given in pairs]
+    @property
+    def group_names(self) -> tuple[str, ...]:
+        """The names of the groups."""
+        return tuple(group.name for group in self.groups)
 
+    def _own_columns(self) -> dict[str, Any]:
+        """Return the columns of one group."""
+        known, columns = self.truth is not None, {}
+        if self.groups[0].kind == "single":
+            if known:
+                columns["truth"] = [self.classes[code] if code >= 0 else None for code in self.true_codes]
+            columns |= {"predicted": self.names, "confidence": self.probabilities.max(axis=1)}
+        else:
+            if known:
+                lists = zip(self._listed(self.true_labels == 1), self.known, strict=True)
+                columns["truth"] = [labels if is_known else None for labels, is_known in lists]
+            columns["predicted"] = self._listed(self.predicted_labels)
+        return columns | {"probabilities": list(self.probabilities)}
 
-def group_slices(groups: Sequence[LabelGroup]) -> dict[str, slice]:
-    """Return group name -> where its labels stand among all."""
-    ends = np.cumsum([len(group.classes) for group in groups]).tolist()
-    return {group.name: slice(end - len(group.classes), end) for group, end in zip(groups, ends, strict=True)}
-
-
-def class_codes(values: NDArray[np.int8]) -> NDArray[np.int64]:
-    """Return the class [n] of values [n, k] that are 1 for yes; -1 where none is."""
-    return np.where((values == 1).any(axis=1), values.argmax(axis=1), -1)
+    def _listed(self, chosen: NDArray[np.bool_]) -> list[list[str]]:
+        return [[self.classes[code] for code in np.flatnonzero(row)] for row in chosen]
 
 
 def probabilities(groups: Sequence[LabelGroup], logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Turn logits [n, K] into probabilities [n, K], each group by its activation: the only place where that is done."""
+    """Return logits [n, K] as probabilities [n, K], each group by its activation: the only place where that is done."""
     activations = {"softmax": _softmax, "sigmoid": _sigmoid}
     parts = zip(groups, group_slices(groups).values(), strict=True)
     return np.concatenate(
@@ -179,7 +191,7 @@ def probabilities(groups: Sequence[LabelGroup], logits: NDArray[np.float32]) -> 
     )
 
 
-def _given(group: LabelGroup, shares: NDArray[np.float32]) -> NDArray[np.bool_]:
+def _predicted(group: LabelGroup, shares: NDArray[np.float32]) -> NDArray[np.bool_]:
     if group.kind == "single":
         return shares.argmax(axis=1)[:, None] == np.arange(len(group.classes))
     return shares >= group.threshold_array
@@ -197,6 +209,6 @@ def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _ranked(row: NDArray[np.float32], classes: Sequence[str]) -> list[dict[str, Any]]:
-    """Pair probabilities [k] with their classes, the most probable first."""
+    """Return probabilities [k] with their classes, the most probable first."""
     order = np.argsort(-row, kind="stable").tolist()
     return [{"class": str(classes[code]), "probability": float(row[code])} for code in order]

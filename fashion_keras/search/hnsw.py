@@ -1,102 +1,118 @@
-"""A graph beside a large local index (HNSW by usearch): a cache that can be built again, never the truth.
+"""HNSW index (usearch) beside a large local index: a cache that can be built again, never the truth.
 
-Its candidates are compared again with the vectors themselves, so scores are those of an exact search.
+Its candidates are compared again with the embeddings themselves, so scores are those of an exact search.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 # Before usearch: loaded the other way round, OpenVINO cannot read a network any more (two libraries of C++).
 import pyarrow as pa  # noqa: F401
 from numpy.typing import NDArray
-from usearch.index import Index as Graph
+from usearch.index import Index as UsearchIndex
 
-from fashion_keras.search.storage import CHECKED, IndexSnapshot
+from fashion_keras.search.manifest import HNSW_FILE, HNSW_MANIFEST
+from fashion_keras.search.snapshot import MAX_CHECKED_BYTES, IndexSnapshot
 from fashion_keras.support.atomic_files import atomic_write, file_sha256, read_json, write_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import ProgressBar
+from fashion_keras.support.typed_json import dataclass_from_json
 
-GRAPH, ABOUT = "graph.usearch", "graph.json"
-_NONE: Mapping[str, Any] = {"segments": [], "rows": 0, "bytes": 0, "sha256": ""}
-# From so many products on a graph is built.
+# From so many products on an HNSW index is built.
 HNSW_MIN_ROWS = 20_000
-# Rows that the graph does not know are compared one by one; beyond this share it learns them.
-_UNKNOWN = 0.1
-# With fewer looked at in a search, groups of products that lie far from all others are missed as a whole.
+# Rows that it does not contain are compared exhaustively; beyond this share they are added to it.
+_MAX_UNINDEXED_SHARE = 0.1
+# With fewer candidates looked at in a search, groups of products that lie far from all others are missed as a whole.
 _CONNECTIVITY, _EXPANSION_ADD, _EXPANSION_SEARCH = 16, 128, 256
-_BLOCK = 8192
+_BLOCK_ROWS = 8192
+
+
+@dataclass(frozen=True)
+class HnswManifest:
+    """HNSW index file: which segments (by the checksum of their embeddings) it was built of; rows, size, checksum."""
+
+    segments: tuple[str, ...] = ()
+    rows: int = 0
+    bytes: int = 0
+    sha256: str = ""
+
+    @classmethod
+    def read(cls, folder: Path, snapshot: IndexSnapshot) -> "HnswManifest":
+        """Read the manifest; an empty one where there is no whole file, or it is not of this snapshot's first rows."""
+        try:
+            manifest = dataclass_from_json(cls, read_json(folder / HNSW_MANIFEST), folder / HNSW_MANIFEST)
+        except InputError:
+            # A cache: what is missing or damaged is built again by the next change.
+            return cls()
+        path = folder / HNSW_FILE
+        whole = path.is_file() and path.stat().st_size == manifest.bytes
+        segments = _checksums(snapshot)[: len(manifest.segments)]
+        return manifest if whole and segments == manifest.segments else cls()
 
 
 class HnswIndex:
-    """The graph of the first `rows` of a view; 0 where there is none. `about` is what graph.json said of it."""
+    """HNSW index over the first `rows` rows of a snapshot; 0 where there is none. Threads may share it."""
 
-    def __init__(self, folder: Path, view: IndexSnapshot, held: "HnswIndex | None" = None) -> None:
-        """Open the graph beside a view, or take over what `held`, of an earlier version, has open."""
-        self.about = _about(folder, view)
-        same = held is not None and held.about == self.about
-        self._graph = held._graph if same else _opened(folder / GRAPH, self.about)
-        self.rows = len(self._graph) if self._graph is not None else 0
+    def __init__(self, folder: Path, snapshot: IndexSnapshot, previous: "HnswIndex | None" = None) -> None:
+        """Open the HNSW index beside a snapshot, or take over what `previous`, of an earlier version, has open."""
+        self.manifest = HnswManifest.read(folder, snapshot)
+        same = previous is not None and previous.manifest == self.manifest
+        self._usearch = previous._usearch if same else _open(folder / HNSW_FILE, self.manifest)
+        self.rows = len(self._usearch) if self._usearch is not None else 0
 
-    def near(
-        self, view: IndexSnapshot, vectors: NDArray[np.float32], count: int
+    def candidates(
+        self, snapshot: IndexSnapshot, queries: NDArray[np.float32], count: int
     ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """Yield (rows, their cosines) for each of `vectors` [q, d]: `count` by the graph, and what it does not know."""
-        unknown = self.rows + np.flatnonzero(view.alive[self.rows :])
-        found = self._graph.search(vectors, min(count, self.rows))
-        matches = [found] if len(vectors) == 1 else found
-        for vector, match, (_, scores) in zip(vectors, matches, view.scores(vectors, unknown), strict=True):
+        """Yield (rows, their cosines) for each of `queries` [q, d]: `count` by HNSW, and all rows outside it."""
+        unindexed = self.rows + np.flatnonzero(snapshot.live_mask[self.rows :])
+        result = self._usearch.search(queries, min(count, self.rows))
+        matches = [result] if len(queries) == 1 else result
+        for query, match, (_, scores) in zip(queries, matches, snapshot.scores(queries, unindexed), strict=True):
             rows = match.keys.astype(np.int64)
-            kept = rows[view.alive[rows]]
-            yield np.concatenate([kept, unknown]), np.concatenate([view.vectors(kept) @ vector, scores])
+            live = rows[snapshot.live_mask[rows]]
+            yield np.concatenate([live, unindexed]), np.concatenate([snapshot.embeddings(live) @ query, scores])
 
 
-def needs_rebuild(folder: Path, view: IndexSnapshot) -> bool:
-    """Whether a view is large and its graph is missing or knows too little of it."""
-    rows = len(view.alive)
-    return rows > HNSW_MIN_ROWS and rows - _about(folder, view)["rows"] > _UNKNOWN * rows
+def needs_rebuild(folder: Path, snapshot: IndexSnapshot) -> bool:
+    """Return whether a snapshot is large and its HNSW index is missing or contains too little of it."""
+    rows = len(snapshot.live_mask)
+    return rows > HNSW_MIN_ROWS and rows - HnswManifest.read(folder, snapshot).rows > _MAX_UNINDEXED_SHARE * rows
 
 
-def build_graph(folder: Path, view: IndexSnapshot) -> None:
-    """Put a graph of a view's vectors, dead ones included, beside them; one that knows the first rows goes on."""
-    graph = Graph(
-        ndim=view.manifest["spec"]["width"], metric="ip", dtype="bf16", connectivity=_CONNECTIVITY,
+def build_hnsw(folder: Path, snapshot: IndexSnapshot) -> None:
+    """Write an HNSW index of a snapshot's rows, deleted rows included; one of the first rows is extended."""
+    index = UsearchIndex(
+        ndim=snapshot.manifest.spec.width, metric="ip", dtype="bf16", connectivity=_CONNECTIVITY,
         expansion_add=_EXPANSION_ADD, enable_key_lookups=False,
     )  # fmt: skip
-    if _opened(folder / GRAPH, _about(folder, view)) is not None:
-        graph.load(str(folder / GRAPH))
-        graph.expansion_add = _EXPANSION_ADD
-    rows = len(view.alive)
-    with ProgressBar("graph", rows - len(graph)) as bar:
-        for start in range(len(graph), rows, _BLOCK):
-            part = np.arange(start, min(start + _BLOCK, rows))
-            graph.add(part, view.vectors(part))
+    if _open(folder / HNSW_FILE, HnswManifest.read(folder, snapshot)) is not None:
+        index.load(str(folder / HNSW_FILE))
+        index.expansion_add = _EXPANSION_ADD
+    rows = len(snapshot.live_mask)
+    with ProgressBar("HNSW index", rows - len(index)) as bar:
+        for start in range(len(index), rows, _BLOCK_ROWS):
+            part = np.arange(start, min(start + _BLOCK_ROWS, rows))
+            index.add(part, snapshot.embeddings(part))
             bar.advance(len(part))
-    with atomic_write(folder / GRAPH) as temporary:
-        graph.save(str(temporary))
-    names = [entry["name"] for entry in view.manifest["segments"]]
-    size, digest = (folder / GRAPH).stat().st_size, file_sha256(folder / GRAPH)
-    write_json(folder / ABOUT, {"segments": names, "rows": rows, "bytes": size, "sha256": digest})
+    path = folder / HNSW_FILE
+    with atomic_write(path) as temporary:
+        index.save(str(temporary))
+    manifest = HnswManifest(_checksums(snapshot), rows, path.stat().st_size, file_sha256(path))
+    write_json(folder / HNSW_MANIFEST, asdict(manifest))
 
 
-def _about(folder: Path, view: IndexSnapshot) -> Mapping[str, Any]:
-    """Return what graph.json says of a graph of a view's first rows; `_NONE` without one, or one of other segments."""
-    try:
-        about = read_json(folder / ABOUT)
-    except InputError:
-        return _NONE
-    names = [entry["name"] for entry in view.manifest["segments"]]
-    whole = (folder / GRAPH).is_file() and (folder / GRAPH).stat().st_size == about["bytes"]
-    return about if whole and names[: len(about["segments"])] == about["segments"] else _NONE
+def _checksums(snapshot: IndexSnapshot) -> tuple[str, ...]:
+    return tuple(entry.embeddings.sha256 for entry in snapshot.manifest.segments)
 
 
-def _opened(path: Path, about: Mapping[str, Any]) -> Graph | None:
-    """Map a graph into memory, so that only what a search touches is read; None where it is not what `about` says."""
-    if not about["rows"] or (about["bytes"] <= CHECKED and file_sha256(path) != about["sha256"]):
+def _open(path: Path, manifest: HnswManifest) -> UsearchIndex | None:
+    """Map the file into memory, so that only what a search touches is read; None where the manifest is not of it."""
+    if not manifest.rows or (manifest.bytes <= MAX_CHECKED_BYTES and file_sha256(path) != manifest.sha256):
         return None
-    graph = Graph.restore(str(path), view=True, enable_key_lookups=False)
-    graph.expansion_search = _EXPANSION_SEARCH
-    # A writer may have put another one there meanwhile.
-    return graph if len(graph) == about["rows"] else None
+    index = UsearchIndex.restore(str(path), view=True, enable_key_lookups=False)
+    index.expansion_search = _EXPANSION_SEARCH
+    # A writer may have replaced the file meanwhile.
+    return index if len(index) == manifest.rows else None

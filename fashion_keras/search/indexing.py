@@ -1,8 +1,10 @@
 """From a catalogue to an index, and from an index to one that is up to date with its catalogue."""
 
 import logging
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,18 +15,20 @@ from fashion_keras.features.encoder import Encoder
 from fashion_keras.features.registry import DEFAULT_ENCODER, load_encoder
 from fashion_keras.images.validation import load_catalog
 from fashion_keras.search.base import Index, IndexSpec, Records
+from fashion_keras.search.config import DEFAULT_INDEX
 from fashion_keras.search.local import LocalIndex
 from fashion_keras.support.errors import InputError
 
 log = logging.getLogger("fashion_keras")
 
-DEFAULT_INDEX = "data/index"
-_SERVER = ("postgresql://", "postgres://")
+_URL = re.compile(r"postgres(ql)?://", re.IGNORECASE)
+# A connection string of libpq, which may hold a password: not taken for the name of a folder.
+_KEYWORDS = re.compile(r"(^|\s)(host|hostaddr|port|dbname|user|password|passfile|service|sslmode)\s*=")
 
 
 @dataclass(frozen=True)
 class UpdateSummary:
-    """What was done to an index: how many products came, were replaced, went; and how many were set aside."""
+    """Changes made to an index: how many products were added, replaced and removed; rejected rows of the catalogue."""
 
     added: int
     updated: int
@@ -33,11 +37,12 @@ class UpdateSummary:
 
 
 def build_index(
-    data: str | Path | None = None,
+    data: Any = None,  # noqa: ANN401 - whatever `load_catalog` takes
     encoder: str | Path = DEFAULT_ENCODER,
     out: str | Path = DEFAULT_INDEX,
-    weights: str = "auto",
-    image_size: str | None = None,
+    weights: str | Path = "auto",
+    image_size: int | tuple[int, int] | str | None = None,
+    overwrite: bool = False,
 ) -> Index:
     """Encode a catalogue's images and make an index of them.
 
@@ -45,63 +50,70 @@ def build_index(
         data: a catalogue, or "sample"; by default data/ if the Kaggle set is there.
         encoder, weights, image_size: as `load_encoder` takes them.
         out: a new folder, or postgresql://USER@HOST/DATABASE[?index=NAME].
+        overwrite: replace an index that is there, in one step: until then searches find the old one.
 
     Raises:
         InputError: when there is an index already, or catalogue, encoder or server cannot be used.
     """
-    catalog = _read(data)
-    coder = load_encoder(encoder, weights, image_size)
-    records = _records(catalog, coder)
+    kind, place = _location(out)
+    # Before anything that takes long.
+    kind.check_free(place, overwrite)
+    catalog = load_catalog(data)
+    loaded = load_encoder(encoder, str(weights), _size_text(image_size))
+    records = _records(catalog, loaded)
     spec = IndexSpec(
         encoder=str(encoder),
-        weights=weights,
-        image_size=image_size,
-        fingerprint=coder.identity,
-        image_spec=coder.image_spec,
-        width=records.vectors.shape[1],
+        weights=str(weights),
+        image_size=_size_text(image_size),
+        encoder_identity=loaded.identity,
+        image_spec=loaded.image_spec,
+        width=records.embeddings.shape[1],
         columns=tuple(catalog.columns),
     )
-    index = _create(str(out), spec)
-    index.add(records)
-    log.info("%s: %d products, %d rows and files set aside", out, len(index), len(catalog.rejected))
+    index = kind.create(place, spec, records, overwrite)
+    log.info("%s: %d products, %d rows and files rejected", index.name, len(index), len(catalog.rejected))
     return index
 
 
-def update_index(index: Index, data: str | Path | None = None) -> UpdateSummary:
+def update_index(index: Index, data: Any = None) -> UpdateSummary:  # noqa: ANN401 - whatever `load_catalog` takes
     """Bring an index up to date with its catalogue: add, replace and remove what differs.
 
     Raises:
         InputError: as `build_index`, and when the catalogue has other columns.
     """
     spec = index.spec
-    catalog = _read(data)
-    coder = load_encoder(spec.encoder, spec.weights, spec.image_size)
-    if coder.identity != spec.fingerprint:
-        raise InputError(f"the index was made by another {spec.encoder}; make a new one with `fashion-keras index`")
-    records = _records(catalog, coder)
+    catalog = load_catalog(data)
+    encoder = load_encoder(spec.encoder, spec.weights, spec.image_size)
+    if encoder.identity != spec.encoder_identity:
+        raise InputError(f"the index was made by another {spec.encoder}; build it again with --overwrite")
+    records = _records(catalog, encoder)
     records.check(spec)
     before = index.ids()
     known = np.isin(records.ids, before)
     changed = np.flatnonzero(known)[_differ(index, records, np.flatnonzero(known))]
-    gone = before[~np.isin(before, records.ids)]
+    removed = before[~np.isin(before, records.ids)]
     new = np.flatnonzero(~known)
     for rows, change in ((new, index.add), (changed, index.update)):
         if len(rows):
-            change(_take(records, rows))
-    if len(gone):
-        index.delete(gone)
-    return UpdateSummary(len(new), len(changed), len(gone), len(catalog.rejected))
+            change(records.take(rows))
+    if len(removed):
+        index.delete(removed)
+    return UpdateSummary(len(new), len(changed), len(removed), len(catalog.rejected))
 
 
-def open_index(where: str | Path) -> Index:
+def open_index(location: str | Path) -> Index:
     """Open the index in a folder or a database; InputError when there is none."""
-    if str(where).startswith(_SERVER):
-        return _postgres()(str(where))
-    return LocalIndex(where)
+    kind, place = _location(location)
+    return kind(place)
 
 
-def _create(where: str, spec: IndexSpec) -> Index:
-    return (_postgres() if where.startswith(_SERVER) else LocalIndex).create(where, spec)
+def _location(location: str | Path) -> tuple[type, str | Path]:
+    """Return the class of index at a location, and what that opens."""
+    if _URL.match(str(location)):
+        return _postgres(), str(location)
+    if isinstance(location, str) and _KEYWORDS.search(location):
+        raise InputError("a connection string of keywords is not supported: write postgresql://USER@HOST/DATABASE")
+    return LocalIndex, location
 
 
 def _postgres() -> type:
@@ -112,27 +124,26 @@ def _postgres() -> type:
     return PostgresIndex
 
 
-def _read(data: str | Path | None) -> Catalog:
-    return load_catalog(data)
+def _size_text(size: Any) -> str | None:  # noqa: ANN401 - as `load_encoder` takes it
+    """Return an image size as "HEIGHTxWIDTH"; None for none."""
+    if size is None or isinstance(size, str):
+        return size
+    height, width = (size, size) if np.ndim(size) == 0 else size
+    return f"{int(height)}x{int(width)}"
 
 
 def _records(catalog: Catalog, encoder: Encoder) -> Records:
-    vectors = np.asarray(encode(catalog, encoder).values)
+    embeddings = np.asarray(encode(catalog, encoder).values)
     paths = np.array([str(Path(path).absolute()) for path in catalog.paths.tolist()])
-    return Records(catalog.ids, vectors, paths, dict(catalog.columns), encoder.identity)
-
-
-def _take(records: Records, rows: NDArray[np.int64]) -> Records:
-    columns = {name: values[rows] for name, values in records.columns.items()}
-    return Records(records.ids[rows], records.vectors[rows], records.paths[rows], columns, records.fingerprint)
+    return Records(catalog.ids, embeddings, paths, dict(catalog.columns), encoder.identity)
 
 
 def _differ(index: Index, records: Records, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return [len(rows)]: whether the index holds another vector, path or attribute for a row's product."""
-    kept = index.lookup(records.ids[rows])
-    # The server keeps vectors in 16 bits.
-    differ = np.abs(kept.vectors - records.vectors[rows]).max(axis=1, initial=0) > 1e-3
-    differ |= kept.paths != records.paths[rows]
+    """Return [len(rows)]: whether the index holds another embedding, path or attribute for a row's product."""
+    stored = index.lookup(records.ids[rows])
+    # The server stores embeddings in 16 bits.
+    differ = np.abs(stored.embeddings - records.embeddings[rows]).max(axis=1, initial=0) > 1e-3
+    differ |= stored.paths != records.paths[rows]
     for name, values in records.columns.items():
-        differ |= kept.columns[name] != values[rows]
+        differ |= stored.columns[name] != values[rows]
     return differ

@@ -1,246 +1,277 @@
-"""An index in a folder: vectors and product columns in segments, and a manifest that is renamed into place.
+"""An index in a folder: segments of embeddings and product columns, and a manifest that is renamed into place.
 
-Exact cosine by NumPy over memory-mapped vectors; above 20,000 of them a graph proposes candidates. A change writes new
-files and then a new manifest, so it is there as a whole or not at all, whenever it is killed; whoever has opened the
-index keeps seeing what was opened.
+Exact cosine similarity by NumPy over memory-mapped embeddings; above 20,000 rows an HNSW index proposes candidates. A
+change writes new files and then a new manifest, so it is there as a whole or not at all, whenever it is killed; whoever
+has opened the index keeps seeing what was opened. Readers write nothing: the folder may be read-only.
 """
 
-import fcntl
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from copy import copy
+from dataclasses import asdict, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from fashion_keras.search.base import IndexSpec, Neighbours, Records, Where, check_query
-from fashion_keras.search.hnsw import HnswIndex, build_graph, needs_rebuild
-from fashion_keras.search.storage import IndexSnapshot, Segment, write_deleted, write_segment
-from fashion_keras.support.atomic_files import read_json, write_json
+from fashion_keras.search.base import IndexSpec, Neighbors, Records, check_k, check_query, replaced_error
+from fashion_keras.search.filters import Where
+from fashion_keras.search.hnsw import HnswIndex, build_hnsw, needs_rebuild
+from fashion_keras.search.manifest import LOCK, IndexManifest, next_version, remove_stale
+from fashion_keras.search.os_errors import explain_os_errors
+from fashion_keras.search.snapshot import IndexSnapshot, top_k
+from fashion_keras.search.storage import Segment, product_table, write_deleted, write_segment
 from fashion_keras.support.errors import InputError
 
 log = logging.getLogger("fashion_keras")
 
-FORMAT = "fashion_keras.index/1"
-MANIFEST = "manifest.json"
-# Of the graph, at least: those that are compared again with the vectors themselves.
-_CANDIDATES = 64
+# At least so many of HNSW's candidates are compared again with the embeddings themselves.
+_MIN_CANDIDATES = 64
 
 
 class LocalIndex:
-    """The index in a folder; see `Index`."""
+    """The index in a folder; see `Index`. Threads may share it."""
 
     def __init__(self, folder: str | Path) -> None:
         """Open an index; InputError when there is none, or a file of it is missing, truncated or altered."""
         self.folder = Path(folder)
+        self.name = str(folder)
+        self._lock = Lock()
         # Replaced in one step: other threads may be searching.
-        self._opened: tuple[IndexSnapshot, HnswIndex] | None = None
+        self._opened: tuple[IndexSnapshot, HnswIndex | None] | None = None
         self._show(self._open())
-        self.spec = IndexSpec.from_dict(self._view.manifest["spec"])
+        self.spec, self.id = self._manifest.spec, self._manifest.id
 
     @classmethod
-    def create(cls, folder: str | Path, spec: IndexSpec) -> "LocalIndex":
-        """Begin an empty index; InputError when the folder holds anything."""
+    def create(
+        cls, folder: str | Path, spec: IndexSpec, records: Records | None = None, overwrite: bool = False
+    ) -> "LocalIndex":
+        """Make an index, of `records` or empty, in one step.
+
+        Raises:
+            InputError: when the folder holds an index and `overwrite` is False, or anything else.
+        """
         folder = Path(folder)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise InputError(
-                f"{folder}: not an empty folder; give another --out, or bring an index there up to date with --update"
-            )
-        folder.mkdir(parents=True, exist_ok=True)
-        empty = {"format": FORMAT, "version": 0, "spec": spec.to_dict(), "segments": [], "deleted": None}
-        write_json(folder / MANIFEST, empty)
-        return cls(folder)
+        if records is not None:
+            records.check(spec)
+        cls.check_free(folder, overwrite)
+        with explain_os_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        with _write_lock(folder), explain_os_errors(folder):
+            manifest = IndexManifest(spec, version=next_version(folder, overwrite))
+            try:
+                with explain_os_errors(folder, "; no index was made"):
+                    if records is not None:
+                        manifest = replace(manifest, **_appended(folder, manifest, manifest.version, records))
+                    manifest.write(folder)
+            except InputError:
+                for path in folder.glob(f"{manifest.version:010d}.*"):
+                    path.unlink()
+                raise
+            index = cls(folder)
+            index._finish_change()
+        return index
+
+    @staticmethod
+    def check_free(folder: str | Path, overwrite: bool = False) -> None:
+        """Raise InputError unless an index can be made in a folder; see `create`."""
+        with explain_os_errors(Path(folder)):
+            next_version(Path(folder), overwrite)
 
     def __len__(self) -> int:
-        return len(self._view)
+        return len(self._snapshot)
+
+    def __repr__(self) -> str:
+        return f"LocalIndex({self.name!r}, {len(self)} products, encoder {self.spec.encoder!r}, version {self.version})"
 
     @property
-    def _view(self) -> IndexSnapshot:
+    def _snapshot(self) -> IndexSnapshot:
         return self._opened[0]
 
-    def _show(self, view: IndexSnapshot) -> None:
-        self._opened = view, HnswIndex(self.folder, view, self._opened and self._opened[1])
+    @property
+    def _manifest(self) -> IndexManifest:
+        return self._snapshot.manifest
 
     @property
     def version(self) -> int:
         """How many changes were made to what was opened."""
-        return self._view.manifest["version"]
+        return self._manifest.version
 
     def add(self, records: Records) -> None:
         """See `Index`."""
         records.check(self.spec)
 
-        def change(view: IndexSnapshot) -> dict[str, Any]:
-            known = records.ids[view.holds(records.ids)]
+        def change(snapshot: IndexSnapshot, version: int) -> dict[str, Any]:
+            known = records.ids[snapshot.contains(records.ids)]
             if len(known):
                 raise InputError(f"id {known[0]} is in the index already; update replaces it")
-            return self._appended(view, records)
+            return _appended(self.folder, snapshot.manifest, version, records)
 
         self._commit(change)
 
     def update(self, records: Records) -> None:
         """See `Index`."""
         records.check(self.spec)
-        self._commit(lambda view: self._deleted(view, view.positions(records.ids)) | self._appended(view, records))
+
+        def change(snapshot: IndexSnapshot, version: int) -> dict[str, Any]:
+            deleted = _deleted(self.folder, snapshot, version, records.ids)
+            return deleted | _appended(self.folder, snapshot.manifest, version, records)
+
+        self._commit(change)
 
     def delete(self, ids: NDArray[np.int64]) -> None:
         """See `Index`."""
-        self._commit(lambda view: self._deleted(view, view.positions(np.asarray(ids, np.int64))))
+        rows = np.asarray(ids, np.int64)
+        self._commit(lambda snapshot, version: _deleted(self.folder, snapshot, version, rows))
 
     def compact(self) -> None:
-        """Write what is left as one segment, and remove the others."""
+        """Write the live rows as one segment, and remove the others."""
 
-        def change(view: IndexSnapshot) -> dict[str, Any]:
-            name = _name(view.manifest["version"] + 1)
-            kept = [write_segment(self.folder, name, len(view), view.blocks())] if len(view) else []
-            return {"segments": kept, "deleted": None}
+        def change(snapshot: IndexSnapshot, version: int) -> dict[str, Any]:
+            size = len(snapshot)
+            segments = (write_segment(self.folder, version, size, snapshot.blocks()),) if size else ()
+            return {"segments": segments, "deleted": None}
 
         self._commit(change)
 
     def stats(self) -> dict[str, Any]:
-        """Return products, what was removed and still takes room, segments, rows in the graph, version, bytes, spec."""
-        manifest = self._view.manifest
+        """Return products, removed rows that still take space, segments, rows in HNSW, version, bytes, and the spec."""
+        manifest = self._manifest
         return {
             "products": len(self),
-            "removed": len(self._view.alive) - len(self),
-            "segments": len(manifest["segments"]),
-            "graph": self._opened[1].rows,
-            "version": manifest["version"],
-            "bytes": sum(sum(segment["bytes"].values()) for segment in manifest["segments"]),
-            **manifest["spec"],
+            "removed": len(self._snapshot.live_mask) - len(self),
+            "segments": len(manifest.segments),
+            "hnsw_rows": self._opened[1].rows,
+            "version": manifest.version,
+            "bytes": sum(file.bytes for file in manifest.files),
+            **asdict(manifest.spec),
         }
 
-    def refresh(self) -> None:
-        """See what was committed since the index was opened."""
-        if read_json(self.folder / MANIFEST)["version"] != self.version:
+    def refresh(self) -> bool:
+        """See `Index`; without a call of it an open index stays as it was opened."""
+        manifest = IndexManifest.read(self.folder)
+        if manifest.id == self.id and manifest.version != self.version:
             self._show(self._open())
+        return manifest.id == self.id
+
+    def pinned(self) -> "LocalIndex":
+        """See `Index`."""
+        return copy(self)
 
     def ids(self) -> NDArray[np.int64]:
         """See `Index`."""
-        return np.sort(self._view.ids[self._view.alive])
+        return self._snapshot.live_ids
 
     def lookup(self, ids: NDArray[np.int64]) -> Records:
         """See `Index`."""
-        return self._view.take(self._view.positions(np.asarray(ids, np.int64)))
+        snapshot = self._snapshot
+        return snapshot.take(snapshot.positions(np.asarray(ids, np.int64)))
 
-    def nearest(self, vectors: NDArray[np.float32], k: int, where: Where | None = None) -> list[Neighbours]:
+    def nearest(self, embeddings: NDArray[np.float32], k: int, where: Where | None = None) -> list[Neighbors]:
         """See `Index`; with a filter these are the true nearest of all that match, however many there are."""
-        view, graph = self._opened
-        vectors = check_query(vectors, k, self.spec, len(view))
-        if where or not graph.rows:
-            found = view.scores(vectors, view.matching(where))
+        snapshot, hnsw = self._opened
+        queries, k = check_query(embeddings, self.spec), check_k(k)
+        if where or not hnsw.rows:
+            scored = snapshot.scores(queries, snapshot.matching(where))
         else:
-            found = graph.near(view, vectors, max(_CANDIDATES, 4 * k))
-            found = (
-                one if len(one[0]) >= k else next(view.scores(vector[None], view.matching(None)))
-                for vector, one in zip(vectors, found, strict=True)
-            )
-        return [_best(view.ids[rows], scores, k) for rows, scores in found]
+            scored = self._by_hnsw(snapshot, hnsw, queries, k)
+        return [top_k(snapshot.ids[rows], scores, k) for rows, scores in scored]
 
-    def _appended(self, view: IndexSnapshot, records: Records) -> dict[str, Any]:
-        if not len(records):
-            return {}
-        segment = Segment(records.vectors, _table(records))
-        entry = write_segment(self.folder, _name(view.manifest["version"] + 1), len(records), iter([segment]))
-        return {"segments": [*view.manifest["segments"], entry]}
+    def _by_hnsw(
+        self, snapshot: IndexSnapshot, hnsw: HnswIndex, queries: NDArray[np.float32], k: int
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Yield each query's candidates and their cosines; all live rows where HNSW has fewer than k."""
+        candidates = hnsw.candidates(snapshot, queries, max(_MIN_CANDIDATES, 4 * k))
+        for query, (rows, scores) in zip(queries, candidates, strict=True):
+            if len(rows) >= k:
+                yield rows, scores
+            else:
+                yield from snapshot.scores(query[None], snapshot.matching(None))
 
-    def _deleted(self, view: IndexSnapshot, rows: NDArray[np.int64]) -> dict[str, Any]:
-        dead = np.union1d(np.flatnonzero(~view.alive), rows)
-        return {"deleted": write_deleted(self.folder, _name(view.manifest["version"] + 1), dead)}
-
-    def _commit(self, change: Callable[[IndexSnapshot], dict[str, Any]]) -> None:
-        """Let `change` write files and name them; then rename the new manifest into place and clear up."""
-        with _locked(self.folder):
-            view = self._open()
-            try:
-                manifest = {**view.manifest, **change(view), "version": view.manifest["version"] + 1}
-                write_json(self.folder / MANIFEST, manifest)
-            except OSError as error:
-                self._clear_up(view.manifest)
-                text = f"{self.folder}: {error.strerror}; the index is as it was: make room and try again"
-                raise InputError(text) from None
-            _sync(self.folder)
-            view = self._open()
-            self._clear_up(view.manifest)
-            self._show(view)
-            self._learn(view)
-            self._show(view)
-
-    def _learn(self, view: IndexSnapshot) -> None:
-        """Bring the graph up to date; without it the index is slower, and as right."""
-        try:
-            if needs_rebuild(self.folder, view):
-                build_graph(self.folder, view)
-        except (OSError, RuntimeError) as error:
-            log.warning("%s: no graph, search will be slow: %s", self.folder, error)
+    def _show(self, snapshot: IndexSnapshot) -> None:
+        """Let later calls see a snapshot, unless they see a later one already."""
+        with self._lock, explain_os_errors(self.folder):
+            if self._opened is None or snapshot.manifest.version >= self.version:
+                self._opened = snapshot, HnswIndex(self.folder, snapshot, self._opened and self._opened[1])
 
     def _open(self) -> IndexSnapshot:
-        """Open the files that the manifest names; once more when a writer has replaced them meanwhile."""
-        for attempt in range(3):
-            manifest = _manifest(self.folder)
+        """Open the files that the manifest names; again when a writer has replaced them meanwhile."""
+        while True:
+            manifest = IndexManifest.read(self.folder)
             try:
-                return IndexSnapshot.open(self.folder, manifest, self._opened and self._view)
+                return IndexSnapshot.open(self.folder, manifest, self._opened and self._snapshot)
             except InputError:
-                if attempt == 2 or _manifest(self.folder)["version"] == manifest["version"]:
+                if IndexManifest.read(self.folder) == manifest:
                     raise
-        raise AssertionError("unreachable")
 
-    def _clear_up(self, manifest: Mapping[str, Any]) -> None:
-        """Remove files that no version names any more, or that a killed writer left."""
-        named = {entry["name"] for entry in [*manifest["segments"], manifest["deleted"]] if entry}
-        for path in self.folder.iterdir():
-            ours = path.suffix in (".npy", ".arrow") and path.name.split(".")[0] not in named
-            if ours or path.name.startswith("."):
-                path.unlink()
+    def _commit(self, change: Callable[[IndexSnapshot, int], dict[str, Any]]) -> None:
+        """Let `change` write files of the next version and return what they alter in the manifest; then rename that."""
+        with _write_lock(self.folder), explain_os_errors(self.folder):
+            snapshot = self._open()
+            if snapshot.manifest.id != self.id:
+                raise replaced_error(self.name)
+            version = snapshot.manifest.version + 1
+            try:
+                with explain_os_errors(self.folder, "; the index is as it was"):
+                    replace(snapshot.manifest, version=version, **change(snapshot, version)).write(self.folder)
+            except InputError:
+                remove_stale(self.folder, snapshot.manifest)
+                raise
+            self._finish_change()
+
+    def _finish_change(self) -> None:
+        """Show the new version, remove the files of older ones, and bring HNSW up to date."""
+        _sync(self.folder)
+        snapshot = self._open()
+        remove_stale(self.folder, snapshot.manifest)
+        self._show(snapshot)
+        try:
+            if needs_rebuild(self.folder, snapshot):
+                build_hnsw(self.folder, snapshot)
+        except (OSError, RuntimeError) as error:
+            log.warning("%s: no HNSW index, search will be slow: %s", self.folder, error)
+        self._show(snapshot)
 
 
-def _best(ids: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Neighbours:
-    """The k highest scores, of equal ones the lower ids."""
-    if k < len(scores):
-        # All that reach the k-th score: which of equal ones are kept must not hang on their order.
-        kept = np.flatnonzero(scores >= np.partition(scores, -k)[-k])
-        ids, scores = ids[kept], scores[kept]
-    order = np.lexsort((ids, -scores))[:k]
-    return Neighbours(ids[order], scores[order])
+def _appended(folder: Path, manifest: IndexManifest, version: int, records: Records) -> dict[str, Any]:
+    if not len(records):
+        return {}
+    segment = Segment(records.embeddings, product_table(records))
+    entry = write_segment(folder, version, len(records), iter([segment]))
+    return {"segments": (*manifest.segments, entry)}
 
 
-def _table(records: Records) -> pa.Table:
-    columns = {name: pa.array(values.tolist()).dictionary_encode() for name, values in records.columns.items()}
-    return pa.table({"id": records.ids, "path": pa.array(records.paths.tolist()), **columns})
-
-
-def _name(version: int) -> str:
-    return f"{version:010d}"
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    if not (folder / MANIFEST).is_file():
-        raise InputError(f"{folder}: no index here; `fashion-keras index --data DIR --out {folder}` makes one")
-    manifest = read_json(folder / MANIFEST)
-    if manifest.get("format") != FORMAT:
-        raise InputError(f"{folder / MANIFEST}: format {manifest.get('format')!r}; this version reads {FORMAT!r}")
-    return manifest
+def _deleted(folder: Path, snapshot: IndexSnapshot, version: int, ids: NDArray[np.int64]) -> dict[str, Any]:
+    rows = np.union1d(np.flatnonzero(~snapshot.live_mask), snapshot.positions(ids))
+    return {"deleted": write_deleted(folder, version, rows)}
 
 
 def _sync(folder: Path) -> None:
-    """Make what was renamed in a folder outlast a power cut."""
-    number = os.open(folder, os.O_RDONLY)
+    """Make what was renamed in a folder outlast a power cut; Windows has no such call."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(number)
+        os.fsync(descriptor)
     finally:
-        os.close(number)
+        os.close(descriptor)
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _write_lock(folder: Path) -> Iterator[None]:
     """Hold the only right to write; the system takes it back from a process that dies."""
-    with (folder / "lock").open("w") as file:
+    lock = FileLock(folder / LOCK, timeout=0)
+    with explain_os_errors(folder):
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            lock.acquire()
+        except Timeout:
             raise InputError(f"{folder}: another process is changing this index; try again when it is done") from None
+    try:
         yield
+    finally:
+        lock.release()

@@ -1,99 +1,186 @@
-"""The tables of an index in PostgreSQL: made, and brought from one version to the next."""
+"""Schema of an index in PostgreSQL: its tables, made new, overwritten, or brought from one version to the next."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from fashion_keras.search.base import IndexSpec
+from fashion_keras.search.filters import Filters
+from fashion_keras.search.pg_address import short_identifier
 from fashion_keras.search.pg_connection import PostgresConnection
 from fashion_keras.support.errors import InputError
+from fashion_keras.support.typed_json import dataclass_from_json
 
+_TABLES = ("about", "counts", "products")
 # Statements that bring an index of one version to the next; a new one runs them all.
 _MIGRATIONS = (
     """
-    CREATE TABLE {schema}.about (version int NOT NULL, spec jsonb NOT NULL);
-    CREATE TABLE {schema}.products (
-        id bigint PRIMARY KEY, path text NOT NULL, vector halfvec({width}) NOT NULL{columns}
+    CREATE TABLE {about} (version int NOT NULL, spec jsonb NOT NULL);
+    CREATE TABLE {products} (
+        id bigint PRIMARY KEY, path text NOT NULL, vector halfvec({width}) NOT NULL{definitions}
     );
-    {filters}
+    {column_indexes}
     """,
     # How many products have each value of a column, and under the name '' how many there are, whoever changes them.
     """
-    LOCK TABLE {schema}.products IN SHARE ROW EXCLUSIVE MODE;
-    CREATE TABLE {schema}.counts (name text, value text, products bigint NOT NULL, PRIMARY KEY (name, value));
-    INSERT INTO {schema}.counts SELECT name, value, count(*) FROM {schema}.products, {pairs} GROUP BY name, value;
-    CREATE FUNCTION {schema}.counted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        INSERT INTO {schema}.counts AS kept
-            SELECT name, value, TG_ARGV[0]::int * count(*) FROM changed, {pairs}
-            GROUP BY name, value ORDER BY name, value
-            ON CONFLICT (name, value) DO UPDATE SET products = kept.products + excluded.products;
-        RETURN NULL;
-    END $$;
-    CREATE TRIGGER added AFTER INSERT ON {schema}.products REFERENCING NEW TABLE AS changed
+    LOCK TABLE {products} IN SHARE ROW EXCLUSIVE MODE;
+    CREATE TABLE {counts} (name text, value text, products bigint NOT NULL, PRIMARY KEY (name, value));
+    INSERT INTO {counts} SELECT name, value, count(*) FROM {products}, {pairs} GROUP BY name, value;
+    CREATE FUNCTION {schema}.counted() RETURNS trigger LANGUAGE plpgsql AS {counted};
+    CREATE TRIGGER added AFTER INSERT ON {products} REFERENCING NEW TABLE AS changed
         EXECUTE FUNCTION {schema}.counted('1');
-    CREATE TRIGGER removed AFTER DELETE ON {schema}.products REFERENCING OLD TABLE AS changed
+    CREATE TRIGGER removed AFTER DELETE ON {products} REFERENCING OLD TABLE AS changed
         EXECUTE FUNCTION {schema}.counted('-1');
-    CREATE TRIGGER was AFTER UPDATE ON {schema}.products REFERENCING OLD TABLE AS changed
+    CREATE TRIGGER was AFTER UPDATE ON {products} REFERENCING OLD TABLE AS changed
         EXECUTE FUNCTION {schema}.counted('-1');
-    CREATE TRIGGER became AFTER UPDATE ON {schema}.products REFERENCING NEW TABLE AS changed
+    CREATE TRIGGER became AFTER UPDATE ON {products} REFERENCING NEW TABLE AS changed
         EXECUTE FUNCTION {schema}.counted('1');
     """,
+    # An id, random, and the identifiers of the columns, which are not always their names.
+    """
+    ALTER TABLE {about} ADD COLUMN id text NOT NULL DEFAULT gen_random_uuid()::text;
+    ALTER TABLE {about} ADD COLUMN identifiers jsonb NOT NULL DEFAULT {identifiers};
+    ALTER TABLE {products} RENAME COLUMN vector TO embedding;
+    ALTER INDEX IF EXISTS {schema}.graph RENAME TO hnsw;
+    """,
 )
+VERSION = len(_MIGRATIONS)
+_COUNTED = """BEGIN
+    INSERT INTO {counts} AS stored
+        SELECT name, value, TG_ARGV[0]::int * count(*) FROM changed, {pairs}
+        GROUP BY name, value ORDER BY name, value
+        ON CONFLICT (name, value) DO UPDATE SET products = stored.products + excluded.products;
+    RETURN NULL;
+END"""
+_LIST_TABLES = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(%s) AND relkind IN ('r', 'v', 'm')"
 
 
-def create_schema(session: PostgresConnection, spec: IndexSpec) -> None:
-    """Make the tables of an empty index; InputError when they are there already."""
-    with session.transaction(sql.SQL("SELECT 1")) as (connection, _):
-        try:
-            connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(session.schema)))
-        except psycopg.errors.DuplicateSchema:
-            raise InputError(f"{session.name}: {session.schema} is there already; give another ?index=NAME") from None
-        _migrate(connection, session.schema, spec, 0)
-        about = sql.SQL("INSERT INTO {} VALUES (%s, %s)").format(sql.Identifier(session.schema, "about"))
-        connection.execute(about, [len(_MIGRATIONS), json.dumps(spec.to_dict())])
+@dataclass(frozen=True)
+class PostgresTables:
+    """Names of an index's schema, tables and columns, for SQL.
+
+    Attributes:
+        schema: which the index has for its own.
+        spec: the index's contents.
+        identifiers: column -> its identifier in the table of products.
+        id: of the index.
+    """
+
+    schema: str
+    spec: IndexSpec
+    identifiers: Mapping[str, str]
+    id: str = ""
+
+    def statement(self, query: str, **parts: sql.Composable) -> sql.Composed:
+        """Return a statement with {about}, {counts}, {products}, {columns} (with a comma before each) and `parts`."""
+        tables = {name: self.qualified(name) for name in _TABLES}
+        columns = sql.SQL("").join(sql.SQL(", {}").format(self.column(name)) for name in self.spec.columns)
+        return sql.SQL(query).format(**{**tables, "columns": columns, **parts})
+
+    def qualified(self, name: str) -> sql.Identifier:
+        """Return the name of a table or index in the schema."""
+        return sql.Identifier(self.schema, name)
+
+    def column(self, name: str) -> sql.Identifier:
+        """Return the identifier of a column."""
+        return sql.Identifier(self.identifiers[name])
+
+    def matching(self, filters: Filters) -> sql.Composable:
+        """Return the condition that products match filters, with a placeholder for each column's values."""
+        conditions = [sql.SQL("{} = ANY(%s)").format(self.column(name)) for name in filters]
+        return sql.SQL(" AND ").join(conditions or [sql.SQL("true")])
 
 
-def open_schema(session: PostgresConnection) -> IndexSpec:
-    """Read what an index holds, having brought its tables up to date; InputError when a later version made it."""
+def create_schema(
+    connection: psycopg.Connection, session: PostgresConnection, spec: IndexSpec, overwrite: bool
+) -> PostgresTables:
+    """Make the tables of an empty index; InputError when something is there that is not to be overwritten."""
+    make_room(connection, session, overwrite)
+    identifiers = {name: short_identifier(f"column_{name}") for name in spec.columns}
+    tables = PostgresTables(session.schema, spec, identifiers)
+    _migrate(connection, tables, 0)
+    insert = tables.statement("INSERT INTO {about} (version, spec) VALUES (%s, %s)")
+    connection.execute(insert, [VERSION, json.dumps(asdict(spec))])
+    return tables
+
+
+def make_room(connection: psycopg.Connection, session: PostgresConnection, overwrite: bool) -> None:
+    """Make an empty schema; InputError when one is there that is not to be overwritten, or is more than an index."""
+    schema = sql.Identifier(session.schema)
+    if overwrite:
+        names = {row[0] for row in connection.execute(_LIST_TABLES, [schema.as_string(connection)])}
+        if names and names not in (set(_TABLES), set(_TABLES) - {"counts"}):
+            raise InputError(f"{session.name}: the schema holds other tables; give another ?index=NAME")
+        if names:
+            connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(schema))
+    try:
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(schema))
+    except psycopg.errors.DuplicateSchema:
+        raise InputError(f"{session.name}: is there already; give another ?index=NAME, or --overwrite") from None
+
+
+def open_schema(session: PostgresConnection) -> PostgresTables:
+    """Read an index's contents, having brought its tables up to date; InputError when a later version made it."""
     about = sql.Identifier(session.schema, "about")
     query = sql.SQL("SELECT version, spec FROM {}").format(about)
-    with session.transaction(query) as (connection, (version, spec)):
+    with session.transaction(query) as (connection, row):
+        version, values = row or (0, {})
         check_version(session, version)
-        spec = IndexSpec.from_dict(spec)
-        if version < len(_MIGRATIONS):
+        if version < VERSION:
             connection.execute(sql.SQL("LOCK TABLE {}").format(about))
             # Another process may have done it while this one waited.
-            (version, _) = connection.execute(query).fetchone()
-            _migrate(connection, session.schema, spec, version)
-            connection.execute(sql.SQL("UPDATE {} SET version = %s").format(about), [len(_MIGRATIONS)])
-    return spec
+            version, values = connection.execute(query).fetchone() or (VERSION, {})
+        if version < VERSION:
+            values = {"encoder_identity": values.pop("fingerprint", ""), **values}
+            spec = _read_spec(session, values)
+            _migrate(connection, PostgresTables(session.schema, spec, _plain_identifiers(spec)), version)
+            update = sql.SQL("UPDATE {} SET version = %s, spec = %s").format(about)
+            connection.execute(update, [VERSION, json.dumps(values)])
+        names = sql.SQL("SELECT id, identifiers FROM {}").format(about)
+        index_id, identifiers = connection.execute(names).fetchone() or ("", {})
+        return PostgresTables(session.schema, _read_spec(session, values), identifiers, index_id)
 
 
 def check_version(session: PostgresConnection, version: int) -> None:
     """Raise InputError for an index that a later version of this program made."""
-    if version > len(_MIGRATIONS):
-        ours = len(_MIGRATIONS)
-        raise InputError(f"{session.name}: made by a later version; this one reads up to {ours}, not {version}")
+    if version > VERSION:
+        raise InputError(f"{session.name}: made by a later version; this one reads up to {VERSION}, not {version}")
 
 
-def _migrate(connection: psycopg.Connection, schema: str, spec: IndexSpec, version: int) -> None:
-    products, names = sql.Identifier(schema, "products"), [sql.Identifier(f"column_{name}") for name in spec.columns]
+def _read_spec(session: PostgresConnection, values: Mapping[str, Any]) -> IndexSpec:
+    return dataclass_from_json(IndexSpec, values, f"{session.name}: table about", "spec")
+
+
+def _plain_identifiers(spec: IndexSpec) -> dict[str, str]:
+    """Column identifiers of versions 1 and 2, which the server cut off at 63 bytes itself."""
+    return {name: f"column_{name}" for name in spec.columns}
+
+
+def _migrate(connection: psycopg.Connection, tables: PostgresTables, version: int) -> None:
+    names = [tables.column(name) for name in tables.spec.columns]
+    pairs = _pairs(tables)
+    create_index = sql.SQL("CREATE INDEX ON {} ({});")
     parts = {
-        "schema": sql.Identifier(schema),
-        "width": sql.Literal(spec.width),
-        "columns": sql.SQL("").join(sql.SQL(", {} text NOT NULL").format(name) for name in names),
-        "pairs": _pairs(spec.columns),
-        "filters": sql.SQL("").join(sql.SQL("CREATE INDEX ON {} ({});").format(products, name) for name in names),
+        "schema": sql.Identifier(tables.schema),
+        "width": sql.Literal(tables.spec.width),
+        "definitions": sql.SQL("").join(sql.SQL(", {} text NOT NULL").format(name) for name in names),
+        "column_indexes": sql.SQL("").join(create_index.format(tables.qualified("products"), name) for name in names),
+        "pairs": pairs,
+        # As a literal: whatever a column is called, it cannot end the function's body.
+        "counted": sql.Literal(tables.statement(_COUNTED, pairs=pairs).as_string(connection)),
+        "identifiers": sql.Literal(json.dumps(dict(tables.identifiers))),
     }
     for step in _MIGRATIONS[version:]:
-        connection.execute(sql.SQL(step).format(**parts))
+        connection.execute(tables.statement(step, **parts))
 
 
-def _pairs(columns: Sequence[str]) -> sql.Composable:
+def _pairs(tables: PostgresTables) -> sql.Composable:
     """Each row's columns as rows (name, value), and one row ('', '') that stands for itself."""
-    pairs = [sql.SQL("({}, {})").format(sql.Literal(name), sql.Identifier(f"column_{name}")) for name in columns]
+    pairs = [sql.SQL("({}, {})").format(sql.Literal(name), tables.column(name)) for name in tables.spec.columns]
     return sql.SQL("LATERAL (VALUES {}) AS pair (name, value)").format(
         sql.SQL(", ").join([sql.SQL("('', '')"), *pairs])
     )

@@ -1,13 +1,13 @@
-"""An index in PostgreSQL with pgvector, for teams that outgrow one machine: the same promises as the local one.
+"""An index in PostgreSQL (13 or later) with pgvector, for teams that outgrow one machine: as safe as the local one.
 
 Embeddings are stored as halfvec. The search is exact where the index holds at most HNSW_MIN_ROWS products, or at most
-EXACT of them pass a filter; else an HNSW index answers, and scans on until k products pass the filter (pgvector's
-iterative scans).
+MAX_EXACT of them pass a filter; else HNSW is used, which goes on until k products pass the filter (pgvector's iterative
+scans).
 """
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cached_property
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,18 +16,16 @@ from numpy.typing import NDArray
 from pgvector import HalfVector
 from psycopg import sql
 
-from fashion_keras.search.base import IndexSpec, Neighbours, Records, Where, check_query, check_where, normalize_filters
+from fashion_keras.search import pg_products
+from fashion_keras.search.base import IndexSpec, Neighbors, Records, check_k, check_query, replaced_error
+from fashion_keras.search.filters import Filters, Where, check_filters, normalize_filters
 from fashion_keras.search.pg_connection import EF_SEARCH, PostgresConnection
-from fashion_keras.search.pg_schema import check_version, create_schema, open_schema
+from fashion_keras.search.pg_products import SIZE, copy_products, remove_products
+from fashion_keras.search.pg_schema import check_version, create_schema, make_room, open_schema
 from fashion_keras.support.errors import InputError
 
-# From so many products on a graph is built.
-HNSW_MIN_ROWS = 20_000
-EXACT = 50_000
-# KiB of memory that the server is asked for, at most, when it builds a graph.
-_MEMORY = 2**21
-Wanted = Mapping[str, tuple[str, ...]]
-_SIZE = "SELECT coalesce(max(products), 0) FROM {counts} WHERE name = ''"
+MAX_EXACT = 50_000
+_MAX_EF_SEARCH = 1000
 
 
 class PostgresIndex:
@@ -37,21 +35,43 @@ class PostgresIndex:
         """Open postgresql://...[?index=NAME], bringing an older one up to date.
 
         Raises:
-            InputError: when no server answers, it has no pgvector, no such index is there, or a later version made it.
+            InputError: when no server responds, it has no pgvector, no such index is there, or a later version made it.
         """
-        self.url = url
         self._session = PostgresConnection(url)
-        self.spec = open_schema(self._session)
+        self.name = self._session.name
+        self._tables = open_schema(self._session)
+        self.spec, self.id = self._tables.spec, self._tables.id
 
     @classmethod
-    def create(cls, url: str, spec: IndexSpec) -> "PostgresIndex":
-        """Begin an empty index; InputError when one is there already, and as above."""
-        create_schema(PostgresConnection(url), spec)
+    def create(
+        cls, url: str, spec: IndexSpec, records: Records | None = None, overwrite: bool = False
+    ) -> "PostgresIndex":
+        """Make an index, of `records` or empty, in one transaction; InputError when one is there, and as above."""
+        if records is not None:
+            records.check(spec)
+        session = PostgresConnection(url)
+        with session.transaction(sql.SQL("SELECT 1")) as (connection, _):
+            tables = create_schema(connection, session, spec, overwrite)
+            if records is not None:
+                copy_products(connection, tables, records)
+        session.close()
         return cls(url)
+
+    @staticmethod
+    def check_free(url: str, overwrite: bool = False) -> None:
+        """Raise InputError unless an index can be made in a schema; see `create`."""
+        session = PostgresConnection(url)
+        with session.transaction(sql.SQL("SELECT 1")) as (connection, _):
+            make_room(connection, session, overwrite)
+            connection.rollback()
+        session.close()
 
     def __len__(self) -> int:
         with self._reading() as (_, size):
             return size
+
+    def __repr__(self) -> str:
+        return f"PostgresIndex({self.name!r}, encoder {self.spec.encoder!r}, {len(self.spec.columns)} columns)"
 
     def close(self) -> None:
         """Close the connection; the next call opens a new one."""
@@ -61,170 +81,139 @@ class PostgresIndex:
         """See `Index`."""
         records.check(self.spec)
         with self._writing() as connection:
-            self._copy(connection, records)
+            copy_products(connection, self._tables, records)
 
     def update(self, records: Records) -> None:
         """See `Index`."""
         records.check(self.spec)
         with self._writing() as connection:
-            self._remove(connection, records.ids)
-            self._copy(connection, records)
+            remove_products(connection, self._tables, records.ids)
+            copy_products(connection, self._tables, records)
 
     def delete(self, ids: NDArray[np.int64]) -> None:
         """See `Index`."""
         with self._writing() as connection:
-            self._remove(connection, np.asarray(ids, np.int64))
+            remove_products(connection, self._tables, np.asarray(ids, np.int64))
 
     def compact(self) -> None:
-        """Give back the room of what was replaced and removed, and refresh what the planner knows."""
+        """Free the space of replaced and removed products, and refresh the planner's statistics."""
         with self._writing() as connection:
-            connection.execute(self._sql("DELETE FROM {counts} WHERE products = 0 AND name <> ''"))
-        self._session.vacuum(self._names["products"])
+            connection.execute(self._tables.statement("DELETE FROM {counts} WHERE products = 0 AND name <> ''"))
+        self._session.vacuum(self._tables.qualified("products"))
 
     def stats(self) -> dict[str, Any]:
-        """Return products, bytes with all that the server keeps beside them, whether there is a graph, the spec."""
+        """Return products, bytes with all that the server stores beside them, whether HNSW is built, the spec."""
         query = "SELECT pg_total_relation_size(%s::regclass), to_regclass(%s) IS NOT NULL"
-        names = [f'"{self._session.schema}".products', f'"{self._session.schema}".graph']
         with self._reading() as (connection, products):
-            size, graph = connection.execute(query, names).fetchone()
-        return {"products": products, "bytes": size, "graph": graph, **self.spec.to_dict()}
+            names = [self._tables.qualified(name).as_string(connection) for name in ("products", "hnsw")]
+            size, hnsw = connection.execute(query, names).fetchone()
+        return {"products": products, "bytes": size, "hnsw": hnsw, **asdict(self.spec)}
 
-    def refresh(self) -> None:
-        """See `Index`; nothing to do: every call sees what is there."""
+    def refresh(self) -> bool:
+        """See `Index`; there is nothing to load, as every call sees what is there."""
+        with self._session.transaction(self._tables.statement("SELECT id FROM {about}")) as (_, row):
+            return row == (self.id,)
+
+    def pinned(self) -> "PostgresIndex":
+        """See `Index`; the server's changes are seen nevertheless."""
+        return self
 
     def ids(self) -> NDArray[np.int64]:
         """See `Index`."""
         with self._reading() as (connection, _):
-            rows = connection.execute(self._sql("SELECT id FROM {products} ORDER BY id")).fetchall()
+            rows = connection.execute(self._tables.statement("SELECT id FROM {products} ORDER BY id")).fetchall()
         return np.array([row[0] for row in rows], np.int64)
 
     def lookup(self, ids: NDArray[np.int64]) -> Records:
         """See `Index`."""
-        query = self._sql("SELECT id, path, vector, {columns} FROM {products} WHERE id = ANY(%s)")
+        numbers = np.asarray(ids, np.int64).tolist()
+        query = self._tables.statement("SELECT id, path, embedding{columns} FROM {products} WHERE id = ANY(%s)")
         with self._reading() as (connection, _):
-            found = {row[0]: row for row in connection.execute(query, [np.asarray(ids).tolist()])}
-        for number in np.asarray(ids).tolist():
-            if number not in found:
+            row_of = {row[0]: row for row in connection.execute(query, [numbers])}
+        for number in numbers:
+            if number not in row_of:
                 raise InputError(f"id {number} is not in the index")
-        rows = [found[number] for number in np.asarray(ids).tolist()]
-        vectors = np.array([row[2].to_numpy() for row in rows], np.float32).reshape(len(rows), self.spec.width)
+        rows = [row_of[number] for number in numbers]
+        embeddings = np.array([row[2].to_numpy() for row in rows], np.float32).reshape(len(rows), self.spec.width)
         columns = {name: np.array([row[3 + at] for row in rows], np.str_) for at, name in enumerate(self.spec.columns)}
-        return Records(np.asarray(ids, np.int64), vectors, np.array([row[1] for row in rows], np.str_), columns)
+        return Records(np.array(numbers, np.int64), embeddings, np.array([row[1] for row in rows], np.str_), columns)
 
-    def nearest(self, vectors: NDArray[np.float32], k: int, where: Where | None = None) -> list[Neighbours]:
-        """See `Index`; exact where at most `EXACT` products match a filter."""
+    def nearest(self, embeddings: NDArray[np.float32], k: int, where: Where | None = None) -> list[Neighbors]:
+        """See `Index`; exact where at most `MAX_EXACT` products match a filter."""
+        queries, k = check_query(embeddings, self.spec), check_k(k)
         with self._reading() as (connection, size):
-            vectors = check_query(vectors, k, self.spec, size)
             counts = self._counts(connection, where)
-            wanted = check_where(where, counts)
-            exact = self._compare_all(connection, wanted, counts) if wanted else size <= HNSW_MIN_ROWS
-            return [self._ask(connection, vector, k, wanted, exact) for vector in vectors]
+            filters = check_filters(where, counts)
+            exact = self._few_match(connection, filters, counts) if filters else size <= pg_products.HNSW_MIN_ROWS
+            return [self._nearest(connection, query, min(k, size), filters, exact) for query in queries]
 
     def _counts(self, connection: psycopg.Connection, where: Where | None) -> dict[str, dict[str, int]]:
-        """Return how many products have each value that is asked for, or, where one is unknown, each value there is."""
+        """Return how many products have each value of a filter, or, where one is unknown, each value of its column."""
         counts: dict[str, dict[str, int]] = {name: {} for name in self.spec.columns}
         pairs = [(name, value) for name, values in normalize_filters(where).items() for value in values]
         if not pairs:
             return counts
         names, values = map(list, zip(*pairs, strict=True))
-        query = self._sql("SELECT name, value, products FROM {counts} WHERE products > 0 AND name = ANY(%s)")
+        query = "SELECT name, value, products FROM {counts} WHERE products > 0 AND name = ANY(%s)"
+        query = self._tables.statement(query)
         only = sql.SQL(" AND (name, value) IN (SELECT unnest(%s::text[]), unnest(%s::text[]))")
-        found = connection.execute(query + only, [names, names, values]).fetchall()
-        if len(found) < len(set(pairs)):
-            found = connection.execute(query, [names]).fetchall()
-        for name, value, products in found:
+        rows = connection.execute(query + only, [names, names, values]).fetchall()
+        if len(rows) < len(set(pairs)):
+            rows = connection.execute(query, [names]).fetchall()
+        for name, value, products in rows:
             if name in counts:
                 counts[name][value] = products
         return counts
 
-    def _compare_all(
-        self, connection: psycopg.Connection, wanted: Wanted, counts: Mapping[str, Mapping[str, int]]
+    def _few_match(
+        self, connection: psycopg.Connection, filters: Filters, counts: Mapping[str, Mapping[str, int]]
     ) -> bool:
-        """Whether at most `EXACT` products match; they are counted only where no single column says so."""
-        if min(sum(counts[name][value] for value in values) for name, values in wanted.items()) <= EXACT:
+        """Return whether at most `MAX_EXACT` products match; they are counted only where no single column shows it."""
+        if min(sum(counts[name][value] for value in values) for name, values in filters.items()) <= MAX_EXACT:
             return True
-        query = "SELECT count(*) FROM (SELECT FROM {products} WHERE {matching} LIMIT %s)"
-        values = [*map(list, wanted.values()), EXACT + 1]
-        query = self._sql(query, matching=_matching(wanted))
-        return len(wanted) > 1 and connection.execute(query, values).fetchone()[0] <= EXACT
+        # Without an alias a subquery needs PostgreSQL 16.
+        query = "SELECT count(*) FROM (SELECT FROM {products} WHERE {matching} LIMIT %s) AS matching"
+        query = self._tables.statement(query, matching=self._tables.matching(filters))
+        values = [*map(list, filters.values()), MAX_EXACT + 1]
+        return len(filters) > 1 and connection.execute(query, values).fetchone()[0] <= MAX_EXACT
 
-    def _ask(
-        self, connection: psycopg.Connection, vector: NDArray[np.float32], k: int, wanted: Wanted, exact: bool
-    ) -> Neighbours:
-        # The graph knows the bare distance only, so that every product is compared by any other expression.
-        distance = "(vector <=> %b) + 0" if exact else "vector <=> %b"
+    def _nearest(
+        self, connection: psycopg.Connection, embedding: NDArray[np.float32], k: int, filters: Filters, exact: bool
+    ) -> Neighbors:
+        # HNSW knows the bare distance only, so that every product is compared by any other expression.
+        distance = "(embedding <=> %b) + 0" if exact else "embedding <=> %b"
         query = (
             "SELECT id, " + distance + " AS distance FROM {products} WHERE {matching} ORDER BY distance, id LIMIT %s"
         )
         if not exact and 2 * k > EF_SEARCH:
-            connection.execute(f"SET LOCAL hnsw.ef_search = {min(1000, 2 * k)}")
-        values = [HalfVector(vector), *map(list, wanted.values()), k]
-        rows = connection.execute(self._sql(query, matching=_matching(wanted)), values).fetchall()
+            connection.execute(f"SET LOCAL hnsw.ef_search = {min(_MAX_EF_SEARCH, 2 * k)}")
+        values = [HalfVector(embedding), *map(list, filters.values()), k]
+        query = self._tables.statement(query, matching=self._tables.matching(filters))
+        rows = connection.execute(query, values).fetchall()
         if len(rows) < k and not exact:
-            return self._ask(connection, vector, k, wanted, exact=True)
+            return self._nearest(connection, embedding, k, filters, exact=True)
         ids, distances = (np.array([row[at] for row in rows]) for at in (0, 1))
-        return Neighbours(ids.astype(np.int64), 1 - distances.astype(np.float32))
-
-    def _copy(self, connection: psycopg.Connection, records: Records) -> None:
-        query = self._sql("COPY {products} (id, path, vector, {columns}) FROM STDIN (FORMAT binary)")
-        columns = [records.columns[name].tolist() for name in self.spec.columns]
-        rows = zip(
-            records.ids.tolist(), records.paths.tolist(), map(HalfVector, records.vectors), *columns, strict=True
-        )
-        try:
-            with connection.cursor() as cursor, cursor.copy(query) as copy:
-                copy.set_types(["int8", "text", "halfvec", *(["text"] * len(columns))])
-                for row in rows:
-                    copy.write_row(row)
-        except psycopg.errors.UniqueViolation as error:
-            taken = error.diag.message_detail.split("=(")[1].split(")")[0]
-            raise InputError(f"id {taken} is in the index already; update replaces it") from None
-        (products,) = connection.execute(self._sql(_SIZE)).fetchone()
-        if products > HNSW_MIN_ROWS:
-            self._build_graph(connection, products)
-
-    def _build_graph(self, connection: psycopg.Connection, products: int) -> None:
-        """Make a graph unless there is one; one that does not fit into the server's memory takes many times as long."""
-        needed = min(_MEMORY, products * (2 * self.spec.width + 500) // 1024)
-        connection.execute(
-            "SELECT set_config('maintenance_work_mem', greatest(%s, pg_size_bytes(current_setting("
-            "'maintenance_work_mem')) / 1024)::text, true)",
-            [needed],
-        )
-        graph = "CREATE INDEX IF NOT EXISTS graph ON {products} USING hnsw (vector halfvec_cosine_ops)"
-        connection.execute(self._sql(graph))
-
-    def _remove(self, connection: psycopg.Connection, ids: NDArray[np.int64]) -> None:
-        query = self._sql("DELETE FROM {products} WHERE id = ANY(%s) RETURNING id")
-        gone = {row[0] for row in connection.execute(query, [ids.tolist()])}
-        for number in ids.tolist():
-            if number not in gone:
-                raise InputError(f"id {number} is not in the index")
-
-    def _sql(self, query: str, **parts: sql.Composable) -> sql.Composed:
-        return sql.SQL(query).format(**parts, **self._names)
-
-    @cached_property
-    def _names(self) -> dict[str, sql.Composable]:
-        tables = {name: sql.Identifier(self._session.schema, name) for name in ("about", "counts", "products")}
-        columns = sql.SQL(", ").join(sql.Identifier(f"column_{name}") for name in self.spec.columns)
-        return {**tables, "columns": columns}
+        return Neighbors(ids.astype(np.int64), 1 - distances.astype(np.float32))
 
     @contextmanager
     def _reading(self) -> Iterator[tuple[psycopg.Connection, int]]:
-        """A transaction, and how many products there are."""
-        with self._session.transaction(self._sql("SELECT version, (" + _SIZE + ") FROM {about}")) as (connection, row):
-            check_version(self._session, row[0])
-            yield connection, row[1]
+        """Yield a transaction's connection and the number of products."""
+        query = self._tables.statement("SELECT version, id, (" + SIZE + ") FROM {about}")
+        with self._session.transaction(query) as (connection, row):
+            self._check(row)
+            yield connection, row[2]
 
     @contextmanager
     def _writing(self) -> Iterator[psycopg.Connection]:
-        """A transaction that other writers wait for: committed at its end, rolled back when anything is raised."""
-        with self._session.transaction(self._sql("SELECT version FROM {about} FOR UPDATE")) as (connection, row):
-            check_version(self._session, row[0])
+        """Yield a connection while other writers wait: committed at the end, rolled back when anything is raised."""
+        with self._session.transaction(self._tables.statement("SELECT version, id FROM {about} FOR UPDATE")) as (
+            connection,
+            row,
+        ):
+            self._check(row)
             yield connection
 
-
-def _matching(wanted: Wanted) -> sql.Composable:
-    conditions = [sql.SQL("{} = ANY(%s)").format(sql.Identifier(f"column_{name}")) for name in wanted]
-    return sql.SQL(" AND ").join(conditions or [sql.SQL("true")])
+    def _check(self, row: tuple[Any, ...] | None) -> None:
+        if row is None or row[1] != self.id:
+            raise replaced_error(self.name)
+        check_version(self._session, row[0])

@@ -1,8 +1,9 @@
 """guo2019: The iMaterialist Fashion Attribute Dataset."""
 
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 
-from fashion_keras.studies.study import CatalogSubset, Report, ResultRow, Score, Step, Study, accuracy
+from fashion_keras.studies.study import CatalogSubset, ResultRow, Score, Step, StepReport, Study
 
 _BASE, _LOSS, _MORE = "Table 3: attributes, F1 of eight labels each", "Weighted loss", "Table 5: DeepFashion, top 3"
 _TRANSFER = "Table 4: Clothes-50K after pretraining elsewhere"
@@ -30,30 +31,20 @@ _ROUTES = (
 )
 
 
-def _top_8(report: Report) -> Score:
-    return _labels(report, "top_8", "micro", "micro-F1, eight labels")
+def _f1(assigned: str, mean: str) -> Callable[[StepReport], Score]:
+    return lambda report: report.label_f1(assigned, mean)
 
 
-def _labels(report: Report, given: str, mean: str, unit: str) -> Score:
-    found = report["labels"][given][mean]
-    return Score(found["f1"], tuple(found["f1_ci95"]), report["counts"]["test"], unit)
-
-
-def _given(mean: str) -> Callable[[Report], Score]:
-    return lambda report: _labels(report, "given", mean, f"{mean}-F1")
-
-
-def _top_3(report: Report) -> Score:
-    return Score(report["test"]["top_3"], None, report["counts"]["test"], "top 3")
-
-
-def _conclude(done: Mapping[str, Report]) -> list[str]:
-    plain, weighted = (done[f"ours-{loss}"]["labels"]["given"] for loss in ("bce", "weighted_bce"))
-    routes = ", ".join(f"{name} {done[name]['test']['accuracy']:.3f}" for name, *_ in _ROUTES)
-    best = max(_ROUTES, key=lambda row: done[row[0]]["test"]["accuracy"])
+def _conclude(reports: Mapping[str, StepReport]) -> list[str]:
+    plain, weighted = reports["ours-bce"], reports["ours-weighted_bce"]
+    macro, micro = (
+        f"{mean}-F1 {weighted.label_f1('given', mean).value:.3f} against {plain.label_f1('given', mean).value:.3f}"
+        for mean in ("macro", "micro")
+    )
+    routes = ", ".join(f"{name} {reports[name].accuracy.value:.3f}" for name, *_ in _ROUTES)
+    best = max(_ROUTES, key=lambda route: reports[route[0]].accuracy.value)
     return [
-        f"Weighted BCE on the same vectors: macro-F1 {weighted['macro']['f1']:.3f} against {plain['macro']['f1']:.3f}, "
-        f"micro-F1 {weighted['micro']['f1']:.3f} against {plain['micro']['f1']:.3f}.",
+        f"Weighted BCE on the same features: {macro}, {micro}.",
         f"Transfer to the last third: {routes}; best: {best[1]}.",
     ]
 
@@ -83,24 +74,27 @@ GUO2019 = Study(
         Step("a-b-c", f"{_FINE} {{c}} --strategy frozen+full --weights {{a-b-first}}", quick=f"{_EPOCHS} 8"),
     ),
     rows=(
-        *(ResultRow(_BASE, system, paper, name, _top_8) for name, system, paper, *_ in _NETS),
-        *(ResultRow(_BASE, f"ours: fashion_small, {loss}", None, f"ours-{loss}", _top_8) for loss in _LOSSES),
+        *(ResultRow(_BASE, system, paper, name, _f1("top_8", "micro")) for name, system, paper, *_ in _NETS),
         *(
-            ResultRow(_LOSS, f"ours: fashion_small, {loss}", None, f"ours-{loss}", _given(mean))
+            ResultRow(_BASE, f"ours: fashion_small, {loss}", None, f"ours-{loss}", _f1("top_8", "micro"))
+            for loss in _LOSSES
+        ),
+        *(
+            ResultRow(_LOSS, f"ours: fashion_small, {loss}", None, f"ours-{loss}", _f1("given", mean))
             for mean in ("micro", "macro")
             for loss in _LOSSES
         ),
-        *(ResultRow(_TRANSFER, system, paper, name, accuracy) for name, system, paper, _ in _ROUTES),
-        *(ResultRow(_MORE, system, paper, name, _top_3) for name, system, _, paper in _ROUTES if paper),
+        *(ResultRow(_TRANSFER, system, paper, name) for name, system, paper, _ in _ROUTES),
+        *(ResultRow(_MORE, system, paper, name, attrgetter("top_3")) for name, system, _, paper in _ROUTES if paper),
     ),
     deviations=(
-        "iFashion's million pictures are not at hand (`train --data` reads its files where they are): attributes are "
-        "those of this catalogue, from its columns and product names; micro-F1 over what is known of each product.",
+        "iFashion's million images are not at hand (`train --data` reads its files where they are): attributes are "
+        "those of this catalogue, from its columns and product names; micro-F1 over the known labels of each product.",
         "The learning rate is that of `--strategy scratch` (AdamW, cosine), not RMSprop at 0.1, which diverges with "
-        "small batches; small pictures in place of 224×224 and 299×299.",
+        "small batches; small images in place of 224×224 and 299×299.",
         "Inception-BN*, DeepFashion and Clothes-1M with ImageNet's weights could not be had; nor WTBI, DARN, "
         "FashionNet and others that the paper quotes.",
-        "Transfer is between three thirds of the catalogue, by title: attributes of the first, article types of the "
+        "Transfer is between three thirds of the catalogue, by product: attributes of the first, article types of the "
         "second, article types of the third.",
     ),
     conclude=_conclude,

@@ -1,11 +1,12 @@
 """gutierrez2019: Deep Learning for Automated Tagging of Fashion Images."""
 
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Any
 
 from fashion_keras.evaluation.metrics.intervals import clopper_pearson_interval
 from fashion_keras.images.corruptions import CORRUPTIONS
-from fashion_keras.studies.study import CatalogSubset, Report, ResultRow, Score, Step, Study
+from fashion_keras.studies.study import CatalogSubset, ResultRow, Score, Step, StepReport, Study
 
 _ATTRIBUTES = "Table 1: attributes"
 _ROBUST = "Table 2: resized by another library"
@@ -13,7 +14,7 @@ _TYPES = "Table 3: product types"
 _OUTLIERS = "Table 4: outlier errors among what is released"
 _NET = "train --task sub_category --strategy scratch --image-size 64x64 --data {data}"
 _QUICK = "--limit 2500 --epochs 8"
-# Without thumbnails: a study may be published, pictures of products mostly not.
+# Without thumbnails: a study may be published, product images mostly not.
 _MAP = "map --encoder fashion_small --method tsne --part all --thumbnails 0 --out {here}/map.png"
 _GOLD = {
     "sleeve type": 0.929, "boot style": 0.894, "display type": 0.9262, "heel type": 0.8793, "shell type": 0.9377,
@@ -35,76 +36,83 @@ _REGULARISED = (
     ("ResNet-18, weight decay 1; ours: the strongest", 0.004, 0),
     ("ResNet-50 with validator; ours: the weakest weight decay behind the gate", 0.001, 7),
 )
-# What another library, or another setting of it, may do to a picture on its way to the network's size.
+# Resizing by another library, or by other settings of one.
 RESIZERS = tuple(condition.name for condition in CORRUPTIONS if condition.resizes)
 
 
-def _attribute(name: str) -> Callable[[Report], Score]:
-    def score(report: Report) -> Score:
-        found = next((row for row in report["attributes"] if row["name"] == name), None)
-        if found is None or found["accuracy"] is None:
-            return _share(0, 0)
-        return _share(round(found["accuracy"] * found["known"]), found["known"])
+def _attribute(name: str) -> Callable[[StepReport], Score]:
+    """Read the accuracy of an attribute's head on the products whose label is known."""
+
+    def score(report: StepReport) -> Score:
+        row = next((row for row in report.rows("attributes") if row["name"] == name), None)
+        if row is None or row["accuracy"] is None:
+            return _proportion(0, 0)
+        return _proportion(round(row["accuracy"] * row["known"]), row["known"])
 
     return score
 
 
-def _product_type(name: str) -> Callable[[Report], Score]:
-    """Read how often a validator is right about all products: those that it lets in and those that it does not."""
+def _product_type(name: str) -> Callable[[StepReport], Score]:
+    """Read how often a validator is right about all products: those that it accepts and those that it rejects."""
 
-    def score(report: Report) -> Score:
-        products = report["gate"]["products"]
-        found = next((row for row in report["gate"]["types"] if row["name"] == name), None)
-        if found is None:
-            return _share(0, 0)
-        wrong = found["given"] - found["right"] + found["products"] * (1 - (found["accepted"] or 0))
-        return _share(products - round(wrong), products)
+    def score(report: StepReport) -> Score:
+        gate = report.values["gate"]
+        row = next((row for row in gate["types"] if row["name"] == name), None)
+        if row is None:
+            return _proportion(0, 0)
+        wrong = row["given"] - row["right"] + row["products"] * (1 - (row["accepted"] or 0))
+        return _proportion(gate["products"] - round(wrong), gate["products"])
 
     return score
 
 
-def _share(right: int, images: int) -> Score:
+def _proportion(correct: int, images: int) -> Score:
     if not images:
         return Score(None, None, 0)
-    return Score(right / images, clopper_pearson_interval(right, images).tolist(), images)
+    low, high = clopper_pearson_interval(correct, images).tolist()
+    return Score(correct / images, (low, high), images)
 
 
-def _outliers(number: int) -> Callable[[Report], Score]:
-    def score(report: Report) -> Score:
-        row = report["table_4"]["rows"][number]
+def _outlier_errors(number: int) -> Callable[[StepReport], Score]:
+    def score(report: StepReport) -> Score:
+        row = report.rows("table_4", "rows")[number]
         return Score(row["outlier_error_share"], None, round(row["released"]), "share of what is released")
 
     return score
 
 
-def _resized(net: str, usual: bool) -> Callable[[Report], Score]:
-    def score(report: Report) -> Score:
-        rows = [row for row in report["rows"] if row["run"].endswith(f"/{net}")]
-        row = rows[0] if usual else min((row for row in rows if row["condition"] in RESIZERS), key=_accuracy)
-        unit = "accuracy" if usual else "accuracy, worst of other resizers"
+def _rows_of(report: StepReport, network: str) -> list[dict[str, Any]]:
+    """Return the rows of a robustness report that are of one network."""
+    return [row for row in report.rows("rows") if row["run"].endswith(f"/{network}")]
+
+
+def _resized(network: str, reference: bool) -> Callable[[StepReport], Score]:
+    """Read the accuracy of a network with the resizer of its training, or with the worst of the others."""
+
+    def score(report: StepReport) -> Score:
+        rows = _rows_of(report, network)
+        resized = [row for row in rows if row["condition"] in RESIZERS]
+        row = rows[0] if reference else min(resized, key=itemgetter("accuracy"))
+        unit = "accuracy" if reference else "accuracy, worst of other resizers"
         return Score(row["accuracy"], (row["low"], row["high"]), row["products"], unit)
 
     return score
 
 
-def _accuracy(row: Mapping[str, Any]) -> float:
-    return row["accuracy"]
-
-
-def _lost(report: Report, net: str) -> float:
+def _mean_loss(report: StepReport, network: str) -> float:
     """Return the mean loss of accuracy over the resizers."""
-    rows = [row for row in report["rows"] if row["run"].endswith(f"/{net}") and row["condition"] in RESIZERS]
+    rows = [row for row in _rows_of(report, network) if row["condition"] in RESIZERS]
     return sum(-row["accuracy_change"] for row in rows) / len(rows)
 
 
-def _conclude(done: Mapping[str, Report]) -> list[str]:
-    plain, augmented = (_lost(done["robustness"], net) for net in ("googlenet", "googlenet-augmented"))
-    cut = done["tagger"]["table_4"]["equal_coverage"]
+def _conclude(reports: Mapping[str, StepReport]) -> list[str]:
+    plain, augmented = (_mean_loss(reports["robustness"], name) for name in ("googlenet", "googlenet-augmented"))
+    coverage = reports["tagger"].values["table_4"]["equal_coverage"]
     gate = (
-        f"At equal coverage the gate leaves {cut['outlier_errors_with']:.1f} of {cut['outlier_errors_without']:.1f} "
-        f"outlier errors ({cut['cut']:.0%} fewer)."
-        if cut["cut"] is not None
-        else "No outlier error was left to cut."
+        f"At equal coverage the gate leaves {coverage['outlier_errors_with']:.1f} of "
+        f"{coverage['outlier_errors_without']:.1f} outlier errors ({coverage['cut']:.0%} fewer)."
+        if coverage["cut"] is not None
+        else "There was no outlier error to remove."
     )
     return [
         f"Over all resizers GoogLeNet loses {plain:.3f} of its accuracy in the mean, trained with the paper's "
@@ -133,29 +141,32 @@ GUTIERREZ2019 = Study(
         *(ResultRow(_ATTRIBUTES, name, paper, "nine", _attribute(name)) for name, paper in _GOLD.items()),
         *(
             row
-            for name, system, usual, other, _ in _NETS
+            for name, system, reference, other, _ in _NETS
             for row in (
-                ResultRow(_ROBUST, system, usual, "robustness", _resized(name, usual=True)),
-                ResultRow(_ROBUST, system, other, "robustness", _resized(name, usual=False)),
+                ResultRow(_ROBUST, system, reference, "robustness", _resized(name, reference=True)),
+                ResultRow(_ROBUST, system, other, "robustness", _resized(name, reference=False)),
             )
         ),
         *(ResultRow(_TYPES, name, paper, "nine", _product_type(name)) for name, paper in _PRODUCTS.items()),
-        *(ResultRow(_OUTLIERS, system, paper, "tagger", _outliers(number)) for system, paper, number in _REGULARISED),
+        *(
+            ResultRow(_OUTLIERS, system, paper, "tagger", _outlier_errors(number))
+            for system, paper, number in _REGULARISED
+        ),
     ),
     deviations=(
-        "Attributes are heads on the vectors of `fashion_small`, not a ResNet-50 each; labels are read off product "
-        "names, where few products have one; attributes that no name tells stay empty.",
-        "Table 2 is of sub-categories, not of dresses; pictures of 60×80 are resized to 64×64, not from 500×500 to "
-        "224×224; the other library is the worst of those that `robustness` knows.",
-        "The base model of the last line of Table 2 was ImageNet's, which could not be had.",
+        "Attributes are heads on the features of `fashion_small`, not a ResNet-50 each; labels are read from product "
+        "names, where few products have one; attributes that no name contains stay empty.",
+        "Table 2 is of sub-categories, not of dresses; images of 60×80 are resized to 64×64, not from 500×500 to "
+        "224×224; the other library is the worst of those in `robustness`.",
+        "The base model of the last line of Table 2 was ImageNet's, which was not available.",
         "Outliers are products of other types, a fifth of all.",
         "18 million tags: `fashion-keras tag` writes them for a catalogue of any size; here there are 9,382 products.",
     ),
     conclude=_conclude,
     figures=(
-        ("tagger", "gate.png", "Outliers among what is given a label, with and without the gate (Table 4)"),
+        ("tagger", "gate.png", "Outliers among the released labels, with and without the gate (Table 4)"),
         ("robustness", "robustness.png", "Accuracy under each condition (Table 2)"),
-        ("map", "map.png", "t-SNE of what a validator tells apart (figure 3)"),
+        ("map", "map.png", "t-SNE of the classes of a validator (figure 3)"),
         ("map-watches", "map.png", "t-SNE of watches alone (figure 3)"),
     ),
 )

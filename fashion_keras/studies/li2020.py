@@ -13,9 +13,9 @@ from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.evaluation.metrics.classification import summary
 from fashion_keras.features.runtime import load_classifier
 from fashion_keras.images.pipeline import for_inference
-from fashion_keras.models.predictions import class_codes, probabilities
-from fashion_keras.studies.study import CatalogSubset, Report, ResultRow, Score, Step, Study
-from fashion_keras.support.atomic_files import read_json
+from fashion_keras.models.predictions import probabilities
+from fashion_keras.studies.study import CatalogSubset, ResultRow, Score, Step, StepReport, Study
+from fashion_keras.training.classifier.artifacts import RunManifest
 
 _CLASSES, _PUZZLE, _BALANCE = "Table 2: VGG19", "InceptionV3: validation 0.886, test 0.188", "Classes of unequal size"
 _PILOT, _SEARCH = "Pilot: footwear alone", "Visual search"
@@ -25,21 +25,21 @@ _BALANCES = ("none", "class_weight", "oversample", "undersample", "smote")
 _TYPES, _COLOURS = "article_type precision@10", "base_colour precision@10"
 
 
-def without_scaling(places: Mapping[str, str]) -> dict[str, Any]:
-    """Judge the InceptionV3 run by its test part as the paper's test generator fed it: pixels in 0..255 as they are."""
-    run = Path(places["inception"])
-    classifier, origin = load_classifier(run), read_json(run / "origin.json")
-    catalog = read_catalog(resolve_dataset(places["data"])[0])
-    products, values = scorable_rows(catalog, select_rows(catalog, origin, "test")[0], classifier)
-    spec, truth = classifier.spec, class_codes(values)
-    # The network scales by itself and cannot forget it: it is shown what it scales to the raw pixels.
+def without_scaling(folders: Mapping[str, str]) -> dict[str, Any]:
+    """Evaluate the InceptionV3 run on its test part as the paper's test generator fed it: unscaled pixels in 0..255."""
+    run = Path(folders["inception"])
+    classifier, manifest = load_classifier(run), RunManifest.read(run)
+    catalog = read_catalog(resolve_dataset(folders["data"])[0])
+    products, truth = scorable_rows(catalog, select_rows(catalog, manifest, "test").rows, classifier)
+    spec, truth = classifier.spec, truth[:, 0]
+    # Scaling is a layer of the network: it gets the pixels that this layer turns into the raw ones.
     raw = (unscaled(pixels) for pixels in for_inference(products.paths, spec.image_spec))
     logits = np.concatenate([classifier.forward(pixels) for pixels in raw])
     return {"test": summary(truth, probabilities(spec.groups, logits)), "counts": {"test": len(truth)}}
 
 
 def unscaled(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return what the scaling to -1..1 makes `pixels` [b, h, w, 3] of.
+    """Return the input that the scaling to -1..1 turns into `pixels` [b, h, w, 3].
 
     >>> (unscaled(np.array([0.0, 255.0])) / 127.5 - 1).tolist()
     [0.0, 255.0]
@@ -47,31 +47,32 @@ def unscaled(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     return (pixels + 1) * 127.5
 
 
-def _found(encoder: str, name: str) -> Callable[[Report], Score]:
-    def score(report: Report) -> Score:
-        row = next(row for row in report["rows"] if Path(row["name"]).name == encoder)
-        found = row["scores"][name]
-        return Score(found["value"], tuple(found["ci95"]), report["products"], name.replace("precision", "P"))
+def _retrieval_score(encoder: str, name: str) -> Callable[[StepReport], Score]:
+    def score(report: StepReport) -> Score:
+        row = next(row for row in report.rows("rows") if Path(row["name"]).name == encoder)
+        retrieval, unit = row["scores"][name], name.replace("precision", "P")
+        return Score(retrieval["value"], tuple(retrieval["ci95"]), report.values["products"], unit)
 
     return score
 
 
 def _search(system: str, encoder: str) -> tuple[ResultRow, ...]:
     names = (_TYPES, _COLOURS, "same_title recall@10")
-    return tuple(ResultRow(_SEARCH, system, None, "search", _found(encoder, name)) for name in names)
+    return tuple(ResultRow(_SEARCH, system, None, "search", _retrieval_score(encoder, name)) for name in names)
 
 
-def _conclude(done: Mapping[str, Report]) -> list[str]:
-    right, wrong = (done[name]["test"]["accuracy"] for name in ("inception", "inception-unscaled"))
-    plain, *others = (done[f"balance-{name}"]["test"] for name in _BALANCES)
-    best = max(_BALANCES, key=lambda name: done[f"balance-{name}"]["test"]["macro_f1"])
-    better = sum(other["accuracy_ci95"][0] > plain["accuracy_ci95"][1] for other in others)
+def _conclude(reports: Mapping[str, StepReport]) -> list[str]:
+    scaled, unscaled_score = reports["inception"].accuracy, reports["inception-unscaled"].accuracy
+    balances = {name: reports[f"balance-{name}"] for name in _BALANCES}
+    plain = balances["none"]
+    better = sum(report.accuracy.interval[0] > plain.accuracy.interval[1] for report in balances.values())
+    best = max(balances, key=lambda name: balances[name].macro_f1)
     return [
-        f"The puzzle: the same InceptionV3 is right in {right:.3f} with the scaling it was trained with and in "
-        f"{wrong:.3f} without. The paper's test generator had none; 0.886 and 0.188 are this mistake.",
+        f"The puzzle: the same InceptionV3 has accuracy {scaled.value:.3f} with the scaling it was trained with and "
+        f"{unscaled_score.value:.3f} without. The paper's test generator had none; 0.886 and 0.188 are this mistake.",
         f"Balancing: {better or 'none'} of four ways is more accurate than doing nothing beyond its interval; the "
-        f"highest macro-F1, {done[f'balance-{best}']['test']['macro_f1']:.3f}, has `{best}` "
-        f"(`none`: {plain['macro_f1']:.3f}). The paper left them out, too.",
+        f"highest macro-F1, {balances[best].macro_f1:.3f}, has `{best}` (`none`: {plain.macro_f1:.3f}). The paper "
+        f"left them out, too.",
     ]
 
 
@@ -124,17 +125,17 @@ LI2020 = Study(
         *_search("autoencoder, 512 numbers", "autoencoder"),
         *_search("ResNet50, global max pooling, 2048 numbers", "resnet50:max"),
         *_search("ours: fashion_small, 256 numbers", "fashion_small"),
-        *_search("a colour histogram", "colour histogram"),
+        *_search("a color histogram", "color histogram"),
     ),
     deviations=(
         "Classes with at least 100 products (InceptionV3: 60; footwear: 50), not 500 (300): where a fifth of the "
-        "paper's 44,419 pictures is at hand, these are about the same classes. On all of them give the recipes alone.",
+        "paper's 44,419 images is at hand, these are about the same classes. On all of them, use the recipes alone.",
         "0.886 is the paper's *validation* accuracy; ours is that of the test part both times.",
         "Adam's decay of 1e-6 is left out; the validation part is not augmented.",
-        "ResNet50's weights in the search are ImageNet's where they can be had; if not, random, as in what is shown "
-        "here (the step's log says which).",
-        "Search has no numbers in the paper. Ours are of products held out by title, each a query to all others; "
-        "`fashion_small` and the autoencoder have not learnt from them.",
+        "ResNet50's weights in the search are ImageNet's where they are available; if not, random, as in the results "
+        "here (the step's log states which).",
+        "Search has no numbers in the paper. Ours are of products that neither `fashion_small` nor the autoencoder "
+        "was trained on, each a query against all others.",
     ),
     conclude=_conclude,
 )

@@ -1,4 +1,4 @@
-"""The table of studies."""
+"""Registry of studies."""
 
 from fashion_keras.studies.guo2019 import GUO2019
 from fashion_keras.studies.gutierrez2019 import GUTIERREZ2019
@@ -11,7 +11,7 @@ STUDIES = (LI2020, SCHINDLER2018, GUTIERREZ2019, GUO2019)
 
 
 def get_study(name: str) -> Study:
-    """Return the study of that name; an unknown name raises InputError that offers the nearest."""
+    """Return a study by its name; InputError for an unknown one, with the nearest."""
     for study in STUDIES:
         if study.name == name:
             return study

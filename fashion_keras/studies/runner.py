@@ -1,4 +1,4 @@
-"""A study is carried out step by step, each a command of its own process; what is finished is not run again."""
+"""Study runner: each step is a command in a process of its own; finished steps are not run again."""
 
 import hashlib
 import json
@@ -17,57 +17,62 @@ import numpy as np
 from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.product_hashes import product_hashes, uniform_numbers
 from fashion_keras.catalog.readers import Catalog, read_catalog
-from fashion_keras.studies.report import write_report
-from fashion_keras.studies.study import CatalogSubset, Step, Study
+from fashion_keras.studies.config import StudyConfig
+from fashion_keras.studies.report import StudyInfo, write_report
+from fashion_keras.studies.study import CatalogSubset, Step, StepReport, Study
 from fashion_keras.support.atomic_files import read_json, write_csv, write_json
+from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
+from fashion_keras.support.progress import ProgressBar
 
 log = logging.getLogger("fashion_keras")
 
 REPORT = "report.json"
-# Commands that keep their report in their folder; others print it.
-_KEEP = ("train", "train-encoder", "autoencode")
+# Commands that write their report into their folder; others print it.
+_WRITE_REPORT = ("train", "train-encoder", "autoencode")
 
 
-def run_study(study: Study, data: str | None, out: str | Path, quick: bool = False) -> dict[str, Any]:
-    """Run a study, or what is left of it, and write README.md, results.csv and figures after every step.
+def default_out(study: Study, quick: bool) -> str:
+    """Return the folder of a study where none is given."""
+    return f"runs/study-{study.name}{'-quick' if quick else ''}"
 
-    Args:
-        study: which.
-        data: the catalogue, as `locate` takes it.
-        out: the study's folder; an interrupted study goes on there.
-        quick: few products and epochs.
+
+def run_study(study: Study, config: StudyConfig | Mapping[str, Any] | None = None) -> dict[str, StepReport]:
+    """Run a study, or its unfinished steps, and write README.md, results.csv and figures after every step.
 
     Returns:
-        name -> the report of each step.
+        step name -> report.
 
     Raises:
         InputError: when the catalogue lacks a column, `out` holds another study, or a step refuses its input.
     """
-    source, sample = resolve_dataset(data)
+    config = as_config(StudyConfig, config)
+    source, sample = resolve_dataset(config.data)
     catalog = read_catalog(source)
-    _check(study, catalog)
-    out = Path(out)
-    _claim(out, {"study": study.name, "quick": quick, "catalogue": catalog.fingerprint})
-    places = {"data": "sample" if sample else str(source)}
-    places |= {part.name: str(_write_part(part, catalog, out / "parts")) for part in study.parts}
-    about = {"products": len(catalog), "sample": sample, "quick": quick}
-    done: dict[str, Any] = {}
-    # A step is what it was when its words, and those of the steps that they name, are.
-    identities = {name: name for name in (*places, "here")}
-    for number, step in enumerate(study.steps, 1):
-        log.info("step %d of %d, %s: %s", number, len(study.steps), step.name, study.typed(step, quick))
-        folder = out / "steps" / step.name
-        places[step.name] = str(folder)
-        said = f"{step.name} {step.words(quick).format_map(identities)}"
-        identities[step.name] = hashlib.sha256(said.encode()).hexdigest()
-        report = _run(step, folder, places, quick, identities[step.name])
-        done[step.name] = report | {"command": study.typed(step, quick)}
-        write_report(study, out, done, about)
-    return done
+    _check_columns(study, catalog)
+    out, quick = Path(config.out or default_out(study, config.quick)), config.quick
+    _claim_folder(out, {"study": study.name, "quick": quick, "catalogue": catalog.fingerprint})
+    folders = {"data": "sample" if sample else str(source)}
+    folders |= {part.name: str(_write_part(part, catalog, out / "parts")) for part in study.parts}
+    info = StudyInfo(len(catalog), sample, quick)
+    reports: dict[str, StepReport] = {}
+    # A step's identity covers its command and those of the steps that it names: it is run again when one changes.
+    identities = {name: name for name in (*folders, "here")}
+    with ProgressBar(f"study {study.name}", len(study.steps)) as bar:
+        for number, step in enumerate(study.steps, 1):
+            command = study.display_command(step, quick)
+            log.info("step %d of %d, %s: %s", number, len(study.steps), step.name, command)
+            folders[step.name] = str(out / "steps" / step.name)
+            text = f"{step.name} {step.command_line(quick).format_map(identities)}"
+            identities[step.name] = hashlib.sha256(text.encode()).hexdigest()
+            values = _run_step(step, folders, quick, identities[step.name])
+            reports[step.name] = StepReport(values, command, values["seconds_in_all"])
+            write_report(study, out, reports, info)
+            bar.advance()
+    return reports
 
 
-def _check(study: Study, catalog: Catalog) -> None:
+def _check_columns(study: Study, catalog: Catalog) -> None:
     missing = [name for name in study.columns if name not in catalog.columns]
     if missing:
         raise InputError(
@@ -76,59 +81,62 @@ def _check(study: Study, catalog: Catalog) -> None:
         )
 
 
-def _claim(out: Path, what: dict[str, Any]) -> None:
+def _claim_folder(out: Path, identity: dict[str, Any]) -> None:
     """Mark a folder as that of this study, or check that it is."""
     path = out / "study.json"
     if path.is_file():
-        if read_json(path) != what:
+        if read_json(path) != identity:
             raise InputError(f"{out}: holds another study, or of another catalogue or pace; give another --out")
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: not an empty folder; give another --out")
-    write_json(path, what)
+    write_json(path, identity)
 
 
 def _write_part(part: CatalogSubset, catalog: Catalog, folder: Path) -> Path:
-    rows = np.ones(len(catalog), dtype=bool)
+    """Write the rows of a part as a CSV table, and return its path."""
+    selected = np.ones(len(catalog), dtype=bool)
     for column, value in part.where.items():
-        rows &= catalog.columns[column] == value
+        selected &= catalog.columns[column] == value
     if part.share:
         number, count = part.share
         numbers = uniform_numbers(product_hashes(catalog), count, "study part")
-        rows &= (numbers * count).astype(int) == number
-    if not rows.any():
+        selected &= (numbers * count).astype(int) == number
+    if not selected.any():
         raise InputError(f"{catalog.folder}: no product for the part {part.name!r} ({dict(part.where)})")
-    chosen = catalog.take(np.flatnonzero(rows))
-    columns = {"id": chosen.ids, "path": [str(Path(path).resolve()) for path in chosen.paths], **chosen.columns}
+    subset = catalog.take(np.flatnonzero(selected))
+    columns = {"id": subset.ids, "path": [str(Path(path).resolve()) for path in subset.paths], **subset.columns}
     table = folder / f"{part.name}.csv"
-    lines = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
-    write_csv(table, tuple(columns), lines)
+    rows = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
+    write_csv(table, tuple(columns), rows)
     return table
 
 
-def _run(step: Step, folder: Path, places: Mapping[str, str], quick: bool, identity: str) -> dict[str, Any]:
-    """Return the report of a step, with its `seconds_in_all`; run it if there is none, or another's.
+def _run_step(step: Step, folders: Mapping[str, str], quick: bool, identity: str) -> dict[str, Any]:
+    """Return the report of a step, with its `seconds_in_all`; run it where no report of the same identity is there.
 
     A function takes seconds and is always run.
     """
-    kept = folder.with_suffix(".json")
-    if kept.is_file() and not step.compute:
-        before = read_json(kept)
-        if before["identity"] == identity:
-            return before
+    folder = Path(folders[step.name])
+    path = folder.with_suffix(".json")
+    if path.is_file() and not step.compute:
+        report = read_json(path)
+        if report["identity"] == identity:
+            return report
         shutil.rmtree(folder, ignore_errors=True)
     began = time.perf_counter()
     if step.compute:
-        report = step.compute(places)
+        report = step.compute(folders)
     else:
-        report = _report(shlex.split(step.words(quick)), folder, {**places, "here": str(folder)})
+        report = _run_command(shlex.split(step.command_line(quick)), folder, {**folders, "here": str(folder)})
     report |= {"identity": identity, "seconds_in_all": round(time.perf_counter() - began, 1)}
-    write_json(kept, report)
+    write_json(path, report)
     return report
 
 
-def _report(words: list[str], folder: Path, places: Mapping[str, str]) -> dict[str, Any]:
-    command, *flags = (word.format_map(places) for word in words)
-    if command not in _KEEP:
+def _run_command(words: list[str], folder: Path, folders: Mapping[str, str]) -> dict[str, Any]:
+    """Run a command, or resume it where it was interrupted, and return its report."""
+    command, *flags = (word.format_map(folders) for word in words)
+    if command not in _WRITE_REPORT:
         shutil.rmtree(folder, ignore_errors=True)
         return json.loads(_call([command, *flags, "--json"], folder))
     if command == "train" and (folder / "config.json").is_file():
@@ -140,14 +148,15 @@ def _report(words: list[str], folder: Path, places: Mapping[str, str]) -> dict[s
 
 
 def _call(arguments: list[str], folder: Path) -> str:
-    """Return what a command prints; InputError with what it said when it fails."""
+    """Return a command's standard output; InputError with the last line of its log when it fails."""
     folder.parent.mkdir(parents=True, exist_ok=True)
+    log_path = folder.with_suffix(".log")
     program = [sys.executable, "-m", "fashion_keras", *arguments]
-    with folder.with_suffix(".log").open("a", encoding="utf-8") as said:
-        done = subprocess.run(program, stdout=subprocess.PIPE, stderr=said, text=True, check=False)
+    with log_path.open("a", encoding="utf-8") as log_file:
+        done = subprocess.run(program, stdout=subprocess.PIPE, stderr=log_file, text=True, check=False)
     if done.returncode == 130:
         raise KeyboardInterrupt
     if done.returncode:
-        lines = folder.with_suffix(".log").read_text(encoding="utf-8").splitlines() or ["no word"]
+        lines = log_path.read_text(encoding="utf-8").splitlines() or ["no message"]
         raise InputError(f"step {folder.name} ended with {done.returncode}: {lines[-1]}")
     return done.stdout

@@ -1,15 +1,15 @@
 """schindler2018: Fashion and Apparel Classification using Convolutional Neural Networks."""
 
 from collections.abc import Mapping
-from typing import Any
+from operator import attrgetter
 
-from fashion_keras.studies.study import CatalogSubset, Report, ResultRow, Step, Study, accuracy, by_cumulative_maximum
+from fashion_keras.studies.study import CatalogSubset, ResultRow, Step, StepReport, Study
 
 _TABLE, _GENDER, _PERSON = "Table I: product category", "Table I: gender", "Person detector"
-_ORDER = "The order, with a transfer from one half of the pictures to the other"
+_ORDER = "The order, with a transfer from one half of the images to the other"
 _FOLDS = "--folds 3"
 _PLAIN, _AUGMENTED = "--augment none", "--augment schindler2018"
-# Epochs and pictures of --quick: enough to see every system run.
+# Epochs and images of --quick: enough to see every system run.
 _QUICK = "--limit 400 --epochs 1"
 _SMALL = f"{_QUICK} --image-size 32x32"
 
@@ -59,35 +59,33 @@ def _quick(flags: str) -> str:
 
 def _rows(table: str, name: str, system: str, per_product: float, per_image: float) -> tuple[ResultRow, ResultRow]:
     return (
-        ResultRow(table, system, per_product, name, by_cumulative_maximum),
+        ResultRow(table, system, per_product, name, attrgetter("product_accuracy")),
         ResultRow(table, system, per_image, name),
     )
 
 
-def _conclude(done: Mapping[str, Report]) -> list[str]:
-    tuned, top, clean = (done[name] for name, *_ in _WAYS)
-    lines = [
-        _compared("fine-tuned", tuned, "top layers alone", top),
-        _compared("top layers alone", top, "clean", clean),
-    ]
-    values = [report["test"]["accuracy"] for report in (tuned, top, clean)]
-    held = "holds" if values == sorted(values, reverse=True) else "does not hold"
-    return [*lines, f"The order fine-tuned > top only > clean {held} here. " + _spread(tuned, top, clean)]
-
-
-def _compared(first: str, one: Report, second: str, other: Report) -> str:
-    (low, high), (lower, higher) = one["test"]["accuracy_ci95"], other["test"]["accuracy_ci95"]
-    apart = "their intervals do not meet" if low > higher or lower > high else "their intervals meet"
-    values = one["test"]["accuracy"], other["test"]["accuracy"]
-    return (
-        f"{first} {values[0]:.3f} ({low:.3f}–{high:.3f}), {second} {values[1]:.3f} ({lower:.3f}–{higher:.3f}): {apart}."
+def _conclude(reports: Mapping[str, StepReport]) -> list[str]:
+    tuned, top, clean = (reports[name] for name, *_ in _WAYS)
+    values = [report.accuracy.value for report in (tuned, top, clean)]
+    order = "holds" if values == sorted(values, reverse=True) else "does not hold"
+    spreads = ", ".join(
+        "{:.3f} ± {:.3f} (best {:.3f})".format(*report.fold_accuracies) for report in (tuned, top, clean)
     )
+    return [
+        _compare("fine-tuned", tuned, "top layers alone", top),
+        _compare("top layers alone", top, "clean", clean),
+        f"The order fine-tuned > top only > clean {order} here. Mean over three folds, in that order: {spreads}.",
+    ]
 
 
-def _spread(*reports: dict[str, Any]) -> str:
-    found = [report["over_folds"]["accuracy"] for report in reports]
-    said = ", ".join(f"{one['mean']:.3f} ± {one['standard_deviation']:.3f} (best {one['best']:.3f})" for one in found)
-    return f"Mean over three folds, in that order: {said}."
+def _compare(first: str, first_report: StepReport, second: str, second_report: StepReport) -> str:
+    scores = first_report.accuracy, second_report.accuracy
+    (low, high), (other_low, other_high) = (score.interval for score in scores)
+    overlap = "their intervals do not overlap" if low > other_high or other_low > high else "their intervals overlap"
+    return (
+        f"{first} {scores[0].value:.3f} ({low:.3f}–{high:.3f}), {second} {scores[1].value:.3f} "
+        f"({other_low:.3f}–{other_high:.3f}): {overlap}."
+    )
 
 
 _TASKS = {_TABLE: "article_type", _GENDER: "gender"}
@@ -138,16 +136,16 @@ SCHINDLER2018 = Study(
             for table, name, system, per_product, per_image, _ in _CLASSIFIERS
             for row in _rows(table, name, system, per_product, per_image)
         ),
-        *(ResultRow(_ORDER, f"custom_cnn, {system}", None, name, accuracy) for name, system, _ in _WAYS),
+        *(ResultRow(_ORDER, f"custom_cnn, {system}", None, name) for name, system, _ in _WAYS),
     ),
     deviations=(
-        "Article types with at least 100 products in place of 30 categories; one picture a product: several pictures "
+        "Article types with at least 100 products in place of 30 categories; one image a product: several images "
         "of a product are those that share a title.",
         "The paper's accuracy per image is that of its best fold, per product the mean of folds; ours are of all folds "
         "together, with `--quick` of one test part.",
-        "Labels of the person detector are read off product types (see README), not given by people; the paper had "
-        "7,833 labelled pictures.",
-        "0.706 and 0.794 on the whole set of 234,408 pictures, the first line of Table I, is the first system again: "
+        "Labels of the person detector are derived from product types (see README), not given by people; the paper had "
+        "7,833 labelled images.",
+        "0.706 and 0.794 on the whole set of 234,408 images, the first line of Table I, is the first system again: "
         "here there is one set.",
         "The whole catalogue; the paper drew a subset by product with a floor: `--limit 0.1 --floor 100`.",
     ),

@@ -1,21 +1,21 @@
-"""What a study is: commands to run, and rows of a paper's tables that are read off their reports."""
+"""Studies: commands to run, and rows of a paper's tables whose numbers come from the reports of those commands."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
+from pathlib import Path
 from typing import Any
-
-Report = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Score:
-    """A number of ours beside a paper's.
+    """A measured number beside a paper's.
 
     Attributes:
-        value: what was measured; None where the catalogue has nothing to measure it by.
+        value: None where the catalogue has nothing to measure it on.
         interval: its 95 % interval, or None.
         images: how many it was measured on.
-        unit: what it is.
+        unit: name of the measure.
     """
 
     value: float | None
@@ -24,17 +24,72 @@ class Score:
     unit: str = "accuracy"
 
 
-def accuracy(report: Report) -> Score:
-    """Return the accuracy of a classifier on its test part, of a cross-validation on all folds."""
-    test = report["test"]
-    return Score(test["accuracy"], tuple(test["accuracy_ci95"]), report["counts"]["test"])
+@dataclass(frozen=True)
+class StepReport:
+    """Report of a finished step, with accessors to the numbers that studies show.
 
+    Attributes:
+        values: the JSON object that the step's command wrote or printed.
+        command: as a person would type it.
+        seconds: how long the step took.
+    """
 
-def by_cumulative_maximum(report: Report) -> Score:
-    """Return the accuracy per product, by the cumulative maximum over its images."""
-    products = report["per_product"]["all"]
-    found = products["cumulative_maximum"]
-    return Score(found["accuracy"], tuple(found["accuracy_ci95"]), products["products"], "accuracy per product")
+    values: Mapping[str, Any]
+    command: str = ""
+    seconds: float = 0.0
+
+    @property
+    def weights(self) -> str:
+        """Name of the first weights; "" for a command without."""
+        return Path(str(self.values.get("weights", ""))).name
+
+    @property
+    def accuracy(self) -> Score:
+        """Accuracy of a classifier on its test part; of a cross-validation, on all folds."""
+        test = self.values["test"]
+        return Score(test["accuracy"], tuple(test["accuracy_ci95"]), self.values["counts"]["test"])
+
+    @property
+    def top_3(self) -> Score:
+        """Top-3 accuracy of a classifier on its test part."""
+        return Score(self.values["test"]["top_3"], None, self.values["counts"]["test"], "top 3")
+
+    @property
+    def macro_f1(self) -> float:
+        """Macro-F1 of a classifier on its test part."""
+        return self.values["test"]["macro_f1"]
+
+    @property
+    def product_accuracy(self) -> Score:
+        """Accuracy per product, by the cumulative maximum over its images."""
+        products = self.values["per_product"]["all"]
+        by_maximum = products["cumulative_maximum"]
+        interval = tuple(by_maximum["accuracy_ci95"])
+        return Score(by_maximum["accuracy"], interval, products["products"], "accuracy per product")
+
+    @property
+    def fold_accuracies(self) -> tuple[float, float, float]:
+        """Mean, standard deviation and best of the folds' accuracies."""
+        folds = self.values["over_folds"]["accuracy"]
+        return folds["mean"], folds["standard_deviation"], folds["best"]
+
+    def label_f1(self, assigned: str, mean: str) -> Score:
+        """F1 of all labels together.
+
+        Args:
+            assigned: "given", by the thresholds; or "top_8", the eight most probable.
+            mean: "micro" or "macro".
+        """
+        scores = self.values["labels"][assigned][mean]
+        unit = f"{mean}-F1" + (", eight labels" if assigned == "top_8" else "")
+        return Score(scores["f1"], tuple(scores["f1_ci95"]), self.values["counts"]["test"], unit)
+
+    def rows(self, *keys: str) -> list[dict[str, Any]]:
+        """Return the rows of a table of the report: those under `keys`, one within the other."""
+        table: Any = self.values
+        for key in keys:
+            table = table[key]
+        return table
 
 
 @dataclass(frozen=True)
@@ -52,8 +107,8 @@ class CatalogSubset:
     share: tuple[int, int] | None = None
 
 
-class _Names(dict[str, str]):
-    """What a person reads where a command has a folder."""
+class _CapitalNames(dict[str, str]):
+    """Placeholders for the folders in a displayed command: their names in capitals."""
 
     def __missing__(self, name: str) -> str:
         return name.upper()
@@ -77,13 +132,13 @@ class Step:
     quick: str = ""
     compute: Callable[[Mapping[str, str]], dict[str, Any]] | None = None
 
-    def words(self, quick: bool) -> str:
+    def command_line(self, quick: bool) -> str:
         """Return the command with its flags."""
         return f"{self.command} {self.quick if quick else self.full}".strip()
 
-    def written(self, quick: bool) -> str:
-        """Return the command as it is to be typed, folders in capitals."""
-        return f"fashion-keras {self.words(quick)}".format_map(_Names(data="DIR", here="OUT"))
+    def command_text(self, quick: bool) -> str:
+        """Return the command as a person would type it, folders in capitals."""
+        return f"fashion-keras {self.command_line(quick)}".format_map(_CapitalNames(data="DIR", here="OUT"))
 
 
 @dataclass(frozen=True)
@@ -91,18 +146,18 @@ class ResultRow:
     """A line of a paper's table.
 
     Attributes:
-        table: which, in words.
+        table: its title.
         system: as the paper calls it; ours are called so.
         paper: the paper's number, None where it has none.
         step: whose report has ours.
-        score: how it is read off the report.
+        score: how it is read from the report.
     """
 
     table: str
     system: str
     paper: float | None
     step: str
-    score: Callable[[Report], Score] = accuracy
+    score: Callable[[StepReport], Score] = attrgetter("accuracy")
 
 
 @dataclass(frozen=True)
@@ -113,10 +168,10 @@ class Study:
         name: as written after `study`.
         title: of the paper.
         columns: that a catalogue must have.
-        parts, steps, rows: see `Part`, `Step`, `ResultRow`; a step stands after those that it needs.
-        deviations: in which the study is not the paper, whatever weights and data are at hand.
-        conclude: sentences that the scores (step -> report) bear out, whichever way they go.
-        figures: (step, file in its folder, what it shows).
+        parts, steps, rows: see `CatalogSubset`, `Step`, `ResultRow`; a step stands after those that it needs.
+        deviations: how the study differs from the paper, whatever weights and data are at hand.
+        conclude: (step -> report) -> sentences about the scores, true whichever way they turn out.
+        figures: (step, file in its folder, caption).
     """
 
     name: str
@@ -126,10 +181,10 @@ class Study:
     steps: tuple[Step, ...]
     rows: tuple[ResultRow, ...]
     deviations: tuple[str, ...]
-    conclude: Callable[[Mapping[str, Report]], list[str]] = lambda _: []
+    conclude: Callable[[Mapping[str, StepReport]], list[str]] = lambda _: []
     figures: tuple[tuple[str, str, str], ...] = ()
 
-    def typed(self, step: Step, quick: bool) -> str:
+    def display_command(self, step: Step, quick: bool) -> str:
         """Return the command that does a step: its own, or the study's where it is a function."""
         pace = " --quick" if quick else ""
-        return f"fashion-keras study {self.name}{pace} --data DIR" if step.compute else step.written(quick)
+        return f"fashion-keras study {self.name}{pace} --data DIR" if step.compute else step.command_text(quick)

@@ -1,4 +1,4 @@
-"""Config dataclasses: each field is a command-line flag, a JSON key, a line of help and a check at once."""
+"""Config dataclasses: each field is a command-line flag, a JSON key, a line of help and a check."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -15,7 +15,7 @@ MAX_SEED = 2**32 - 1
 
 def config_field(
     default: Any,  # noqa: ANN401 - of any field type
-    about: str,
+    help: str,
     choices: tuple[str, ...] = (),
     metavar: str = "",
     *,
@@ -29,14 +29,14 @@ def config_field(
 
     Args:
         default: its value when not given.
-        about: its help text.
+        help: its help text.
         choices: the allowed values; () for any.
         metavar: the placeholder in the help text.
         at_least, at_most, above, below: bounds of a number; None for no bound. NaN and infinity are always refused.
         convert: applied to a value other than None before it is checked, such as (224, 224) -> "224x224".
     """
-    bounds = {"at_least": at_least, "at_most": at_most, "above": above, "below": below}
-    metadata = {"about": about, "choices": choices, "metavar": metavar, "bounds": bounds, "convert": convert}
+    bounds = {"at_least": at_least, "above": above, "at_most": at_most, "below": below}
+    metadata = {"help": help, "choices": choices, "metavar": metavar, "bounds": bounds, "convert": convert}
     return field(default=default, metadata=metadata)
 
 
@@ -51,10 +51,10 @@ class Config:
     """
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            value = _convert(type(self), each.name, getattr(self, each.name), each.metadata.get("convert"))
-            object.__setattr__(self, each.name, value)
-            _check(each.name, value, each.metadata)
+        for field_ in fields(self):
+            value = _convert(type(self), field_.name, getattr(self, field_.name), field_.metadata.get("convert"))
+            object.__setattr__(self, field_.name, value)
+            _check(field_.name, value, field_.metadata)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as config.json holds them."""
@@ -62,8 +62,8 @@ class Config:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Make a config of `values`; InputError for an unknown key, with the nearest known one."""
-        known = [each.name for each in fields(cls)]
+        """Make a config of `values`; InputError for an unknown key, with the nearest known key."""
+        known = [field_.name for field_ in fields(cls)]
         for name in values:
             if name not in known:
                 raise unknown_name_error("config key", name, known)
@@ -99,27 +99,27 @@ def is_optional(kind: type, name: str) -> bool:
 
 
 def flag_name(name: str) -> str:
-    """Return a field's name as it is written on the command line."""
-    return f"--{name.replace('_', '-')}"
+    """Return a field's name as it is written on the command line; "k" is -k."""
+    return f"-{name}" if len(name) == 1 else f"--{name.replace('_', '-')}"
 
 
 def _convert(kind: type, name: str, value: Any, convert: Callable[[Any], Any] | None) -> Any:  # noqa: ANN401
-    optional, wanted = is_optional(kind, name), field_type(kind, name)
+    optional, plain_type = is_optional(kind, name), field_type(kind, name)
     if value is None and optional:
         return None
     if convert:
         value = convert(value)
-    if wanted is str and isinstance(value, PathLike):
+    if plain_type is str and isinstance(value, PathLike):
         value = fspath(value)
-    elif wanted is int and isinstance(value, Integral) and not isinstance(value, bool):
+    elif plain_type is int and isinstance(value, Integral) and not isinstance(value, bool):
         value = int(value)
-    elif wanted is float and isinstance(value, Real) and not isinstance(value, bool):
+    elif plain_type is float and isinstance(value, Real) and not isinstance(value, bool):
         value = float(value) if not isinstance(value, int) else value
-    elif wanted is tuple and isinstance(value, Sequence) and not isinstance(value, str):
+    elif plain_type is tuple and isinstance(value, Sequence) and not isinstance(value, str):
         value = tuple(fspath(part) if isinstance(part, PathLike) else part for part in value)
-    fits = type(value) is wanted or (wanted is float and type(value) is int)
-    if not fits:
-        raise InputError(f"{name} must be {'null or ' if optional else ''}of type {wanted.__name__}, not {value!r}")
+    has_type = type(value) is plain_type or (plain_type is float and type(value) is int)
+    if not has_type:
+        raise InputError(f"{name} must be {'null or ' if optional else ''}of type {plain_type.__name__}, not {value!r}")
     return value
 
 
@@ -141,5 +141,5 @@ def _check(name: str, value: Any, metadata: Mapping[str, Any]) -> None:  # noqa:
 
 
 def _range(value: float, bounds: Mapping[str, float]) -> str:
-    words = [f"{kind.replace('_', ' ')} {bound}" for kind, bound in bounds.items()]
-    return f"{'a whole number ' if type(value) is int else ''}{' and '.join(words) or 'finite'}"
+    texts = [f"{kind.replace('_', ' ')} {bound}" for kind, bound in bounds.items()]
+    return f"{'a whole number ' if type(value) is int else ''}{' and '.join(texts) or 'finite'}"

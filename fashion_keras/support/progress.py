@@ -1,55 +1,221 @@
-"""Progress that a person can watch: a bar on a terminal, nothing where there is none (the log has its lines)."""
+"""Progress bars and the package's log: on a terminal, in notebooks, in files."""
 
+import atexit
 import logging
 import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
+from typing import ClassVar, Self, TextIO
 
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn
+
+from fashion_keras.support.errors import InputError
 
 CONSOLE = Console(stderr=True)
+LOG = logging.getLogger("fashion_keras")
+# Steps of up to 10 s then make lines that are at most 20 s apart.
+SECONDS_BETWEEN_LINES = 10.0
+_SECONDS_BETWEEN_NOTEBOOK_UPDATES = 0.5
 
 
 class ProgressBar:
-    """A progress bar of `total` steps, or of unknown length; use `advance` and `close`, or as a context manager."""
+    """Progress of `total` steps, or of an unknown number for None, with rate and remaining time.
 
-    def __init__(self, title: str, total: int | None) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = Progress(*columns, console=CONSOLE, transient=True, disable=not CONSOLE.is_terminal)
-        self._task = self._bar.add_task(title, total=total)
-        self._bar.start()
+    A bar on a terminal and in notebooks; elsewhere, and with verbosity 2, a log line at least every 20 s as long as no
+    step takes more than 10 s; with verbosity 0 nothing. Bars may be nested. Use as a context manager, or `close` it.
+    """
+
+    def __init__(
+        self, title: str, total: int | None, unit: str = "steps", clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.title, self.total, self.unit, self.done = title, total, unit, 0
+        self.clock, self._start, self._lock = clock, clock(), threading.Lock()
+        self._display = _display_kind()(self)
 
     def advance(self, steps: int = 1) -> None:
-        """Count `steps` more."""
-        self._bar.advance(self._task, steps)
+        """Count `steps` more; any thread may call it."""
+        with self._lock:
+            self.done += steps
+            self._display.update(self)
 
-    def show(self, step: int) -> None:
-        """Show that `step` steps are done."""
-        self._bar.update(self._task, completed=step)
+    def set_completed(self, steps: int) -> None:
+        """Set the number of finished steps."""
+        self.advance(steps - self.done)
+
+    def set_title(self, title: str) -> None:
+        """Change the title, such as "encoding view 2 of 5"."""
+        self.title = title
+        self.advance(0)
 
     def close(self) -> None:
-        """Take the bar off the screen."""
-        self._bar.stop()
+        """End the bar and remove it from the terminal."""
+        self._display.close(self)
 
-    def __enter__(self) -> "ProgressBar":
+    @property
+    def counts(self) -> str:
+        """Return the number of finished steps, of all and the unit as text."""
+        return f"{self.done:,}{'' if self.total is None else f' of {self.total:,}'} {self.unit}"
+
+    @property
+    def speed(self) -> str:
+        """Return rate and remaining time as text; "" before the first step."""
+        seconds = self.clock() - self._start
+        if not self.done or seconds <= 0:
+            return ""
+        rate = self.done / seconds
+        text = f"{rate:,.0f} {self.unit}/s" if rate >= 10 else f"{rate:.2g} {self.unit}/s"
+        if self.total is None:
+            return text
+        return f"{text}, {timedelta(seconds=round(max(self.total - self.done, 0) / rate))} left"
+
+    def __str__(self) -> str:
+        return f"{self.title}: {', '.join(filter(None, (self.counts, self.speed)))}"
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
 
+class _NoDisplay:
+    """Base of the displays: shows nothing."""
+
+    def __init__(self, bar: ProgressBar) -> None:
+        self.last = bar.clock()
+
+    def update(self, bar: ProgressBar) -> None:
+        """Show the bar's state."""
+
+    def close(self, bar: ProgressBar) -> None:
+        """Show the bar for the last time."""
+
+
+class _LogLines(_NoDisplay):
+    def update(self, bar: ProgressBar) -> None:
+        if bar.clock() - self.last >= SECONDS_BETWEEN_LINES:
+            self.last = bar.clock()
+            LOG.info("%s", str(bar))
+
+
+class _TerminalBar(_NoDisplay):
+    """A line of the one display of rich that all open bars share."""
+
+    shared: ClassVar[Progress | None] = None
+    lock: ClassVar[threading.RLock] = threading.RLock()
+
+    def __init__(self, bar: ProgressBar) -> None:
+        with self.lock:
+            if _TerminalBar.shared is None:
+                title = TextColumn("{task.description}", markup=False)
+                speed = TextColumn("{task.fields[text]}", markup=False)
+                _TerminalBar.shared = Progress(title, BarColumn(), speed, console=CONSOLE, transient=True)
+                _TerminalBar.shared.start()
+            self.task = self.shared.add_task(bar.title, total=bar.total, text=bar.counts)
+
+    def update(self, bar: ProgressBar) -> None:
+        with self.lock:
+            if self.shared is not None:
+                text = f"{bar.counts}  {bar.speed}"
+                self.shared.update(self.task, completed=bar.done, description=bar.title, text=text)
+
+    def close(self, bar: ProgressBar) -> None:
+        with self.lock:
+            if self.shared is not None and self.task in self.shared.task_ids:
+                self.shared.remove_task(self.task)
+                if not self.shared.task_ids:
+                    self.stop()
+
+    @classmethod
+    def stop(cls) -> None:
+        """Remove all bars and show the cursor again."""
+        with cls.lock:
+            if cls.shared is not None:
+                cls.shared.stop()
+                cls.shared = None
+
+
+class _NotebookLine(_NoDisplay):
+    """A line of a notebook's output that is replaced: rich's own bars need ipywidgets."""
+
+    def __init__(self, bar: ProgressBar) -> None:
+        from IPython.display import display  # noqa: PLC0415 - only notebooks have it
+
+        super().__init__(bar)
+        self.handle = display({"text/plain": str(bar)}, raw=True, display_id=True)
+
+    def update(self, bar: ProgressBar) -> None:
+        if bar.clock() - self.last >= _SECONDS_BETWEEN_NOTEBOOK_UPDATES:
+            self.last = bar.clock()
+            self.close(bar)
+
+    def close(self, bar: ProgressBar) -> None:
+        self.handle.update({"text/plain": str(bar)}, raw=True)
+
+
+atexit.register(_TerminalBar.stop)
+
+
+class _Settings:
+    """Verbosity of this process, and the handler that `log_to_console` made."""
+
+    verbosity = 1
+    handler: logging.Handler | None = None
+
+
+def _display_kind() -> type[_NoDisplay]:
+    if _Settings.verbosity == 0:
+        return _NoDisplay
+    if _Settings.verbosity == 1 and CONSOLE.is_jupyter:
+        return _NotebookLine
+    return _TerminalBar if _Settings.verbosity == 1 and CONSOLE.is_terminal else _LogLines
+
+
+def set_verbosity(verbose: int) -> None:
+    """Set how much this process shows, as Keras' `verbose`: 0 warnings only, 1 log and bars, 2 log lines only.
+
+    Raises:
+        InputError: for any other value.
+    """
+    if verbose not in (0, 1, 2):
+        raise InputError(f"verbose must be 0 (silent), 1 (progress bars) or 2 (lines), not {verbose!r}")
+    _Settings.verbosity = int(verbose)
+    if verbose and not LOG.hasHandlers():
+        log_to_console()
+    if _Settings.handler:
+        _Settings.handler.setLevel(logging.INFO if verbose else logging.WARNING)
+
+
+class _StandardErrorHandler(logging.StreamHandler):
+    """Writes to whatever sys.stderr is at the time, as notebooks and tests replace it."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+
 def log_to_console() -> None:
-    """Show the package's log on standard error: standard output is for results."""
-    log = logging.getLogger("fashion_keras")
-    log.setLevel(logging.INFO)
+    """Show the package's log on standard error; standard output is for results."""
+    if _Settings.handler:
+        LOG.removeHandler(_Settings.handler)
     if CONSOLE.is_terminal:
         handler: logging.Handler = RichHandler(
             console=CONSOLE, show_time=False, show_path=False, show_level=False, markup=False
         )
     else:
-        handler = logging.StreamHandler(sys.stderr)
-    log.handlers = [handler]
+        handler = _StandardErrorHandler()
+    handler.setLevel(logging.INFO if _Settings.verbosity else logging.WARNING)
+    LOG.setLevel(logging.INFO)
+    LOG.addHandler(handler)
+    _Settings.handler = handler
 
 
 class LogFile:
@@ -60,13 +226,11 @@ class LogFile:
         self._handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
 
     def __enter__(self) -> None:
-        log = logging.getLogger("fashion_keras")
-        self._level = log.level
-        log.setLevel(logging.INFO)
-        log.addHandler(self._handler)
+        self._level = LOG.level
+        LOG.setLevel(logging.INFO)
+        LOG.addHandler(self._handler)
 
     def __exit__(self, *_: object) -> None:
-        log = logging.getLogger("fashion_keras")
-        log.setLevel(self._level)
-        log.removeHandler(self._handler)
+        LOG.setLevel(self._level)
+        LOG.removeHandler(self._handler)
         self._handler.close()

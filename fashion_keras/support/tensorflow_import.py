@@ -1,4 +1,4 @@
-"""TensorFlow without the chatter of its start."""
+"""TensorFlow without the messages of its start."""
 
 import logging
 import os
@@ -7,15 +7,19 @@ from pathlib import Path
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow; what its C++ code writes past all settings is not shown, exceptions come through."""
+    """Import TensorFlow and Keras; hide what their C++ code writes meanwhile, and their log below errors later.
+
+    Exceptions are raised as usual.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     standard_error = os.dup(2)
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
         import_module("keras")
-        # Several networks in one process are no mistake: it warns of their "retracing".
-        logging.getLogger("tensorflow").setLevel(logging.ERROR)
     finally:
         os.dup2(standard_error, 2)
         os.close(standard_error)
+    # Several models in one process are no mistake: TensorFlow warns of their "retracing".
+    for name in ("tensorflow", "absl"):
+        logging.getLogger(name).setLevel(logging.ERROR)

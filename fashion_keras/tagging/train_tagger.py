@@ -130,7 +130,7 @@ def train_tagger(config: TaggerConfig) -> TrainedTagger:
         )
         report = {
             **header,
-            "encoder": {"name": config.encoder, "identity": encoder.identity, **encoder.about},
+            "encoder": {"name": config.encoder, "identity": encoder.identity, **encoder.settings},
             "left_out": labels.left_out,
             **evaluate_tagger(tagger, fitted.candidates, train, test, config.seed, folder),
             "seconds": round(time.perf_counter() - began, 1),

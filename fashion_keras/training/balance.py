@@ -1,18 +1,18 @@
-"""What to do about classes of very different size: weigh the loss, or draw rows unevenly."""
+"""Class imbalance: weights of the loss, and uneven sampling of rows."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.models.predictions import LabelGroup, class_codes, group_slices
+from fashion_keras.catalog.label_groups import LabelGroup, target_slices
 from fashion_keras.support.errors import InputError
 
 BALANCES = ("none", "class_weight", "oversample", "undersample", "smote")
 
 
 def class_weights(codes: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
-    """Return weights [k] float32, n / (k * count): every class then counts alike and the mean over rows is 1.
+    """Return class weights [k] float32, n / (k * count): every class counts alike and the mean over rows is 1.
 
     >>> class_weights(np.array([0, 0, 1, 1, 1, 1]), 2).tolist()
     [1.5, 0.75]
@@ -21,23 +21,26 @@ def class_weights(codes: NDArray[np.int64], classes: int) -> NDArray[np.float32]
     return (len(codes) / (classes * np.maximum(counts, 1))).astype(np.float32)
 
 
-def label_weights(groups: Sequence[LabelGroup], values: NDArray[np.int8]) -> NDArray[np.float32]:
-    """Return how much a product that has a label counts in its loss, [K] float32.
+def label_weights(groups: Sequence[LabelGroup], packed: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the weight of a product that has a label in that label's loss, [K] float32.
 
     In a softmax the `class_weights` of its group. In a sigmoid the square root of the known products without the label
-    over those with it: at the full ratio rare labels are seen everywhere, which costs more than it finds.
+    over those with it: the full ratio predicts rare labels everywhere, which costs more precision than recall gained.
 
     Args:
         groups: K labels in all.
-        values [n, K] int8 of the training part: 1 yes, 0 no, -1 not known.
+        packed [n, C] of the training part: see `Targets.packed`.
     """
-    without, having = (np.maximum((values == side).sum(axis=0), 1) for side in (0, 1))
-    weights = np.sqrt(without / having)
-    for group, columns in zip(groups, group_slices(groups).values(), strict=True):
+    weights = []
+    for group, columns in zip(groups, target_slices(groups).values(), strict=True):
         if group.activation == "softmax":
-            known = class_codes(values[:, columns])
-            weights[columns] = class_weights(known[known >= 0], len(group.classes))
-    return weights.astype(np.float32)
+            codes = packed[:, columns.start]
+            weights.append(class_weights(codes[codes >= 0], len(group.classes)))
+        else:
+            values = group.indicators(packed[:, columns])
+            without, having = (np.maximum((values == side).sum(axis=0), 1) for side in (0, 1))
+            weights.append(np.sqrt(without / having))
+    return np.concatenate(weights).astype(np.float32)
 
 
 def epoch_rows(codes: NDArray[np.int64], balance: str, seed: int, epoch: int) -> NDArray[np.int64]:
@@ -63,12 +66,12 @@ def epoch_rows(codes: NDArray[np.int64], balance: str, seed: int, epoch: int) ->
 def smote(
     views: NDArray[np.float32], codes: NDArray[np.int64], seed: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Add vectors between neighbours of a class until every class is as large as the largest.
+    """Add features between neighbors of a class until every class is as large as the largest.
 
     SMOTE (Chawla et al. 2002, arXiv:1106.1813) by imbalanced-learn, on each view by itself.
 
     Args:
-        views [v, n, d] float32: v views of n vectors.
+        views [v, n, d] float32: v views of the features of n images.
         codes [n] int64: classes.
         seed: of the draw.
 
@@ -76,14 +79,13 @@ def smote(
         views [v, m, d] and codes [m], the given ones first.
 
     Raises:
-        InputError: when a class has one vector only.
+        InputError: when a class has one image only.
     """
-    # Imported here: it brings scikit-learn, which nothing else on the way to help or an error needs.
-    from imblearn.over_sampling import SMOTE  # noqa: PLC0415
+    from imblearn.over_sampling import SMOTE  # noqa: PLC0415 - brings scikit-learn, a second to import
 
     smallest = np.bincount(codes)[np.unique(codes)].min()
     if smallest < 2:
         raise InputError("--balance smote needs two training images in every class; raise --min-images or --limit")
     sampler = SMOTE(k_neighbors=min(5, smallest - 1), random_state=seed)
-    drawn = [sampler.fit_resample(vectors, codes) for vectors in views]
-    return np.stack([vectors for vectors, _ in drawn]).astype(np.float32), drawn[0][1]
+    drawn = [sampler.fit_resample(features, codes) for features in views]
+    return np.stack([features for features, _ in drawn]).astype(np.float32), drawn[0][1]

@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fashion_keras.catalog.attributes import AttributeGroup, parse_task
+from fashion_keras.catalog.attributes import parse_task
 from fashion_keras.catalog.splits import SPLITS as SPLITS
-from fashion_keras.catalog.tasks import TASKS, Task
+from fashion_keras.catalog.tasks import TASKS, AttributeGroup
 from fashion_keras.features.runtime import RUNTIMES
 from fashion_keras.images.augment import PRESETS
 from fashion_keras.images.decode import FITS, ImageSpec
@@ -142,8 +142,6 @@ class TrainConfig(DataConfig):
     def _check_folds(self) -> None:
         if self.fold is not None and self.fold > (self.folds or 0):
             raise InputError(f"--fold {self.fold} needs --folds of at least as many, not {self.folds or 'none'}")
-        if self.folds and not isinstance(self.label_spec, Task):
-            raise InputError(f"--folds is of one task; --task {self.task} is several: cross-validate each by itself")
 
     def _check_limit(self) -> None:
         limit = self.limit
@@ -153,7 +151,7 @@ class TrainConfig(DataConfig):
             raise InputError("--floor is where --limit stops: give both")
 
     def _check_heads(self) -> None:
-        if isinstance(self.label_spec, Task):
+        if [group.kind for group in self.label_spec] == ["single"]:
             if self.loss:
                 raise InputError(f"--loss is of several heads; --task {self.task} is one: leave --loss out")
             return
@@ -165,8 +163,8 @@ class TrainConfig(DataConfig):
             raise InputError("--label-smoothing is of labels that exclude each other, as in --loss grouped")
 
     @property
-    def label_spec(self) -> Task | tuple[AttributeGroup, ...]:
-        """What `task` names: a single-label task, or the groups of several heads."""
+    def label_spec(self) -> tuple[AttributeGroup, ...]:
+        """The groups of labels that `task` names, one for each head."""
         return parse_task(self.task)
 
     @property

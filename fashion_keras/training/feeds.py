@@ -149,8 +149,11 @@ class VectorFeed:
         return [slice(start, start + size) for start in range(0, count, size)]
 
     def _dataset(self, batches: Callable[[], Iterator[tuple[np.ndarray, ...]]]) -> tf.data.Dataset:
-        shapes = ((None, *self.vectors.shape[1:]), (None, *self.train.targets.shape[1:]))
-        signature = tuple(tf.TensorSpec(shape, tf.float32) for shape in shapes)
+        targets = self.train.targets
+        signature = (
+            tf.TensorSpec((None, *self.vectors.shape[1:]), tf.float32),
+            tf.TensorSpec((None, *targets.shape[1:]), tf.as_dtype(targets.dtype)),
+        )
         return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2)
 
 
@@ -186,5 +189,5 @@ def encode_feed(
     train, vectors = feed.train, LazyArray.stack([encode(parts[0], encoder, view).values for view in (None, *views)])
     if feed.sampling.balance == "smote":
         vectors, codes = smote(np.asarray(vectors), train.codes, feed.sampling.seed)
-        train = Examples((), np.eye(train.targets.shape[1], dtype=np.float32)[codes])
+        train = Examples((), codes[:, None])
     return VectorFeed(train, feed.held_out, cut, vectors, encode(parts[1], encoder).values, feed.sampling)

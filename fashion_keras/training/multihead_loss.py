@@ -1,4 +1,4 @@
-"""Loss and accuracy of logits that are groups of labels side by side, where not all is known; in `keras.ops` alone."""
+"""Multi-head loss and accuracy: groups of logits side by side, unknown labels masked; in `keras.ops` alone."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from fashion_keras.models.predictions import LabelGroup
+from fashion_keras.catalog.label_groups import LabelGroup
 from fashion_keras.training.balance import label_weights
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.losses import smooth_labels, split_groups
@@ -20,11 +20,11 @@ Tensor = keras.KerasTensor
 
 @dataclass(frozen=True)
 class MultiHeadObjective:
-    """What a network with these groups of labels is trained for.
+    """Loss and metric of a network with these groups of labels.
 
     Attributes:
-        groups: K labels in all; each group's activation says whether its labels exclude each other.
-        weights [K] float32: how much a product that has the label counts; see `balance.label_weights`.
+        groups: K labels in all.
+        weights [K] float32: of a product that has the label; see `balance.label_weights`.
     """
 
     groups: tuple[LabelGroup, ...]
@@ -39,13 +39,13 @@ class MultiHeadObjective:
         return GroupAccuracy(self.groups)
 
 
-def build_objective(config: TrainConfig, goal: TrainingTargets, train: NDArray[np.int64]) -> MultiHeadObjective:
-    """Return what a config's network is trained for, rare labels weighed by the rows `train` where it says so."""
-    values = goal.values[train]
-    weighed = config.balance == "class_weight" or config.loss == "weighted_bce"
-    return MultiHeadObjective(
-        goal.groups, label_weights(goal.groups, values) if weighed else np.ones(values.shape[1], np.float32)
-    )
+def build_objective(config: TrainConfig, targets: TrainingTargets, train: NDArray[np.int64]) -> MultiHeadObjective:
+    """Return the objective of a config, with labels weighted by their counts in the rows `train` where it says so."""
+    groups = targets.groups
+    weighted = config.balance == "class_weight" or config.loss == "weighted_bce"
+    count = sum(len(group.classes) for group in groups)
+    weights = label_weights(groups, targets.packed[train]) if weighted else np.ones(count, np.float32)
+    return MultiHeadObjective(groups, weights)
 
 
 def multihead_loss(
@@ -55,29 +55,30 @@ def multihead_loss(
     weights: NDArray[np.float32],
     smoothing: float = 0.0,
 ) -> Tensor:
-    """Return the loss [b] of each row: -log of the probability of all that is known of it, divided by the groups.
+    """Return the loss [b] of each row: -log of the probability of all its known labels, divided by the groups.
 
-    A softmax group adds its cross-entropy, a sigmoid group the sum of the binary ones of its labels (guo2019: of all
-    labels). What is not known adds nothing.
+    A softmax group adds its cross-entropy, a sigmoid group the sum of the binary ones of its labels (guo2019:
+    of all labels). Unknown labels add nothing.
 
     Args:
-        targets [b, K] float32: 1 yes, 0 no, -1 not known.
+        targets [b, C] int: packed, see `Targets.packed`.
         logits [b, K] float32.
         groups: K labels in all.
         weights [K] float32: the factor of a softmax's rows of that class, of a sigmoid's cells with that label.
         smoothing: in a softmax, the share of the target that is spread over all labels.
     """
-    widths = [len(group.classes) for group in groups]
-    parts = zip(*(split_groups(values, widths) for values in (targets, logits, weights[None])), strict=True)
+    parts = zip(groups, *_split(groups, targets, logits), _label_columns(groups, weights[None]), strict=True)
     losses = [
-        _exclusive(*part, smoothing) if group.activation == "softmax" else _each(*part)
-        for group, part in zip(groups, parts, strict=True)
+        _softmax_loss(target[:, 0], logit, weight, smoothing)
+        if group.activation == "softmax"
+        else _sigmoid_loss(_indicators(group, target), logit, weight)
+        for group, target, logit, weight in parts
     ]
     return sum(losses) / len(groups)
 
 
 class GroupAccuracy(keras.metrics.Metric):
-    """The mean over groups of how often they are right: the best class of a single-valued one, else each known cell."""
+    """Mean over groups of their accuracy: of the best class of a single-valued one, else of each known cell."""
 
     def __init__(self, groups: Sequence[LabelGroup], name: str = "accuracy") -> None:
         super().__init__(name=name)
@@ -86,39 +87,57 @@ class GroupAccuracy(keras.metrics.Metric):
         self.known = self.add_weight(shape=(len(groups),), initializer="zeros", name="known")
 
     def update_state(self, targets: Tensor, logits: Tensor, sample_weight: Any = None) -> None:  # noqa: ANN401
-        """Count the known answers of targets [b, K] and the right ones among logits [b, K]."""
+        """Count the known labels of targets [b, C] and the right ones among logits [b, K]."""
         right, known = zip(*self._counts(targets, logits), strict=True)
         self.right.assign_add(ops.stack(right))
         self.known.assign_add(ops.stack(known))
 
     def result(self) -> Tensor:
-        """Return the mean over the groups of which anything was known."""
+        """Return the mean over the groups of which any label was known."""
         shares = self.right / ops.maximum(self.known, 1)
         return ops.sum(shares) / ops.maximum(ops.sum(ops.cast(self.known > 0, "float32")), 1)
 
     def _counts(self, targets: Tensor, logits: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        widths = [len(group.classes) for group in self.groups]
-        for group, wanted, said in zip(
-            self.groups, split_groups(targets, widths), split_groups(logits, widths), strict=True
-        ):
+        for group, target, logit in zip(self.groups, *_split(self.groups, targets, logits), strict=True):
+            known = target >= 0
             if group.kind == "single":
-                known = ops.any(wanted > 0, axis=1)
-                right = ops.argmax(wanted, axis=1) == ops.argmax(said, axis=1)
+                right = target[:, 0] == ops.cast(ops.argmax(logit, axis=1), target.dtype)
+                yield _count(ops.logical_and(right, known[:, 0])), _count(known)
             else:
-                known = wanted >= 0
-                right = (wanted > 0) == (said > 0)
-            yield _count(ops.logical_and(right, known)), _count(known)
+                yield _count(ops.logical_and((target > 0) == (logit > 0), known)), _count(known)
 
 
-def _exclusive(targets: Tensor, logits: Tensor, weights: Tensor, smoothing: float) -> Tensor:
-    shares = ops.relu(targets)
+def _split(groups: Sequence[LabelGroup], targets: Tensor, logits: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    """Return the packed targets, as integers again that Keras made floats of, and the logits of each group."""
+    return split_groups(ops.cast(targets, "int32"), [group.target_width for group in groups]), _label_columns(
+        groups, logits
+    )
+
+
+def _label_columns(groups: Sequence[LabelGroup], values: Tensor) -> list[Tensor]:
+    return split_groups(values, [len(group.classes) for group in groups])
+
+
+def _softmax_loss(codes: Tensor, logits: Tensor, weights: Tensor, smoothing: float) -> Tensor:
+    """Return the cross-entropy [b] of class codes [b], below 0 for unknown, whose loss is 0."""
+    # A row of zeros for unknown codes masks their loss and their gradient.
+    shares = ops.one_hot(codes, logits.shape[-1], dtype=logits.dtype)
     losses = -ops.sum(smooth_labels(shares, smoothing) * ops.log_softmax(logits), axis=1)
     return losses * ops.sum(shares * weights, axis=1)
 
 
-def _each(targets: Tensor, logits: Tensor, weights: Tensor) -> Tensor:
-    losses = ops.where(targets > 0, weights * ops.softplus(-logits), ops.softplus(logits))
-    return ops.sum(ops.where(targets < 0, 0.0, losses), axis=1)
+def _sigmoid_loss(indicators: Tensor, logits: Tensor, weights: Tensor) -> Tensor:
+    """Return the sum [b] of the binary cross-entropies of indicators [b, k]: 1 yes, 0 no, -1 unknown."""
+    losses = ops.where(indicators > 0, weights * ops.softplus(-logits), ops.softplus(logits))
+    return ops.sum(ops.where(indicators < 0, 0.0, losses), axis=1)
+
+
+def _indicators(group: LabelGroup, targets: Tensor) -> Tensor:
+    """Return packed targets [b, target_width] of one group as [b, k]: 1 yes, 0 no, -1 unknown."""
+    if group.kind == "multi":
+        return targets
+    is_class = ops.cast(targets == ops.arange(len(group.classes), dtype=targets.dtype), targets.dtype)
+    return ops.where(targets < 0, -1, is_class)
 
 
 def _count(cells: Tensor) -> Tensor:

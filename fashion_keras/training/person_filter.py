@@ -1,10 +1,10 @@
-"""A person detector, which is a finished run of `--task person`, at work in another run. No Keras here."""
+"""Person detector (a finished run of `--task person`) in another run: as a filter or as a feature. No Keras here."""
 
 import logging
 
 import numpy as np
 
-from fashion_keras.catalog.readers import Catalog
+from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.worn_rules import PERSON
 from fashion_keras.features.runtime import load_classifier
 from fashion_keras.models.classifier import ClassifierSpec
@@ -14,14 +14,14 @@ from fashion_keras.training.config import TrainConfig
 
 log = logging.getLogger("fashion_keras")
 
-_SEEN = 0.5
+_THRESHOLD = 0.5
 
 
 def person_input_spec(config: TrainConfig) -> ClassifierSpec | None:
-    """Return the detector that `--person-input` names, if any.
+    """Return the spec of the detector that `--person-input` names, if any.
 
     Raises:
-        InputError: when it is no detector, or sees pictures in another way than the run's network.
+        InputError: when it is no detector, or takes images of another size or fit than the run's network.
     """
     if config.person_input is None:
         return None
@@ -31,25 +31,24 @@ def person_input_spec(config: TrainConfig) -> ClassifierSpec | None:
             f"{image.height}x{image.width} {image.fit}" for image in (detector.image_spec, config.image_spec)
         )
         raise InputError(
-            f"{config.person_input}: a detector of pictures of {theirs}, in a network of {ours}: train one with "
+            f"{config.person_input}: a detector of images of {theirs}, in a network of {ours}: train one with "
             f"--image-size {config.image_spec.height}x{config.image_spec.width} --fit {config.image_spec.fit}"
         )
     return detector
 
 
 def filter_persons(catalog: Catalog, run: str) -> Catalog:
-    """Set the products aside whose picture, the detector in `run` says, rather shows a person than not.
+    """Reject the products whose image the detector in `run` classifies as showing a person.
 
     Raises:
         InputError: when `run` is no detector, or no product is left.
     """
-    number = _detector_spec(run).classes.index(PERSON)
-    shares = load_classifier(run).predict(catalog.paths).probabilities[:, number]
-    seen = shares >= _SEEN
-    log.info("%s sees a person in %d of %d pictures", run, seen.sum(), len(catalog))
-    if seen.all():
-        raise InputError(f"--person-filter {run}: it sees a person in all {len(catalog)} pictures; leave it out")
-    return catalog.reject(np.where(seen, "the person filter sees a person", "").tolist())
+    code = _detector_spec(run).classes.index(PERSON)
+    is_person = load_classifier(run).predict(catalog.paths).probabilities[:, code] >= _THRESHOLD
+    log.info("%s predicts a person in %d of %d images", run, is_person.sum(), len(catalog))
+    if is_person.all():
+        raise InputError(f"--person-filter {run}: it predicts a person in all {len(catalog)} images; leave it out")
+    return catalog.reject(np.where(is_person, "the person filter predicts a person", "").tolist())
 
 
 def _detector_spec(run: str) -> ClassifierSpec:

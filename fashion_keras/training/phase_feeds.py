@@ -35,7 +35,7 @@ def image_feed(config: TrainConfig, prepared: PreparedData) -> ImageFeed:
         held_out=_examples(prepared, prepared.split.validation),
         sampling=Sampling(config.balance, config.batch_size, config.seed),
         image_spec=config.image_spec,
-        augmentation=without_color(augmentation) if prepared.goal.is_color else augmentation,
+        augmentation=without_color(augmentation) if prepared.targets.is_color else augmentation,
         cache=config.cache,
     )
 
@@ -90,5 +90,4 @@ def _fits(name: str, needed: int) -> bool:
 
 
 def _examples(prepared: PreparedData, rows: NDArray[np.int64]) -> Examples:
-    targets = prepared.goal.values[rows].astype(np.float32)
-    return Examples(prepared.catalog.paths[rows], targets)
+    return Examples(prepared.catalog.paths[rows], prepared.targets.packed[rows])

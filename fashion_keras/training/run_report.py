@@ -1,4 +1,4 @@
-"""What a trained network says of the test part, and the report that this makes."""
+"""Run report: predictions of the test part, their scores, and the report that they make."""
 
 import platform
 import time
@@ -10,14 +10,15 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.evaluation.reports import scores
-from fashion_keras.evaluation.reports.multihead_calibration import ece_before_after
+from fashion_keras.evaluation.reports.calibration import ece_before_after
+from fashion_keras.evaluation.reports.compute import compute_scores
+from fashion_keras.evaluation.reports.write import plot_report, write_predictions
 from fashion_keras.features.cache import encode
 from fashion_keras.features.compile import compile_encoder
 from fashion_keras.models.builder import as_classifier, submodel_from, submodel_until
-from fashion_keras.models.classifier import LabelSpec, make_predictions
-from fashion_keras.models.pretrained_weights import WeightsSource
-from fashion_keras.support.atomic_files import read_json
+from fashion_keras.models.classifier import ClassifierSpec, make_predictions
+from fashion_keras.models.predictions import Predictions, probabilities
+from fashion_keras.training.classifier.artifacts import RunManifest
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData
 from fashion_keras.training.trainer import Trainer
@@ -26,33 +27,41 @@ _VERSIONS = ("fashion_keras", "tensorflow", "keras", "numpy", "pillow")
 
 
 def evaluate_test(
-    config: TrainConfig, prepared: PreparedData, spec: LabelSpec, network: keras.Model, folder: Path
+    config: TrainConfig,
+    prepared: PreparedData,
+    manifest: RunManifest,
+    spec: ClassifierSpec,
+    network: keras.Model,
+    folder: Path,
 ) -> tuple[dict[str, Any], float]:
-    """Judge a float32 network by the test part, with predictions.parquet and figures in the run folder.
+    """Score a float32 network on the test part; write predictions.parquet and figures into the run folder.
 
     Returns:
-        what the report says of it, and the seconds that the network took.
+        the report's scores and calibration, and the seconds that the network took.
     """
     rows = prepared.split.test
-    values = prepared.goal.values[rows]
     began = time.perf_counter()
     logits = _test_logits(config, prepared, spec, network)
     seconds = time.perf_counter() - began
-    said = make_predictions(spec, logits, prepared.catalog.ids[rows], values)
-    scores.write_predictions_and_plots(folder, said, prepared.catalog.paths[rows], config.image_spec)
-    metrics = scores.compute_metrics(said, read_json(folder / "origin.json"), prepared.catalog.product_groups[rows])
-    return metrics | {"calibration": ece_before_after(prepared.goal.groups, spec.groups, logits, values)}, seconds
+    truth = prepared.targets.packed[rows]
+    predictions = make_predictions(spec, logits, prepared.catalog.ids[rows], truth)
+    write_predictions(folder, predictions)
+    plot_report(folder, predictions, prepared.catalog.paths[rows], config.image_spec)
+    scores = compute_scores(predictions, manifest.train_counts, manifest.known, prepared.catalog.product_groups[rows])
+    groups = prepared.targets.groups
+    raw = Predictions(predictions.ids, probabilities(groups, logits), groups, truth)
+    return scores | {"calibration": ece_before_after(raw, predictions)}, seconds
 
 
 def report_header(
-    config: TrainConfig, prepared: PreparedData, spec: LabelSpec, origin: WeightsSource, warnings: list[str]
+    config: TrainConfig, prepared: PreparedData, spec: ClassifierSpec, weights: str, warnings: list[str]
 ) -> dict[str, Any]:
-    """Return what the report says of a run before any score."""
+    """Return the fields of a run's report that precede its scores."""
     return {
         "task": config.task,
         "backbone": config.backbone,
         "strategy": config.strategy_name,
-        "weights": origin.source,
+        "weights": weights,
         "warnings": warnings,
         "classes": list(spec.classes),
         "counts": prepared.counts,
@@ -60,21 +69,21 @@ def report_header(
     }
 
 
-def throughput(job: Trainer, history: list[dict[str, Any]], tested: int, times: dict[str, float]) -> dict[str, Any]:
+def throughput(trainer: Trainer, history: list[dict[str, Any]], tested: int, times: dict[str, float]) -> dict[str, Any]:
     """Return the report's seconds, and images per second in training and of `tested` images in testing."""
     times = {"train": sum(row["seconds"] for row in history), **times}
-    steps = {phase.trainable: feed.steps[0] for phase, feed in zip(job.strategy.phases, job.feeds, strict=True)}
-    seen = sum(steps[row["phase"]] for row in history) * job.config.batch_size
+    steps = {phase.trainable: feed.steps[0] for phase, feed in zip(trainer.strategy.phases, trainer.feeds, strict=True)}
+    images = sum(steps[row["phase"]] for row in history) * trainer.config.batch_size
     return {
         "seconds": {name: round(value, 2) for name, value in times.items()},
-        "images_per_second": {"train": round(seen / times["train"], 1), "test": round(tested / times["test"], 1)},
+        "images_per_second": {"train": round(images / times["train"], 1), "test": round(tested / times["test"], 1)},
     }
 
 
 def _test_logits(
-    config: TrainConfig, prepared: PreparedData, spec: LabelSpec, network: keras.Model
+    config: TrainConfig, prepared: PreparedData, spec: ClassifierSpec, network: keras.Model
 ) -> NDArray[np.float32]:
-    """Ask the network in float32; what a frozen backbone says of the test part is kept for the next task."""
+    """Return the logits of the test part in float32; features of a frozen backbone are cached for the next task."""
     test = prepared.catalog.take(prepared.split.test)
     if config.strategy_name != "frozen" or not config.views:
         return as_classifier(spec, network).logits(test.paths)

@@ -1,18 +1,19 @@
-"""What a run learns to say of each product: the class of one task, or labels of several groups. No Keras here."""
+"""Training targets: the labels of each product, the strata of the split, and the spec of the network. No Keras here."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.catalog.attributes import ALL_ATTRIBUTES, AttributeGroup
+from fashion_keras.catalog.attributes import ALL_ATTRIBUTES
 from fashion_keras.catalog.catalog import Catalog
-from fashion_keras.catalog.targets import Targets, encode_groups, learnable_groups
-from fashion_keras.catalog.tasks import Columns, Task, get_task
+from fashion_keras.catalog.label_groups import LabelGroup, Targets, group_slices
+from fashion_keras.catalog.label_sources import Columns
+from fashion_keras.catalog.targets import encode_groups, learnable_groups
+from fashion_keras.catalog.tasks import AttributeGroup, get_task
 from fashion_keras.models.backbones import get_backbone
-from fashion_keras.models.classifier import ClassifierSpec, LabelSpec, MultiHeadSpec
-from fashion_keras.models.predictions import LabelGroup, group_slices
+from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.person_filter import person_input_spec
@@ -22,123 +23,104 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TrainingTargets:
-    """What is to be learnt of n products.
+    """Targets of n products, and how they are divided into parts.
 
     Attributes:
-        groups: the groups of labels, K labels in all; one for a single-label task.
-        values [n, K] int8: 1 yes, 0 no, -1 not known.
-        strata [n] int64: the classes by which the parts are drawn.
-        everywhere: the first k of these classes, by name, of which every part must have products.
-        colour: colour is among the labels, so augmentation must leave colours alone.
+        targets: the labels.
+        strata [n] int64: the classes by which the parts are stratified.
+        required_classes: names of the first strata, of which every part must have products.
+        is_color: color is among the labels, so augmentation must leave colors unchanged.
     """
 
-    groups: tuple[LabelGroup, ...]
-    values: NDArray[np.int8]
+    targets: Targets
     strata: Integers
-    everywhere: tuple[str, ...]
+    required_classes: tuple[str, ...]
     is_color: bool
 
+    @property
+    def groups(self) -> tuple[LabelGroup, ...]:
+        """The groups of labels."""
+        return self.targets.groups
+
+    @property
+    def packed(self) -> Integers:
+        """packed [n, C]; see `Targets.packed`."""
+        return self.targets.packed
+
     def take(self, rows: Integers) -> "TrainingTargets":
-        """Return the goal of these rows alone."""
-        return TrainingTargets(self.groups, self.values[rows], self.strata[rows], self.everywhere, self.is_color)
+        """Return the targets of these rows alone."""
+        return replace(self, targets=self.targets.take(rows), strata=self.strata[rows])
 
-    def positives(self, rows: Integers) -> Integers:
-        """Return how many of these rows have each label, [K] int64."""
-        return (self.values[rows] == 1).sum(axis=0)
+    def label_counts(self, rows: Integers) -> dict[str, list[int]]:
+        """Return group -> how many of these rows have each of its labels."""
+        counts = (self.targets.take(rows).values == 1).sum(axis=0)
+        return {name: counts[columns].tolist() for name, columns in group_slices(self.groups).items()}
 
-    def known(self, rows: Integers) -> dict[str, int]:
-        """Return group -> of how many of these rows anything is known."""
-        return {
-            name: int((self.values[rows, columns] >= 0).any(axis=1).sum())
-            for name, columns in group_slices(self.groups).items()
-        }
-
-
-def model_spec(config: TrainConfig, groups: tuple[LabelGroup, ...]) -> LabelSpec:
-    """Return what a run's network is built from."""
-    common = {
-        "backbone": config.backbone,
-        "image_spec": config.image_spec,
-        "scaling": config.scaling or get_backbone(config.backbone).scaling,
-        "head": config.head_spec,
-        "task": config.task,
-        "cut": config.cut,
-        "person": person_input_spec(config),
-    }
-    if isinstance(config.label_spec, Task):
-        return ClassifierSpec(**common, classes=groups[0].classes, paths=groups[0].paths)
-    return MultiHeadSpec(**common, groups=groups)
+    def known_counts(self, rows: Integers) -> dict[str, int]:
+        """Return group -> of how many of these rows a label of it is known."""
+        part = self.targets.take(rows)
+        return {group.name: int(part.group(group.name).known.sum()) for group in self.groups}
 
 
-def check_one_task(config: TrainConfig) -> None:
-    """Raise InputError when a config is of several heads: backbones are compared on one task."""
-    if not isinstance(config.label_spec, Task):
-        raise InputError(f"backbones are compared on one task; --task {config.task} is several: name one of them")
+def model_spec(config: TrainConfig, groups: tuple[LabelGroup, ...]) -> ClassifierSpec:
+    """Return the spec of a run's network."""
+    return ClassifierSpec(
+        backbone=config.backbone,
+        image_spec=config.image_spec,
+        scaling=config.scaling or get_backbone(config.backbone).scaling,
+        head=config.head_spec,
+        task=config.task,
+        groups=groups,
+        cut=config.cut,
+        person=person_input_spec(config),
+    )
 
 
-def build_targets(config: TrainConfig, catalog: Catalog) -> tuple[TrainingTargets, NDArray[np.str_], tuple[str, ...]]:
-    """Learn the labels of n products that a config asks for.
+def build_targets(config: TrainConfig, catalog: Catalog) -> tuple[TrainingTargets, tuple[str, ...]]:
+    """Encode the labels of n products that a config names.
 
     Args:
-        config: names the task or groups, and the fewest images of a label.
+        config: names the groups, and the fewest images of a class.
         catalog: n products; brings the groups that "attributes" names.
 
     Returns:
-        the goal; [n] why a product cannot be learnt from, else ""; warnings.
+        the targets, and a warning for each group that cannot be encoded and is left out.
 
     Raises:
         InputError: when the columns or too few classes are there.
     """
-    columns = catalog.columns
-    match config.label_spec:
-        case Task() as task:
-            return _one_task(task, columns, config.min_images)
-        case named:
-            groups = catalog.attribute_groups if config.task == ALL_ATTRIBUTES else named
-            kept, left_out = _learnable(config.task, groups, columns, config.min_images)
-            activation = "softmax" if config.loss in (None, "grouped") else "sigmoid"
-            goal = _several(kept, columns, config.min_images, activation)
-            unlabelled = np.where((goal.values >= 0).any(axis=1), "", "no label of any group that is learnt")
-            return goal, unlabelled, left_out
-
-
-def _one_task(
-    task: Task, columns: Columns, min_images: int
-) -> tuple[TrainingTargets, NDArray[np.str_], tuple[str, ...]]:
-    labels = task.encode(columns, min_images)
-    group = LabelGroup(task.name, "single", labels.classes, labels.paths)
-    return TrainingTargets((group,), labels.values, labels.codes, labels.classes, task.is_color), labels.reasons, ()
-
-
-def _learnable(
-    name: str, groups: Sequence[AttributeGroup], columns: Columns, min_images: int
-) -> tuple[tuple[AttributeGroup, ...], tuple[str, ...]]:
-    kept, reasons = learnable_groups(groups, columns, min_images)
-    if len(kept) < min(2, len(groups)):
-        left = f"only {kept[0].name} is left, which --task {kept[0].name} learns" if kept else "none is left"
-        raise InputError(f"--task {name}: {left}; {'; '.join(reasons.values())}")
-    return kept, tuple(f"LEFT OUT  {reason}" for reason in reasons.values())
-
-
-def _several(groups: Sequence[AttributeGroup], columns: Columns, min_images: int, activation: str) -> TrainingTargets:
-    targets = encode_groups(groups, columns, min_images)
-    rows = zip(targets.groups, targets.classes, targets.paths, strict=True)
-    labels = tuple(
-        LabelGroup(group.name, group.kind, classes, paths, activation if group.kind == "single" else "sigmoid")
-        for group, classes, paths in rows
+    named = catalog.attribute_groups if config.task == ALL_ATTRIBUTES else config.label_spec
+    groups, reasons = learnable_groups(named, catalog.columns, config.min_images)
+    if len(groups) < min(2, len(named)):
+        left = f"only {groups[0].name} is left, which --task {groups[0].name} trains; " if groups else ""
+        raise InputError(f"{left}{'; '.join(reasons.values())}")
+    targets = encode_groups(groups, catalog.columns, config.min_images)
+    softmax = config.loss in (None, "grouped")
+    activations = ("softmax" if softmax and group.kind == "single" else "sigmoid" for group in targets.groups)
+    targets = replace(
+        targets,
+        groups=tuple(replace(group, activation=name) for group, name in zip(targets.groups, activations, strict=True)),
     )
-    strata = _strata(targets, columns, min_images)
-    return TrainingTargets(labels, targets.values, strata, (), any(group.is_color for group in groups))
+    strata, required = _strata(targets, catalog.columns, config.min_images)
+    warnings = tuple(f"LEFT OUT  {reason}" for reason in reasons.values())
+    return TrainingTargets(targets, strata, required, _has_color(groups)), warnings
 
 
-def _strata(targets: Targets, columns: Columns, min_images: int) -> Integers:
-    """Return the classes by which parts are drawn: article types, or else those of the first single-valued group.
+def _strata(targets: Targets, columns: Columns, min_images: int) -> tuple[Integers, tuple[str, ...]]:
+    """Return the classes by which parts are stratified, and those that every part needs.
 
-    Products of none of them are one more class.
+    Of one single-valued group its classes, all needed. Of several groups article types, or else the first
+    single-valued group; products of none of them are one more class.
     """
+    singles = [group.name for group in targets.groups if group.kind == "single"]
+    if len(targets.groups) == len(singles) == 1:
+        return targets.codes, targets.classes
     try:
         codes = get_task("article_type").encode(columns, min_images).codes
     except InputError:
-        singles = [group.name for group in targets.groups if group.kind == "single"]
-        codes = targets.codes(singles[0]) if singles else np.zeros(len(targets.values), np.int64)
-    return np.where(codes < 0, codes.max() + 1, codes)
+        codes = targets.group(singles[0]).codes if singles else np.zeros(len(targets), np.int64)
+    return np.where(codes < 0, codes.max() + 1, codes), ()
+
+
+def _has_color(groups: Sequence[AttributeGroup]) -> bool:
+    return any(group.is_color for group in groups)

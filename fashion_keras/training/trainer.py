@@ -46,6 +46,7 @@ class Trainer:
         pretrained: see `thaw`.
         feeds: for each phase its training and validation batches, and the part of the network that takes them.
         folder: of the run; history.csv and checkpoint/ are written there after each epoch.
+        callbacks: the caller's own, called after ours.
     """
 
     network: keras.Model
@@ -56,6 +57,7 @@ class Trainer:
     pretrained: bool
     feeds: tuple[Feed, ...]
     folder: Path
+    callbacks: tuple[keras.callbacks.Callback, ...] = ()
 
     def run(self) -> list[dict[str, Any]]:
         """Train to the weights of lowest validation loss and return the history, going on from a checkpoint."""
@@ -144,8 +146,8 @@ class Trainer:
         if self._schedule == "plateau":
             callbacks.append(keras.callbacks.ReduceLROnPlateau(factor=0.1, patience=self.config.plateau_patience))
         keeper.keep_count_of(callbacks)
-        # Last, so that it saves what the others have counted.
-        return [*callbacks, keeper]
+        # After the others of ours, so that it saves what they have counted.
+        return [*callbacks, keeper, *self.callbacks]
 
 
 class _Reseed(keras.callbacks.Callback):

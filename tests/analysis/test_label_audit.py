@@ -1,4 +1,4 @@
-"""The audit of labels as a user meets it: errors made on purpose are found, what is not audited is counted."""
+"""Label audit: flipped labels are ranked first, rows that are not audited are counted."""
 
 import csv
 import json
@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fashion_keras.analysis import label_audit
 from fashion_keras.analysis.label_audit import audit, out_of_fold
+from fashion_keras.catalog.product_hashes import product_hashes
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.images.validation import check_images
+from tests.helpers.cli import run_cli
 
 FLIPPED, BLANK = 100, 3
 
@@ -22,7 +25,7 @@ def rows_of(path):
 
 @pytest.fixture(scope="module")
 def spoilt(sample, tmp_path_factory):
-    """The drawn sample with 100 labels flipped, one picture saved again under another label, and 3 labels missing."""
+    """The drawn sample with 100 labels flipped, one image saved again under another label, and 3 labels missing."""
     folder = tmp_path_factory.mktemp("spoilt") / "data"
     shutil.copytree(sample, folder)
     catalog = read_catalog(sample)
@@ -47,24 +50,24 @@ def spoilt(sample, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_errors_made_on_purpose_are_found(command, spoilt, tmp_path):
+def test_audit_ranks_flipped_labels_first(command, spoilt, tmp_path):
     data, flipped, twin = spoilt
     result = command("audit", "--data", data, "--out", tmp_path / "audit", "--json")
     assert result.returncode == 0, result.stderr
-    said = json.loads(result.stdout)
+    report = json.loads(result.stdout)
     rows = rows_of(tmp_path / "audit/audit.csv")
     assert len(rows) == len({row["id"] for row in rows}) == 200
     assert len(flipped & {int(row["id"]) for row in rows}) >= 80
     assert (rows[0]["reason"], {int(rows[0]["id"]), int(rows[0]["other"])}) == ("near_duplicate", {twin, 999999})
     scores = [float(row["score"]) for row in rows if row["reason"] != "near_duplicate"]
     assert scores == sorted(scores, reverse=True)
-    assert said["found"]["same_title"] > 0
-    assert [str(row["id"]) for row in said["suspicions"]] == [row["id"] for row in rows]
+    assert report["by_reason"]["same_title"] > 0
+    assert [str(row["id"]) for row in report["issues"]] == [row["id"] for row in rows]
     catalog = read_catalog(data)
     for row in rows:
         (at,) = np.flatnonzero(catalog.ids == int(row["id"]))
         assert row["given"] == catalog.columns["article_type"][at] != row["suggested"]
-    counts = said["counts"]
+    counts = report["counts"]
     assert counts["without_label"] == BLANK
     assert counts["inputs"] == sum(counts.values()) - counts["inputs"]
     assert len(rows_of(tmp_path / "audit/rejected.csv")) == counts["inputs"] - counts["audited"]
@@ -72,7 +75,7 @@ def test_errors_made_on_purpose_are_found(command, spoilt, tmp_path):
         assert min(image.size) > 500
 
 
-def test_products_of_one_title_have_no_say_on_each_other():
+def test_out_of_fold_ignores_rows_of_the_same_product():
     rng = np.random.default_rng(0)
     vectors, codes, groups = rng.normal(size=(40, 4)), np.arange(40) % 2, np.arange(40)
     groups[:5] = 0
@@ -96,19 +99,37 @@ def small(tmp_path):
     return tmp_path
 
 
+def test_audit_counts_training_products_and_leaves_them_out(small, tmp_path, monkeypatch):
+    trained = product_hashes(read_catalog(small))[9:12].tolist()  # three caps
+    monkeypatch.setattr(label_audit, "encoder_training_products", lambda _: frozenset(trained))
+    options = {"data": small, "min_images": 1, "folds": 3}
+    report = audit({**options, "out": tmp_path / "with"})
+    assert (report["trained_products"], report["counts"]["excluded"]) == (3, 0)
+    result = run_cli(
+        "audit", "--data", small, "--min-images", 1, "--folds", 3, "--out", tmp_path / "without", "--exclude-trained",
+        "--json",
+    )  # fmt: skip
+    without = json.loads(result.stdout)
+    assert (without["trained_products"], without["counts"]["excluded"]) == (0, 3)
+    assert without["counts"]["audited"] == report["counts"]["audited"] - 3
+    assert sum(without["counts"].values()) == 2 * without["counts"]["inputs"]
+    rejected = rows_of(tmp_path / "without" / "rejected.csv")
+    assert [row["reason"] for row in rejected] == ["the encoder was trained on it"] * 3
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"min_images": 5}, r"'Shirts' has 3 titles \(6 images\).*5 folds.*--min-images 7, or take --folds 3"),
+        ({"min_images": 5}, r"'Shirts' has 3 products \(6 images\).*5 folds.*--min-images 7, or take --folds 3"),
         ({"min_images": 8}, "1 of 2 classes have at least 8 images"),
-        ({"folds": 1}, "--folds is a whole number from 2"),
-        ({"top": 0}, "--top is a whole number from 1, not 0"),
+        ({"folds": 1}, "--folds must be a whole number at least 2"),
+        ({"top": 0}, "--top must be a whole number at least 1, not 0"),
         ({"min_images": 0}, "--min-images must be a whole number at least 1"),
         ({"task": "articletype"}, "did you mean 'article_type'"),
         ({"task": "column:size"}, "needs the column 'size'"),
     ],
 )
-def test_what_cannot_be_audited(small, options, words, tmp_path):
+def test_audit_refuses(small, options, words, tmp_path):
     with pytest.raises(ValueError, match=words):
-        audit(str(small), out=tmp_path / "audit", **options)
+        audit({"data": small, "out": tmp_path / "audit", **options})
     assert not (tmp_path / "audit").exists()

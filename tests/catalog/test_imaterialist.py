@@ -1,4 +1,4 @@
-"""The iMaterialist format: every entry is in the catalogue or set aside with its reason."""
+"""The iMaterialist format: every entry is in the catalogue or rejected with a reason."""
 
 import json
 
@@ -8,6 +8,7 @@ from PIL import Image
 from fashion_keras.catalog.imaterialist import read_imaterialist
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.catalog.targets import encode_groups
+from fashion_keras.support.atomic_files import safe_file_name
 from fashion_keras.support.errors import InputError
 
 MAP = """labelId,taskId,labelName,taskName
@@ -45,7 +46,7 @@ def reasons(catalog):
     return {row.where: row.reason for row in catalog.rejected}
 
 
-def test_labels_are_grouped_by_task(tmp_path):
+def test_read_imaterialist_groups_labels_by_task(tmp_path):
     write(tmp_path, ["2", "1"], [("1", ["66", "17", "77", "105"]), ("2", ["106", "89"])], ["1.jpg", "2.png"])
     catalog = read(tmp_path)
     assert catalog.ids.tolist() == [2, 1]
@@ -61,7 +62,7 @@ def test_labels_are_grouped_by_task(tmp_path):
     ]
 
 
-def test_what_an_image_does_not_say_of_a_task_is_not_known(tmp_path):
+def test_read_imaterialist_leaves_unlabelled_tasks_unknown(tmp_path):
     notes = [("1", ["66", "17", "77"]), ("2", ["106", "89"]), ("3", ["19"])]
     write(tmp_path, ["1", "2", "3"], notes, ["1.jpg", "2.jpg", "3.jpg"])
     catalog = read(tmp_path)
@@ -71,7 +72,7 @@ def test_what_an_image_does_not_say_of_a_task_is_not_known(tmp_path):
     assert targets.of("labels:color").tolist() == [[1, 0, 1], [-1, -1, -1], [0, 1, 0]]
 
 
-def test_everything_set_aside_has_its_reason_and_is_counted(tmp_path):
+def test_read_imaterialist_counts_what_it_rejects_and_why(tmp_path):
     images = ["1", "2", "3", "4", "5", "1", "x9", "6"]
     annotations = [
         ("1", ["17"]), ("2", ["17"]), ("4", ["17", "999"]), ("5", ["105", "171"]), ("1", ["19"]), ("8", ["17"]),
@@ -83,11 +84,11 @@ def test_everything_set_aside_has_its_reason_and_is_counted(tmp_path):
     assert catalog.ids.tolist() == [1]
     assert catalog.columns["color"].tolist() == ["Black"]
     assert reasons(catalog) == {
-        "train.json images[1]": "not fetched: no file imageId.jpg|.jpeg|.png|.webp",
+        "train.json images[1]": "not downloaded: no file imageId.jpg|.jpeg|.png|.webp",
         "train.json images[2]": "no annotation",
         "train.json images[3]": "annotations[2]: label '999' is not in labels.csv",
         "train.json images[4]": "annotations[3]: 2 labels of the single-valued task 'sleeve'",
-        "train.json images[5]": "imageId 1 stands at images[0] already",
+        "train.json images[5]": "imageId 1 is at images[0] already",
         "train.json images[6]": "imageId 'x9' is not a whole number of at most 18 digits",
         "train.json images[7]": "no annotation",
         "train.json annotations[4]": "second annotation of imageId 1",
@@ -99,7 +100,7 @@ def test_everything_set_aside_has_its_reason_and_is_counted(tmp_path):
     assert catalog.inputs == len(images) + 2 + 3 == len(catalog) + len(catalog.rejected)
 
 
-def test_the_label_map_may_be_json_and_ids_numbers(tmp_path):
+def test_read_label_map_from_json_with_numbers_as_ids(tmp_path):
     write(tmp_path, [1], [(1, [17])], ["001.jpg"])
     rows = [dict(zip(("labelId", "labelName"), pair, strict=True)) for pair in ((17, "Black"), (19, "Blue"))]
     (tmp_path / "labels.json").write_text(json.dumps([row | {"taskId": 2, "taskName": "color"} for row in rows]))
@@ -108,7 +109,7 @@ def test_the_label_map_may_be_json_and_ids_numbers(tmp_path):
     assert catalog.columns["color"].tolist() == ["Black"]
 
 
-def test_the_fingerprint_follows_the_labels(tmp_path):
+def test_fingerprint_follows_the_labels(tmp_path):
     prints = []
     for name, label in (("a", "17"), ("b", "17"), ("c", "19")):
         (tmp_path / name).mkdir()
@@ -139,7 +140,7 @@ def drop_key(text):
         (lambda text: "[]", r"train\.json:1: expected an object"),
     ],
 )
-def test_a_malformed_file_is_named_with_line_and_key(tmp_path, change, message):
+def test_read_imaterialist_names_line_and_key_of_malformed_annotations(tmp_path, change, message):
     write(tmp_path, ["1", "2"], [("1", ["17"]), ("2", ["19"])], ["1.jpg"])
     path = tmp_path / "train.json"
     path.write_text(change(path.read_text()))
@@ -152,20 +153,20 @@ def test_a_malformed_file_is_named_with_line_and_key(tmp_path, change, message):
     [
         (MAP + "93,1,Leggings\n", r"labels\.csv:11: no value for the key 'taskName'"),
         (MAP.replace("labelName", "name"), r"labels\.csv:2: no value for the key 'labelName'"),
-        (MAP + "92,1,Leggings,category\n", r"labels\.csv:11: label 92 \(category: Leggings\) stands there already"),
-        (MAP + "93,1,Jeans,category\n", r"labels\.csv:11: label 93 \(category: Jeans\) stands there already"),
+        (MAP + "92,1,Leggings,category\n", r"labels\.csv:11: label 92 \(category: Leggings\) is there already"),
+        (MAP + "93,1,Jeans,category\n", r"labels\.csv:11: label 93 \(category: Jeans\) is there already"),
         (MAP + "93,1,Tights|Socks,category\n", r"labels\.csv:11: .* no '\|' in its name"),
         (MAP + '93,1,Leggings,"a,b"\n', r"labels\.csv:11: .* no ',' in its task's"),
         (MAP + "49,5,Collared,neckline\n", r"labels\.csv: task 'neckline' has 1 labels; a task needs two"),
     ],
 )
-def test_a_malformed_label_map_is_named_with_its_line(tmp_path, label_map, message):
+def test_read_label_map_names_the_malformed_line(tmp_path, label_map, message):
     write(tmp_path, ["1"], [("1", ["17"])], ["1.jpg"], label_map)
     with pytest.raises(InputError, match=message):
         read(tmp_path)
 
 
-def test_a_label_map_in_json_is_named_with_its_line(tmp_path):
+def test_read_label_map_names_the_malformed_line_of_json(tmp_path):
     write(tmp_path, ["1"], [("1", ["17"])], ["1.jpg"])
     (tmp_path / "labels.json").write_text('[\n{"labelId": 1, "taskId": 2, "labelName": "A", "taskName": "t"},\n{}\n]')
     with pytest.raises(InputError, match=r"labels\.json:3: \[1\] has no key 'labelId'"):
@@ -189,15 +190,15 @@ def official(folder, annotations, images="images"):
         ("mine.json", "images", "mine.json"),
     ],
 )
-def test_a_set_in_its_official_names_is_a_catalogue(tmp_path, annotations, images, data):
+def test_read_catalog_of_a_set_with_official_names(tmp_path, annotations, images, data):
     write(tmp_path, ["1", "2"], [("1", ["17"]), ("2", ["19"])], ["1.jpg"])
     official(tmp_path, annotations, images)
     catalog = read_catalog(tmp_path / data)
     assert catalog.paths.tolist() == [str(tmp_path / images / "1.jpg")]
-    assert reasons(catalog) == {f"{annotations} images[1]": "not fetched: no file imageId.jpg|.jpeg|.png|.webp"}
+    assert reasons(catalog) == {f"{annotations} images[1]": "not downloaded: no file imageId.jpg|.jpeg|.png|.webp"}
 
 
-def test_two_parts_never_share_their_images(tmp_path):
+def test_find_imaterialist_refuses_one_image_folder_for_two_parts(tmp_path):
     write(tmp_path, ["1"], [("1", ["17"])], ["1.jpg"])
     official(tmp_path, "train.json")
     (tmp_path / "validation.json").write_text((tmp_path / "train.json").read_text())
@@ -206,27 +207,60 @@ def test_two_parts_never_share_their_images(tmp_path):
             read_catalog(tmp_path / data)
     (tmp_path / "images").rename(tmp_path / "validation")
     assert len(read_catalog(tmp_path / "validation.json")) == 1
-    with pytest.raises(InputError, match=r"images: no such folder; expected the fetched images"):
+    with pytest.raises(InputError, match=r"images: no such folder; expected the downloaded images"):
         read_catalog(tmp_path)
 
 
-def test_a_set_needs_one_label_map(tmp_path):
+def test_find_imaterialist_needs_one_label_map(tmp_path):
     write(tmp_path, ["1"], [("1", ["17"])], ["1.jpg"])
-    with pytest.raises(InputError, match=r"train\.json needs one label map beside it, .*; found: none"):
+    with pytest.raises(InputError, match=r"train\.json needs one label map beside it, .*, not: none"):
         read_catalog(tmp_path)
     for name in ("a_label_map.csv", "b_label_map.csv"):
         (tmp_path / name).write_text(MAP)
-    with pytest.raises(InputError, match=r"found: a_label_map\.csv, b_label_map\.csv"):
+    with pytest.raises(InputError, match=r"not: a_label_map\.csv, b_label_map\.csv"):
         read_catalog(tmp_path)
 
 
-def test_nothing_fetched_says_so(tmp_path):
+def test_read_catalog_without_downloaded_images(tmp_path):
     write(tmp_path, ["1"], [("1", ["17"])])
     with pytest.raises(InputError, match=r"other\.csv: no such file"):
         read(tmp_path, "other.csv")
     official(tmp_path, "train.json")
-    with pytest.raises(InputError, match=r"none of 1 rows and files .* \(first: train.json images\[0\]: not fetched"):
+    with pytest.raises(
+        InputError, match=r"none of 1 rows and files .* \(first: train.json images\[0\]: not downloaded"
+    ):
         read_catalog(tmp_path)
     (tmp_path / "images").rmdir()
     with pytest.raises(InputError, match="no such folder"):
         read_catalog(tmp_path)
+
+
+HOSTILE = [
+    "../../outside", "/etc/passwd", "..", ".", "a/b", "a\\b", "C:evil", "labels:color", "=SUM(A1)", "$(id)", "%s{0}",
+    "<script>", "x" * 300, "色", "\u202egpj", "CON", "a b  c", "'; DROP TABLE x; --",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_read_imaterialist_takes_hostile_task_and_label_names_as_text(tmp_path, name):
+    """A task's name becomes that of a column, a group and a folder: none of them leads elsewhere."""
+    rows = [(1, name, name), (2, f"{name}2", name), (3, "Black", "color"), (4, "Blue", "color")]
+    write(tmp_path, ["1"], [("1", ["1", "3"])], ["1.jpg"])
+    keys = ("labelId", "labelName", "taskName")
+    labels = [{"taskId": 0, **dict(zip(keys, row, strict=True))} for row in rows]
+    (tmp_path / "labels.json").write_text(json.dumps(labels))
+    catalog = read(tmp_path, "labels.json")
+    assert {task: cells.tolist() for task, cells in catalog.columns.items()} == {name: [name], "color": ["Black"]}
+    assert [group.name for group in catalog.attribute_groups] == [f"labels:{name}", "labels:color"]
+    runs = tmp_path / "run"
+    folders = [runs / safe_file_name(group.name) for group in catalog.attribute_groups]
+    for folder in folders:
+        folder.mkdir(parents=True)
+    assert {path.parent for path in runs.rglob("*")} == {runs}
+    assert len(list(runs.iterdir())) == 2
+
+
+def test_read_label_map_refuses_a_field_beyond_the_limit_of_csv(tmp_path):
+    write(tmp_path, ["1"], [("1", ["17"])], ["1.jpg"], f"{MAP}93,1,{'x' * 200_000},category\n")
+    with pytest.raises(InputError, match=r"labels\.csv:\d+: not CSV \(field larger than field limit"):
+        read(tmp_path)

@@ -1,11 +1,13 @@
 """Reading a catalogue: nothing is dropped without a reason."""
 
+import csv
 from collections import Counter
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from fashion_keras.catalog.catalog import write_rejected
 from fashion_keras.catalog.product_hashes import group_by_title
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.support.errors import InputError
@@ -34,7 +36,7 @@ def reasons(catalog):
     return {row.where: row.reason for row in catalog.rejected}
 
 
-def test_rows_and_columns_are_read(folder):
+def test_read_catalog_returns_rows_and_columns(folder):
     image(folder, "7.jpg")
     table(folder, ROW.format(id=7, name="Puma Men Shirt"))
     catalog = read_catalog(folder)
@@ -53,7 +55,7 @@ def test_rows_and_columns_are_read(folder):
     }
 
 
-def test_surplus_commas_go_back_into_the_name(folder):
+def test_read_table_returns_surplus_commas_to_the_title(folder):
     image(folder, "1.jpg")
     table(folder, ROW.format(id=1, name="Boss Perfume, After Shave, and Gel"))
     catalog = read_catalog(folder)
@@ -61,7 +63,7 @@ def test_surplus_commas_go_back_into_the_name(folder):
     assert catalog.repaired == (2,)
 
 
-def test_a_name_in_the_middle_of_the_table_is_repaired_too(folder):
+def test_read_table_repairs_a_title_in_the_middle_of_the_table(folder):
     image(folder, "1.jpg")
     table(folder, "1,Pen, red,Blue", header="id,productDisplayName,baseColour")
     columns = read_catalog(folder).columns
@@ -69,7 +71,7 @@ def test_a_name_in_the_middle_of_the_table_is_repaired_too(folder):
     assert columns["base_colour"].item() == "Blue"
 
 
-def test_everything_set_aside_has_its_reason_and_is_counted(folder):
+def test_read_catalog_counts_what_it_rejects_and_why(folder):
     for name in ("1.jpg", "2.png", "2.jpg", "99.jpg", "notes.txt", "x.jpg"):
         (folder / "images" / name).write_bytes(b"") if name == "notes.txt" else image(folder, name)
     table(
@@ -84,7 +86,7 @@ def test_everything_set_aside_has_its_reason_and_is_counted(folder):
     catalog = read_catalog(folder)
     assert catalog.ids.tolist() == [1, 2]
     assert reasons(catalog) == {
-        "styles.csv line 3": "id 1 stands on line 2 already",
+        "styles.csv line 3": "id 1 is on line 2 already",
         "styles.csv line 4": "id 'abc' is not a whole number",
         "styles.csv line 5": "no image file",
         "styles.csv line 6": "3 fields where the header has 10",
@@ -96,7 +98,7 @@ def test_everything_set_aside_has_its_reason_and_is_counted(folder):
     assert catalog.inputs == 6 + 4 == len(catalog) + len(catalog.rejected)
 
 
-def test_a_stray_quote_spoils_no_other_row(folder):
+def test_read_table_confines_a_stray_quote_to_its_row(folder):
     for number in (1, 2, 3):
         image(folder, f"{number}.jpg")
     table(folder, ROW.format(id=1, name='"Open'), ROW.format(id=2, name="Next"), ROW.format(id=3, name='"a, b"'))
@@ -104,26 +106,26 @@ def test_a_stray_quote_spoils_no_other_row(folder):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
-def test_utf8_with_and_without_byte_order_mark(folder, encoding):
+def test_read_table_takes_utf8_with_and_without_byte_order_mark(folder, encoding):
     image(folder, "1.jpg")
     table(folder, ROW.format(id=1, name="Crème"), encoding=encoding)
     catalog = read_catalog(folder)
     assert catalog.columns["product_display_name"].item() == "Crème"
 
 
-def test_windows_line_ends_and_empty_lines(folder):
+def test_read_table_takes_windows_line_ends_and_empty_lines(folder):
     image(folder, "1.jpg")
     (folder / "styles.csv").write_bytes(f"{HEADER}\r\n{ROW.format(id=1, name='A')}\r\n\r\n".encode())
     assert read_catalog(folder).columns["product_display_name"].tolist() == ["A"]
 
 
-def test_another_encoding_is_named(folder):
+def test_read_table_refuses_another_encoding(folder):
     table(folder, ROW.format(id=1, name="Crème"), encoding="latin-1")
     with pytest.raises(InputError, match="not UTF-8"):
         read_catalog(folder)
 
 
-def test_header_in_another_case_and_order(folder):
+def test_read_table_takes_a_header_in_any_case_and_order(folder):
     image(folder, "4.jpg")
     table(folder, "Heels,4,Red", header="ARTICLE_TYPE,Id,basecolour")
     columns = read_catalog(folder).columns
@@ -131,21 +133,21 @@ def test_header_in_another_case_and_order(folder):
     assert columns["base_colour"].item() == "Red"
 
 
-def test_missing_values_become_empty(folder):
+def test_read_table_makes_missing_values_empty(folder):
     for number in (1, 2, 3):
         image(folder, f"{number}.jpg")
     table(folder, "1,NA", "2,", "3,Casual", header="id,usage")
     assert read_catalog(folder).columns["usage"].tolist() == ["", "", "Casual"]
 
 
-def test_images_are_found_whatever_their_ending(folder):
+def test_read_catalog_takes_images_of_any_suffix(folder):
     for name in ("1.jpg", "2.JPEG", "3.png", "4.webp"):
         image(folder, name)
     table(folder, "1", "2", "3", "4", header="id")
     assert read_catalog(folder).ids.tolist() == [1, 2, 3, 4]
 
 
-def test_plain_table_with_paths(tmp_path):
+def test_read_catalog_of_a_table_with_paths(tmp_path):
     (tmp_path / "pictures").mkdir()
     Image.new("RGB", (6, 8)).save(tmp_path / "pictures" / "a.png")
     (tmp_path / "products.csv").write_text("filename,Article Type\npictures/a.png,Heels\npictures/b.png,Flats\n")
@@ -155,7 +157,7 @@ def test_plain_table_with_paths(tmp_path):
     assert reasons(catalog) == {"products.csv line 3": "no image file"}
 
 
-def test_folder_per_class(tmp_path):
+def test_read_catalog_of_a_folder_per_class(tmp_path):
     for name in ("Heels/a.jpg", "Heels/b.png", "Watches/c.webp"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.new("RGB", (6, 8)).save(tmp_path / name)
@@ -175,7 +177,7 @@ def test_folder_per_class(tmp_path):
         (lambda folder: table(folder, ROW.format(id=1, name="x")), "none of 1 rows"),
     ],
 )
-def test_what_is_no_catalogue_says_why(tmp_path, make, message):
+def test_read_catalog_refuses_what_is_no_catalogue(tmp_path, make, message):
     if message != "no styles.csv":
         (tmp_path / "images").mkdir()
     make(tmp_path)
@@ -183,19 +185,19 @@ def test_what_is_no_catalogue_says_why(tmp_path, make, message):
         read_catalog(tmp_path)
 
 
-def test_missing_folder_names_the_download():
+def test_read_catalog_of_a_missing_folder_names_the_download():
     with pytest.raises(InputError, match="fashion-keras data download"):
         read_catalog("/nowhere/at/all")
 
 
-def test_titles_are_grouped_up_to_case_and_punctuation():
+def test_group_by_title_ignores_case_and_punctuation():
     titles = ["Puma Men's Shoe", "puma  men s shoe!", "Puma Women's Shoe", "", "", "---"]
     groups = group_by_title(titles).tolist()
     assert groups[0] == groups[1]
     assert len(set(groups)) == 5
 
 
-def test_setting_aside_keeps_the_account(folder):
+def test_reject_keeps_the_count_of_inputs(folder):
     for number in (1, 2):
         image(folder, f"{number}.jpg")
     table(folder, ROW.format(id=1, name="a"), ROW.format(id=2, name="b"))
@@ -214,8 +216,41 @@ def test_fingerprint_follows_the_content(folder):
     assert read_catalog(folder).fingerprint != before
 
 
-def test_the_real_catalogue_is_accounted_for(real):
+def test_read_catalog_accounts_for_the_real_catalogue(real):
     catalog = read_catalog(real)
     assert (len(catalog), catalog.inputs, len(catalog.repaired)) == (9_382, 44_446, 22)
     assert Counter(row.reason for row in catalog.rejected) == {"no image file": 44_446 - 9_382}
     assert np.bincount(np.bincount(catalog.product_groups))[2:].sum() > 0
+
+
+def test_read_catalog_rejects_numbers_beyond_int64(folder):
+    """Python refuses to convert more than 4,300 digits."""
+    image(folder, "7.jpg")
+    image(folder, f"{'8' * 200}.jpg")
+    digits = "9" * 5000
+    table(folder, *(ROW.format(id=number, name="a") for number in (7, digits, 2**63)))
+    catalog = read_catalog(folder)
+    assert catalog.ids.tolist() == [7]
+    assert reasons(catalog) == {
+        "styles.csv line 3": f"id {digits[:40]!r} is not a whole number",
+        "styles.csv line 4": f"id '{2**63}' is not a whole number",
+        f"images/{'8' * 200}.jpg": "not named ID.jpg|.jpeg|.png|.webp",
+    }
+
+
+def test_read_table_refuses_a_field_beyond_the_limit_of_csv(folder):
+    image(folder, "7.jpg")
+    table(folder, ROW.format(id=7, name="a" * 200_000))
+    with pytest.raises(InputError, match=r"styles\.csv:2: not CSV \(field larger than field limit"):
+        read_catalog(folder)
+
+
+def test_write_rejected_lists_every_rejected_row(folder, tmp_path):
+    image(folder, "7.jpg")
+    table(folder, ROW.format(id=7, name="a"), ROW.format(id="x,y", name="b"), ROW.format(id=8, name='"'))
+    catalog = read_catalog(folder)
+    write_rejected(tmp_path / "out", catalog)
+    with (tmp_path / "out" / "rejected.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert rows == [vars(row) for row in catalog.rejected]
+    assert len(rows) == len(catalog.rejected) == 2

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from fashion_keras.features.compile import compile_encoder
+from fashion_keras.features.compile import compile_encoder, network_identity
 from fashion_keras.features.runtime import min_row_cosine, parity_images
 from fashion_keras.images.decode import ImageSpec
 from fashion_keras.models.builder import build_network, submodel_until
@@ -68,11 +68,42 @@ def test_fingerprints_tell_weights_precisions_and_runtimes_apart(backbone):
 
 
 def test_a_network_that_does_not_agree_falls_back(backbone, monkeypatch, caplog):
-    monkeypatch.setattr("fashion_keras.features.compile.PARITY", {"float32": 1.1, "bfloat16": 1.1})
+    monkeypatch.setattr("fashion_keras.features.runtime.PARITY", {"float32": 1.1, "bfloat16": 1.1})
     encoder = compile_encoder(backbone, SPEC.image_spec)
     assert (encoder.runtime, encoder.precision) == ("tensorflow", "float32")
     assert "differs from Keras" in caplog.text
     np.testing.assert_array_equal(encoder.forward(PIXELS), backbone.predict_on_batch(PIXELS))
+
+
+def test_network_identity_is_of_the_settings_as_well_as_of_the_weights():
+    def network(activation, strides=1, rate=0.5):
+        pixels = keras.Input((32, 32, 3))
+        features = keras.layers.Conv2D(2, 3, strides, activation=activation, kernel_initializer="ones")(pixels)
+        return keras.Model(pixels, keras.layers.GlobalAveragePooling2D()(features))
+
+    def identity(*settings):
+        return network_identity(network(*settings), SPEC.image_spec)
+
+    assert len({identity("relu"), identity("elu"), identity("relu", 2)}) == 3
+    assert identity("relu") == identity("relu")  # whatever Keras calls the layers this time
+
+
+def test_network_identity_is_of_the_connections():
+    def network(swap):
+        first, second = keras.Input((4,)), keras.Input((4,))
+        layers = [keras.layers.Dense(2, kernel_initializer="ones") for _ in range(2)]
+        outputs = [layer(given) for layer, given in zip(layers, (first, second), strict=True)]
+        return keras.Model([first, second], keras.layers.Subtract()(outputs[::-1] if swap else outputs))
+
+    identities = [network_identity(network(swap), SPEC.image_spec) for swap in (False, True, False)]
+    assert identities[0] == identities[2] != identities[1]
+
+
+def test_compile_encoder_refuses_a_network_with_nan_weights():
+    pixels = keras.Input((32, 32, 3))
+    network = keras.Model(pixels, keras.layers.Dense(2, bias_initializer=keras.initializers.Constant(np.nan))(pixels))
+    with pytest.raises(InputError, match="NaN or infinite; its weights are damaged"):
+        compile_encoder(network, SPEC.image_spec)
 
 
 def test_without_openvino(backbone, monkeypatch):

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import keras
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fashion_keras.features.registry import encoder_network, find_encoder, load_encoder
+from fashion_keras.features.registry import encoder_network, load_encoder, resolve_encoder
 from fashion_keras.images.decode import ImageError, decode_batch
-from fashion_keras.models.builder import load_network, save_network, submodel_until
+from fashion_keras.models.builder import build_network, load_network, save_network, submodel_until
+from fashion_keras.models.pretrained_weights import WeightsSource
 from fashion_keras.support.errors import InputError
 
 NAME = "custom_cnn"
@@ -35,7 +37,7 @@ def images():
 )
 def test_a_backbone_is_pooled_and_scaled_to_length_1(images, name, pool):
     encoder = load_encoder(name, weights="none", precision="float32")
-    network = encoder_network(find_encoder(name, "none"))
+    network = encoder_network(resolve_encoder(name, "none"))
     end = "stage3_out" if "@" in name else "stage5_out"
     pixels = decode_batch(images, encoder.image_spec).astype(np.float32)
     expected = pool(submodel_until(network, end).predict(pixels, verbose=0))
@@ -70,7 +72,7 @@ def test_a_run_gives_what_its_logits_are_made_of(run, images):
 
 @pytest.mark.parametrize("storage", ["float32", "float16"])
 def test_an_encoder_saved_and_loaded_is_the_same(images, tmp_path, storage):
-    source = replace(find_encoder(f"{NAME}:gem", "none"), name="saved")
+    source = replace(resolve_encoder(f"{NAME}:gem", "none"), name="saved")
     save_network(source.spec, encoder_network(source), tmp_path / "encoder", storage)
     saved = load_encoder(tmp_path / "encoder", precision="float32").embed(images)
     before = load_encoder(f"{NAME}:gem", "none", precision="float32").embed(images)
@@ -132,13 +134,86 @@ def test_what_is_no_image_is_refused(tmp_path):
     encoder = load_encoder(NAME, "none", precision="float32")
     with pytest.raises(ImageError, match="not an image"):
         encoder.embed([tmp_path / "page.jpg"])
-    with pytest.raises(InputError, match="at least one"):
-        encoder.embed([])
 
 
-def test_all_kinds_of_images_are_one(images, tmp_path):
-    Image.fromarray(images[0]).save(tmp_path / "one.png")
+def test_embed_takes_one_image_many_and_none(images, tmp_path):
+    path = tmp_path / "image.png"
+    Image.fromarray(images[0]).save(path)
     encoder = load_encoder(NAME, "none", precision="float32")
-    forms = [tmp_path / "one.png", (tmp_path / "one.png").read_bytes(), Image.fromarray(images[0]), images[0]]
-    said = encoder.embed(forms)
-    np.testing.assert_allclose(said, said[:1].repeat(4, axis=0), atol=1e-6)
+    forms = [path, path.read_bytes(), Image.fromarray(images[0]), images[0]]
+    embeddings = encoder.embed(forms)
+    np.testing.assert_allclose(embeddings, embeddings[:1].repeat(4, axis=0), atol=1e-6)
+    for form in (str(path), *forms):
+        np.testing.assert_array_equal(encoder.embed(form), encoder.embed([path]))
+    assert encoder.embed([]).shape == (0, 512)
+    assert encoder.embed([]).dtype == np.float32
+
+
+def test_embed_matches_the_rows_of_a_series_in_any_order(images):
+    import pandas as pd
+
+    encoder = load_encoder(NAME, "none", precision="float32")
+    shuffled = pd.Series(images, index=[3, 1, 4, 0, 2])
+    np.testing.assert_array_equal(encoder.embed(shuffled), encoder.embed(images))
+
+
+@pytest.mark.parametrize("size", ["40x32", (40, 32), [40, 32], np.array([40, 32]).tolist()])
+def test_load_encoder_takes_image_sizes_in_every_form(size):
+    assert resolve_encoder(NAME, "none", size).spec.image_spec == resolve_encoder(NAME, "none", "40x32").spec.image_spec
+    assert resolve_encoder(NAME, "none", 32).spec.image_spec.height == 32
+
+
+def test_load_encoder_takes_weights_as_a_path(run):
+    with pytest.raises(InputError, match="of another network"):
+        load_encoder("vgg19", weights=run.folder / "model.weights.h5")
+
+
+class Downloads:
+    """Stand-in for `initialise`: random weights until the machine is online."""
+
+    def __init__(self):
+        self.online = False
+
+    def __call__(self, spec, weights, policy="float32"):
+        keras.utils.set_random_seed(1 if self.online else 0)
+        warning = "" if self.online else "RANDOM WEIGHTS: they could not be downloaded"
+        return build_network(spec, policy), WeightsSource("imagenet" if self.online else "none", warning)
+
+
+def test_load_encoder_fetches_weights_once_the_machine_is_online(images, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("FASHION_KERAS_CACHE", str(tmp_path))
+    downloads = Downloads()
+    monkeypatch.setattr("fashion_keras.models.pretrained_weights.initialise", downloads)
+    name = "mobilenet_v3_large"
+    offline = [load_encoder(name, image_size=32, precision="float32") for _ in range(2)]
+    assert caplog.text.count("RANDOM WEIGHTS") == 2
+    downloads.online = True
+    online = load_encoder(name, image_size=32, precision="float32")
+    assert offline[0].identity == offline[1].identity != online.identity
+    assert load_encoder(name, image_size=32, precision="float32").identity == online.identity
+    assert caplog.text.count("RANDOM WEIGHTS") == 2
+
+
+def test_load_encoder_repeats_a_stored_warning(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("FASHION_KERAS_CACHE", str(tmp_path))
+    for _ in range(3):
+        load_encoder(NAME, image_size=32)
+    assert caplog.text.count("RANDOM WEIGHTS: no ImageNet weights for custom_cnn") == 3
+
+
+def test_load_encoder_compiles_once_for_many_threads(tmp_path, monkeypatch):
+    monkeypatch.setenv("FASHION_KERAS_CACHE", str(tmp_path))
+    from fashion_keras.features import compile as compilation
+
+    compiled = []
+
+    def counted(*arguments):
+        compiled.append(arguments)
+        return compile_encoder(*arguments)
+
+    compile_encoder = compilation.compile_encoder
+    monkeypatch.setattr(compilation, "compile_encoder", counted)
+    with ThreadPoolExecutor(8) as pool:
+        encoders = list(pool.map(lambda _: load_encoder(NAME, "none", 32, precision="float32"), range(8)))
+    assert len(compiled) == 1
+    assert len({encoder.fingerprint for encoder in encoders}) == 1

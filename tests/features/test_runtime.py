@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from fashion_keras import InputError, load_classifier, read_catalog
-from fashion_keras.features.runtime import OpenVINONetwork, min_row_cosine, parity_images, store_network
+from fashion_keras.features.networks import OpenVINONetwork
+from fashion_keras.features.runtime import agrees, min_row_cosine, parity_images, store_network
 from fashion_keras.images.decode import ImageSpec
 from fashion_keras.images.validation import check_images
 from fashion_keras.models.backbones import BACKBONES
@@ -57,7 +58,35 @@ def test_other_backbones_pass_the_gate(row, tmp_path):
     assert store_network(network, tmp_path)
 
 
-def test_cosine_by_hand():
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_agrees_never_passes_nan_or_infinite_outputs(value):
+    reference = np.array([[1.0, 2.0], [3.0, 5.0]], np.float32)
+    assert agrees(reference, reference, "float32")
+    damaged = reference.copy()
+    damaged[1, 0] = value
+    assert not agrees(damaged, reference, "float32")
+    assert not agrees(damaged, damaged, "float32")
+
+
+def test_agrees_looks_at_the_spread_where_all_rows_are_nearly_the_same():
+    reference = np.array([[1000.0, 1000.0], [1000.0, 1001.0]], np.float32)
+    swapped = reference[::-1]
+    assert min_row_cosine(swapped, reference) > 0.999999 * 0.9999
+    assert not agrees(swapped, reference, "bfloat16")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_store_network_refuses_outputs_that_are_not_finite(stored, tmp_path, monkeypatch, value):
+    network, _ = stored
+    save_network(spec("vgg16"), network, tmp_path)
+    monkeypatch.setattr(
+        "fashion_keras.features.runtime.OpenVINONetwork.__call__", lambda self, pixels: np.full((8, 3), value)
+    )
+    assert not store_network(network, tmp_path)
+    assert not (tmp_path / "network.json").exists()
+
+
+def test_min_row_cosine_by_hand():
     assert min_row_cosine(np.array([[3.0, 4.0]]), np.array([[4.0, 3.0]])) == pytest.approx(24 / 25)
 
 
@@ -117,8 +146,11 @@ def test_altered_files_are_named(run, tmp_path):
     with pytest.raises(InputError, match=r"network\.bin: missing or altered"):
         load_classifier(folder)
     made = json.loads((folder / "network.json").read_text())
-    (folder / "network.json").write_text(json.dumps({**made, "weights": "0" * 64}))
+    (folder / "network.json").write_text(json.dumps({**made, "source": "0" * 64}))
     with pytest.raises(InputError, match="made of other weights"):
+        load_classifier(folder)
+    (folder / "network.json").write_text(json.dumps({"weights": made["source"], "files": made["files"]}))
+    with pytest.raises(InputError, match="format None; this version reads"):
         load_classifier(folder)
     (folder / "network.json").unlink()
     with pytest.raises(InputError, match="no network stored"):

@@ -45,3 +45,11 @@ def wait_for_epoch(folder, epoch, process):
             return
         time.sleep(0.05)
     raise AssertionError(f"epoch {epoch} was not reached: {process.communicate()[1]}")
+
+
+def evaluate_run(folder, **values):
+    """Evaluate a run with these fields of `EvaluateConfig`."""
+    from fashion_keras.analysis.config import EvaluateConfig
+    from fashion_keras.analysis.run_evaluation import evaluate
+
+    return evaluate(EvaluateConfig(run=folder, **values))

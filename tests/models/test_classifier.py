@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from fashion_keras import load_classifier
+from fashion_keras.catalog.label_groups import LabelGroup
 from fashion_keras.images.decode import ImageSpec, decode_batch
 from fashion_keras.models.builder import as_classifier, build_network, save_network
 from fashion_keras.models.classifier import Classifier, ClassifierSpec
@@ -22,9 +23,15 @@ SPEC = ClassifierSpec(
     scaling="tf",
     head=Head("plain"),
     task="article_type",
-    classes=("Heels", "Shirts", "Watches"),
-    paths=("a/Heels", "b/Shirts", "c/Watches"),
+    groups=(
+        LabelGroup("article_type", "single", ("Heels", "Shirts", "Watches"), (("Heels",), ("Shirts",), ("Watches",))),
+    ),
 )
+
+
+def of_classes(count):
+    """One group of so many classes."""
+    return (replace(SPEC.groups[0], classes=("c",) * count, paths=(("c",),) * count),)
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +46,14 @@ def classifier(network):
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def images():
     return np.random.default_rng(0).integers(0, 256, (5, 40, 30, 3), np.uint8)
 
 
 def test_li2020_has_the_papers_parameter_counts():
     from fashion_keras.training.strategies import get_strategy, set_trainable
 
-    spec = replace(SPEC, backbone="vgg19", image_spec=ImageSpec(80, 60), head=get_head("li2020"), classes=("c",) * 23)
+    spec = replace(SPEC, backbone="vgg19", image_spec=ImageSpec(80, 60), head=get_head("li2020"), groups=of_classes(23))
     network = build_network(spec)
     strategy = get_strategy("last_n:5")
     thawed = set_trainable(network, strategy, strategy.phases[0], "block4_pool", pretrained=True)
@@ -68,42 +75,51 @@ def test_cut_ends_the_backbone_at_the_stage():
     assert "stage4_out" not in [layer.name for layer in network.layers]
 
 
-def test_every_form_of_an_image_gives_the_same(classifier, pictures, tmp_path):
-    paths, data, images = [], [], []
-    for number, pixels in enumerate(pictures):
+def test_predict_takes_every_form_of_an_image(classifier, images, tmp_path):
+    paths, data, pil_images = [], [], []
+    for number, pixels in enumerate(images):
         image = Image.fromarray(pixels)
         paths.append(tmp_path / f"{number}.png")
         image.save(paths[-1])
         buffer = BytesIO()
         image.save(buffer, "PNG")
         data.append(buffer.getvalue())
-        images.append(image)
-    expected = classifier.predict(pictures).probabilities
-    for form in (paths, data, images, pictures.astype(np.float32)):
+        pil_images.append(image)
+    expected = classifier.predict(images).probabilities
+    for form in (paths, data, pil_images, images.astype(np.float32)):
         np.testing.assert_allclose(classifier.predict(form).probabilities, expected, atol=1e-6)
 
 
-def test_scaled_arrays_cannot_slip_in(classifier, pictures):
+def test_predict_takes_one_image_or_none(classifier, images):
+    one = classifier.predict(images[0])
+    np.testing.assert_allclose(one.probabilities, classifier.predict(images[:1]).probabilities)
+    nothing = classifier.predict([])
+    assert (len(nothing), nothing.names, nothing.to_dicts()) == (0, [], [])
+    assert list(nothing.to_frame().columns) == ["id", "predicted", "confidence", "probabilities"]
+
+
+def test_predict_refuses_scaled_arrays(classifier, images):
     with pytest.raises(InputError, match=r"0\.\.255"):
-        classifier.predict(pictures / 255.0)
+        classifier.predict(images / 255.0)
 
 
-def test_probabilities_are_softmax_of_logits_over_temperature(network, pictures):
-    pixels = decode_batch(pictures, SPEC.image_spec).astype(np.float32)
+def test_probabilities_are_softmax_of_logits_over_temperature(network, images):
+    pixels = decode_batch(images, SPEC.image_spec).astype(np.float32)
     logits = keras.ops.convert_to_numpy(network(pixels)).astype(np.float64)
-    said = Classifier(replace(SPEC, temperature=2.0), network.predict_on_batch).predict(pictures)
+    spec = replace(SPEC, groups=(replace(SPEC.groups[0], temperature=2.0),))
+    predictions = Classifier(spec, network.predict_on_batch).predict(images)
     exponents = np.exp(logits / 2)
-    np.testing.assert_allclose(said.probabilities, exponents / exponents.sum(axis=1, keepdims=True), rtol=1e-4)
-    assert said.names == [SPEC.classes[code] for code in logits.argmax(axis=1)]
-    best = said.top(3)[0]
+    np.testing.assert_allclose(predictions.probabilities, exponents / exponents.sum(axis=1, keepdims=True), rtol=1e-4)
+    assert predictions.names == [SPEC.classes[code] for code in logits.argmax(axis=1)]
+    best = predictions.top(3)[0]
     assert [name for name, _ in best] == [SPEC.classes[code] for code in np.argsort(-logits[0])]
 
 
-def test_save_and_load_give_the_same(classifier, network, pictures, tmp_path):
+def test_save_and_load_give_the_same(classifier, network, images, tmp_path):
     save_network(SPEC, network, tmp_path)
     loaded = load_classifier(tmp_path)
     assert loaded.spec == SPEC
-    np.testing.assert_array_equal(loaded.predict(pictures).probabilities, classifier.predict(pictures).probabilities)
+    np.testing.assert_array_equal(loaded.predict(images).probabilities, classifier.predict(images).probabilities)
 
 
 def test_altered_or_missing_files_are_named(network, tmp_path):
@@ -121,6 +137,6 @@ def test_altered_or_missing_files_are_named(network, tmp_path):
 def test_a_model_of_another_version_is_refused(network, tmp_path):
     save_network(SPEC, network, tmp_path)
     values = json.loads((tmp_path / "model.json").read_text())
-    (tmp_path / "model.json").write_text(json.dumps({**values, "format": "fashion_keras.classifier/9"}))
-    with pytest.raises(InputError, match="classifier/9"):
+    (tmp_path / "model.json").write_text(json.dumps({**values, "format": "fashion_keras.classifier/2"}))
+    with pytest.raises(InputError, match=r"model\.json: format '.*classifier/2'; this version reads"):
         load_classifier(tmp_path)

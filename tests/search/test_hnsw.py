@@ -1,4 +1,4 @@
-"""The graph beside a large local index: fast, nearly exact, and never needed."""
+"""HNSW beside a large local index: fast, nearly exact, and never needed."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ import pytest
 
 from fashion_keras.search import hnsw
 from fashion_keras.search.local import LocalIndex
-from tests.search.test_index import SPEC, brute_force, records
+from tests.helpers.indexes import SPEC, brute_force, records
 
 
 @pytest.fixture
@@ -19,50 +19,50 @@ def index(tmp_path, monkeypatch):
     return index
 
 
-def recall(index, kept, k=10):
-    queries = records(9000, 9050).vectors
-    found = index.nearest(queries, k)
+def recall(index, products, k=10):
+    queries = records(9000, 9050).embeddings
     shared = [
-        len(set(one.ids) & set(brute_force(kept, query, k)[0])) for query, one in zip(queries, found, strict=True)
+        len(set(neighbors.ids) & set(brute_force(products, query, k)[0]))
+        for query, neighbors in zip(queries, index.nearest(queries, k), strict=True)
     ]
     return np.mean(shared) / k
 
 
-def test_it_is_built_when_the_index_is_large_and_finds_nearly_all(index):
-    assert index.stats()["graph"] == 2000
+def test_hnsw_is_built_for_a_large_index_with_a_recall_near_1(index):
+    assert index.stats()["hnsw_rows"] == 2000
     assert recall(index, records(0, 2000)) > 0.98
 
 
-def test_scores_are_those_of_the_vectors(index):
-    query = records(9000, 9001).vectors[0]
-    (found,) = index.nearest(query, 5)
-    np.testing.assert_allclose(found.scores, index.lookup(found.ids).vectors @ query, atol=1e-6)
+def test_hnsw_scores_are_exact(index):
+    query = records(9000, 9001).embeddings[0]
+    (neighbors,) = index.nearest(query, 5)
+    np.testing.assert_allclose(neighbors.scores, index.lookup(neighbors.ids).embeddings @ query, atol=1e-6)
 
 
-def test_what_it_does_not_know_is_found_and_what_was_removed_is_not(index):
+def test_hnsw_search_returns_added_and_not_removed_products(index):
     index.add(records(2000, 2100))
-    assert index.stats()["graph"] == 2000
-    assert index.nearest(records(2000, 2100).vectors[7], 1)[0].ids.tolist() == [20070]
+    assert index.stats()["hnsw_rows"] == 2000
+    assert index.nearest(records(2000, 2100).embeddings[7], 1)[0].ids.tolist() == [20070]
     index.delete(np.array([20070]))
     index.delete(np.arange(0, 10_000, 10))
-    assert 20070 not in index.nearest(records(2000, 2100).vectors[7], 20)[0].ids
-    (found,) = index.nearest(records(0, 2000).vectors[3], 10)
-    assert len(found.ids) == 10
-    assert found.ids.min() >= 10_000
+    assert 20070 not in index.nearest(records(2000, 2100).embeddings[7], 20)[0].ids
+    (neighbors,) = index.nearest(records(0, 2000).embeddings[3], 10)
+    assert len(neighbors.ids) == 10
+    assert neighbors.ids.min() >= 10_000
 
 
-def test_it_is_built_again_when_it_knows_too_little(index):
+def test_hnsw_is_extended_when_it_contains_too_little(index):
     index.add(records(2000, 2500))
-    assert index.stats()["graph"] == 2500
+    assert index.stats()["hnsw_rows"] == 2500
     index.delete(np.array([0]))
     index.compact()
-    assert index.stats()["graph"] == 2499
-    assert index.nearest(records(0, 2000).vectors[1], 1)[0].ids.tolist() == [10]
+    assert index.stats()["hnsw_rows"] == 2499
+    assert index.nearest(records(0, 2000).embeddings[1], 1)[0].ids.tolist() == [10]
 
 
-def test_a_filter_does_not_need_it(index):
-    (found,) = index.nearest(records(9000, 9001).vectors, 5, {"gender": "Women"})
-    assert set(index.lookup(found.ids).columns["gender"]) == {"Women"}
+def test_hnsw_is_not_used_with_a_filter(index):
+    (neighbors,) = index.nearest(records(9000, 9001).embeddings, 5, {"gender": "Women"})
+    assert set(index.lookup(neighbors.ids).columns["gender"]) == {"Women"}
 
 
 def altered(path):
@@ -71,7 +71,7 @@ def altered(path):
     path.write_bytes(content)
 
 
-def test_networks_can_still_be_read_beside_it(tmp_path):
+def test_hnsw_import_leaves_openvino_usable(tmp_path):
     program = """
 import sys
 import fashion_keras.search.hnsw
@@ -88,37 +88,39 @@ ov.Core().read_model(sys.argv[1])
 @pytest.mark.parametrize(
     "harm",
     [
-        lambda folder: (folder / "graph.usearch").unlink(),
-        lambda folder: (folder / "graph.usearch").write_bytes((folder / "graph.usearch").read_bytes()[:-10]),
-        lambda folder: altered(folder / "graph.usearch"),
-        lambda folder: (folder / "graph.json").write_text("{"),
+        lambda folder: (folder / "hnsw.usearch").unlink(),
+        lambda folder: (folder / "hnsw.usearch").write_bytes((folder / "hnsw.usearch").read_bytes()[:-10]),
+        lambda folder: altered(folder / "hnsw.usearch"),
+        lambda folder: (folder / "hnsw.json").write_text("{"),
     ],
 )
-def test_without_it_the_index_answers_exactly(index, harm):
+def test_index_without_hnsw_is_exact(index, harm):
     harm(index.folder)
-    again = LocalIndex(index.folder)
-    assert again.stats()["graph"] == 0
-    assert recall(again, records(0, 2000)) == 1
+    reopened = LocalIndex(index.folder)
+    assert reopened.stats()["hnsw_rows"] == 0
+    assert recall(reopened, records(0, 2000)) == 1
 
 
-def test_one_that_cannot_be_written_is_made_by_a_later_change(index, monkeypatch, caplog):
+def test_hnsw_that_cannot_be_written_is_built_by_a_later_change(index, monkeypatch, caplog):
     def full(*_):
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as broken:
-        broken.setattr(hnsw.Graph, "save", full)
+        broken.setattr(hnsw.UsearchIndex, "save", full)
         index.add(records(2000, 2500))
-    assert "no graph, search will be slow: [Errno 28] No space left on device" in caplog.text
+    assert "no HNSW index, search will be slow: [Errno 28] No space left on device" in caplog.text
     assert len(index) == 2500
-    assert index.nearest(records(2000, 2500).vectors[7], 1)[0].ids.tolist() == [20070]
+    assert index.nearest(records(2000, 2500).embeddings[7], 1)[0].ids.tolist() == [20070]
     index.delete(np.array([20070]))
-    assert index.stats()["graph"] == 2500
+    assert index.stats()["hnsw_rows"] == 2500
 
 
-def test_what_it_learned_first_is_not_learned_again(index, monkeypatch):
-    learned, add = [], hnsw.Graph.add
-    monkeypatch.setattr(hnsw.Graph, "add", lambda self, rows, vectors: (learned.extend(rows), add(self, rows, vectors)))
+def test_hnsw_is_extended_without_adding_rows_twice(index, monkeypatch):
+    added, add = [], hnsw.UsearchIndex.add
+    monkeypatch.setattr(
+        hnsw.UsearchIndex, "add", lambda self, rows, values: (added.extend(rows), add(self, rows, values))
+    )
     index.add(records(2000, 2500))
-    assert learned == [*range(2000, 2500)]
-    (found,) = index.nearest(records(2000, 2500).vectors[7], 1)
-    assert found.ids.tolist() == [20070]
+    assert added == [*range(2000, 2500)]
+    (neighbors,) = index.nearest(records(2000, 2500).embeddings[7], 1)
+    assert neighbors.ids.tolist() == [20070]

@@ -1,72 +1,55 @@
-"""What every index promises, whatever stores it."""
+"""Indexes in a folder and in PostgreSQL: the same behavior, whatever stores them."""
+
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fashion_keras.images.decode import ImageSpec
-from fashion_keras.search.base import IndexSpec, Records
+from fashion_keras.search.base import Records
 from fashion_keras.search.local import LocalIndex
 from fashion_keras.search.postgres import PostgresIndex
 from fashion_keras.support.errors import InputError
-
-SPEC = IndexSpec("fashion_small", "abc", ImageSpec(80, 60), 16, ("gender", "base_colour"))
-GENDERS = np.array(["Men", "Women", "Unisex", ""])
-COLOURS = np.array(["Navy Blue", "Red", "Grün"])
+from tests.helpers.indexes import COLORS, GENDERS, SPEC, assert_nearest, records, with_columns
 
 
-def records(start, stop, seed=0):
-    random = np.random.default_rng((seed, start))
-    vectors = random.normal(size=(stop - start, 16)).astype(np.float32)
-    ids = np.arange(start, stop) * 10
-    return Records(
-        ids,
-        vectors / np.linalg.norm(vectors, axis=1, keepdims=True),
-        np.array([f"images/{number}.jpg" for number in ids]),
-        {"gender": GENDERS[ids // 10 % 4], "base_colour": COLOURS[ids // 10 % 3]},
-    )
-
-
-def assert_nearest(found, kept, query, k):
-    """The k best of all, up to what half precision can tell apart."""
-    scores = dict(zip(kept.ids.tolist(), (kept.vectors @ query).tolist(), strict=True))
-    assert len(set(found.ids.tolist())) == k
-    np.testing.assert_allclose(found.scores, [scores[number] for number in found.ids.tolist()], atol=1e-3)
-    np.testing.assert_allclose(found.scores, sorted(scores.values(), reverse=True)[:k], atol=1e-3)
-
-
-def brute_force(kept, query, k):
-    scores = kept.vectors @ query
-    order = np.lexsort((kept.ids, -scores))[:k]
-    return kept.ids[order], scores[order]
-
-
-@pytest.fixture(params=[LocalIndex, PostgresIndex])
-def index(request, tmp_path):
-    where = request.getfixturevalue("database") if request.param is PostgresIndex else tmp_path / "index"
-    return request.param.create(where, SPEC)
+@pytest.fixture(params=[LocalIndex, PostgresIndex], ids=["local", "postgres"])
+def kind(request):
+    return request.param
 
 
 @pytest.fixture
-def again(index):
+def location(kind, request, tmp_path):
+    return request.getfixturevalue("database") if kind is PostgresIndex else tmp_path / "index"
+
+
+@pytest.fixture
+def index(kind, location):
+    return kind.create(location, SPEC)
+
+
+@pytest.fixture
+def reopen(kind, location):
     """Open the index a second time."""
-    return lambda: type(index)(getattr(index, "url", None) or index.folder)
+    return lambda: kind(location)
 
 
-def test_the_nearest_are_those_of_brute_force(index):
+def test_nearest_equals_brute_force(index):
     index.add(records(0, 300))
     index.add(records(300, 500))
-    both = [records(0, 300), records(300, 500)]
-    kept = Records(*(np.concatenate([getattr(one, name) for one in both]) for name in ("ids", "vectors", "paths")), {})
-    queries = records(900, 920).vectors
-    for query, found in zip(queries, index.nearest(queries, 7), strict=True):
-        assert_nearest(found, kept, query, 7)
+    parts = [records(0, 300), records(300, 500)]
+    names = ("ids", "embeddings", "paths")
+    products = Records(*(np.concatenate([getattr(part, name) for part in parts]) for name in names), {})
+    queries = records(900, 920).embeddings
+    for query, neighbors in zip(queries, index.nearest(queries, 7), strict=True):
+        assert_nearest(neighbors, products, query, 7)
 
 
-def test_a_product_is_its_own_nearest(index):
+def test_nearest_of_a_product_is_itself(index):
     index.add(records(0, 50))
-    (found,) = index.nearest(records(0, 50).vectors[17], 1)
-    assert found.ids.tolist() == [170]
-    assert found.scores[0] == pytest.approx(1, abs=1e-5)
+    (neighbors,) = index.nearest(records(0, 50).embeddings[17], 1)
+    assert neighbors.ids.tolist() == [170]
+    assert neighbors.scores[0] == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -80,52 +63,47 @@ def test_a_product_is_its_own_nearest(index):
         ({"gender": ""}, lambda number: number % 4 == 3),
     ],
 )
-def test_a_filter_gives_the_true_nearest_of_all_that_match(index, where, matches):
+def test_nearest_with_a_filter_is_exact(index, where, matches):
     index.add(records(0, 400))
-    every = records(0, 400)
-    kept = np.array([matches(number) for number in range(400)])
-    query = records(900, 901).vectors[0]
-    every = Records(every.ids[kept], every.vectors[kept], every.paths[kept], {})
-    assert_nearest(index.nearest(query, 9, where)[0], every, query, 9)
+    rows = np.flatnonzero([matches(number) for number in range(400)])
+    query = records(900, 901).embeddings[0]
+    assert_nearest(index.nearest(query, 9, where)[0], records(0, 400).take(rows), query, 9)
 
 
-def test_a_rare_filter_returns_what_there_is(index):
+def test_nearest_with_a_rare_filter_returns_all_that_match(index):
     index.add(records(0, 30))
-    rare = records(30, 32)
-    index.add(
-        Records(rare.ids, rare.vectors, rare.paths, {"gender": np.array(["Girls"] * 2), "base_colour": COLOURS[:2]})
-    )
-    found = index.nearest(records(0, 3).vectors, 5, {"gender": "Girls"})
-    assert [sorted(one.ids) for one in found] == [[300, 310]] * 3
+    index.add(with_columns(records(30, 32), gender=np.array(["Girls"] * 2), base_colour=COLORS[:2]))
+    results = index.nearest(records(0, 3).embeddings, 5, {"gender": "Girls"})
+    assert [sorted(neighbors.ids) for neighbors in results] == [[300, 310]] * 3
 
 
-def test_a_value_that_no_product_has_any_more_is_unknown(index):
+def test_filter_refuses_a_value_that_no_product_has_any_more(index):
     index.add(records(0, 12))
     index.delete(records(0, 12).ids[records(0, 12).columns["gender"] == "Women"])
     for _ in range(2):
         with pytest.raises(InputError, match="unknown value of gender 'Women'; did you mean 'Men'"):
-            index.nearest(records(0, 1).vectors, 1, {"base_colour": "Red", "gender": ["Men", "Women"]})
+            index.nearest(records(0, 1).embeddings, 1, {"base_colour": "Red", "gender": ["Men", "Women"]})
         index.compact()
     index.add(records(1, 2))
-    assert index.nearest(records(0, 1).vectors, 5, {"gender": "Women"})[0].ids.tolist() == [10]
+    assert index.nearest(records(0, 1).embeddings, 5, {"gender": "Women"})[0].ids.tolist() == [10]
 
 
-def test_equal_scores_come_by_id(index):
-    one = records(0, 6)
-    same = Records(one.ids[::-1], np.repeat(one.vectors[:1], 6, axis=0), one.paths, one.columns)
-    index.add(same)
-    assert index.nearest(one.vectors[0], 3)[0].ids.tolist() == [0, 10, 20]
+def test_nearest_orders_equal_scores_by_id(index):
+    products = records(0, 6)
+    same = np.repeat(products.embeddings[:1], 6, axis=0)
+    index.add(Records(products.ids[::-1], same, products.paths, products.columns))
+    assert index.nearest(products.embeddings[0], 3)[0].ids.tolist() == [0, 10, 20]
 
 
-def test_add_update_delete_and_compact(index):
+def test_index_after_add_update_delete_and_compact(index):
     index.add(records(0, 20))
     changed = records(5, 8, seed=1)
     index.update(changed)
     index.delete(np.array([0, 190]))
     for _ in range(2):
         assert len(index) == 18
-        np.testing.assert_allclose(index.lookup(np.array([60])).vectors, changed.vectors[1:2], atol=1e-3)
-        assert 0 not in index.nearest(records(0, 1).vectors, 18)[0].ids
+        np.testing.assert_allclose(index.lookup(np.array([60])).embeddings, changed.embeddings[1:2], atol=1e-3)
+        assert 0 not in index.nearest(records(0, 1).embeddings, 18)[0].ids
         with pytest.raises(InputError, match="id 190 is not in the index"):
             index.lookup(np.array([10, 190]))
         index.compact()
@@ -134,57 +112,58 @@ def test_add_update_delete_and_compact(index):
     assert len(index) == 19
 
 
-def test_lookup_gives_back_what_was_put_in_in_the_order_asked_for(index):
+def test_lookup_returns_products_in_the_given_order(index):
     index.add(records(0, 20))
     index.add(records(20, 40))
-    found, every = index.lookup(np.array([390, 0, 210])), records(20, 40)
-    assert found.paths.tolist() == ["images/390.jpg", "images/0.jpg", "images/210.jpg"]
-    np.testing.assert_allclose(found.vectors[[0, 2]], every.vectors[[19, 1]], atol=1e-3)
-    assert found.columns["gender"].tolist() == ["", "Men", "Women"]
+    products, added = index.lookup(np.array([390, 0, 210])), records(20, 40)
+    assert products.paths.tolist() == ["images/390.jpg", "images/0.jpg", "images/210.jpg"]
+    np.testing.assert_allclose(products.embeddings[[0, 2]], added.embeddings[[19, 1]], atol=1e-3)
+    assert products.columns["gender"].tolist() == ["", "Men", "Women"]
 
 
-def test_an_index_is_opened_again_with_its_spec(index, again):
+def test_index_is_opened_again_with_its_spec(index, reopen):
     index.add(records(0, 5))
-    assert again().spec == SPEC
-    assert len(again()) == 5
+    assert reopen().spec == SPEC
+    assert len(reopen()) == 5
 
 
-def test_what_others_add_is_there_after_a_refresh(index, again):
+def test_refresh_loads_what_others_changed(index, reopen):
     index.add(records(0, 5))
-    other = again()
+    other = reopen()
     index.update(records(0, 2, seed=1))
     index.add(records(7, 9))
     other.refresh()
     assert other.ids().tolist() == [0, 10, 20, 30, 40, 70, 80]
-    assert other.nearest(records(0, 2, seed=1).vectors[1], 1)[0].ids.tolist() == [10]
+    assert other.nearest(records(0, 2, seed=1).embeddings[1], 1)[0].ids.tolist() == [10]
 
 
-def test_an_index_that_is_there_is_not_made_again(index):
+def test_create_refuses_an_index_that_is_there(kind, index, location):
     index.add(records(0, 5))
-    with pytest.raises(InputError, match="give another"):
-        type(index).create(getattr(index, "url", None) or index.folder, SPEC)
+    for make in (kind.create, lambda place, _: kind.check_free(place)):
+        with pytest.raises(InputError, match="give another"):
+            make(location, SPEC)
     assert len(index) == 5
 
 
 def changed(**changes):
     base = records(0, 3)
-    return Records(**{**{name: getattr(base, name) for name in ("ids", "vectors", "paths", "columns")}, **changes})
+    return Records(**{**{name: getattr(base, name) for name in ("ids", "embeddings", "paths", "columns")}, **changes})
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"vectors": np.ones((3, 8), np.float32)}, r"vectors are \[n, 16\]"),
-        ({"vectors": np.ones((3, 16), np.float32)}, "vector of 0: length 4"),
-        ({"vectors": np.full((3, 16), np.nan, np.float32)}, "vector of 0: length nan"),
-        ({"ids": np.array([1, 2, 1])}, "id 1 stands there 2 times"),
+        ({"embeddings": np.ones((3, 8), np.float32)}, r"embeddings are \[n, 16\]"),
+        ({"embeddings": np.ones((3, 16), np.float32)}, "embedding of 0: length 4"),
+        ({"embeddings": np.full((3, 16), np.nan, np.float32)}, "embedding of 0: length nan"),
+        ({"ids": np.array([1, 2, 1])}, "id 1 occurs 2 times"),
         ({"ids": np.array([1, 2])}, "differ in length"),
-        ({"fingerprint": "abd"}, r"another encoder \(abd\) than the index's fashion_small \(abc\)"),
+        ({"encoder_identity": "abd"}, r"another encoder \(abd\) than the index's fashion_small \(abc\)"),
         ({"columns": {"gender": GENDERS[:3]}}, "column base_colour is missing"),
-        ({"columns": {"gender": GENDERS[:3], "base_color": COLOURS}}, "did you mean 'base_colour'"),
+        ({"columns": {"gender": GENDERS[:3], "base_color": COLORS}}, "did you mean 'base_colour'"),
     ],
 )
-def test_wrong_records_are_refused(index, wrong, message):
+def test_add_refuses_wrong_records(index, wrong, message):
     with pytest.raises(InputError, match=message):
         index.add(changed(**wrong))
     assert len(index) == 0
@@ -193,22 +172,109 @@ def test_wrong_records_are_refused(index, wrong, message):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda index: index.nearest(records(0, 1).vectors, 0), "k is from 1 to the 10 products"),
-        (lambda index: index.nearest(records(0, 1).vectors, -1), "k is from 1 to the 10 products of the index, not -1"),
-        (lambda index: index.nearest(records(0, 1).vectors, 11), "k is from 1 to the 10 products"),
-        (lambda index: index.nearest(np.ones((1, 5)), 1), r"vectors are \[q, 16\]"),
+        (lambda index: index.nearest(records(0, 1).embeddings, 0), "k is a whole number of at least 1, not 0"),
+        (lambda index: index.nearest(records(0, 1).embeddings, -1), "at least 1, not -1"),
+        (lambda index: index.nearest(records(0, 1).embeddings, 2.5), r"at least 1, not 2\.5"),
+        (lambda index: index.nearest(np.ones((1, 5)), 1), r"embeddings are \[q, 16\]"),
         (lambda index: index.nearest(np.zeros((1, 16)), 1), "length 0"),
-        (lambda index: index.nearest(records(0, 1).vectors, 1, {"sex": "Men"}), "unknown column 'sex'"),
-        (lambda index: index.nearest(records(0, 1).vectors, 1, {"gender": "Woman"}), "did you mean 'Women'"),
-        (lambda index: index.nearest(records(0, 1).vectors, 1, {"gender": []}), "no value of gender to filter by"),
+        (lambda index: index.nearest(records(0, 1).embeddings, 1, {"sex": "Men"}), "unknown column 'sex'"),
+        (lambda index: index.nearest(records(0, 1).embeddings, 1, {"gender": "Woman"}), "did you mean 'Women'"),
+        (lambda index: index.nearest(records(0, 1).embeddings, 1, {"gender": []}), "no value of gender to filter by"),
         (lambda index: index.add(records(9, 12)), "id 90 is in the index already"),
         (lambda index: index.update(records(9, 12)), "id 100 is not in the index"),
         (lambda index: index.delete(np.array([5])), "id 5 is not in the index"),
     ],
 )
-def test_wrong_calls_are_refused_and_change_nothing(index, call, message):
+def test_index_refuses_wrong_calls_and_is_unchanged(index, call, message):
     index.add(records(0, 10))
     with pytest.raises(InputError, match=message):
         call(index)
     assert len(index) == 10
     assert index.lookup(np.array([90])).paths == ["images/90.jpg"]
+
+
+def test_create_gives_every_index_another_id(kind, index, location):
+    index.add(records(0, 5))
+    rebuilt = kind.create(location, SPEC, records(5, 9), overwrite=True)
+    assert rebuilt.id != index.id
+    assert kind(location).id == rebuilt.id
+    assert rebuilt.refresh()
+    assert not index.refresh()
+    with pytest.raises(InputError, match="another index was built here meanwhile"):
+        index.add(records(20, 21))
+    assert kind(location).ids().tolist() == [50, 60, 70, 80]
+
+
+def test_create_makes_the_index_with_its_records_or_not_at_all(kind, location):
+    wrong = changed(ids=np.array([1, 2, 1]))
+    with pytest.raises(InputError, match="id 1 occurs"):
+        kind.create(location, SPEC, wrong)
+    assert len(kind.create(location, SPEC, records(0, 3))) == 3
+
+
+def test_nearest_with_k_above_the_size_returns_all(index):
+    index.add(records(0, 10))
+    (neighbors,) = index.nearest(records(900, 901).embeddings, np.int64(1000))
+    assert sorted(neighbors.ids.tolist()) == records(0, 10).ids.tolist()
+
+
+def test_index_without_products_has_no_neighbors(index):
+    assert [len(neighbors.ids) for neighbors in index.nearest(records(0, 2).embeddings, 3)] == [0, 0]
+    assert len(index.lookup(np.array([], np.int64))) == 0
+    assert index.ids().tolist() == []
+    with pytest.raises(InputError, match="unknown value of gender 'Men'"):
+        index.nearest(records(0, 1).embeddings, 3, {"gender": "Men"})
+
+
+def test_index_without_columns(kind, location):
+    index = kind.create(location, replace(SPEC, columns=()), with_columns(records(0, 30)))
+    index.add(with_columns(records(30, 40)))
+    index.update(with_columns(records(3, 4, seed=1)))
+    index.delete(np.array([0]))
+    index.compact()
+    assert kind(location).nearest(records(30, 40).embeddings[4], 1)[0].ids.tolist() == [340]
+    assert dict(index.lookup(np.array([340])).columns) == {}
+    with pytest.raises(InputError, match="unknown column 'gender'"):
+        index.nearest(records(0, 1).embeddings, 1, {"gender": "Men"})
+
+
+def test_index_with_columns_of_any_name(kind, location):
+    names = [
+        "50 % off",
+        'a "quoted" {name}',
+        "x" * 80 + "1",
+        "x" * 80 + "2",
+        "$$; DROP TABLE products; --",
+        "größe" * 15,
+    ]
+    products = with_columns(records(0, 12), **{name: GENDERS[np.arange(12) % 4] for name in names})
+    index = kind.create(location, replace(SPEC, columns=tuple(names)), products)
+    for name in names:
+        assert len(kind(location).nearest(products.embeddings[0], 9, {name: "Women"})[0].ids) == 3
+    assert index.lookup(np.array([10])).columns[names[3]].tolist() == ["Women"]
+
+
+@pytest.mark.parametrize(
+    ("value", "ids"),
+    [
+        (2012, [0, 30]),
+        (np.int64(2012), [0, 30]),
+        (2012.0, [0, 30]),
+        (np.array([2012, 2013]), [0, 10, 30]),
+        ({2013}, [10]),
+        (None, [20]),
+        (float("nan"), [20]),
+        ((None, "2013"), [10, 20]),
+        (Path("2013"), [10]),
+    ],
+)
+def test_where_takes_numbers_lists_and_none(kind, location, value, ids):
+    products = with_columns(records(0, 4), year=np.array(["2012", "2013", "", "2012"]))
+    index = kind.create(location, replace(SPEC, columns=("year",)), products)
+    assert sorted(index.nearest(products.embeddings[0], 9, {"year": value})[0].ids.tolist()) == ids
+
+
+def test_repr_names_place_encoder_and_no_password(index):
+    assert index.name in repr(index)
+    assert "fashion_small" in repr(index)
+    assert "secret" not in repr(index)

@@ -10,7 +10,7 @@ import pytest
 
 from fashion_keras.search.local import LocalIndex
 from fashion_keras.search.postgres import PostgresIndex
-from tests.search.test_index import SPEC, records
+from tests.helpers.indexes import SPEC, records
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +18,7 @@ STEPS = ("add", "update", "delete", "compact")
 WRITER = """
 import sys
 from fashion_keras.search.{module} import {name}
-from tests.search.test_index import records
+from tests.helpers.indexes import records
 index = {name}(sys.argv[1])
 print("ready", flush=True)
 for turn in range(10**6):
@@ -33,13 +33,9 @@ for turn in range(10**6):
 def started(index):
     """A process that changes the index without end, and says so after each change."""
     program = WRITER.format(module=type(index).__module__.split(".")[-1], name=type(index).__name__)
-    process = subprocess.Popen([sys.executable, "-c", program, address(index)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", program, index.name], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "ready\n"
     return process
-
-
-def address(index):
-    return getattr(index, "url", None) or str(index.folder)
 
 
 def wait_for(process, changes):
@@ -54,9 +50,9 @@ def wait_for(process, changes):
 def assert_whole(index, done):
     """The index holds what so many acknowledged changes made, and perhaps, as a whole, the one that was under way."""
     new = index.ids()[index.ids() >= 10_000]
-    held = dict(zip(new.tolist(), index.lookup(new).vectors, strict=True))
+    held = dict(zip(new.tolist(), index.lookup(new).embeddings, strict=True))
     assert any(same(held, expected(changes)) for changes in (done, done + 1))
-    np.testing.assert_allclose(index.lookup(records(0, 30).ids).vectors, records(0, 30).vectors, atol=1e-3)
+    np.testing.assert_allclose(index.lookup(records(0, 30).ids).embeddings, records(0, 30).embeddings, atol=1e-3)
 
 
 def same(held, wanted):
@@ -71,9 +67,9 @@ def expected(changes):
         turn, start = number // 4, 1000 + 50 * (number // 4)
         if number % 4 < 2:
             put = records(start, start + 50) if number % 4 == 0 else records(start, start + 20, seed=turn + 1)
-            held |= dict(zip(put.ids.tolist(), put.vectors, strict=True))
+            held |= dict(zip(put.ids.tolist(), put.embeddings, strict=True))
         elif number % 4 == 2:
-            held = {one: vector for one, vector in held.items() if not start + 40 <= one / 10 < start + 50}
+            held = {number: row for number, row in held.items() if not start + 40 <= number / 10 < start + 50}
     return held
 
 
@@ -87,13 +83,13 @@ def index(request, tmp_path):
 
 def emptied(index):
     """The index, opened again, without what an earlier writer added."""
-    again = type(index)(address(index))
-    again.delete(again.ids()[again.ids() >= 10_000])
-    return again
+    reopened = type(index)(index.name)
+    reopened.delete(reopened.ids()[reopened.ids() >= 10_000])
+    return reopened
 
 
 @pytest.mark.parametrize("step", range(4), ids=STEPS)
-def test_the_writer_is_killed(index, step):
+def test_index_after_its_writer_is_killed(index, step):
     random = np.random.default_rng(step)
     for _ in range(20):
         process = started(emptied(index))
@@ -101,11 +97,11 @@ def test_the_writer_is_killed(index, step):
         time.sleep(random.uniform(0, 1.2) * took[step])
         process.send_signal(signal.SIGKILL)
         more = [line for line in process.communicate()[0].splitlines(keepends=True) if line.endswith("\n")]
-        assert_whole(type(index)(address(index)), len(took) + len(more))
+        assert_whole(type(index)(index.name), len(took) + len(more))
     emptied(index).compact()
 
 
-def test_the_server_is_killed(own_server):
+def test_index_after_its_server_is_killed(own_server):
     random = np.random.default_rng(0)
     index = PostgresIndex.create(own_server.address(), SPEC)
     index.add(records(0, 30))

@@ -1,16 +1,20 @@
 """The index in PostgreSQL: other users and programs, older versions, servers that go away or lack something."""
 
 import json
+import os
+import re
 import threading
+from dataclasses import asdict, replace
+from urllib.parse import unquote
 
 import numpy as np
 import psycopg
 import pytest
 
-from fashion_keras.search import postgres
+from fashion_keras.search import pg_products, postgres
 from fashion_keras.search.postgres import PostgresIndex
 from fashion_keras.support.errors import InputError
-from tests.search.test_index import SPEC, assert_nearest, brute_force, records
+from tests.helpers.indexes import SPEC, assert_nearest, brute_force, records, with_columns
 
 VERSION_1 = """
 CREATE SCHEMA "{0}";
@@ -39,56 +43,60 @@ def admin(server):
 
 
 def schema(url):
-    return url.split("index=")[1]
+    return unquote(url.split("index=")[1])
 
 
-def test_an_index_of_version_1_is_brought_up_to_date(database, admin):
+def test_open_brings_version_1_up_to_date(database, admin):
+    old_spec = asdict(SPEC)
+    old_spec["fingerprint"] = old_spec.pop("encoder_identity")
     admin("CREATE EXTENSION IF NOT EXISTS vector")
     admin(VERSION_1.format(schema(database)))
-    admin(f'INSERT INTO "{schema(database)}".about VALUES (1, %s)', [json.dumps(SPEC.to_dict())])
-    kept = records(0, 30)
-    for number, vector, path in zip(kept.ids.tolist(), kept.vectors.tolist(), kept.paths.tolist(), strict=True):
+    admin(f'INSERT INTO "{schema(database)}".about VALUES (1, %s)', [json.dumps(old_spec)])
+    products = records(0, 30)
+    for number, vector, path in zip(
+        products.ids.tolist(), products.embeddings.tolist(), products.paths.tolist(), strict=True
+    ):
         values = [number, path, str(vector), "Men" if number else "Women", "Red"]
         admin(f'INSERT INTO "{schema(database)}".products VALUES (%s, %s, %s, %s, %s)', values)
     for _ in range(2):
         index = PostgresIndex(database)
         assert (len(index), index.spec) == (30, SPEC)
-        assert index.nearest(kept.vectors[3], 5, {"gender": "Women"})[0].ids.tolist() == [0]
+        assert index.nearest(products.embeddings[3], 5, {"gender": "Women"})[0].ids.tolist() == [0]
     index.add(records(30, 40))
     assert len(index) == 40
-    assert admin(f'SELECT version FROM "{schema(database)}".about').fetchone() == (2,)
+    assert admin(f'SELECT version FROM "{schema(database)}".about').fetchone() == (3,)
 
 
-def test_an_index_of_a_later_version_is_left_alone(index, admin):
-    admin(f'UPDATE "{schema(index.url)}".about SET version = 9')
-    for call in (lambda: PostgresIndex(index.url), lambda: index.delete(np.array([0])), lambda: len(index)):
-        with pytest.raises(InputError, match="made by a later version; this one reads up to 2, not 9"):
+def test_open_refuses_a_later_version(index, admin):
+    admin(f'UPDATE "{schema(index.name)}".about SET version = 9')
+    for call in (lambda: PostgresIndex(index.name), lambda: index.delete(np.array([0])), lambda: len(index)):
+        with pytest.raises(InputError, match="made by a later version; this one reads up to 3, not 9"):
             call()
 
 
-def test_what_others_change_is_counted(index, admin):
-    products = f'"{schema(index.url)}".products'
+def test_size_counts_what_other_programs_change(index, admin):
+    products = f'"{schema(index.name)}".products'
     admin(f"DELETE FROM {products} WHERE column_gender = 'Men'")
     admin(f"UPDATE {products} SET column_gender = 'Boys' WHERE id = 10")
     assert len(index) == 22
-    assert index.nearest(records(0, 1).vectors, 22, {"gender": "Boys"})[0].ids.tolist() == [10]
+    assert index.nearest(records(0, 1).embeddings, 22, {"gender": "Boys"})[0].ids.tolist() == [10]
     with pytest.raises(InputError, match="unknown value of gender 'Men'"):
-        index.nearest(records(0, 1).vectors, 3, {"gender": "Men"})
+        index.nearest(records(0, 1).embeddings, 3, {"gender": "Men"})
     index.compact()
-    assert index.ids().tolist() == PostgresIndex(index.url).ids().tolist()
+    assert index.ids().tolist() == PostgresIndex(index.name).ids().tolist()
 
 
-def test_one_connection_serves_all_calls_and_is_opened_again_when_the_server_closed_it(index, admin):
+def test_connection_is_opened_again_when_the_server_closed_it(index, admin):
     def backend():
         return index._session._connection.info.backend_pid
 
     first = backend()
     index.add(records(30, 40))
     index.compact()
-    index.nearest(records(0, 1).vectors, 3)
+    index.nearest(records(0, 1).embeddings, 3)
     assert backend() == first
     admin("SELECT pg_terminate_backend(%s)", [first])
-    assert index.nearest(records(0, 40).vectors[7], 1)[0].ids.tolist() == [70]
+    assert index.nearest(records(0, 40).embeddings[7], 1)[0].ids.tolist() == [70]
     assert backend() != first
     admin("SELECT pg_terminate_backend(%s)", [backend()])
     index.add(records(40, 50))
@@ -97,14 +105,14 @@ def test_one_connection_serves_all_calls_and_is_opened_again_when_the_server_clo
     assert len(index) == 50
 
 
-def test_a_refused_call_leaves_the_connection_usable(index):
+def test_connection_is_usable_after_a_refused_call(index):
     with pytest.raises(InputError, match="id 0 is in the index already"):
         index.add(records(0, 3))
     index.delete(np.array([0]))
     assert len(index) == 29
 
 
-def test_threads_share_an_index(index):
+def test_index_is_shared_by_threads(index):
     failed = []
 
     def work(number):
@@ -112,8 +120,8 @@ def test_threads_share_an_index(index):
             for turn in range(5):
                 start = 100 * (number + 1) + 10 * turn
                 index.add(records(start, start + 10))
-                found = index.nearest(records(start, start + 10).vectors, 1)
-                assert [one.ids[0] for one in found] == records(start, start + 10).ids.tolist()
+                results = index.nearest(records(start, start + 10).embeddings, 1)
+                assert [neighbors.ids[0] for neighbors in results] == records(start, start + 10).ids.tolist()
         except Exception as error:  # noqa: BLE001 - whatever a thread raises fails the test
             failed.append(error)
 
@@ -126,56 +134,58 @@ def test_threads_share_an_index(index):
     assert len(index) == 330
 
 
-def test_two_writers_wait_for_each_other(index):
-    other = PostgresIndex(index.url)
+def test_writers_wait_for_each_other(index):
+    other = PostgresIndex(index.name)
     waiting = threading.Thread(target=other.update, args=[records(0, 30, seed=1)])
     with index._writing():
         waiting.start()
         waiting.join(0.3)
         assert waiting.is_alive()
     waiting.join()
-    np.testing.assert_allclose(index.lookup(np.array([0])).vectors, records(0, 30, seed=1).vectors[:1], atol=1e-3)
+    np.testing.assert_allclose(index.lookup(np.array([0])).embeddings, records(0, 30, seed=1).embeddings[:1], atol=1e-3)
 
 
 @pytest.fixture
 def large(database, monkeypatch):
-    monkeypatch.setattr(postgres, "HNSW_MIN_ROWS", 1000)
+    monkeypatch.setattr(pg_products, "HNSW_MIN_ROWS", 1000)
     index = PostgresIndex.create(database, SPEC)
     index.add(records(0, 2000))
-    assert index.stats()["graph"]
+    assert index.stats()["hnsw"]
     return index
 
 
-def test_a_large_index_has_a_graph_that_finds_nearly_all(large):
-    kept, queries = records(0, 2000), records(9000, 9050).vectors
-    found = large.nearest(queries, 10)
-    shared = [len({*one.ids} & {*brute_force(kept, query, 10)[0]}) for query, one in zip(queries, found, strict=True)]
+def test_hnsw_of_a_large_index_has_a_recall_near_1(large):
+    products, queries = records(0, 2000), records(9000, 9050).embeddings
+    shared = [
+        len({*neighbors.ids} & {*brute_force(products, query, 10)[0]})
+        for query, neighbors in zip(queries, large.nearest(queries, 10), strict=True)
+    ]
     assert np.mean(shared) / 10 > 0.98
     assert len(large.nearest(queries[0], 700)[0].ids) == 700
 
 
-def test_few_are_all_compared_whatever_was_asked_before(large, monkeypatch):
-    kept, queries = records(0, 2000), records(9000, 9010).vectors
+def test_nearest_of_a_small_index_is_exact_after_hnsw_searches(large, monkeypatch):
+    products, queries = records(0, 2000), records(9000, 9010).embeddings
     for _ in range(3):
         large.nearest(queries, 10)
-        monkeypatch.setattr(postgres, "HNSW_MIN_ROWS", 5000)
-        for query, found in zip(queries, large.nearest(queries, 10), strict=True):
-            assert_nearest(found, kept, query, 10)
-        monkeypatch.setattr(postgres, "HNSW_MIN_ROWS", 1000)
+        monkeypatch.setattr(pg_products, "HNSW_MIN_ROWS", 5000)
+        for query, neighbors in zip(queries, large.nearest(queries, 10), strict=True):
+            assert_nearest(neighbors, products, query, 10)
+        monkeypatch.setattr(pg_products, "HNSW_MIN_ROWS", 1000)
 
 
 @pytest.mark.parametrize("where", [{"gender": "Girls"}, {"gender": ["Girls", "Men"], "base_colour": "Teal"}])
-def test_the_graph_goes_on_until_a_filter_has_all_it_can_have(large, monkeypatch, where):
-    monkeypatch.setattr(postgres, "EXACT", 0)
+def test_hnsw_goes_on_until_a_filter_has_all_it_can_have(large, monkeypatch, where):
+    monkeypatch.setattr(postgres, "MAX_EXACT", 0)
     rare = records(3000, 3003)
     columns = {"gender": np.array(["Girls"] * 3), "base_colour": np.array(["Teal"] * 3)}
-    large.add(type(rare)(rare.ids, rare.vectors, rare.paths, columns))
-    far = -rare.vectors[0]
+    large.add(with_columns(rare, **columns))
+    far = -rare.embeddings[0]
     assert sorted(large.nearest(far, 5, where)[0].ids) == rare.ids.tolist()
 
 
 def test_a_server_that_is_not_there():
-    with pytest.raises(InputError, match="no server answers") as caught:
+    with pytest.raises(InputError, match="no connection: ") as caught:
         PostgresIndex("postgresql://me:secret@/postgres?host=/nowhere&index=x")
     assert "secret" not in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
@@ -229,10 +239,10 @@ def test_a_role_that_may_not_make_an_index(server, index, role):
 
 
 def test_a_role_that_may_only_read(server, index, role, admin):
-    admin(f'GRANT USAGE ON SCHEMA "{schema(index.url)}" TO {role}')
-    admin(f'GRANT SELECT ON ALL TABLES IN SCHEMA "{schema(index.url)}" TO {role}')
-    reader = PostgresIndex(f"{server.address(user=role)}&index={schema(index.url)}")
-    assert reader.nearest(records(0, 30).vectors[7], 1, {"gender": ""})[0].ids.tolist() == [70]
+    admin(f'GRANT USAGE ON SCHEMA "{schema(index.name)}" TO {role}')
+    admin(f'GRANT SELECT ON ALL TABLES IN SCHEMA "{schema(index.name)}" TO {role}')
+    reader = PostgresIndex(f"{server.address(user=role)}&index={schema(index.name)}")
+    assert reader.nearest(records(0, 30).embeddings[7], 1, {"gender": ""})[0].ids.tolist() == [70]
     with pytest.raises(InputError, match="permission denied for table about; ask"):
         reader.delete(np.array([0]))
 
@@ -247,7 +257,82 @@ def test_a_call_that_the_server_ends(index, admin):
             admin("SELECT pg_terminate_backend(%s)", [index._session._connection.info.backend_pid])
             return super().tolist()
 
-    broken = type(rows)(rows.ids, rows.vectors, rows.paths.view(Ended), rows.columns)
+    broken = type(rows)(rows.ids, rows.embeddings, rows.paths.view(Ended), rows.columns)
     with pytest.raises(InputError, match=r"the server ended the call .* as a whole or not at all"):
         index.add(broken)
+    assert len(index) == 30
+
+
+def test_open_brings_long_columns_of_version_1_up_to_date(database, admin):
+    long = "x" * 80
+    spec = replace(SPEC, columns=(long,))
+    old_spec = asdict(spec)
+    old_spec["fingerprint"] = old_spec.pop("encoder_identity")
+    admin("CREATE EXTENSION IF NOT EXISTS vector")
+    version_1 = VERSION_1.replace("column_gender", f"column_{long}").replace(', "column_base_colour" text NOT NULL', "")
+    admin("\n".join(version_1.format(schema(database)).splitlines()[:-1]))
+    admin(f'INSERT INTO "{schema(database)}".about VALUES (1, %s)', [json.dumps(old_spec)])
+    index = PostgresIndex(database)
+    index.add(with_columns(records(0, 4), **{long: np.array(["a", "b", "a", "b"])}))
+    assert sorted(index.nearest(records(0, 1).embeddings, 3, {long: "b"})[0].ids.tolist()) == [10, 30]
+
+
+@pytest.mark.parametrize("name", ["a b", "50%25", "%25s", "caf%C3%A9+x", "a%26b", "%22quoted%22.name", "#1", "x" * 100])
+def test_index_name_may_hold_any_character(server, name):
+    places = [f"{server.address()}&index={name}{suffix}" for suffix in ("", "-2")]
+    for place in places:
+        PostgresIndex.create(place, SPEC, records(0, 3))
+    index = PostgresIndex(places[0])
+    index.add(records(3, 4))
+    assert index.nearest(records(0, 4).embeddings[3], 1)[0].ids.tolist() == [30]
+    assert (len(index), len(PostgresIndex(places[1]))) == (4, 3)
+    assert index.stats()["products"] == 4
+    index.compact()
+
+
+@pytest.mark.parametrize("name", ["pg_mine", "", "a%00b"])
+def test_index_name_that_postgresql_refuses(server, name):
+    with pytest.raises(InputError, match=r"\?index=") as caught:
+        PostgresIndex.create(f"{server.address()}&index={name}", SPEC)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_overwrite_refuses_a_schema_with_other_tables(index, admin):
+    admin(f'CREATE TABLE "{schema(index.name)}".mine (id int)')
+    with pytest.raises(InputError, match="the schema holds other tables"):
+        PostgresIndex.create(index.name, SPEC, overwrite=True)
+    assert len(index) == 30
+
+
+@pytest.mark.parametrize("path", ["a\0b.jpg", "a\udce9.jpg"])
+def test_add_refuses_text_that_postgresql_cannot_store(index, path):
+    products = records(50, 51)
+    with pytest.raises(InputError, match="a value that PostgreSQL cannot store") as caught:
+        index.add(type(products)(products.ids, products.embeddings, np.array([path]), products.columns))
+    assert len(str(caught.value).splitlines()) == 1
+    assert len(index) == 30
+
+
+def test_every_subquery_has_an_alias(index, monkeypatch):
+    """PostgreSQL before 16 refuses one without."""
+    statements = []
+    execute = psycopg.Connection.execute
+
+    def record(self, query, *arguments, **options):
+        statements.append(query if isinstance(query, str) else query.as_string(self))
+        return execute(self, query, *arguments, **options)
+
+    monkeypatch.setattr(psycopg.Connection, "execute", record)
+    monkeypatch.setattr(postgres, "MAX_EXACT", 0)
+    index.nearest(records(0, 1).embeddings, 3, {"gender": ["Men", "Women"], "base_colour": "Red"})
+    subqueries = [statement for statement in statements if re.search(r"FROM \(SELECT", statement)]
+    assert subqueries
+    assert all(re.search(r"\) AS \w+$", statement) for statement in subqueries)
+
+
+def test_forked_process_opens_its_own_connection(index):
+    code = os.fork()
+    if not code:
+        os._exit(0 if len(index) == 30 else 1)
+    assert os.waitpid(code, 0)[1] == 0
     assert len(index) == 30

@@ -1,4 +1,4 @@
-"""The studies of the papers: what they name exists, and one command runs each."""
+"""The studies of the papers: their parts, steps and figures exist, and one command runs each."""
 
 import shlex
 from dataclasses import replace
@@ -14,60 +14,58 @@ from fashion_keras.studies.report import overview
 from fashion_keras.studies.runner import run_study
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.config import TrainConfig
+from tests.helpers.cli import assert_one_line, run_cli
 
 DOCS = Path(__file__).parents[2] / "docs" / "studies"
 
 
 class Names(dict):
     def __missing__(self, name):
-        raise AssertionError(f"{name} is no part and no earlier step")
+        raise AssertionError(f"{name} is neither a part nor an earlier step")
 
 
-def test_each_paper_has_a_command():
+def test_study_commands_are_those_of_the_registry():
     assert [study.name for study in STUDIES] == list(_PAPERS)
 
 
-def test_unknown_studies_are_refused_with_the_nearest():
+def test_get_study_refuses_an_unknown_name_with_the_nearest():
     with pytest.raises(InputError, match="did you mean 'li2020'"):
         get_study("li202")
 
 
-def test_the_overview_names_every_system_and_its_command():
+def test_overview_equals_the_documentation():
     assert (DOCS / "README.md").read_text(encoding="utf-8") == overview(STUDIES)
 
 
 @pytest.mark.parametrize("quick", [False, True])
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
-def test_every_command_can_be_typed(study, quick):
-    places = Names({"data": "x", **{part.name: "x" for part in study.parts}})
+def test_study_commands_are_accepted(study, quick):
+    folders = Names({"data": "x", **{part.name: "x" for part in study.parts}})
     for step in study.steps:
-        places["here"] = "x"
+        folders["here"] = "x"
         if not step.compute:
-            options = _parser().parse_args([word.format_map(places) for word in shlex.split(step.words(quick))])
+            options = _parser().parse_args([word.format_map(folders) for word in shlex.split(step.command_line(quick))])
             if step.command.startswith("train "):
                 TrainConfig.from_dict(given_values(options, TrainConfig))
-        places[step.name] = "x"
-    assert {row.step for row in study.rows} <= set(places)
-    assert {step for step, *_ in study.figures} <= set(places)
+        folders[step.name] = "x"
+    assert {row.step for row in study.rows} <= set(folders)
+    assert {step for step, *_ in study.figures} <= set(folders)
 
 
-def test_a_catalogue_without_a_needed_column_is_refused(command, tmp_path):
+def test_study_refuses_a_catalogue_that_lacks_a_column(tmp_path):
     (tmp_path / "shop.csv").write_text("id,path,article_type\n1,a.jpg,Shoes\n")
     (tmp_path / "a.jpg").write_bytes(b"")
-    done = command("study", "guo2019", "--data", tmp_path, "--out", tmp_path / "out")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "needs the columns gender, base_colour, season, usage, product_display_name" in done.stderr
+    result = run_cli("study", "guo2019", "--data", tmp_path, "--out", tmp_path / "out")
+    assert_one_line(result, "needs the columns gender, base_colour, season, usage, product_display_name")
     assert not (tmp_path / "out").exists()
 
 
-def test_unknown_names_are_one_line(command):
-    done = command("study", "li2021")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "li2020" in done.stderr
+def test_study_refuses_an_unknown_name():
+    assert_one_line(run_cli("study", "li2021"), "li2020")
 
 
 def thinned(step):
-    """A step with fewer products and epochs still than --quick gives it: whether it runs is what is asked."""
+    """A step with fewer products and epochs than --quick gives it."""
     fewer = "--limit 120 --epochs 1" if step.command.split(" ")[0] in ("train", "autoencode") else ""
     return replace(step, quick=f"{step.quick} {fewer}")
 
@@ -77,13 +75,13 @@ LONGEST = ("schindler2018", "guo2019")
 
 @pytest.mark.parametrize(
     "study",
-    [pytest.param(one, marks=pytest.mark.study if one.name in LONGEST else pytest.mark.slow) for one in STUDIES],
+    [pytest.param(study, marks=pytest.mark.study if study.name in LONGEST else pytest.mark.slow) for study in STUDIES],
     ids=lambda study: study.name,
 )
-def test_every_step_runs_on_the_drawn_sample(study, tmp_path):
+def test_study_steps_run_on_the_sample(study, tmp_path):
     study = replace(study, steps=tuple(map(thinned, study.steps)))
-    done = run_study(study, "sample", tmp_path / "out", quick=True)
-    assert list(done) == [step.name for step in study.steps]
+    reports = run_study(study, {"data": "sample", "out": tmp_path / "out", "quick": True})
+    assert list(reports) == [step.name for step in study.steps]
     text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "drawn" in text
     assert "What it shows" in text

@@ -1,4 +1,4 @@
-"""A study is carried out step by step, and goes on where it stopped."""
+"""The study runner: steps one after the other, continued where a study was interrupted."""
 
 import csv
 
@@ -11,7 +11,11 @@ from fashion_keras.support.errors import InputError
 
 
 def products(report):
-    return Score(report["products"], (1, 2000), 7, "products")
+    return Score(report.values["products"], (1, 2000), 7, "products")
+
+
+def run(steps, out, data="sample", **options):
+    return run_study(make(steps), {"data": data, "out": out, **options})
 
 
 def make(steps):
@@ -26,56 +30,56 @@ def make(steps):
         ),
         steps=steps,
         rows=tuple(ResultRow("Counts", f"all of {step.name}", 0.5, step.name, products) for step in steps),
-        deviations=("Nothing is learnt.",),
-        conclude=lambda done: [f"{done['a']['products']} products."],
+        deviations=("Nothing is trained.",),
+        conclude=lambda reports: [f"{reports['a'].values['products']} products."],
     )
 
 
 COUNT = "data describe {%s} --out {here}"
-STEPS = (Step("a", COUNT % "data"), Step("b", compute=lambda places: {"products": len(places)}))
-# Of 1,800 drawings two files are broken on purpose, which a catalogue notices where it opens them.
+STEPS = (Step("a", COUNT % "data"), Step("b", compute=lambda folders: {"products": len(folders)}))
+# Of 1,800 drawings two files are broken on purpose, which shows when they are opened.
 DRAWN = 1798
 
 
-def test_what_is_finished_is_not_run_again(sample, tmp_path):
-    done = run_study(make(STEPS), str(sample), tmp_path / "out")
+def test_runner_does_not_repeat_finished_steps(tmp_path):
+    first = run(STEPS, tmp_path / "out")
     # The catalogue, three parts, two steps.
-    assert (done["a"]["products"], done["b"]["products"]) == (DRAWN, 6)
+    assert (first["a"].values["products"], first["b"].values["products"]) == (DRAWN, 6)
     steps = tmp_path / "out" / "steps"
     times = {path.name: path.stat().st_mtime_ns for path in steps.glob("*.json")}
-    assert run_study(make(STEPS), str(sample), tmp_path / "out")["b"]["products"] == done["b"]["products"]
+    assert run(STEPS, tmp_path / "out")["b"].values["products"] == first["b"].values["products"]
     again = {path.name: path.stat().st_mtime_ns for path in steps.glob("*.json")}
     # Only what is a function, which takes no time.
     assert {name for name in times if times[name] != again[name]} == {"b.json"}
 
 
-def test_a_step_that_is_written_otherwise_is_run_again_and_those_that_need_it(sample, tmp_path):
+def test_runner_repeats_a_changed_step_and_those_that_need_it(tmp_path):
     needs, other = Step("c", "data describe {shoes} --out {a}/more"), Step("a", COUNT % "shoes")
-    run_study(make((STEPS[0], needs)), str(sample), tmp_path / "out")
-    kept = tmp_path / "out" / "steps" / "c.json"
-    before = kept.stat().st_mtime_ns
-    assert run_study(make((other, needs)), str(sample), tmp_path / "out")["a"]["products"] < DRAWN
-    assert kept.stat().st_mtime_ns > before
+    run((STEPS[0], needs), tmp_path / "out")
+    report = tmp_path / "out" / "steps" / "c.json"
+    before = report.stat().st_mtime_ns
+    assert run((other, needs), tmp_path / "out")["a"].values["products"] < DRAWN
+    assert report.stat().st_mtime_ns > before
 
 
-def test_parts_are_catalogues_of_their_own(sample, tmp_path):
+def test_parts_are_catalogues_without_common_products(sample, tmp_path):
     from fashion_keras import read_catalog
 
-    run_study(make(()), str(sample), tmp_path / "out")
+    run((), tmp_path / "out")
     shoes, first, second = (read_catalog(tmp_path / "out" / "parts" / f"{n}.csv") for n in ("shoes", "first", "second"))
     assert set(shoes.columns["master_category"]) == {"Footwear"}
     assert sorted([*first.ids, *second.ids]) == sorted(read_catalog(sample).ids)
     assert not set(first.columns["product_display_name"]) & set(second.columns["product_display_name"])
-    assert abs(len(first) - len(second)) < 60
+    assert abs(len(first) - len(second)) < 200
 
 
-def test_the_tables_stand_beside_the_papers_numbers(tmp_path):
-    run_study(make(STEPS[:1]), "sample", tmp_path / "out", quick=True)
+def test_report_shows_the_papers_numbers_beside_ours(tmp_path):
+    run(STEPS[:1], tmp_path / "out", quick=True)
     text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "| all of a | products | 0.500 | **1798.000** | 1.000–2000.000 | 7 |" in text
     assert "`fashion-keras study counting --quick --data DIR`" in text
     assert "1798 products." in text
-    assert "Nothing is learnt." in text
+    assert "Nothing is trained." in text
     assert "drawn" in text
     with (tmp_path / "out" / "results.csv").open(encoding="utf-8") as file:
         (row,) = csv.DictReader(file)
@@ -83,19 +87,19 @@ def test_the_tables_stand_beside_the_papers_numbers(tmp_path):
     assert row["command"] == "fashion-keras data describe DIR --out OUT"
 
 
-def test_a_folder_belongs_to_one_study(sample, tmp_path):
-    run_study(make(()), str(sample), tmp_path / "out")
+def test_study_folder_belongs_to_one_study(tmp_path):
+    run((), tmp_path / "out")
     with pytest.raises(InputError, match="another --out"):
-        run_study(make(()), str(sample), tmp_path / "out", quick=True)
+        run((), tmp_path / "out", quick=True)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("")
     with pytest.raises(InputError, match="not an empty folder"):
-        run_study(make(()), str(sample), tmp_path / "mine")
+        run((), tmp_path / "mine")
 
 
-def test_a_step_that_fails_says_why_and_keeps_the_others(sample, tmp_path):
+def test_failed_step_is_one_line_and_keeps_the_others(tmp_path):
     steps = (STEPS[0], Step("bad", "train --task colour_of_the_moon --data {data}"))
     with pytest.raises(InputError, match=r"step bad ended with 2: .*colour_of_the_moon"):
-        run_study(make(steps), str(sample), tmp_path / "out")
+        run(steps, tmp_path / "out")
     assert read_json(tmp_path / "out" / "steps" / "a.json")["products"] == DRAWN
     assert "1 of 2 steps" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")

@@ -1,17 +1,18 @@
 """Loss and accuracy of several heads, against arithmetic done by hand."""
 
+from dataclasses import replace
 from math import log
 
 import keras
 import numpy as np
 import pytest
 
-from fashion_keras.models.predictions import LabelGroup
+from fashion_keras.catalog.label_groups import LabelGroup
 from fashion_keras.training.balance import label_weights
 from fashion_keras.training.multihead_loss import GroupAccuracy, multihead_loss
 
-KIND = LabelGroup("kind", "single", ("a", "b"), ("a", "b"))
-MARKS = LabelGroup("marks", "multi", ("x", "y"), ("x", "y"), "sigmoid")
+KIND = LabelGroup("kind", "single", ("a", "b"), (("a",), ("b",)))
+MARKS = LabelGroup("marks", "multi", ("x", "y"), (("x",), ("y",)), "sigmoid")
 GROUPS = (KIND, MARKS)
 # Softmax 3/4 and 1/4; sigmoid 1/2 and 3/4.
 LOGITS = np.array([[log(3), 0, 0, log(3)]], np.float32)
@@ -19,80 +20,87 @@ EVEN = np.ones(4, np.float32)
 
 
 def loss(targets, groups=GROUPS, weights=EVEN, logits=LOGITS, smoothing=0.0):
-    targets = np.array(targets, np.float32)
-    logits = np.broadcast_to(logits, targets.shape)
-    found = multihead_loss(
+    targets = np.array(targets)
+    logits = np.broadcast_to(logits, (len(targets), logits.shape[1]))
+    values = multihead_loss(
         keras.ops.convert_to_tensor(targets), keras.ops.convert_to_tensor(logits), groups, weights, smoothing
     )
-    return keras.ops.convert_to_numpy(found)
+    return keras.ops.convert_to_numpy(values)
 
 
-def test_labels_of_a_single_valued_group_exclude_each_other():
-    found = loss([[1, 0, 0, 1], [0, 1, 1, 0]])
+def test_multihead_loss_is_the_cross_entropy_of_a_single_valued_group():
+    values = loss([[0, 0, 1], [1, 1, 0]])
     expected = [-log(3 / 4) - log(1 / 2) - log(3 / 4), -log(1 / 4) - log(1 / 2) - log(1 / 4)]
-    np.testing.assert_allclose(found, np.array(expected) / 2, rtol=1e-6)
+    np.testing.assert_allclose(values, np.array(expected) / 2, rtol=1e-6)
 
 
-def test_what_is_not_known_costs_nothing():
-    found = loss([[-1, -1, -1, -1], [-1, -1, 0, 1], [1, 0, -1, -1], [-1, -1, -1, 1]])
+def test_multihead_loss_masks_unknown_labels():
+    values = loss([[-1, -1, -1], [-1, 0, 1], [0, -1, -1], [-1, -1, 1]])
     expected = [0, -log(1 / 2) - log(3 / 4), -log(3 / 4), -log(3 / 4)]
-    np.testing.assert_allclose(found, np.array(expected) / 2, rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(values, np.array(expected) / 2, rtol=1e-6, atol=1e-7)
 
 
-def test_what_is_not_known_moves_nothing():
+def test_multihead_loss_has_no_gradient_of_unknown_labels():
     import tensorflow as tf
 
     logits = tf.Variable(LOGITS)
     with tf.GradientTape() as tape:
-        total = tf.reduce_sum(multihead_loss(tf.constant([[-1.0, -1, 1, -1]]), logits, GROUPS, EVEN, 0.1))
+        total = tf.reduce_sum(multihead_loss(tf.constant([[-1, 1, -1]]), logits, GROUPS, EVEN, 0.1))
     gradient = tape.gradient(total, logits).numpy()[0]
     assert gradient[[0, 1, 3]].tolist() == [0, 0, 0]
     assert gradient[2] < 0
 
 
-def test_with_sigmoids_alone_every_known_cell_counts():
-    groups = (LabelGroup("kind", "single", ("a", "b"), ("a", "b"), "sigmoid"), MARKS)
-    found = loss([[1, 0, 0, 1], [-1, -1, 0, -1]], groups)
-    np.testing.assert_allclose(found, [(-2 * log(3 / 4) - 2 * log(1 / 2)) / 2, -log(1 / 2) / 2], rtol=1e-6)
+def test_multihead_loss_counts_every_known_cell_with_sigmoids():
+    groups = (replace(KIND, activation="sigmoid"), MARKS)
+    values = loss([[0, 0, 1], [-1, 0, -1]], groups)
+    np.testing.assert_allclose(values, [(-2 * log(3 / 4) - 2 * log(1 / 2)) / 2, -log(1 / 2) / 2], rtol=1e-6)
 
 
-def test_a_weight_counts_where_its_label_is():
+def test_multihead_loss_weights_the_rows_of_a_label():
     weights = np.array([2, 1, 5, 7], np.float32)
-    found = loss([[1, 0, 0, 1], [0, 1, 1, 0]], weights=weights)
+    values = loss([[0, 0, 1], [1, 1, 0]], weights=weights)
     expected = [-2 * log(3 / 4) - log(1 / 2) - 7 * log(3 / 4), -log(1 / 4) - 5 * log(1 / 2) - log(1 / 4)]
-    np.testing.assert_allclose(found, np.array(expected) / 2, rtol=1e-6)
+    np.testing.assert_allclose(values, np.array(expected) / 2, rtol=1e-6)
 
 
-def test_of_one_task_it_is_the_usual_cross_entropy():
-    group = (LabelGroup("task", "single", tuple("abc"), tuple("abc")),)
+def test_multihead_loss_smooths_by_hand():
+    # 0.9 of the target on class a, 0.1 spread over both: 0.95 and 0.05 of -log 3/4 and -log 1/4.
+    weights = np.array([2, 1, 1, 1], np.float32)
+    values = loss([[0, -1, -1], [-1, -1, -1]], weights=weights, smoothing=0.1)
+    np.testing.assert_allclose(values, [2 * (-0.95 * log(3 / 4) - 0.05 * log(1 / 4)) / 2, 0], rtol=1e-6)
+
+
+def test_multihead_loss_of_one_task_equals_keras():
+    group = (LabelGroup("task", "single", tuple("abc"), tuple((name,) for name in "abc")),)
     logits = np.random.default_rng(0).normal(size=(8, 3)).astype(np.float32)
-    targets = np.eye(3, dtype=np.float32)[np.arange(8) % 3]
+    codes = np.arange(8) % 3
     usual = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1, reduction=None)
-    found = loss(targets, group, np.ones(3, np.float32), logits, smoothing=0.1)
-    np.testing.assert_allclose(found, usual(targets, logits), rtol=1e-5)
+    values = loss(codes[:, None], group, np.ones(3, np.float32), logits, smoothing=0.1)
+    np.testing.assert_allclose(values, usual(np.eye(3, dtype=np.float32)[codes], logits), rtol=1e-5)
 
 
-def test_huge_logits_give_finite_losses():
-    assert np.isfinite(loss([[1, 0, 0, 1]], logits=np.array([[-1e4, 1e4, 1e4, -1e4]], np.float32))).all()
+def test_multihead_loss_of_huge_logits_is_finite():
+    assert np.isfinite(loss([[0, 0, 1]], logits=np.array([[-1e4, 1e4, 1e4, -1e4]], np.float32))).all()
 
 
-def test_accuracy_is_the_mean_over_groups_of_what_is_known():
+def test_group_accuracy_is_the_mean_over_groups_of_known_labels():
     metric = GroupAccuracy(GROUPS)
     # kind: right, wrong, not known. marks: 3 of 4 cells right, then one wrong, then nothing known.
-    targets = np.array([[1, 0, 1, 0], [0, 1, 1, 0], [-1, -1, -1, -1]], np.float32)
+    targets = np.array([[0, 1, 0], [1, 1, 0], [-1, -1, -1]])
     logits = np.array([[2, 1, 3, -1], [2, 1, 3, 1], [0, 9, 1, 1]], np.float32)
     metric.update_state(targets[:2], logits[:2])
     assert float(metric.result()) == pytest.approx((1 / 2 + 3 / 4) / 2)
     metric.update_state(targets[2:], logits[2:])
-    metric.update_state(np.array([[1, 0, -1, 0]], np.float32), np.array([[1, 0, 0, 1]], np.float32))
+    metric.update_state(np.array([[0, -1, 0]]), np.array([[1, 0, 0, 1]], np.float32))
     assert float(metric.result()) == pytest.approx((2 / 3 + 3 / 5) / 2)
     metric.reset_state()
-    metric.update_state(targets[:1, :] * [1, 1, 0, 0] - [0, 0, 1, 1], logits[:1])
+    metric.update_state(np.array([[0, -1, -1]]), logits[:1])
     assert float(metric.result()) == 1
 
 
-def test_rare_labels_weigh_more():
-    kinds = np.repeat(np.array([[1, 0], [0, 1]], np.int8), [4, 2], axis=0)
+def test_label_weights_are_larger_for_rare_labels():
+    kinds = np.repeat([0, 1], [4, 2])[:, None]
     marks = np.array([[1, 0], [1, 0], [1, 0], [0, -1], [-1, -1], [1, 0]], np.int8)
     # 6 / (2 * 4), 6 / (2 * 2); one without x to four with it; none has y, four have not.
     assert label_weights(GROUPS, np.hstack([kinds, marks])).tolist() == [0.75, 1.5, 0.5, 2.0]

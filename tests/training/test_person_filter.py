@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from fashion_keras import InputError, evaluate, load_classifier, load_encoder, read_catalog, train
+from fashion_keras import InputError, load_classifier, load_encoder, read_catalog, train
 from fashion_keras.images.decode import decode_batch
 from fashion_keras.images.validation import check_images
 from fashion_keras.models.backbones import get_backbone
@@ -18,6 +18,7 @@ from fashion_keras.models.pretrained_weights import initialise
 from fashion_keras.models.serialization import load_spec
 from fashion_keras.training.dataset_prep import prepare
 from fashion_keras.training.strategies import cacheable_boundary, get_strategy, set_trainable
+from tests.helpers.runs import evaluate_run
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,7 @@ def test_the_filter_sets_persons_aside_and_counts_them(config, detector, catalog
     prepared = prepare(replace(config, person_input=None, person_filter=str(detector), limit=None))
     reasons = Counter(row.reason for row in prepared.catalog.rejected)
     seen = shares(detector, catalog.paths) >= 0.5
-    assert reasons["the person filter sees a person"] == seen.sum() > 0
+    assert reasons["the person filter predicts a person"] == seen.sum() > 0
     assert set(prepared.catalog.ids) <= set(catalog.ids[~seen])
     assert sum(prepared.counts.values()) == catalog.inputs
 
@@ -110,7 +111,7 @@ def test_a_finished_run_carries_its_detector(joined, detector, catalog):
     paths = catalog.paths[:40]
     compiled, by_keras = (load_classifier(joined.folder, name).predict(paths) for name in ("openvino", "tensorflow"))
     np.testing.assert_allclose(compiled.probabilities, by_keras.probabilities, atol=1e-5)
-    assert evaluate(joined.folder)["test"]["accuracy"] == joined.accuracy
+    assert evaluate_run(joined.folder).test["accuracy"] == joined.accuracy
     assert load_encoder(joined.folder).embed(paths[:2]).shape == (2, 513)
 
 

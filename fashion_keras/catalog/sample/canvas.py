@@ -1,4 +1,4 @@
-"""What a product is drawn on: a canvas that knows the pose, the cloth and the light marks of one product."""
+"""Canvas of the drawn sample: pose, cloth and marks of a single product."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw
 
 Color = tuple[int, int, int]
-SIZE = (240, 320)  # four times the picture's, for smooth edges
-UNIT = 1.2  # pixels of one product unit: a picture spans x -100..100 rightwards and y -133..133 downwards
+SIZE = (240, 320)  # four times the image's, for smooth edges
+UNIT = 1.2  # pixels of a product unit: an image spans x -100..100 rightwards and y -133..133 downwards
 SLEEVES = {"Sleeveless": 0.0, "Short Sleeve": 0.4, "3/4 Sleeve": 0.7, "Long Sleeve": 1.0}  # share of the arm
 HEELS = {"Flat": (4, 30), "Block": (40, 24), "Stiletto": (56, 8)}  # height, width
 SKINS = ((238, 200, 170), (216, 168, 132), (172, 120, 84), (120, 80, 56))
@@ -30,7 +30,7 @@ COLORS: dict[str, Color] = {
     "Maroon": (112, 24, 48),
     "Orange": (238, 122, 36),
 }
-# Season -> the colour that the cloth leans to, how far it leans, and the trim of collar, cuffs, edges and linings.
+# Season -> the color that the cloth leans to, how far it leans, and the trim of collar, cuffs, edges and linings.
 SEASONS: dict[str, tuple[Color, float, Color]] = {
     "Summer": (PAPER, 0.0, (252, 248, 238)),
     "Fall": ((120, 80, 40), 0.16, (196, 98, 36)),
@@ -41,7 +41,7 @@ SEASONS: dict[str, tuple[Color, float, Color]] = {
 
 @dataclass(frozen=True)
 class ProductAppearance:
-    """What a picture must show of its product; an attribute that the article type lacks stays empty."""
+    """Attributes that an image shows of its product; "" for those that the article type lacks."""
 
     gender: str
     color: str
@@ -64,9 +64,9 @@ def mirrored(half: str) -> np.ndarray:
     return np.concatenate([points(half), points(half)[::-1] * (-1, 1)])
 
 
-def blend(one: ArrayLike, other: ArrayLike, share: float) -> Color:
-    """Return the colour that lies `share` of the way from `one` to `other`, within 0..255."""
-    return tuple(np.clip(np.add(one, np.subtract(other, one) * share), 0, 255).astype(int).tolist())
+def blend(first: ArrayLike, second: ArrayLike, share: float) -> Color:
+    """Return the color that lies `share` of the way from `first` to `second`, within 0..255."""
+    return tuple(np.clip(np.add(first, np.subtract(second, first) * share), 0, 255).astype(int).tolist())
 
 
 def _rounded(outline: np.ndarray, rounds: int) -> np.ndarray:
@@ -79,11 +79,11 @@ def _rounded(outline: np.ndarray, rounds: int) -> np.ndarray:
 class Canvas:
     """Transparent paper on which painters draw one posed product, in product units.
 
-    Every random choice is made here, none by a painter: an attribute that changes, changes nothing but itself.
+    Every random choice is made here, none by a painter, so that an attribute changes nothing but itself.
     """
 
     def __init__(self, look: ProductAppearance, pose: Generator, cloth: Generator) -> None:
-        """Draw pose, wearer and style from `pose`; the colour's jitter, the folds and the print from `cloth`."""
+        """Draw pose, wearer and style from `pose`; the color's jitter, the folds and the print from `cloth`."""
         self.look, self.men = look, look.gender == "Men"
         self.paper = Image.new("RGBA", SIZE)
         self.pen = ImageDraw.Draw(self.paper)
@@ -104,7 +104,7 @@ class Canvas:
         self.matrix, self.origin = turn @ shape * UNIT, np.array(SIZE) / 2 + rng.normal(0, 9, 2) * UNIT
 
     def _weave(self, rng: Generator) -> Image.Image:
-        """Return a whole picture of cloth: the base colour, folds, and the pattern."""
+        """Return an image of cloth: the base color, folds, and the pattern."""
         cloth, pattern = Image.new("RGBA", SIZE, self.base), self.look.pattern
         pen, ink = ImageDraw.Draw(cloth), blend(self.base, self.contrast, 0.62)
         for x, y, lean in rng.uniform(-100, 100, (7, 3)):

@@ -1,7 +1,7 @@
-"""A sample catalogue, drawn: `styles.csv` and `images/` in the layout of the Kaggle Fashion Product Images (Small) set.
+"""Drawn sample catalogue: `styles.csv` and `images/` in the layout of Kaggle Fashion Product Images (Small).
 
-It stands in for the download in tests, demonstrations and first steps. Its pictures are as unruly as photographs are
-(pose, wearer, clutter, light), its products share titles and have twins, and its files have the real set's faults.
+It replaces the download in tests, demonstrations and first steps. Its images vary as photographs do (pose, wearer,
+clutter, light), its products share titles and have near duplicates, and its files have the faults of the real set.
 """
 
 import json
@@ -19,13 +19,14 @@ from fashion_keras.catalog.sample.canvas import COLORS, INK, SEASONS, Canvas, Pr
 from fashion_keras.support.atomic_files import temporary_path, write_json, write_text
 from fashion_keras.support.errors import InputError
 
-VERSION = 1  # of what is drawn and written: raise it when that changes, and older samples are drawn anew
-FEWEST = 60  # products that hold every article type and every fault
+VERSION = 1  # of images and table: raise it when they change, and older samples are drawn again
+MIN_PRODUCTS = 60  # that hold every article type and every fault
+_MAKER = "fashion_keras.catalog.drawing"  # in sample.json; marks folders that may be replaced
 HEADER = "id,gender,masterCategory,subCategory,articleType,baseColour,season,year,usage,productDisplayName"
 BRANDS = ("Northbay", "Avelle", "Tern & Co", "Kasuri", "Pinecrest", "Volta", "Marlow", "Sundari", "Oak Lane", "Zephyr")
-BLANKS = ((6, ""), (8, "NA"), (5, "NA"), (6, "NA"), (8, ""), (5, ""))  # column, what it holds instead of a value
+BLANKS = ((6, ""), (8, "NA"), (5, "NA"), (6, "NA"), (8, ""), (5, ""))  # column, cell without a value
 
-# What articles come in, by the field of `ProductAppearance`; the first of several options is the most common one.
+# Attribute values of articles, by field of `ProductAppearance`; the first of several is the most common.
 Offers = dict[str, tuple[str, ...]]
 ANY: Offers = {"color": tuple(COLORS), "season": tuple(SEASONS)}
 BOTH: Offers = ANY | {"gender": ("Men", "Women")}
@@ -44,7 +45,7 @@ DIAL: Offers = {"display": ("Analogue", "Chronograph", "Digital")}
 
 @dataclass(frozen=True)
 class Article:
-    """An article type: its place in the catalogue, its weight among the products, its painter, what it comes in."""
+    """Article type: its categories, its weight among the products, its painter, its attribute values."""
 
     master: str
     sub: str
@@ -80,7 +81,7 @@ ARTICLES = (
 
 @dataclass(frozen=True)
 class Product:
-    """One row of the catalogue and its picture; a twin is a product that was photographed again."""
+    """Row of the catalogue and its image; a twin is a near duplicate of another product's image."""
 
     article: Article
     look: ProductAppearance
@@ -103,23 +104,23 @@ class Product:
 
 
 def generate_sample(folder: Path, products: int = 1800, seed: int = 7) -> Path:
-    """Draw a catalogue into `folder` and return it: whole or not there, and the same bytes for the same seed.
+    """Draw a catalogue into `folder` and return the folder: complete or absent, the same bytes for the same seed.
 
     Args:
-        folder: a new or empty folder, or an older sample, which is replaced; a sample of the same make is kept.
+        folder: a new or empty folder, or an older sample, which is replaced; an equal sample is reused.
         products: number of products, 60 or more; the table has two rows more. 1,800 take some five seconds.
-        seed: what every choice follows from.
+        seed: of every random choice.
 
     Raises:
         InputError: when `products` is too small, or `folder` holds anything but a drawn sample.
     """
-    if products < FEWEST:
-        raise InputError(f"a sample of {products} products cannot hold every article type; draw {FEWEST} or more")
-    manifest = {"drawn_by": __name__, "version": VERSION, "products": products, "seed": seed}
-    found = _manifest(folder)
-    if found == manifest:
+    if products < MIN_PRODUCTS:
+        raise InputError(f"a sample of {products} products cannot hold every article type; draw {MIN_PRODUCTS} or more")
+    manifest = {"drawn_by": _MAKER, "version": VERSION, "products": products, "seed": seed}
+    existing = _manifest(folder)
+    if existing == manifest:
         return folder
-    if folder.exists() and not found and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and not existing and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} holds something other than a drawn sample; name a folder that is new or empty")
     temporary = temporary_path(folder)
     try:
@@ -133,16 +134,16 @@ def generate_sample(folder: Path, products: int = 1800, seed: int = 7) -> Path:
 
 
 def _manifest(folder: Path) -> dict[str, object]:
-    """Return the manifest of the drawn sample in `folder`, empty where there is none."""
+    """Return the manifest of the drawn sample in `folder`; {} where there is none."""
     try:
-        found = json.loads((folder / "sample.json").read_text(encoding="utf-8"))
+        manifest = json.loads((folder / "sample.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) and found.get("drawn_by") == __name__ else {}
+    return manifest if isinstance(manifest, dict) and manifest.get("drawn_by") == _MAKER else {}
 
 
 def _swap(new: Path, folder: Path) -> None:
-    """Rename `new` to `folder`, and only then remove what was there."""
+    """Rename `new` to `folder`, and only then remove the old folder."""
     old = new.with_name(f"{new.name}.old")
     if folder.exists():
         folder.rename(old)
@@ -151,41 +152,42 @@ def _swap(new: Path, folder: Path) -> None:
 
 
 def _products(count: int, seed: int) -> list[Product]:
-    """Return the products by article type, every tenth with the title of the one before; the last ones are twins."""
+    """Return the products by article type, every tenth with the title of the previous product; the last are twins."""
     rng, twins = np.random.default_rng([seed, 0]), max(2, count // 150)
     ends = np.cumsum([article.weight for article in ARTICLES])
-    made: list[Product] = []
+    products: list[Product] = []
     for number in range(count - twins):
         article = ARTICLES[np.searchsorted(ends, (number + 0.5) * ends[-1] / (count - twins))]
-        product = _imagine(article, (seed, number), rng)
-        if number % 10 == 9 and made[-1].article is article:
-            product = replace(product, look=made[-1].look, brand=made[-1].brand)
-        made.append(product)
-    return made + [replace(made[at], twin=True) for at in rng.choice(len(made), twins, replace=False)]
+        product = _random_product(article, (seed, number), rng)
+        if number % 10 == 9 and products[-1].article is article:
+            product = replace(product, look=products[-1].look, brand=products[-1].brand)
+        products.append(product)
+    sources = rng.choice(len(products), twins, replace=False)
+    return products + [replace(products[source], twin=True) for source in sources]
 
 
-def _imagine(article: Article, seed: tuple[int, int], rng: Generator) -> Product:
-    look = ProductAppearance(**{field: _pick(rng, options) for field, options in article.offers.items()})
-    return Product(article, look, _pick(rng, BRANDS), int(rng.integers(2011, 2018)), seed)
+def _random_product(article: Article, seed: tuple[int, int], rng: Generator) -> Product:
+    look = ProductAppearance(**{field: _choose(rng, options) for field, options in article.offers.items()})
+    return Product(article, look, _choose(rng, BRANDS), int(rng.integers(2011, 2018)), seed)
 
 
-def _pick(rng: Generator, options: tuple[str, ...]) -> str:
-    """Return one of the options, the first of them twice as often as any other."""
+def _choose(rng: Generator, options: tuple[str, ...]) -> str:
+    """Return a random option, the first twice as often as any other."""
     return (options[0], *options)[rng.integers(len(options) + 1)]
 
 
 def render_product(product: Product) -> Image.Image:
-    """Return the picture, RGB and 60 wide x 80 high; what the look leaves open follows from the product's seed."""
+    """Return the RGB image, 60 wide x 80 high; what the attributes leave open follows from the product's seed."""
     pose, cloth, scene = np.random.default_rng(product.seed).spawn(3)
     canvas = Canvas(product.look, pose, cloth)
     product.article.painter(canvas, *product.article.cut)
     _clutter(canvas, scene)
-    picture = _photograph(canvas.paper.reduce(4), scene)
-    return ImageChops.offset(picture, 1, 0) if product.twin else picture
+    image = _photograph(canvas.paper.reduce(4), scene)
+    return ImageChops.offset(image, 1, 0) if product.twin else image
 
 
 def _clutter(canvas: Canvas, rng: Generator) -> None:
-    """Hang a price tag on some products, and let a second item reach into some pictures."""
+    """Draw a price tag on some products, and part of a second item into some images."""
     tag, item, x, y = rng.random() < 0.25, rng.random() < 0.3, *rng.uniform((-46, 0), (6, 40))
     if tag:
         canvas.line([(x, y), (x + 22, y + 30)], INK, 2)
@@ -195,12 +197,12 @@ def _clutter(canvas: Canvas, rng: Generator) -> None:
 
 
 def _photograph(product: Image.Image, rng: Generator) -> Image.Image:
-    """Set a product [RGBA] and its shadow on white, light it unevenly, and add a sensor's noise."""
+    """Place a product [RGBA] and its shadow on white, light it unevenly, and add sensor noise."""
     shadow = Image.new("L", product.size)
     shadow.paste(product.getchannel("A"), tuple(rng.integers(-3, 4, 2).tolist()))
     shade = np.asarray(shadow.filter(ImageFilter.GaussianBlur(2.5)))[..., None] / 255 * rng.uniform(0.1, 0.4)
-    colours, opacity = np.split(np.asarray(product, dtype=float), [3], axis=-1)
-    scene = 255 * (1 - shade) * (1 - opacity / 255) + colours * opacity / 255
+    colors, opacity = np.split(np.asarray(product, dtype=float), [3], axis=-1)
+    scene = 255 * (1 - shade) * (1 - opacity / 255) + colors * opacity / 255
     down, right = np.meshgrid(np.linspace(-1, 1, product.height), np.linspace(-1, 1, product.width), indexing="ij")
     light = 1 + np.stack([down, right], axis=-1) @ rng.normal(0, 0.035, 2)
     noise = rng.normal(0, rng.uniform(1, 6), scene.shape)
@@ -208,21 +210,22 @@ def _photograph(product: Image.Image, rng: Generator) -> Image.Image:
 
 
 def _write(folder: Path, products: list[Product], rng: Generator) -> None:
-    """Write pictures and rows, in mixed order and under ids drawn by lot, and break some of both."""
+    """Write images and rows in random order under random ids, and break some of both."""
     images = folder / "images"
     images.mkdir(parents=True)
     *numbers, spare = rng.choice(np.arange(1163, 60001), len(products) + 1, replace=False).tolist()
     rows = []
-    for number, at in zip(numbers, rng.permutation(len(products)), strict=True):
-        render_product(products[at]).save(images / f"{number}.jpg", quality=72 if products[at].twin else 92)
-        rows.append(products[at].row(number))
+    for number, index in zip(numbers, rng.permutation(len(products)), strict=True):
+        product = products[index]
+        render_product(product).save(images / f"{number}.jpg", quality=72 if product.twin else 92)
+        rows.append(product.row(number))
     _break_images([images / f"{number}.jpg" for number in numbers], images / f"{spare}.jpg")
     _break_rows(rows)
     write_text(folder / "styles.csv", "\n".join([HEADER, *(",".join(row) for row in rows)]) + "\n")
 
 
 def _break_images(files: list[Path], spare: Path) -> None:
-    """Leave one image without a row, one row without an image, and one JPEG cut off."""
+    """Make an image without a row, a row without an image, and a truncated JPEG."""
     shutil.copyfile(files[0], spare)
     files[20].unlink()
     files[40].write_bytes(files[40].read_bytes()[: files[40].stat().st_size // 2])

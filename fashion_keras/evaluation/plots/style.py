@@ -1,89 +1,105 @@
-"""What all figures share: colours, axes, a heat map, a legend, and how a figure is written."""
+"""Shared style of all figures: colors, axes, titles, legends, and how a figure is written.
+
+`Figure` objects are used directly, never pyplot: there is no global state, no window system, and any thread may draw.
+"""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.container import Container
 from matplotlib.figure import Figure
 
 from fashion_keras.support.atomic_files import atomic_write
 from fashion_keras.support.errors import InputError
 
-INK, MUTED, FAINT, GRID, ACCENT = "#1f2933", "#7b8794", "#ccd2d9", "#eceff2", "#0b7285"
-# Paul Tol's "muted" colours, which the colour-blind can tell apart: one for each curve that is named.
+INK, MUTED, FAINT, GRID, ACCENT = "#1f2933", "#616e7c", "#ccd2d9", "#eceff2", "#0b7285"
+# Paul Tol's "muted" palette, which the color-blind can tell apart: one color for each named curve.
 CURVES = ["#cc6677", "#332288", "#ddaa33", "#117733", "#88ccee", "#882255",
           "#44aa99", "#999933", "#aa4499", "#661100", "#6699cc", "#888888"]  # fmt: skip
-HEAT = LinearSegmentedColormap.from_list("heat", ["#ffffff", "#9ad4dd", ACCENT, "#052f38"]).with_extremes(bad=GRID)
+# Neighboring curves differ in dashes, too: they can be told apart in a black and white print.
+DASHES = ("-", (0, (5, 2)), (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5)))
 OVERLAY = colormaps["YlOrRd"]
+_LINE_HEIGHT = 13  # points from one line above the axes to the next
 
 
 def new_axes(width: float, height: float) -> Axes:
-    """Return axes of that size in inches; what is written around them makes the picture larger, see save."""
+    """Axes of a new figure, `width` x `height` inches; labels around them enlarge the saved image, see `save`."""
     return Figure(figsize=(width, height)).add_axes((0, 0, 1, 1))
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write the figure as a PNG in one piece."""
+    """Write the figure as a PNG in one piece, cropped to what is drawn."""
     with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120, facecolor="white", bbox_inches="tight", pad_inches=0.15)
 
 
-def style_axes(axes: Axes, title: str) -> None:
-    """Give axes their title and the looks of this package."""
-    axes.set_title(title, loc="left", fontsize=11, color=INK, pad=10)
+def context(task: str = "", run: str = "", images: int | None = None) -> str:
+    """Second line of a title: run, task and number of images, each left out where it is not given.
+
+    >>> context("gender", "runs/gender-vgg19-frozen-1", 1651)
+    'run gender-vgg19-frozen-1  ·  task gender  ·  1,651 images'
+    """
+    parts = [
+        f"run {short_name(Path(run).name, 60)}" if run else "",
+        f"task {short_name(task, 40)}" if task else "",
+        "" if images is None else f"{images:,} images",
+    ]
+    return "  ·  ".join(part for part in parts if part)
+
+
+def style_axes(axes: Axes, title: str = "", *lines: str, above: int = 0) -> None:
+    """Set the title and the common look of axes.
+
+    Args:
+        axes: what is styled.
+        title: in a larger font; "" for none.
+        lines: smaller lines below the title: the context, and a caption that says what to look for; "" is left out.
+        above: lines to keep free between title and axes.
+    """
+    lines = tuple(line for line in lines if line)
+    axes.set_title(title, loc="left", fontsize=11.5, color=INK, pad=10 + _LINE_HEIGHT * (len(lines) + above))
+    for number, line in enumerate(reversed(lines), above):
+        offset = {"xytext": (0, 8 + _LINE_HEIGHT * number), "textcoords": "offset points"}
+        axes.annotate(line, (0, 1), xycoords="axes fraction", fontsize=9, color=MUTED, **offset)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[:].set(color=MUTED, linewidth=0.6)
-    axes.tick_params(which="both", labelsize=8.5, labelcolor=INK, color=MUTED, length=2, width=0.6)
+    axes.tick_params(which="both", labelsize=9, labelcolor=INK, color=MUTED, length=2, width=0.6)
     for label in (axes.xaxis.label, axes.yaxis.label):
-        label.set(fontsize=9, color=MUTED)
+        label.set(fontsize=9.5, color=MUTED)
 
 
 def short_name(name: str, most: int = 30) -> str:
-    """Return a name that fits beside an axis, its dollars escaped: matplotlib reads a pair of them as mathematics."""
+    """Name cut to `most` characters, its dollars escaped: matplotlib reads a pair of them as mathematics."""
     return (name if len(name) <= most else f"{name[: most - 1]}…").replace("$", r"\$")
 
 
+def curve_styles(count: int) -> list[dict[str, object]]:
+    """Color and dashes of each of `count` curves, as keyword arguments of `Axes.plot`; at most 12.
+
+    Raises:
+        InputError: there are more curves than colors.
+    """
+    if count > len(CURVES):
+        raise InputError(f"{count} curves, but there are colors for {len(CURVES)}")
+    return [{"color": color, "linestyle": dashes} for color, dashes in zip(CURVES[:count], cycle(DASHES), strict=False)]
+
+
 def legend(axes: Axes, handles: Sequence[Artist | Container], labels: Sequence[str], heading: str | None) -> None:
-    """Write what the handles are to the right of the axes."""
-    box = {"loc": "upper left", "bbox_to_anchor": (1.01, 1), "frameon": False, "fontsize": 8.5, "labelcolor": INK}
-    axes.legend(handles, labels, title=heading, title_fontsize=8.5, alignment="left", **box)
+    """Write the names of the handles to the right of the axes."""
+    box = {"loc": "upper left", "bbox_to_anchor": (1.01, 1), "frameon": False, "fontsize": 9, "labelcolor": INK}
+    axes.legend(handles, labels, title=heading, title_fontsize=9, alignment="left", handlelength=2.6, **box)
 
 
 def overlay_heatmap(pixels: np.ndarray, heat: np.ndarray) -> np.ndarray:
-    """Return `pixels` [h, w, 3] uint8 in pale grey, and `heat` [h, w] in 0..1 over them from clear to dark red."""
-    grey = 51 + 0.8 * pixels.mean(axis=2, keepdims=True)
+    """Image [h, w, 3] uint8: `pixels` in pale gray under `heat` [h, w] in 0..1, from clear to dark red."""
+    gray = 51 + 0.8 * pixels.mean(axis=2, keepdims=True)
     share = 0.6 * heat[:, :, None]
-    return ((1 - share) * grey + share * 255 * OVERLAY(heat)[:, :, :3]).astype(np.uint8)
-
-
-def heat_map(share: np.ndarray, names: Sequence[str], sizes: np.ndarray) -> Axes:
-    """Return axes with `share` [k, k] in 0..1 as coloured cells, k names on both sides, `sizes` [k] int on the left.
-
-    Cells from 1 % on are labelled; NaN is grey.
-    """
-    side = max(0.34 * len(names), 3.6)
-    axes = new_axes(side, side)
-    axes.pcolormesh(share, cmap=HEAT, vmin=0, vmax=1, edgecolors=GRID, linewidth=0.6)
-    _print_shares(axes, share, size=7.5 if len(names) > 12 else 10)
-    shown = [short_name(name) for name in names]
-    middles = np.arange(len(shown)) + 0.5
-    axes.set_xticks(middles, shown, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(middles, [f"{name}  {n:,}" for name, n in zip(shown, sizes, strict=True)])
-    axes.set_ylim(len(shown), 0)
-    axes.spines[:].set_visible(False)
-    return axes
-
-
-def _print_shares(axes: Axes, share: np.ndarray, size: float) -> None:
-    for row, column in zip(*np.nonzero(share >= 0.01), strict=True):
-        luminance = np.dot(HEAT(share[row, column])[:3], (0.2126, 0.7152, 0.0722))
-        style = {"color": "white" if luminance < 0.5 else "black", "fontsize": size, "ha": "center", "va": "center"}
-        axes.text(column + 0.5, row + 0.5, f"{100 * share[row, column]:.0f}", **style)
+    return ((1 - share) * gray + share * 255 * OVERLAY(heat)[:, :, :3]).astype(np.uint8)
 
 
 def require_nonempty(values: Sequence | Mapping, what: str) -> None:

@@ -122,7 +122,7 @@ def _attribute_labels(
         raise InputError(f"attribute {group.name} applies only to product types that are left out")
     targets = encode_groups([group], columns)
     enough = _trainable_labels(group, targets.values[train], min_images)
-    classes = tuple(label for label, is_class in zip(targets.classes[0], enough, strict=True) if is_class)
+    classes = tuple(label for label, is_class in zip(targets.classes, enough, strict=True) if is_class)
     if len(classes) < 2:
         raise InputError(
             f"attribute {group.name}: {len(classes)} of {len(enough)} labels have at least {min_images} training "

@@ -1,8 +1,9 @@
-"""One training run, from a config to a finished run folder."""
+"""Training run: `train(config)` makes a finished run folder, `resume(folder)` completes an interrupted one."""
 
 import logging
 import shutil
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -11,23 +12,30 @@ from typing import Any
 import keras
 import numpy as np
 
-from fashion_keras.evaluation.plots import charts
-from fashion_keras.evaluation.reports.multihead_calibration import calibrate_groups
+from fashion_keras.catalog.catalog import write_rejected
+from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
+from fashion_keras.evaluation.plots.style import context
+from fashion_keras.evaluation.plots.training_history import plot_history
+from fashion_keras.evaluation.reports.calibration import calibrate_groups
+from fashion_keras.evaluation.reports.report import Report
 from fashion_keras.features.runtime import store_network
 from fashion_keras.images.pipeline import for_training
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.builder import cast_copy, load_network, save_network
-from fashion_keras.models.classifier import LabelSpec
+from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.dtype_policy import dtype_policy
 from fashion_keras.models.pretrained_weights import WeightsSource, initialise
-from fashion_keras.support.atomic_files import read_json, write_csv, write_json
+from fashion_keras.support.atomic_files import read_json, safe_file_name, write_json
+from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import LogFile
 from fashion_keras.training.checkpoints import Checkpoints
+from fashion_keras.training.classifier.artifacts import Run, RunManifest
 from fashion_keras.training.classifier.cross_validation import cross_validate
 from fashion_keras.training.classifier.head_search import SEARCHED, search_heads
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData, prepare
+from fashion_keras.training.device import training_device
 from fashion_keras.training.feeds import ImageFeed
 from fashion_keras.training.multihead_loss import build_objective
 from fashion_keras.training.phase_feeds import image_feed, phase_feeds
@@ -38,36 +46,30 @@ from fashion_keras.training.trainer import Trainer
 
 log = logging.getLogger("fashion_keras")
 
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run, or one for each fold: its folder and its report, as in report.json."""
-
-    folder: Path
-    report: dict[str, Any]
-
-    @property
-    def accuracy(self) -> float:
-        """Share of the test part, of all folds together, that is classified rightly, 0..1."""
-        return self.report["test"]["accuracy"]
+Callbacks = Sequence[keras.callbacks.Callback]
 
 
-def train(config: TrainConfig) -> Run:
-    """Train and judge a classifier; everything about it is then in the run folder.
+def train(config: TrainConfig | Mapping[str, Any], callbacks: Callbacks = ()) -> Run:
+    """Train and evaluate a classifier; everything about it is then in the run folder.
 
-    With `config.folds` it is one run for each fold, in fold1, fold2, ... of that folder; the report is then of all of
-    them, see `cross_validate`, and `accuracy` that of all products, each judged by the run that has not seen it.
+    With `folds` it is one run for each fold, in fold1, fold2, ... of that folder; the report is then of all of them,
+    see `cross_validate`, and `accuracy` that of all products, each predicted by the run that was not trained on it.
+
+    Args:
+        config: a config, or a mapping of its fields.
+        callbacks: called by Keras in every phase, after each epoch's checkpoint.
 
     Raises:
         InputError: when the run folder is not empty, or catalogue or weights cannot be used.
     """
+    config = as_config(TrainConfig, config)
     folder = _new_folder(config)
     prepared = prepare(config)
     folder.mkdir(parents=True, exist_ok=True)
     config = replace(config, data=prepared.data, out=str(folder))
     write_json(folder / "config.json", config.to_dict())
     try:
-        return _carry_out(config, prepared, folder)
+        return _run_all(config, prepared, folder, callbacks)
     except InputError:
         # Refused before anything was trained: the same folder can be used once the call is right.
         if not any(folder.rglob("history.csv")):
@@ -75,135 +77,147 @@ def train(config: TrainConfig) -> Run:
         raise
 
 
-def resume(folder: str | Path) -> Run:
-    """Go on with an interrupted run from its last finished epoch; a finished one is returned as it is.
+def resume(folder: str | Path, callbacks: Callbacks = ()) -> Run:
+    """Resume an interrupted run after its last finished epoch; a finished one is returned as it is.
 
     Raises:
-        InputError: when no run was begun there, or its catalogue has changed since.
+        InputError: when no run was begun there, or its catalogue or its parts have changed since.
     """
     folder = Path(folder)
     if not (folder / "config.json").is_file():
         raise InputError(f"{folder}: no run was begun here (no config.json)")
-    report = folder / "report.json"
-    if report.is_file():
-        return Run(folder, read_json(report))
+    if (folder / Report.FILE).is_file():
+        return Run(folder, Report.read(folder))
     config = TrainConfig.from_dict(read_json(folder / "config.json"))
-    return _carry_out(config, prepare(config), folder)
+    return _run_all(config, prepare(config), folder, callbacks)
 
 
-def _carry_out(config: TrainConfig, prepared: PreparedData, folder: Path) -> Run:
+def _run_all(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks) -> Run:
+    def run(config: TrainConfig, prepared: PreparedData, folder: Path) -> Report:
+        return _run(config, prepared, folder, callbacks)
+
     if config.is_cross_validation:
-        return Run(folder, cross_validate(config, prepared, folder, _run))
-    return Run(folder, _run(config, prepared, folder))
+        return Run(folder, cross_validate(config, prepared, folder, run))
+    return Run(folder, run(config, prepared, folder))
 
 
-def _run(config: TrainConfig, prepared: PreparedData, folder: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Start:
+    """The spec and network that a run starts with, its manifest and backbone weights."""
+
+    spec: ClassifierSpec
+    network: keras.Model
+    manifest: RunManifest
+    weights: WeightsSource
+
+
+def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks) -> Report:
     """Carry out one run and return its report."""
     began = time.perf_counter()
     with LogFile(folder / "log.txt"):
-        write_csv(folder / "rejected.csv", ("where", "id", "reason"), map(vars, prepared.catalog.rejected))
-        spec, network, origin = _first_network(config, prepared, folder)
+        write_rejected(folder, prepared.catalog)
+        device = f"{training_device()}, {dtype_policy(config.precision)}"
+        log.info("training on %s", device)
+        start = _start(config, prepared, folder)
         log.info("%s: %d of %d rows and files used", prepared.data, len(prepared.catalog), prepared.catalog.inputs)
         log.info("run folder %s: %s", folder, ", ".join(f"{name} {n}" for name, n in prepared.counts.items()))
-        warnings = [*prepared.warnings, *([origin.warning] if origin.warning else [])]
+        warnings = [*prepared.warnings, *([start.weights.warning] if start.weights.warning else [])]
         _warn(warnings)
         encoding = time.perf_counter()
-        job = _make_job(config, prepared, network, origin, folder)
+        trainer = _make_trainer(config, prepared, start, folder, callbacks)
         encoding = time.perf_counter() - encoding
-        history = job.run()
-        charts.history(folder / "history.png", history)
-        held_out = prepared.goal.values[prepared.split.validation]
-        spec = replace(spec, head=job.config.head_spec)
-        spec = spec.calibrated(calibrate_groups(spec.groups, job.validation_logits(), held_out))
-        network = cast_copy(job.network, "float32")
-        save_network(spec, network, folder)
-        store_network(network, folder)
-        scores, testing = evaluate_test(config, prepared, spec, network, folder)
-        report = report_header(config, prepared, spec, origin, warnings) | scores
-        if config.tune:
-            report["tuned"] = {"trials": config.tune, **{name: getattr(job.config, name) for name in SEARCHED}}
+        history = trainer.run()
+        plot_history(folder / "history.png", history, config.task, str(folder))
+        spec, network = _save_model(prepared, start.spec, trainer, folder)
+        scores, testing = evaluate_test(config, prepared, start.manifest, spec, network, folder)
         times = {"encode": encoding, "test": testing, "total": time.perf_counter() - began}
-        report |= throughput(job, history, len(prepared.split.test), times)
+        report = Report(
+            **report_header(config, prepared, spec, start.weights.source, warnings),
+            **scores,
+            **throughput(trainer, history, len(prepared.split.test), times),
+            device=device,
+            tuned=_tuned(trainer.config),
+        )
         # Last: a folder with a report is a finished run.
-        write_json(folder / "report.json", report)
+        report.write(folder)
         Checkpoints(folder).clear()
         _warn(warnings)
     return report
 
 
-def _first_network(
-    config: TrainConfig, prepared: PreparedData, folder: Path
-) -> tuple[LabelSpec, keras.Model, WeightsSource]:
-    spec = model_spec(config, prepared.goal.groups)
+def _start(config: TrainConfig, prepared: PreparedData, folder: Path) -> _Start:
+    spec = model_spec(config, prepared.targets.groups)
     keras.utils.set_random_seed(config.seed)
     scratch = get_strategy(config.strategy_name).from_scratch
     weights = "none" if scratch and config.weights == "auto" else config.weights
-    network, origin = initialise(spec, weights, dtype_policy(config.precision))
+    network, source = initialise(spec, weights, dtype_policy(config.precision))
     if config.person_input:
         detector = load_network(config.person_input)[1]
         network.get_layer("person").layer.set_weights(detector.get_weights())
-    return spec, network, _remember(folder, prepared, origin)
+    if (folder / RunManifest.FILE).is_file():
+        manifest = RunManifest.read(folder)
+        prepared.check_unchanged(manifest, f"the run in {folder} was begun")
+    else:
+        manifest = prepared.manifest(vars(source))
+        manifest.write(folder)
+    return _Start(spec, network, manifest, WeightsSource(**manifest.weights))
 
 
-def _make_job(
-    config: TrainConfig, prepared: PreparedData, network: keras.Model, origin: WeightsSource, folder: Path
+def _make_trainer(
+    config: TrainConfig, prepared: PreparedData, start: _Start, folder: Path, callbacks: Callbacks
 ) -> Trainer:
-    pictures = image_feed(config, prepared)
-    _draw_views(pictures, folder)
-    job = Trainer(
-        network=network,
-        objective=build_objective(config, prepared.goal, prepared.split.train),
+    images = image_feed(config, prepared)
+    _plot_augmentation(images, folder)
+    trainer = Trainer(
+        network=start.network,
+        objective=build_objective(config, prepared.targets, prepared.split.train),
         config=config,
         strategy=get_strategy(config.strategy_name),
         block=get_backbone(config.backbone).last_frozen(config.cut),
-        pretrained=origin.pretrained,
-        feeds=phase_feeds(config, prepared, network, pictures),
+        pretrained=start.weights.pretrained,
+        feeds=phase_feeds(config, prepared, start.network, images),
         folder=folder,
+        callbacks=tuple(callbacks),
     )
-    return search_heads(job) if config.tune else job
+    return search_heads(trainer) if config.tune else trainer
 
 
-def _remember(folder: Path, prepared: PreparedData, origin: WeightsSource) -> WeightsSource:
-    """Write what the run comes from, or, when it was begun before, check that it still comes from the same."""
-    path = folder / "origin.json"
-    if path.is_file():
-        before = read_json(path)
-        if before["fingerprint"] != prepared.fingerprint:
-            raise InputError(
-                f"{prepared.catalog.folder}: the catalogue has changed since the run in {folder} was begun"
-            )
-        return WeightsSource(**before["weights"])
-    train, validation = prepared.split.train, prepared.split.validation
-    values = {
-        "data": prepared.data,
-        "fingerprint": prepared.fingerprint,
-        "weights": vars(origin),
-        "train_counts": prepared.goal.positives(train).tolist(),
-        "known": {"train": prepared.goal.known(train), "validation": prepared.goal.known(validation)},
-        "parts": prepared.parts,
-    }
-    write_json(path, values)
-    return origin
+def _save_model(
+    prepared: PreparedData, spec: ClassifierSpec, trainer: Trainer, folder: Path
+) -> tuple[ClassifierSpec, keras.Model]:
+    """Calibrate a trained network on the validation part and save it; return its spec and its float32 network."""
+    truth = prepared.targets.packed[prepared.split.validation]
+    groups = calibrate_groups(spec.groups, trainer.validation_logits(), truth)
+    spec = replace(spec, head=trainer.config.head_spec, groups=groups)
+    network = cast_copy(trainer.network, "float32")
+    save_network(spec, network, folder)
+    store_network(network, folder)
+    return spec, network
 
 
-def _draw_views(feed: ImageFeed, folder: Path) -> None:
+def _tuned(config: TrainConfig) -> dict[str, Any] | None:
+    if not config.tune:
+        return None
+    return {"trials": config.tune, **{name: getattr(config, name) for name in SEARCHED}}
+
+
+def _plot_augmentation(feed: ImageFeed, folder: Path) -> None:
     """Draw four training images in six augmented views each."""
     rows = np.linspace(0, len(feed.train) - 1, 4).astype(np.int64).repeat(6)
     data = for_training(feed.train, feed.image_spec, feed.augmentation, lambda _: rows, range(1), len(rows))
     pixels = next(iter(data))[0].numpy().round().astype(np.uint8)
-    title = f"augmentation: {feed.augmentation.name}"
-    charts.contact_sheet(folder / "augmentation.png", list(pixels), [""] * len(rows), columns=6, title=title)
+    title = f"Four training images in six views each, augmentation {feed.augmentation.name}"
+    note = context(run=str(folder), images=len(feed.train))
+    contact_sheet(folder / "augmentation.png", list(pixels), [""] * len(rows), columns=6, title=title, note=note)
 
 
 def _new_folder(config: TrainConfig) -> Path:
     if config.out:
         folder = Path(config.out)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise InputError(
-                f"{folder}: not an empty folder; give another --out, or --resume {folder} to go on with it"
-            )
+            raise InputError(f"{folder}: not an empty folder; give another --out, or --resume {folder} to resume it")
         return folder
-    name = f"{config.task}-{config.backbone}-{config.strategy_name}".replace(":", "_").replace(",", "_")
+    name = safe_file_name(f"{config.task}-{config.backbone}-{config.strategy_name}".replace(":", "_").replace(",", "_"))
     return next(path for number in count(1) if not (path := Path("runs") / f"{name}-{number}").exists())
 
 

@@ -16,7 +16,7 @@ from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.product_hashes import product_hashes
 from fashion_keras.catalog.readers import Catalog, read_catalog
 from fashion_keras.catalog.splits import hold_out, subsample
-from fashion_keras.evaluation.plots import charts
+from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.images.augment import Augmentation
 from fashion_keras.images.decode import ImageSpec, decode_batch
 from fashion_keras.images.pipeline import Examples, for_training
@@ -168,4 +168,4 @@ def _draw(network: keras.Model, catalog: Catalog, image: ImageSpec, folder: Path
     drawn = (255 * network.predict_on_batch(pixels.astype(np.float32))).round().astype(np.uint8)
     pairs = np.stack([pixels, drawn], axis=1).reshape(-1, *pixels.shape[1:])
     captions = [text for row in rows for text in (str(catalog.ids[row]), "drawn again")]
-    charts.contact_sheet(folder / "reconstructions.png", list(pairs), captions, title=f"{network.name}: held out")
+    contact_sheet(folder / "reconstructions.png", list(pairs), captions, title=f"{network.name}: held out")

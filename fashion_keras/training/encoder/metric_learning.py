@@ -16,7 +16,7 @@ from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.readers import Catalog, read_catalog
 from fashion_keras.catalog.splits import hold_out
 from fashion_keras.catalog.tasks import get_task
-from fashion_keras.evaluation.reports.single_head import retrieval_scores
+from fashion_keras.evaluation.reports.retrieval import retrieval_scores
 from fashion_keras.features.registry import load_encoder
 from fashion_keras.features.runtime import store_network
 from fashion_keras.images.augment import get_augmentation, without_color

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fashion_keras.features.cache import encode
 from fashion_keras.features.compile import compile_encoder
-from fashion_keras.features.registry import encoder_network, find_encoder
+from fashion_keras.features.registry import encoder_network, resolve_encoder
 from fashion_keras.features.runtime import store_network
 from fashion_keras.images.validation import load_catalog
 from fashion_keras.models.builder import backbone_of, build_network, save_network, submodel_until
@@ -33,7 +33,7 @@ def whiten_encoder(
     Raises:
         InputError: for an encoder that has a projection already, or a width that the catalogue cannot give.
     """
-    source = find_encoder(encoder, weights)
+    source = resolve_encoder(encoder, weights)
     if not isinstance(source.spec, EncoderSpec) or source.spec.width:
         raise InputError(
             f"{encoder}: what is whitened is pooled features, such as resnet50:max; this has layers on them"

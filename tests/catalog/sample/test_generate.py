@@ -60,14 +60,14 @@ def product(name, number=0, **changes):
     return Product(article, replace(look, **changes), "Avelle", 2015, (7, number))
 
 
-def test_the_same_seed_gives_the_same_bytes(tmp_path):
-    one, again = (contents(generate_sample(tmp_path / name, 60, seed=3)) for name in ("one", "again"))
-    assert one == again
+def test_generate_sample_gives_the_same_bytes_for_a_seed(tmp_path):
+    first, again = (contents(generate_sample(tmp_path / name, 60, seed=3)) for name in ("first", "again"))
+    assert first == again
     other = contents(generate_sample(tmp_path / "other", 60, seed=4))
-    assert not {path.name for path in one} & {path.name for path in other} > {"styles.csv", "sample.json"}
+    assert not {path.name for path in first} & {path.name for path in other} > {"styles.csv", "sample.json"}
 
 
-def test_a_finished_sample_is_kept_and_another_one_replaces_it(tmp_path):
+def test_generate_sample_reuses_its_sample_and_replaces_another(tmp_path):
     folder = generate_sample(tmp_path / "sample", 60)
     (folder / "note").touch()
     assert generate_sample(folder, 60) == folder
@@ -78,7 +78,7 @@ def test_a_finished_sample_is_kept_and_another_one_replaces_it(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["sample"]
 
 
-def test_a_draw_that_is_cut_off_leaves_nothing(tmp_path, monkeypatch):
+def test_generate_sample_that_is_interrupted_leaves_nothing(tmp_path, monkeypatch):
     def fail(_):
         raise KeyboardInterrupt
 
@@ -88,7 +88,7 @@ def test_a_draw_that_is_cut_off_leaves_nothing(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_other_peoples_files_are_left_alone(tmp_path):
+def test_generate_sample_leaves_foreign_files_alone(tmp_path):
     (tmp_path / "sample.json").write_text('{"mine": true}')
     with pytest.raises(InputError, match="holds something other than a drawn sample"):
         generate_sample(tmp_path, 60)
@@ -97,17 +97,17 @@ def test_other_peoples_files_are_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["sample.json"]
 
 
-def test_an_empty_folder_is_filled(tmp_path):
+def test_generate_sample_fills_an_empty_folder(tmp_path):
     assert len(table(generate_sample(tmp_path, 60))) == 62
 
 
-def test_a_sample_too_small_for_every_article_type_is_refused(tmp_path):
+def test_generate_sample_refuses_too_few_products(tmp_path):
     with pytest.raises(InputError, match="59 products cannot hold every article type; draw 60 or more"):
         generate_sample(tmp_path / "sample", 59)
 
 
 @pytest.mark.parametrize("products", [60, 1800])
-def test_the_promised_faults_are_there(products, sample, tmp_path):
+def test_sample_has_the_documented_faults(products, sample, tmp_path):
     folder = sample if products == 1800 else generate_sample(tmp_path / "small", products)
     lines = (folder / "styles.csv").read_text(encoding="utf-8").splitlines()[1:]
     assert sum(line.count(",") == 10 for line in lines) >= 6
@@ -131,7 +131,7 @@ def whole(path):
     return True
 
 
-def test_the_default_sample_is_a_whole_catalogue(sample):
+def test_sample_of_the_default_size_is_a_catalogue(sample):
     rows, pixels = usable(sample)
     assert len(rows) == 1798
     assert pixels.shape == (1798, 80, 60, 3)
@@ -145,12 +145,12 @@ def test_the_default_sample_is_a_whole_catalogue(sample):
     assert len({row[6] for row in rows} - {"", "NA"}) == len({row[8] for row in rows} - {"", "NA"}) == 4
 
 
-def test_a_third_of_the_products_share_their_title(sample):
+def test_sample_shares_titles_among_a_third_of_its_products(sample):
     titles = Counter(row[9] for row in usable(sample)[0])
     assert 0.3 < sum(count for count in titles.values() if count > 1) / titles.total() < 0.42
 
 
-def test_titles_name_the_attributes():
+def test_sample_titles_name_the_attributes():
     assert product("Tshirts", pattern="Striped", color="Blue", sleeve="Long Sleeve", neck="Polo").title == (
         "Avelle Men Striped Blue Polo Long Sleeve T-shirt"
     )
@@ -160,7 +160,7 @@ def test_titles_name_the_attributes():
     assert product("Heels", color="Red", heel="Block").title == "Avelle Women Red Block Heels"
 
 
-def test_some_products_have_a_twin_that_differs_by_a_hair(sample):
+def test_sample_has_twins_that_differ_slightly(sample):
     rows, pixels = usable(sample)
     groups = {}
     for row, picture in zip(rows, pixels, strict=True):
@@ -185,7 +185,7 @@ CHANGES = [
 @pytest.mark.parametrize(
     ("name", "field", "options"), CHANGES, ids=lambda value: value if isinstance(value, str) else ""
 )
-def test_each_attribute_is_visible_and_changes_nothing_else(name, field, options):
+def test_render_product_shows_each_attribute_and_changes_nothing_else(name, field, options):
     for number in range(3):
         pictures = [
             np.asarray(render_product(product(name, number, **{field: option}))).astype(int) for option in options
@@ -195,7 +195,7 @@ def test_each_attribute_is_visible_and_changes_nothing_else(name, field, options
             assert 0.002 < changed < 0.65
 
 
-def test_a_linear_model_on_pixels_is_neither_lost_nor_enough(sample):
+def test_sample_is_neither_trivial_nor_hopeless_for_a_linear_model(sample):
     rows, pixels = usable(sample)
     truth, titles = (np.array([row[column] for row in rows]) for column in (4, 9))
     pixels = pixels.reshape(len(rows), -1).astype(np.float32) / 255

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from fashion_keras import InputError, evaluate, resume, train
+from fashion_keras import InputError, resume, train
 from fashion_keras.features.cache import list_cache
 from fashion_keras.training.dataset_prep import prepare
-from tests.helpers.runs import start_training, wait_for_epoch
+from tests.helpers.runs import evaluate_run, start_training, wait_for_epoch
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_every_product_is_judged_once_by_the_run_that_has_not_seen_it(whole, con
 
 def test_the_report_is_of_all_folds(whole):
     report = json.loads((whole.folder / "report.json").read_text())
-    assert report == whole.report
+    assert report == whole.report.to_dict()
     together = predictions(whole.folder)
     right = np.array(together["truth"]) == np.array(together["predicted"])
     assert whole.accuracy == pytest.approx(right.mean())
@@ -65,15 +65,28 @@ def test_the_report_is_of_all_folds(whole):
 
 def test_folds_see_each_picture_once_between_them(whole, kept):
     new = [entry for entry in list_cache() if entry["folder"] not in kept]
-    assert [entry["vectors"] for entry in new] == [whole.report["counts"]["test"]] * len(new)
+    assert [entry["vectors"] for entry in new] == [whole.report.counts["test"]] * len(new)
 
 
 def test_a_fold_is_a_run_like_any_other(whole):
-    again = evaluate(whole.folder / "fold2")
-    assert again["test"]["accuracy"] == pytest.approx(whole.report["folds"][1]["accuracy"])
-    assert again["per_product"]["products"] == resume(whole.folder / "fold2").report["per_product"]["products"]
+    again = evaluate_run(whole.folder / "fold2")
+    assert again.test["accuracy"] == pytest.approx(whole.report.folds[1]["accuracy"])
+    assert again.per_product["products"] == resume(whole.folder / "fold2").report.per_product["products"]
     with pytest.raises(InputError, match=r"one for each fold: take .*fold1"):
-        evaluate(whole.folder)
+        evaluate_run(whole.folder)
+
+
+def test_train_cross_validates_several_heads(config, kept, tmp_path):
+    run = train(replace(config, task="master_category,gender", out=str(tmp_path / "out")))
+    assert [row["folder"] for row in run.report.folds] == ["fold1", "fold2"]
+    assert set(run.report.groups) == {"master_category", "gender"}
+    assert run.report.over_folds.keys() == {"accuracy", "macro_f1", "master_category.accuracy", "gender.accuracy"}
+    table = predictions(run.folder)
+    pairs = zip(table["gender.truth"], table["gender.predicted"], strict=True)
+    right = [truth == predicted for truth, predicted in pairs if truth is not None]
+    assert run.report.groups["gender"]["test"]["accuracy"] == pytest.approx(np.mean(right))
+    assert run.history["fold"].tolist() == [1, 2]
+    assert (run.folder / "gender" / "confusion.png").is_file()
 
 
 def test_finished_folds_of_another_catalogue_are_refused(whole, tmp_path):
@@ -87,7 +100,7 @@ def test_finished_folds_of_another_catalogue_are_refused(whole, tmp_path):
 
 
 def test_a_class_too_small_for_the_folds_leaves_no_folder(config, tmp_path):
-    with pytest.raises(InputError, match=r"too few titles .* each of 90 folds: Accessories .*fewer --folds"):
+    with pytest.raises(InputError, match=r"too few products .* each of 90 folds: Accessories .*fewer --folds"):
         train(replace(config, folds=90, out=str(tmp_path / "out")))
     assert not (tmp_path / "out").exists()
 
@@ -95,8 +108,8 @@ def test_a_class_too_small_for_the_folds_leaves_no_folder(config, tmp_path):
 @pytest.mark.slow
 def test_one_fold_alone_is_that_of_all(whole, config, tmp_path):
     alone = train(replace(config, fold=2, out=str(tmp_path / "out")))
-    assert alone.accuracy == whole.report["folds"][1]["accuracy"]
-    assert alone.report["counts"] == whole.report["folds"][1]["counts"]
+    assert alone.accuracy == whole.report.folds[1]["accuracy"]
+    assert alone.report.counts == whole.report.folds[1]["counts"]
 
 
 @pytest.mark.slow
@@ -110,5 +123,5 @@ def test_killed_in_the_second_fold_and_resumed_equals_uninterrupted(whole, confi
     resumed = resume(folder)
     assert (folder / "fold1" / "report.json").stat().st_mtime_ns == first
     assert not (folder / "fold2" / "checkpoint").exists()
-    assert resumed.report["test"]["accuracy"] == pytest.approx(whole.report["test"]["accuracy"], abs=1e-4)
-    assert resumed.report["over_folds"]["macro_f1"] == pytest.approx(whole.report["over_folds"]["macro_f1"], abs=1e-4)
+    assert resumed.report.test["accuracy"] == pytest.approx(whole.report.test["accuracy"], abs=1e-4)
+    assert resumed.report.over_folds["macro_f1"] == pytest.approx(whole.report.over_folds["macro_f1"], abs=1e-4)

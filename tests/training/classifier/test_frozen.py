@@ -29,7 +29,7 @@ def again(config, name, **changes):
 
 
 def products(run):
-    return sum(run.report["counts"][part] for part in ("train", "validation", "test"))
+    return sum(run.report.counts[part] for part in ("train", "validation", "test"))
 
 
 @pytest.mark.slow
@@ -59,8 +59,8 @@ def test_views_of_an_image_are_shared_between_tasks(config):
 def test_no_more_views_than_epochs_and_smote_on_each(config):
     first = again(config, "1", views=4, epochs=2)
     entries = {entry["view"]: entry["vectors"] for entry in list_cache()}
-    assert entries == {"plain": products(first), "default, view 1": first.report["counts"]["train"]}
-    assert again(config, "2", views=2, epochs=2, balance="smote").report["counts"] == first.report["counts"]
+    assert entries == {"plain": products(first), "default, view 1": first.report.counts["train"]}
+    assert again(config, "2", views=2, epochs=2, balance="smote").report["counts"] == first.report.counts
     assert len(list_cache()) == 2
 
 
@@ -80,8 +80,8 @@ def test_the_head_put_back_is_as_good_as_it_was_on_vectors(config):
     run = again(config, "1", epochs=2)
     prepared = prepare(config)
     rows = prepared.split.validation
-    said = probabilities(prepared.goal.groups, load_classifier(run.folder).logits(prepared.catalog.paths[rows]))
-    loss = -np.log(said[np.arange(len(rows)), prepared.goal.strata[rows]]).mean()
+    said = probabilities(prepared.targets.groups, load_classifier(run.folder).logits(prepared.catalog.paths[rows]))
+    loss = -np.log(said[np.arange(len(rows)), prepared.targets.strata[rows]]).mean()
     assert loss == pytest.approx(min(row["val_loss"] for row in read_history(run.folder)), rel=1e-3)
 
 
@@ -96,7 +96,7 @@ def test_two_phases_each_learn_from_what_suits_them(config):
 def test_disk_use_is_said_before_and_too_little_means_the_ordinary_way(config, monkeypatch):
     run = again(config, "1", strategy="last_block", epochs=1)
     (entry,) = list_cache()
-    counts = run.report["counts"]
+    counts = run.report.counts
     needed = (counts["train"] + counts["validation"]) * 2 * 2 * 2 * 256
     said = f"custom_cnn:stage4_out says of the pictures takes {needed / 1e6:,.1f} MB"
     assert said in (run.folder / "log.txt").read_text()
@@ -128,7 +128,7 @@ def test_tuning_keeps_the_best_head(tuned):
     best = max(rows, key=lambda row: float(row["val_accuracy"]))
     final = min(read_history(tuned.folder), key=lambda row: row["val_loss"])
     assert final["val_accuracy"] == pytest.approx(float(best["val_accuracy"]))
-    said = tuned.report["tuned"]
+    said = tuned.report.tuned
     assert said["trials"] == 3
     assert str(said["learning_rate"] or "") == best["learning_rate"]
     head = json.loads((tuned.folder / "model.json").read_text())["head"]
@@ -147,14 +147,14 @@ def test_tuning_goes_on_where_it_was_interrupted(tuned, tmp_path):
     (folder / "config.json").write_text(json.dumps({**config, "out": str(folder)}))
     resumed = resume(folder)
     assert rows_of(resumed) == rows_of(tuned)
-    assert resumed.report["test"] == tuned.report["test"]
+    assert resumed.report.test == tuned.report.test
 
 
 @pytest.mark.slow
 def test_what_is_given_is_not_tuned(config):
     run = again(config, "1", tune=3, epochs=1, dropout=0.25, learning_rate=0.002)
     assert {(row["dropout"], row["learning_rate"]) for row in rows_of(run)} == {("0.25", "0.002")}
-    assert run.report["tuned"]["dropout"] == 0.25
+    assert run.report.tuned["dropout"] == 0.25
 
 
 @pytest.mark.parametrize("wrong", [{"strategy": "full"}, {"views": 0}])
@@ -168,4 +168,4 @@ def test_pictures_of_a_run_are_divided_as_its_split_says(tiny_config):
     prepared = prepare(tiny_config)
     feed = image_feed(tiny_config, prepared)
     np.testing.assert_array_equal(feed.train.images, prepared.catalog.paths[prepared.split.train])
-    np.testing.assert_array_equal(feed.held_out.codes, prepared.goal.strata[prepared.split.validation])
+    np.testing.assert_array_equal(feed.held_out.codes, prepared.targets.strata[prepared.split.validation])

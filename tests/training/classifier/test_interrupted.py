@@ -44,7 +44,7 @@ def test_killed_and_resumed_equals_uninterrupted(config, whole, tmp_path, epoch)
     resumed = resume(tmp_path / "run")
     assert_same(tmp_path / "run", whole)
     for name in ("accuracy", "top_3", "macro_f1", "ece"):
-        assert resumed.report["test"][name] == pytest.approx(whole.report["test"][name], abs=1e-4)
+        assert resumed.report.test[name] == pytest.approx(whole.report.test[name], abs=1e-4)
     assert not (tmp_path / "run" / "checkpoint").exists()
 
 
@@ -67,7 +67,7 @@ def test_a_head_killed_ten_times_at_random_moments_ends_as_if_nothing_was(config
     process.communicate(timeout=240)
     resumed = resume(folder)
     assert_same(folder, whole)
-    assert resumed.report["test"]["accuracy"] == whole.report["test"]["accuracy"]
+    assert resumed.report.test["accuracy"] == whole.report.test["accuracy"]
 
 
 @pytest.mark.slow
@@ -102,8 +102,8 @@ def test_resume_where_nothing_was_begun(tmp_path):
 def test_what_is_saved_is_the_best_epoch(whole, config):
     prepared = prepare(config)
     rows = prepared.split.validation
-    said = probabilities(prepared.goal.groups, load_classifier(whole.folder).logits(prepared.catalog.paths[rows]))
-    loss = -np.log(said[np.arange(len(rows)), prepared.goal.strata[rows]]).mean()
+    said = probabilities(prepared.targets.groups, load_classifier(whole.folder).logits(prepared.catalog.paths[rows]))
+    loss = -np.log(said[np.arange(len(rows)), prepared.targets.strata[rows]]).mean()
     assert loss == pytest.approx(
         min(row["val_loss"] for row in read_history(whole.folder) if row["phase"] == "all"), rel=1e-3
     )

@@ -11,16 +11,30 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from fashion_keras import InputError, evaluate, load_classifier, read_catalog, resume, train
+from fashion_keras import InputError, load_classifier, read_catalog, resume, train
 from fashion_keras.models.builder import load_network
 from fashion_keras.training.dataset_prep import prepare
-from tests.helpers.runs import read_history
+from tests.helpers.runs import evaluate_run, read_history
 
 FILES = {
     "config.json", "history.csv", "report.json", "predictions.parquet", "model.json", "model.weights.h5", "origin.json",
     "rejected.csv", "log.txt", "augmentation.png", "class_accuracy.png", "confusion.png", "history.png",
     "mistakes.png", "precision_recall.png", "reliability.png", "network.json", "network.xml", "network.bin",
 }  # fmt: skip
+
+
+def test_run_has_its_history_as_a_frame(run):
+    assert run.history["epoch"].tolist() == [1, 2]
+    assert run.history["val_loss"].tolist() == [row["val_loss"] for row in read_history(run.folder)]
+    assert "article_type" in repr(run)
+
+
+def test_log_names_the_training_device_and_repeats_warnings(run):
+    lines = (run.folder / "log.txt").read_text().splitlines()
+    assert "training on " in lines[0]
+    assert lines[0].endswith(run.report.device)
+    assert run.report.device.endswith(", float32")
+    assert sum("DRAWN SAMPLE" in line for line in lines) == 2
 
 
 def test_the_run_folder_is_complete(run):
@@ -39,15 +53,15 @@ def test_the_report_keeps_its_contract(run):
     assert report["counts"].keys() == {"train", "validation", "test", "rejected"}
     assert report["test"].keys() >= {"accuracy", "top_3", "macro_f1", "ece", "accuracy_ci95"}
     assert report["per_class"][0].keys() >= {"name", "support", "precision", "recall", "f1", "average_precision"}
-    assert report == run.report
+    assert report == run.report.to_dict()
 
 
 def test_every_row_and_file_of_the_catalogue_is_accounted_for(run, sample):
     with (run.folder / "rejected.csv").open() as file:
         rejected = list(csv.DictReader(file))
-    assert len(rejected) == run.report["counts"]["rejected"]
+    assert len(rejected) == run.report.counts["rejected"]
     assert all(row["reason"] for row in rejected)
-    assert sum(run.report["counts"].values()) == read_catalog(sample).inputs
+    assert sum(run.report.counts.values()) == read_catalog(sample).inputs
 
 
 def test_predictions_hold_every_test_product_once_and_give_the_reports_accuracy(run, tiny_config):
@@ -60,14 +74,18 @@ def test_predictions_hold_every_test_product_once_and_give_the_reports_accuracy(
 
 
 def test_evaluating_the_reloaded_run_gives_the_same_numbers(run, sample):
-    again = evaluate(run.folder, str(sample))
-    assert again["part"] == "test"
-    assert again["counts"]["test"] == run.report["counts"]["test"]
-    assert again["ids_in_training"] == 0
-    whole = evaluate(run.folder, part="all")
-    assert whole["ids_in_training"] == run.report["counts"]["train"] + run.report["counts"]["validation"]
+    again = evaluate_run(run.folder, data=str(sample))
+    assert (again.part, again.trained_on_left_out, again.test_products_missing) == ("test", 0, 0)
+    assert again.counts["test"] == run.report.counts["test"]
     for name in ("accuracy", "top_3", "macro_f1", "ece", "micro_average_precision"):
-        assert again["test"][name] == pytest.approx(run.report["test"][name], abs=1e-4)
+        assert again.test[name] == pytest.approx(run.report.test[name], abs=1e-4)
+
+
+def test_evaluate_all_leaves_out_what_the_run_was_trained_on(run, sample):
+    report = evaluate_run(run.folder, part="all")
+    trained = run.report.counts["train"] + run.report.counts["validation"]
+    assert report.trained_on_left_out == report.counts["trained_on"] >= trained
+    assert sum(report.counts.values()) == read_catalog(sample).inputs
 
 
 def test_files_arrays_and_evaluate_agree(run, tiny_config):
@@ -81,25 +99,33 @@ def test_files_arrays_and_evaluate_agree(run, tiny_config):
     np.testing.assert_allclose(classifier.predict(arrays).probabilities, saved, atol=1e-4)
 
 
-def test_another_catalogue_is_judged_whole_and_unknown_classes_are_counted(run, tmp_path, sample):
-    catalog = read_catalog(sample)
-    for name, new in (("Watches", "Watches"), ("Handbags", "Spacesuits")):
-        (tmp_path / new).mkdir()
-        for row in np.flatnonzero(catalog.columns["article_type"] == name)[:5]:
-            shutil.copy(catalog.paths[row], tmp_path / new)
+def copy_images(catalog, rows, folder):
+    folder.mkdir()
+    for row in rows:
+        shutil.copy(catalog.paths[row], folder)
+
+
+def test_evaluate_scores_another_catalogue_whole_but_for_images_trained_on(run, tmp_path, sample):
+    catalog, parts = read_catalog(sample), run.manifest.parts
+    trained = np.isin(catalog.ids, [*parts["train"], *parts["validation"]])
+    watches, bags = (catalog.columns["article_type"] == name for name in ("Watches", "Handbags"))
+    copy_images(
+        catalog, [*np.flatnonzero(watches & ~trained)[:5], *np.flatnonzero(watches & trained)[:3]], tmp_path / "Watches"
+    )
+    copy_images(catalog, np.flatnonzero(bags & ~trained)[:5], tmp_path / "Spacesuits")
     (tmp_path / "Watches" / "broken.jpg").write_bytes(b"\xff\xd8\xff no more")
-    report = evaluate(run.folder, str(tmp_path), out=tmp_path / "judged")
-    assert report["part"] == "all"
-    assert report["counts"] == {"test": 5, "rejected": 6, "other_parts": 0}
-    assert report["reasons"]["class 'Spacesuits' is unknown to the run"] == 5
+    report = evaluate_run(run.folder, data=tmp_path, out=tmp_path / "judged")
+    assert (report.part, report.trained_on_left_out) == ("all", 3)
+    assert report.counts == {"test": 5, "rejected": 6, "trained_on": 3, "other_parts": 0}
+    assert report.reasons["class 'Spacesuits' is unknown to the run"] == 5
     assert (tmp_path / "judged" / "confusion.png").is_file()
-    with pytest.raises(InputError, match="not the catalogue of the run"):
-        evaluate(run.folder, str(tmp_path), part="test")
+    with pytest.raises(InputError, match=r"not the catalogue of the run .*none of the \d+ products"):
+        evaluate_run(run.folder, data=str(tmp_path), part="test")
 
 
 def test_the_same_seed_gives_the_same_report(run, tiny_config, tmp_path):
     again = train(replace(tiny_config, out=str(tmp_path / "again")))
-    assert again.report["test"] == run.report["test"]
+    assert again.report.test == run.report.test
     assert read_history(again.folder) == read_history(run.folder)
 
 
@@ -114,7 +140,7 @@ def test_transfer_from_a_run_keeps_frozen_layers_bit_identical(run, tiny_config,
         tiny_config, task="gender", weights=str(run.folder), strategy="last_block", epochs=1, out=str(tmp_path / "r")
     )
     after = train(config)
-    assert after.report["weights"] == str(run.folder)
+    assert after.report.weights == str(run.folder)
     first, second = (load_network(folder)[1] for folder in (run.folder, after.folder))
     for layer in second.layers:
         is_norm = isinstance(layer, keras.layers.BatchNormalization)
@@ -151,8 +177,8 @@ def test_colours_stay_as_they_are_in_a_colour_task(tiny_config, tmp_path):
 def test_random_weights_are_announced_in_the_report(tiny_config, tmp_path):
     config = replace(tiny_config, backbone="vgg16", strategy="frozen", epochs=1, limit=120, out=str(tmp_path / "r"))
     run = train(config)
-    assert run.report["weights"] == "none"
-    assert any("RANDOM WEIGHTS" in warning for warning in run.report["warnings"])
+    assert run.report.weights == "none"
+    assert any("RANDOM WEIGHTS" in warning for warning in run.report.warnings)
     log = (run.folder / "log.txt").read_text()
     assert log.count("RANDOM WEIGHTS") == 2
     assert log.rstrip().splitlines()[-1].count("RANDOM WEIGHTS") == 1

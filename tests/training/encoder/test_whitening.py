@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fashion_keras.features.registry import encoder_network, find_encoder, load_encoder
+from fashion_keras.features.registry import encoder_network, load_encoder, resolve_encoder
 from fashion_keras.models.builder import submodel_until
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.encoder.whitening import whiten_encoder, whitening
@@ -36,8 +36,8 @@ def test_a_whitened_encoder_is_one_of_its_own(sample, tmp_path):
     vectors = load_encoder(folder, precision="float32").embed(images)
     assert vectors.shape == (40, 16)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
-    network = encoder_network(find_encoder(str(folder)))
-    plain = encoder_network(find_encoder("custom_cnn@stage2", "none"))
+    network = encoder_network(resolve_encoder(str(folder)))
+    plain = encoder_network(resolve_encoder("custom_cnn@stage2", "none"))
     pixels = np.random.default_rng(0).uniform(0, 255, (2, 80, 60, 3)).astype(np.float32)
     np.testing.assert_allclose(
         submodel_until(network, "pool").predict(pixels, verbose=0),

@@ -1,0 +1,144 @@
+"""Curves of confidence: precision and recall, reliability, coverage and risk."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import PercentFormatter
+
+from fashion_keras.evaluation.plots import style
+from fashion_keras.evaluation.plots.bars import BAR, COLUMN, draw_bars, two_columns
+from fashion_keras.evaluation.plots.style import ACCENT, FAINT, GRID, INK, MUTED
+
+STABLE_COVERAGE = 0.05  # of the rows: below it, one error moves the risk too far to set the scale
+
+Curve = tuple[str, np.ndarray, np.ndarray, float]
+
+
+def plot_precision_recall(
+    path: Path,
+    classes: Sequence[str],
+    average_precisions: Sequence[float | None],
+    micro: tuple[np.ndarray, np.ndarray, float],
+    task: str = "",
+    run: str = "",
+    images: int | None = None,
+) -> None:
+    """Micro-averaged precision-recall curve, and beside it the average precision (AP) of each class as bars.
+
+    Bars are sorted, best first. Of more than 40 classes, the 20 best and the 20 worst are drawn. A class whose AP is
+    NaN or None is left out.
+
+    Args:
+        path: PNG file to write.
+        classes: k names.
+        average_precisions [k]: in 0..1.
+        micro: precision [t], recall [t] and AP of all classes together.
+        task, run, images: for the title.
+    """
+    areas = np.array(average_precisions, dtype=np.float64)
+    order = np.argsort(-areas, kind="stable")[: int((~np.isnan(areas)).sum())]
+    columns, between = two_columns(order)
+    tall = max(4.0, BAR * len(columns[0]))
+    width = 4.5 + 4.6 * len(columns)
+    figure = Figure(figsize=(width, tall))
+    axes = figure.add_axes((0, 1 - 4 / tall, 4 / width, 4 / tall))
+    _draw_micro_curve(axes, *micro[:2])
+    for place, column in enumerate(columns if len(order) else ()):
+        share = BAR * len(column) / tall
+        bars = figure.add_axes(((6.4 + 4.6 * place) / width, 1 - share, 2.2 / width, share))
+        draw_bars(bars, [classes[i] for i in column], areas[column], [f"{areas[i]:.3f}" for i in column])
+        bars.set_xlim(0, 1)
+        style.style_axes(bars)
+    if len(order):
+        few = f": the {COLUMN} best and the {COLUMN} worst, {between} more between" if between else ", best first"
+        style.style_axes(figure.axes[1], "", f"average precision (AP) of each class{few}")
+    caption = f"nearer to the upper right is better; micro-averaged AP {micro[2]:.3f}"
+    style.style_axes(axes, "Precision and recall of all classes together", style.context(task, run, images), caption)
+    style.save(figure, path)
+
+
+def plot_reliability(
+    path: Path,
+    task: str,
+    rows: np.ndarray,
+    confidence: np.ndarray,
+    accuracy: np.ndarray,
+    error: float,
+    run: str = "",
+) -> None:
+    """Reliability diagram: accuracy within each bin of confidence, and below it the share of rows in each bin.
+
+    Args:
+        path: PNG file to write.
+        task: for the title.
+        rows, confidence, accuracy [bins]: as `calibration.reliability` returns them; NaN where a bin is empty.
+        error: expected calibration error.
+        run: for the title.
+    """
+    style.require_nonempty(rows, "bins")
+    figure = Figure(figsize=(5, 6))
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
+    edges = np.linspace(0, 1, len(rows) + 1)
+    width = edges[1]
+    bars = upper.bar(edges[:-1], np.nan_to_num(accuracy), width, align="edge", color=ACCENT, edgecolor="white")
+    ideal = upper.plot([0, 1], [0, 1], color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)))[0]
+    dots = upper.plot(confidence, accuracy, "o", color=INK, markersize=4.5, clip_on=False)[0]
+    names = ["accuracy of a bin", "at its mean confidence", "accuracy = confidence"]
+    style.legend(upper, [bars, dots, ideal], names, None)
+    upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy")
+    lower.bar(edges[:-1], rows / rows.sum(), width, align="edge", color=FAINT, edgecolor=MUTED, linewidth=0.5)
+    lower.set(xlabel="confidence", ylabel="share of rows")
+    caption = f"dots below the dashed line: overconfident; expected calibration error {error:.3f}"
+    style.style_axes(upper, "Reliability diagram", style.context(task, run, int(rows.sum())), caption)
+    style.style_axes(lower)
+    style.save(figure, path)
+
+
+def plot_coverage_risk(path: Path, curves: Sequence[Curve], run: str = "", images: int | None = None) -> None:
+    """Risk against coverage, one curve per confidence score, the smallest area named first.
+
+    The scale is that of coverages from 5 % on: among the first few rows one error is a large risk.
+
+    Args:
+        path: PNG file to write.
+        curves: at most 12 of (name, coverage [t], risk [t], area under the curve).
+        run, images: for the title.
+
+    Raises:
+        InputError: there are no curves, or more than 12.
+    """
+    style.require_nonempty(curves, "curves")
+    axes = style.new_axes(6, 4)
+    ranked = sorted(zip(curves, style.curve_styles(len(curves)), strict=True), key=lambda pair: pair[0][3])
+    lines = [_draw_steps(axes, coverage, risk, line) for (_, coverage, risk, _), line in ranked]
+    texts = [f"{area:.4f}  {style.short_name(name)}" for (name, _, _, area), _ in ranked]
+    style.legend(axes, lines, texts, "area under the curve,\nsmaller is better")
+    highest = max(risk[coverage >= STABLE_COVERAGE].max() for _, coverage, risk, _ in curves)
+    axes.set(xlim=(0, 1), ylim=(0, 1.1 * highest or 1), xlabel="coverage: share of images with a prediction")
+    axes.set_ylabel("risk: share of these that is wrong")
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    caption = "left: only the most confident predictions are used; lower is better"
+    style.style_axes(axes, "Risk against coverage", style.context("", run, images), caption)
+    style.save(axes.figure, path)
+
+
+def _draw_micro_curve(axes: Axes, precision: np.ndarray, recall: np.ndarray) -> None:
+    """Draw a precision-recall curve as steps, less the points on the pixel of the one before: there may be millions."""
+    pixels = np.round(np.stack([precision, recall]) * 1000)
+    moved = np.any(np.diff(pixels, axis=1, prepend=-1) != 0, axis=0)
+    line = {"drawstyle": "steps-post", "color": INK, "linewidth": 2.2}
+    axes.plot(np.asarray(recall)[moved], np.asarray(precision)[moved], **line)
+    axes.set(xlim=(0, 1.005), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
+    axes.grid(color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def _draw_steps(axes: Axes, coverage: np.ndarray, risk: np.ndarray, line: dict[str, object]) -> Line2D:
+    """Draw a curve as its area sums it: a risk holds from the coverage before it on, the first from 0."""
+    coverage, risk = np.append(0, coverage), np.append(risk[:1], risk)
+    return axes.plot(coverage, risk, linewidth=1.6, drawstyle="steps-pre", **line)[0]

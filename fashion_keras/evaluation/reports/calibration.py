@@ -1,0 +1,73 @@
+"""Calibration of a classifier: temperatures and thresholds of its label groups, fitted on the validation part."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashion_keras.catalog.label_groups import LabelGroup, group_slices, target_slices
+from fashion_keras.evaluation.metrics import calibration, classification, multilabel
+from fashion_keras.models.predictions import Predictions, probabilities
+
+
+def calibrate_groups(
+    groups: Sequence[LabelGroup], logits: NDArray[np.float32], truth: NDArray[np.int64]
+) -> tuple[LabelGroup, ...]:
+    """Return the groups with temperatures, and thresholds of highest F1 for multi-valued ones, by the validation part.
+
+    A group without a known label keeps temperature 1; a label that no product has is never predicted.
+
+    Args:
+        groups: K labels in all.
+        logits [n, K] float32: of the validation part.
+        truth [n, C]: packed targets, see `Targets.packed`.
+    """
+    columns = zip(group_slices(groups).values(), target_slices(groups).values(), strict=True)
+    return tuple(
+        _calibrate(group, logits[:, labels], truth[:, packed])
+        for group, (labels, packed) in zip(groups, columns, strict=True)
+    )
+
+
+def ece_before_after(before: Predictions, after: Predictions) -> dict[str, dict[str, Any]]:
+    """Return group -> temperature, ece_before and ece_after: the calibration errors without and with calibration."""
+    return {
+        calibrated.groups[0].name: {
+            "temperature": calibrated.groups[0].temperature,
+            "ece_before": _calibration_error(raw),
+            "ece_after": _calibration_error(calibrated),
+        }
+        for raw, calibrated in zip(before.split(), after.split(), strict=True)
+    }
+
+
+def confidence_and_correct(head: Predictions) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the confidence [m] and correctness [m] bool of each prediction in one group whose truth is known.
+
+    The prediction of a single-valued group is its best class; of a multi-valued one each label is a prediction of its
+    own, whose confidence is the probability that the label is there.
+    """
+    if head.groups[0].kind == "multi":
+        known = head.true_labels >= 0
+        return head.probabilities[known], head.true_labels[known] == 1
+    known = head.known
+    return head.probabilities[known].max(axis=1), head.codes[known] == head.true_codes[known]
+
+
+def _calibrate(group: LabelGroup, logits: NDArray[np.float32], truth: NDArray[np.int64]) -> LabelGroup:
+    values = group.indicators(truth)
+    known = values >= 0
+    if known.any():
+        temperature = calibration.fit_temperature(logits, values, known, group.activation)
+        group = replace(group, temperature=temperature)
+    if group.kind == "single":
+        return group
+    thresholds = multilabel.best_thresholds(values, known, probabilities((group,), logits))
+    return replace(group, thresholds=tuple(None if np.isinf(value) else float(value) for value in thresholds))
+
+
+def _calibration_error(head: Predictions) -> float | None:
+    confidence, correct = confidence_and_correct(head)
+    return classification.expected_calibration_error(confidence, correct) if len(confidence) else None

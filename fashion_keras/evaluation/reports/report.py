@@ -1,0 +1,89 @@
+"""Reports: the typed content of report.json, of a run and of an evaluation."""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from fashion_keras.support.json_record import JsonRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores(JsonRecord):
+    """Scores of a classifier on test products.
+
+    Attributes:
+        task, classes: the task, and its K label names.
+        counts: products per part, and rejected rows and files.
+        test: accuracy, top_3, macro_f1, ece, accuracy_ci95 and others: of the one group, or means over the groups.
+        groups: group name -> kind, classes, counts, test, per_class, by_frequency.
+        per_class: a row for each label.
+        by_frequency: means over the labels with many, some and few training images.
+        labels: with several groups or multi-valued ones, all labels as one multi-label task.
+        per_product: of one single-valued group, accuracy per product where one has several images.
+        hierarchy: how article types and the categories above them fit together, where they are predicted.
+    """
+
+    task: str
+    classes: list[str]
+    counts: dict[str, int]
+    test: dict[str, Any]
+    groups: dict[str, Any]
+    per_class: list[dict[str, Any]]
+    by_frequency: dict[str, Any]
+    labels: dict[str, Any] | None = None
+    per_product: dict[str, Any] | None = None
+    hierarchy: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(Scores):
+    """Report of a run, or of all folds of a cross-validation; report.json in its folder.
+
+    Attributes:
+        backbone, strategy, weights: what was trained, and from which weights.
+        seconds, images_per_second: of encoding, training and testing.
+        versions: of Python and the libraries.
+        warnings: repeated at the end of the run.
+        device: the training device and its precision.
+        calibration: group name -> temperature, ece_before, ece_after.
+        tuned: the head that the search chose.
+        folds, over_folds: a row for each fold; best, mean and standard deviation of each score.
+    """
+
+    FORMAT: ClassVar[str] = "fashion_keras.report/2"
+    FILE: ClassVar[str] = "report.json"
+
+    backbone: str
+    strategy: str
+    weights: str
+    seconds: dict[str, float]
+    versions: dict[str, str]
+    images_per_second: dict[str, float] | None = None
+    warnings: list[str] = field(default_factory=list)
+    device: str = ""
+    calibration: dict[str, Any] | None = None
+    tuned: dict[str, Any] | None = None
+    folds: list[dict[str, Any]] | None = None
+    over_folds: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationReport(Scores):
+    """Report of a run on a catalogue.
+
+    Attributes:
+        run, catalog: the folders.
+        part: "test" or "all".
+        reasons: reason -> rejected rows and files.
+        trained_on_left_out: products of the catalogue that the run was trained on; they are not in the scores.
+        test_products_missing: products of the run's test part that the catalogue lacks.
+    """
+
+    FORMAT: ClassVar[str] = "fashion_keras.evaluation/2"
+    FILE: ClassVar[str] = "report.json"
+
+    run: str
+    catalog: str
+    part: str
+    reasons: dict[str, int]
+    trained_on_left_out: int
+    test_products_missing: int

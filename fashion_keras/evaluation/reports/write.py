@@ -1,0 +1,128 @@
+"""Files of a report: predictions.parquet, and the figures of each group of labels."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from fashion_keras.evaluation.metrics import calibration, classification, intervals, multilabel
+from fashion_keras.evaluation.plots.bars import plot_class_accuracy, plot_labels_per_image
+from fashion_keras.evaluation.plots.confusion import plot_co_occurrence, plot_confusion
+from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
+from fashion_keras.evaluation.plots.curves import plot_precision_recall, plot_reliability
+from fashion_keras.evaluation.plots.style import context
+from fashion_keras.evaluation.reports.calibration import confidence_and_correct
+from fashion_keras.images.decode import ImageSpec, decode_batch
+from fashion_keras.models.predictions import Predictions
+from fashion_keras.support.atomic_files import atomic_write, safe_file_name
+
+PREDICTIONS = "predictions.parquet"
+_MISTAKES = 40
+
+
+def write_predictions(folder: Path, predictions: Predictions) -> None:
+    """Write predictions.parquet: one row per image, with the columns of `Predictions.to_columns`."""
+    with atomic_write(folder / PREDICTIONS) as temporary:
+        pq.write_table(pa.table(predictions.to_columns()), temporary)
+
+
+def read_probabilities(folder: Path) -> NDArray[np.float32]:
+    """Return the probabilities [n, K] in predictions.parquet, group after group."""
+    table = pq.read_table(folder / PREDICTIONS)
+    names = [name for name in table.column_names if name.rpartition(".")[2] == "probabilities"]
+    return np.concatenate([np.array(table[name].to_pylist(), np.float32) for name in names], axis=1)
+
+
+def plot_report(folder: Path, predictions: Predictions, paths: Sequence[str], spec: ImageSpec, run: str = "") -> None:
+    """Draw the figures of each group, of one group into `folder`, of several each into a folder of its own.
+
+    Several groups have co_occurrence.png and labels_per_image.png in `folder` (guo2019, figs. 3 and 2).
+
+    Args:
+        folder: receives the figures.
+        predictions: of n images, truth included.
+        paths: n image files.
+        spec: how the images of mistakes are shown.
+        run: folder of the run, for the titles; "" where it is `folder`.
+    """
+    run = run or str(folder)
+    if len(predictions.groups) > 1:
+        _plot_all_labels(folder, predictions, run)
+    for head in predictions.split():
+        home = folder / safe_file_name(head.groups[0].name) if len(predictions.groups) > 1 else folder
+        known = head.known
+        if not known.any():
+            continue
+        if head.groups[0].kind == "single":
+            _plot_single_valued(home, head.take(known), np.asarray(paths)[known], spec, run)
+        else:
+            _plot_multi_valued(home, head.take(known), run)
+
+
+def _plot_all_labels(folder: Path, predictions: Predictions, run: str) -> None:
+    truth = predictions.true_labels
+    counts = multilabel.co_occurrence(truth, truth >= 0)
+    names = [name for group in predictions.groups for name in group.classes]
+    plot_co_occurrence(folder / "co_occurrence.png", counts, names, len(truth), run)
+    decisions = {"true": truth, "predicted": predictions.predicted_labels}
+    parts = {name: multilabel.labels_per_image(values, truth >= 0) for name, values in decisions.items()}
+    plot_labels_per_image(folder / "labels_per_image.png", parts, run)
+
+
+def _plot_single_valued(folder: Path, head: Predictions, paths: Sequence[str], spec: ImageSpec, run: str) -> None:
+    """Draw confusion.png, class_accuracy.png, precision_recall.png, reliability.png and, if any, mistakes.png."""
+    truth, probabilities, classes = head.true_codes, head.probabilities, head.classes
+    task = head.groups[0].name
+    counts = classification.confusion_matrix(truth, head.codes, len(classes))
+    plot_confusion(folder / "confusion.png", counts, classes, task, run)
+    recall, support = classification.precision_recall_f1(counts)[1], counts.sum(axis=1)
+    interval = intervals.clopper_pearson_interval(np.diag(counts), support)
+    plot_class_accuracy(folder / "class_accuracy.png", classes, recall, support, interval, task, run)
+    areas = [classification.average_precision(truth == code, probabilities[:, code]) for code in range(len(classes))]
+    micro = _micro_curve(np.eye(len(classes), dtype=bool)[truth].ravel(), probabilities.ravel())
+    plot_precision_recall(folder / "precision_recall.png", classes, areas, micro, task, run, len(truth))
+    _plot_reliability(folder, head, run)
+    _plot_mistakes(folder, head, paths, spec, run)
+
+
+def _plot_multi_valued(folder: Path, head: Predictions, run: str) -> None:
+    """Draw precision_recall.png and reliability.png."""
+    truth, shares, name = head.true_labels, head.probabilities, head.groups[0].name
+    known = truth >= 0
+    areas = multilabel.average_precisions(truth, known, shares)
+    micro = _micro_curve(truth[known] == 1, shares[known])
+    plot_precision_recall(folder / "precision_recall.png", head.classes, areas, micro, name, run, len(truth))
+    _plot_reliability(folder, head, run)
+
+
+def _plot_mistakes(folder: Path, head: Predictions, paths: Sequence[str], spec: ImageSpec, run: str) -> None:
+    worst = classification.most_confident_mistakes(head.true_codes, head.probabilities, _MISTAKES)
+    if not len(worst):
+        return
+    mistakes = head.take(worst)
+    captions = [
+        f"true: {head.classes[code]}\npredicted: {name}\nconfidence {confidence:.0%}, id {product}"
+        for product, confidence, code, name in zip(
+            mistakes.ids, mistakes.probabilities.max(axis=1), mistakes.true_codes, mistakes.names, strict=True
+        )
+    ]
+    images = decode_batch([paths[row] for row in worst], spec)
+    title = f"The {len(worst)} most confident mistakes"
+    note = context(head.groups[0].name, run, len(head.ids))
+    contact_sheet(folder / "mistakes.png", list(images), captions, title=title, note=note)
+
+
+def _plot_reliability(folder: Path, head: Predictions, run: str) -> None:
+    confidence, correct = confidence_and_correct(head)
+    error = classification.expected_calibration_error(confidence, correct)
+    bins = calibration.reliability(confidence, correct)
+    plot_reliability(folder / "reliability.png", head.groups[0].name, *bins, error, run)
+
+
+def _micro_curve(relevant: NDArray[np.bool_], scores: NDArray[np.float32]) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return precision, recall and average precision of all scores [n] together."""
+    precision, recall, _ = classification.precision_recall_curve(relevant, scores)
+    return precision, recall, classification.average_precision(relevant, scores)

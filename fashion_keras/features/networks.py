@@ -1,0 +1,132 @@
+"""Network forward passes, OpenVINO's and Keras': pixels [b, h, w, 3] to outputs, callable from many threads at once."""
+
+import ctypes
+import os
+from collections import deque
+from pathlib import Path
+from queue import Empty, LifoQueue
+from threading import Lock, RLock
+from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashion_keras.support.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
+
+# Held while Keras builds a network: its random seed and dtype policy belong to the whole process.
+BUILDING = RLock()
+
+_HINTS = {"float32": "f32", "bfloat16": "bf16"}
+_BATCH = 16
+_instances: "WeakSet[OpenVINONetwork]" = WeakSet()
+
+
+class OpenVINONetwork:
+    """Network file as a function: pixels [b, h, w, 3] float32 in 0..255 -> outputs [b, ...] float32.
+
+    Batches of a fixed size, the last one filled up, run at the same time on all cores; a single image has a compiled
+    network of its own. Any number of threads may call; outputs do not depend on other calls. A forked process compiles
+    the network again when it first calls.
+    """
+
+    def __init__(self, xml: Path, precision: str = "float32") -> None:
+        self._xml, self._precision = xml, precision
+        self._forget()
+        _instances.add(self)
+
+    def __call__(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the outputs of b >= 1 images, in order."""
+        size = 1 if len(pixels) == 1 else _BATCH
+        idle = self._idle_requests(size, pixels.shape[1:])
+        outputs: list[NDArray[np.float32]] = []
+        running: deque[Any] = deque()
+        try:
+            for start in range(0, len(pixels), size):
+                try:
+                    # Waits for other calls only while it holds no request itself, so that no two calls wait in a ring.
+                    request = idle.get(block=not running)
+                except Empty:
+                    outputs.append(_output(running[0]))
+                    request = running.popleft()
+                running.append(request)
+                request.start_async({0: _filled(pixels[start : start + size], size)})
+            outputs.extend(map(_output, running))
+        finally:
+            for request in running:
+                request.wait()
+                idle.put(request)
+        return np.concatenate(outputs)[: len(pixels)]
+
+    def _idle_requests(self, size: int, shape: tuple[int, ...]) -> LifoQueue:
+        """Return the pool of requests of the network compiled for batches of `size`, compiled at the first call."""
+        with self._lock:
+            if (size, *shape) not in self._pools:
+                self._pools[size, *shape] = self._compile(size, shape)
+            return self._pools[size, *shape]
+
+    def _compile(self, size: int, shape: tuple[int, ...]) -> LifoQueue:
+        import openvino  # noqa: PLC0415 - a machine without OpenVINO works, too
+
+        core = openvino.Core()
+        model = core.read_model(self._xml)
+        model.reshape([size, *shape])
+        hint = "THROUGHPUT" if size > 1 else "LATENCY"
+        settings = {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": _HINTS[self._precision]}
+        compiled = core.compile_model(model, "CPU", settings)
+        idle: LifoQueue = LifoQueue()
+        for _ in range(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")):
+            idle.put(compiled.create_infer_request())
+        return idle
+
+    def _forget(self) -> None:
+        self._lock, self._pools = Lock(), {}
+
+
+class KerasNetwork:
+    """Keras network as a function: pixels [b, h, w, 3] float32 in 0..255 -> outputs [b, ...] float32.
+
+    Calls from several threads run one after the other, each on all cores.
+    """
+
+    def __init__(self, network: "keras.Model") -> None:
+        self._network, self._lock, self._process = network, Lock(), os.getpid()
+
+    def __call__(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the outputs of b images; InputError in a forked process, where TensorFlow would wait for ever."""
+        if os.getpid() != self._process:
+            raise InputError(
+                "TensorFlow does not run in a forked process: start it with multiprocessing.get_context('spawn')"
+            )
+        with self._lock:
+            return np.asarray(self._network.predict_on_batch(pixels)).astype(np.float32, copy=False)
+
+
+def _output(request: Any) -> NDArray[np.float32]:  # noqa: ANN401 - an openvino.InferRequest
+    """Wait for a request and return its output.
+
+    The first output is the network's; a converted network may show inner ones, too (EfficientNet's swish).
+    """
+    request.wait()
+    return request.get_output_tensor(0).data.copy()
+
+
+def _filled(pixels: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    return pixels if len(pixels) == size else np.resize(pixels, (size, *pixels.shape[1:]))
+
+
+def _abandon_inherited() -> None:
+    """Make every network of a forked process compile anew.
+
+    The parent's threads are not there: its compiled networks would wait for them, in use and in their destructors.
+    """
+    for network in _instances:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(network._pools))
+        network._forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon_inherited)

@@ -1,0 +1,61 @@
+"""Configs of the commands `index` and `search`: their flags come from these fields."""
+
+from dataclasses import dataclass
+
+from fashion_keras.search.filters import Where
+from fashion_keras.support.config_fields import Config, config_field
+from fashion_keras.support.errors import InputError
+
+DEFAULT_INDEX = "data/index"
+
+
+@dataclass(frozen=True)
+class IndexConfig(Config):
+    """Options of `fashion-keras index`.
+
+    Raises:
+        InputError: on construction, for a value that is not allowed, and for `update` with `overwrite`.
+    """
+
+    data: str | None = config_field(
+        None, "catalogue, or 'sample'; default: data/ if it holds the Kaggle set, else the sample", metavar="SOURCE"
+    )
+    encoder: str = config_field("fashion_small", "network that makes the embeddings", metavar="NAME|DIR")
+    weights: str = config_field("auto", "weights of a bare backbone", metavar="W")
+    image_size: str | None = config_field(None, "input size of a bare backbone", metavar="HxW")
+    out: str = config_field(DEFAULT_INDEX, "index to make or update: a folder or postgresql://...", metavar="DIR|URL")
+    update: bool = config_field(False, "bring the index in --out up to date with the catalogue")
+    overwrite: bool = config_field(False, "replace the index in --out")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.update and self.overwrite:
+            raise InputError("--update changes an index and --overwrite replaces it: give one of them")
+
+
+@dataclass(frozen=True)
+class SearchConfig(Config):
+    """Options of `fashion-keras search`; IMAGE is its argument."""
+
+    k: int = config_field(5, "number of matches", metavar="N", at_least=1)
+    index: str = config_field(DEFAULT_INDEX, "index to search: a folder or postgresql://...", metavar="DIR|URL")
+    where: tuple[str, ...] = config_field(
+        (), "only products with this value; may be repeated: values of one column are alternatives",
+        metavar="COLUMN=VALUE",
+    )  # fmt: skip
+    keep_duplicates: bool = config_field(False, "also return the query itself, and products with the same image")
+    out: str | None = config_field(None, "contact sheet; default: search.png, none with --json", metavar="PNG")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.filters()
+
+    def filters(self) -> Where:
+        """Return `where` as column -> values; InputError for a condition without column or "="."""
+        filters: dict[str, list[str]] = {}
+        for condition in self.where:
+            column, equals, value = condition.partition("=")
+            if not (column and equals):
+                raise InputError(f"--where is COLUMN=VALUE, such as gender=Women, not {condition!r}")
+            filters.setdefault(column, []).append(value)
+        return filters

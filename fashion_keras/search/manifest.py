@@ -1,0 +1,156 @@
+"""The manifest of a local index: its version, its spec and the files it consists of."""
+
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from fashion_keras.search.base import IndexSpec
+from fashion_keras.search.os_errors import explain_os_errors
+from fashion_keras.support.atomic_files import file_sha256, read_json, write_json
+from fashion_keras.support.errors import InputError
+from fashion_keras.support.typed_json import dataclass_from_json
+
+FORMAT = "fashion_keras.index/2"
+_KIND = FORMAT.split("/")[0]
+MANIFEST, LOCK = "manifest.json", "lock"
+HNSW_FILE, HNSW_MANIFEST = "hnsw.usearch", "hnsw.json"
+# With the names of format 1, for an index that is overwritten.
+_DATA = r"\d{10}\.(embeddings\.npy|vectors\.npy|products\.arrow|deleted\.npy)|graph\.(usearch|json)"
+_DATA_FILE = re.compile(_DATA)
+# As `atomic_write` names what it has not finished: a dot, a token, the file's own name.
+_TEMPORARY = re.compile(rf"\.[^.]+\.({_DATA}|manifest\.json|hnsw\.(usearch|json))")
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file of an index: its name in the folder, its size and its checksum."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+    def __post_init__(self) -> None:
+        if not _DATA_FILE.fullmatch(self.name):
+            raise InputError(f"{self.name!r} is no name of an index file")
+
+    @classmethod
+    def of(cls, path: Path) -> "StoredFile":
+        """Describe a file that was just written."""
+        return cls(path.name, path.stat().st_size, file_sha256(path))
+
+    def check(self, folder: Path, content: bool) -> None:
+        """Raise InputError unless the file is there in its size and, if asked for, with its content."""
+        path = folder / self.name
+        try:
+            size = path.stat().st_size
+        except FileNotFoundError:
+            raise InputError(f"{path}: missing; the index names it") from None
+        if size != self.bytes:
+            raise InputError(f"{path}: truncated or altered: {size} bytes, not {self.bytes}")
+        if content and file_sha256(path) != self.sha256:
+            raise InputError(f"{path}: altered: its content does not match its sha256")
+
+
+@dataclass(frozen=True)
+class SegmentEntry:
+    """A segment: number of products, file of embeddings, file of product columns."""
+
+    rows: int
+    embeddings: StoredFile
+    products: StoredFile
+
+    @property
+    def digest(self) -> str:
+        """Equal for segments of equal content."""
+        return self.embeddings.sha256 + self.products.sha256
+
+
+@dataclass(frozen=True)
+class IndexManifest:
+    """One version of a local index.
+
+    Attributes:
+        spec: the index's contents.
+        format: of the files.
+        id: random, of the index; the same in all its versions.
+        version: how many changes were made.
+        segments: the products, deleted ones included.
+        deleted: the file of deleted rows, if there are any.
+    """
+
+    spec: IndexSpec
+    format: str = FORMAT
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    version: int = 0
+    segments: tuple[SegmentEntry, ...] = ()
+    deleted: StoredFile | None = None
+
+    @property
+    def files(self) -> Iterator[StoredFile]:
+        """All files of this version."""
+        for segment in self.segments:
+            yield from (segment.embeddings, segment.products)
+        if self.deleted:
+            yield self.deleted
+
+    @classmethod
+    def read(cls, folder: Path) -> "IndexManifest":
+        """Read an index's manifest; InputError when there is none, of another format, or with a wrong field."""
+        path = folder / MANIFEST
+        with explain_os_errors(folder):
+            if not path.is_file():
+                raise InputError(f"{folder}: no index here; `fashion-keras index --data DIR --out {folder}` makes one")
+            values = read_json(path)
+        if values.get("format") != FORMAT:
+            raise InputError(
+                f"{path}: format {values.get('format')!r}; this version reads {FORMAT!r}: "
+                "build the index again with `fashion-keras index --overwrite`"
+            )
+        missing = [key for key in ("id", "version", "segments", "deleted") if key not in values]
+        if missing:
+            raise InputError(f"{path}: key {missing[0]!r} is missing")
+        return dataclass_from_json(cls, values, path)
+
+    def write(self, folder: Path) -> None:
+        """Write the manifest in one step: from then on this version is the index."""
+        write_json(folder / MANIFEST, asdict(self))
+
+
+def next_version(folder: Path, overwrite: bool) -> int:
+    """Return the version at which a new index in a folder starts: 0, or after that of the index it overwrites.
+
+    Raises:
+        InputError: when the folder holds an index that is not to be overwritten, or anything else.
+    """
+    if folder.is_dir() and (folder / MANIFEST).is_file() and overwrite:
+        values = read_json(folder / MANIFEST)
+        if str(values.get("format")).split("/")[0] == _KIND:
+            version = values.get("version")
+            return version + 1 if type(version) is int else 0
+    leftover = folder.is_dir() and all(_is_data(path) or path.name == LOCK for path in folder.iterdir())
+    if folder.exists() and not leftover:
+        raise InputError(
+            f"{folder}: not an empty folder; give another --out, or bring an index there up to date with --update "
+            "or replace it with --overwrite"
+        )
+    return 0
+
+
+def remove_stale(folder: Path, manifest: IndexManifest | None) -> None:
+    """Remove index files that no version names any more, or that a killed writer left; nothing else."""
+    named = {entry.name for entry in manifest.files} if manifest else set()
+    for path in folder.iterdir():
+        if _is_data(path) and path.name not in named:
+            try:
+                path.unlink()
+            except PermissionError:
+                # Windows keeps a file that a reader has mapped; a later change removes it.
+                if os.name != "nt":
+                    raise
+
+
+def _is_data(path: Path) -> bool:
+    return bool(_DATA_FILE.fullmatch(path.name) or _TEMPORARY.fullmatch(path.name))

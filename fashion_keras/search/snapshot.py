@@ -1,0 +1,180 @@
+"""One version of a local index with its files open: lookups, filters and exact cosine similarities."""
+
+import operator
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from fashion_keras.search.base import Neighbors, Records
+from fashion_keras.search.filters import Where, check_filters
+from fashion_keras.search.manifest import IndexManifest
+from fashion_keras.search.os_errors import explain_os_errors
+from fashion_keras.search.storage import Segment, empty_table, open_segment, read_deleted, strings
+from fashion_keras.support.errors import InputError
+
+# Above so many bytes the checksums are compared when the index is written, not whenever it is opened.
+MAX_CHECKED_BYTES = 256 * 2**20
+# Below this share of matching products their embeddings are picked out; above it all are multiplied.
+_PICKED_SHARE = 0.25
+_BLOCK_ROWS = 8192
+# How many scores are in memory at once.
+_MAX_SCORES = 2**24
+
+
+@dataclass(frozen=True)
+class IndexSnapshot:
+    """One version of an index with its files open; it never changes, so that threads may share it.
+
+    Attributes:
+        manifest: of that version.
+        segments: the open files.
+        live_mask [n] bool: which rows were neither replaced nor removed.
+    """
+
+    manifest: IndexManifest
+    segments: tuple[Segment, ...]
+    live_mask: NDArray[np.bool_]
+
+    @classmethod
+    def open(cls, folder: Path, manifest: IndexManifest, previous: "IndexSnapshot | None" = None) -> "IndexSnapshot":
+        """Open the files of a manifest; segments that `previous` has open already are taken from there.
+
+        Raises:
+            InputError: for the first file that is missing, truncated, altered or cannot be opened.
+        """
+        opened = {segment.digest: segment for segment in (previous.segments if previous else ())}
+        small = sum(file.bytes for file in manifest.files) <= MAX_CHECKED_BYTES
+        known = {file.name for entry in manifest.segments if entry.digest in opened
+                 for file in (entry.embeddings, entry.products)}  # fmt: skip
+        live_mask = np.ones(sum(entry.rows for entry in manifest.segments), bool)
+        with explain_os_errors(folder):
+            for file in manifest.files:
+                file.check(folder, content=small and file.name not in known)
+            segments = tuple(opened.get(entry.digest) or open_segment(folder, entry) for entry in manifest.segments)
+            if manifest.deleted:
+                live_mask[read_deleted(folder, manifest.deleted)] = False
+        return cls(manifest, segments, live_mask)
+
+    def __len__(self) -> int:
+        return self._size
+
+    @cached_property
+    def _size(self) -> int:
+        return int(np.count_nonzero(self.live_mask))
+
+    @cached_property
+    def ids(self) -> NDArray[np.int64]:
+        """The ids [n] of all rows, deleted rows included."""
+        return self._products["id"].to_numpy()
+
+    @cached_property
+    def _products(self) -> pa.Table:
+        if not self.segments:
+            return empty_table(self.manifest.spec.columns)
+        return pa.concat_tables([segment.products for segment in self.segments]).unify_dictionaries()
+
+    @cached_property
+    def _rows_by_id(self) -> NDArray[np.int64]:
+        """The live rows, by ascending id."""
+        live = np.flatnonzero(self.live_mask)
+        return live[np.argsort(self.ids[live], kind="stable")]
+
+    @cached_property
+    def live_ids(self) -> NDArray[np.int64]:
+        """The ids of the live rows, ascending."""
+        return self.ids[self._rows_by_id]
+
+    def contains(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return for each of `ids` whether a product has it."""
+        places = np.searchsorted(self.live_ids, ids)
+        inside = places < len(self)
+        inside[inside] = self.live_ids[places[inside]] == ids[inside]
+        return inside
+
+    def positions(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rows of products; InputError for the first id that is not there."""
+        present = self.contains(ids)
+        if not present.all():
+            raise InputError(f"id {ids[~present][0]} is not in the index")
+        return self._rows_by_id[np.searchsorted(self.live_ids, ids)]
+
+    def take(self, rows: NDArray[np.int64]) -> Records:
+        """Return the products of `rows`, in that order."""
+        table = self._products.take(pa.array(rows))
+        columns = {name: strings(table[name]) for name in self.manifest.spec.columns}
+        return Records(self.ids[rows], self.embeddings(rows), strings(table["path"]), columns)
+
+    def blocks(self) -> Iterator[Segment]:
+        """Yield the live rows, block by block."""
+        rows = np.flatnonzero(self.live_mask)
+        for start in range(0, len(rows), _BLOCK_ROWS):
+            part = rows[start : start + _BLOCK_ROWS]
+            yield Segment(self.embeddings(part), self._products.take(pa.array(part)))
+
+    def matching(self, where: Where | None) -> NDArray[np.int64]:
+        """Return the live rows that match, ascending; InputError for a column or value that no product has."""
+        mask = self.live_mask
+        if where:
+            codes = {name: value_codes for name, (_, value_codes) in self._columns.items()}
+            for name, values in check_filters(where, codes).items():
+                row_codes = self._columns[name][0]
+                mask = mask & reduce(operator.or_, (row_codes == codes[name][value] for value in values))
+        return np.flatnonzero(mask)
+
+    @cached_property
+    def _columns(self) -> dict[str, tuple[NDArray[np.int32], dict[str, int]]]:
+        """Of each column the codes [n] of all rows, and the codes of those values that live rows have."""
+        return {name: self._encoded(name) for name in self.manifest.spec.columns}
+
+    def _encoded(self, name: str) -> tuple[NDArray[np.int32], dict[str, int]]:
+        column = self._products[name].combine_chunks()
+        codes, values = column.indices.to_numpy(), column.dictionary.to_pylist()
+        used = np.bincount(codes[self.live_mask], minlength=len(values)) > 0
+        return codes, {value: code for code, value in enumerate(values) if used[code]}
+
+    def scores(
+        self, queries: NDArray[np.float32], rows: NDArray[np.int64]
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+        """Yield (rows, their cosines) for each of `queries` [q, d]; `rows` in ascending order."""
+        picked = len(rows) < _PICKED_SHARE * len(self.live_mask) or not self.segments
+        parts = self._picked(rows) if picked else [segment.embeddings for segment in self.segments]
+        step = max(1, _MAX_SCORES // max(len(self.live_mask), 1))
+        for start in range(0, len(queries), step):
+            batch = queries[start : start + step]
+            scores = np.concatenate([batch @ values.T for values in parts], axis=1)
+            scores = scores if picked or len(rows) == len(self.live_mask) else scores[:, rows]
+            yield from ((rows, query_scores) for query_scores in scores)
+
+    def _picked(self, rows: NDArray[np.int64]) -> list[NDArray[np.float32]]:
+        """Return the embeddings of `rows`, in ascending order, segment by segment."""
+        if not self.segments:
+            return [self.embeddings(rows)]
+        starts = np.cumsum([0, *(len(segment.embeddings) for segment in self.segments)])
+        cuts = np.searchsorted(rows, starts)
+        parts = zip(self.segments, starts, cuts, cuts[1:], strict=False)
+        return [segment.embeddings[rows[first:last] - start] for segment, start, first, last in parts]
+
+    def embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the embeddings [m, d] of `rows`."""
+        ends = np.cumsum([len(segment.embeddings) for segment in self.segments])
+        segment_of = np.searchsorted(ends, rows, side="right")
+        values = np.empty((len(rows), self.manifest.spec.width), np.float32)
+        for number in np.unique(segment_of):
+            inside = segment_of == number
+            values[inside] = self.segments[number].embeddings[rows[inside] - ([0, *ends][number])]
+        return values
+
+
+def top_k(ids: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Neighbors:
+    """Return the k highest scores, of equal ones those of lower ids."""
+    if k < len(scores):
+        # All that reach the k-th score: which of equal ones are returned must not depend on their order.
+        best = np.flatnonzero(scores >= np.partition(scores, -k)[-k])
+        ids, scores = ids[best], scores[best]
+    order = np.lexsort((ids, -scores))[:k]
+    return Neighbors(ids[order], scores[order])

@@ -1,0 +1,152 @@
+"""Networks called from many threads and from forked processes: the outputs of a serial call, bit for bit."""
+
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import keras
+import numpy as np
+import pytest
+
+from fashion_keras import load_classifier, load_encoder
+from fashion_keras.features.networks import KerasNetwork, OpenVINONetwork
+from fashion_keras.support.errors import InputError
+
+SIZES = (1, 3, 16, 17, 40)
+
+
+@pytest.fixture(scope="module")
+def batches():
+    """Batches of many sizes, each with images of its own."""
+    random = np.random.default_rng(0)
+    return [random.integers(0, 256, (SIZES[number % 5], 32, 32, 3)).astype(np.float32) for number in range(40)]
+
+
+def assert_equal_to_serial(function, arguments, threads=16, rounds=4):
+    """Call `function` from many threads at once and compare each result with that of a serial call."""
+    expected = [function(argument) for argument in arguments]
+    order = np.random.default_rng(1).permutation(np.arange(len(arguments)).repeat(rounds))
+    with ThreadPoolExecutor(threads) as pool:
+        results = list(pool.map(lambda row: function(arguments[row]), order))
+    for row, result in zip(order, results, strict=True):
+        np.testing.assert_array_equal(result, expected[row])
+
+
+@pytest.mark.parametrize("threads", [8, 16])
+def test_openvino_network_gives_every_thread_its_own_outputs(run, batches, threads):
+    assert_equal_to_serial(OpenVINONetwork(run.folder / "network.xml"), batches, threads)
+
+
+def test_openvino_network_compiles_once_for_many_threads(run, batches, monkeypatch):
+    sizes = []
+    compile_network = OpenVINONetwork._compile
+
+    def counted(self, size, shape):
+        sizes.append(size)
+        return compile_network(self, size, shape)
+
+    monkeypatch.setattr(OpenVINONetwork, "_compile", counted)
+    network = OpenVINONetwork(run.folder / "network.xml")
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(network, batches))
+    assert sorted(sizes) == [1, 16]
+
+
+def test_openvino_network_works_on_after_a_bad_call(run, batches):
+    network = OpenVINONetwork(run.folder / "network.xml")
+    expected = network(batches[4])
+    for _ in range(8):
+        with pytest.raises((TypeError, ValueError, RuntimeError)):
+            network(batches[4].astype("U1"))
+    np.testing.assert_array_equal(network(batches[4]), expected)
+
+
+def test_keras_network_gives_every_thread_its_own_outputs(batches):
+    keras.utils.set_random_seed(0)
+    pixels = keras.Input((32, 32, 3))
+    features = keras.layers.GlobalMaxPooling2D()(keras.layers.Conv2D(8, 3)(pixels))
+    assert_equal_to_serial(KerasNetwork(keras.Model(pixels, features)), batches)
+
+
+@pytest.mark.parametrize("runtime", ["openvino", "tensorflow"])
+def test_predict_from_16_threads_equals_serial_predictions(run, batches, runtime):
+    classifier = load_classifier(run.folder, runtime)
+    images = [list(batch.astype(np.uint8)) for batch in batches[:10]]
+    assert_equal_to_serial(lambda part: classifier.predict(part).probabilities, images)
+
+
+def test_embed_from_16_threads_equals_serial_embeddings(run, batches):
+    encoder = load_encoder(run.folder, precision="float32")
+    images = [*(batch.astype(np.uint8) for batch in batches[:10]), batches[0][0].astype(np.uint8)]
+    assert_equal_to_serial(encoder.embed, images)
+
+
+def test_load_classifier_from_many_threads(run, batches):
+    images = list(batches[2].astype(np.uint8))
+    expected = load_classifier(run.folder, "tensorflow").predict(images).probabilities
+    with ThreadPoolExecutor(4) as pool:
+        results = list(
+            pool.map(lambda _: load_classifier(run.folder, "tensorflow").predict(images).probabilities, range(4))
+        )
+    for result in results:
+        np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.slow
+def test_openvino_network_is_no_slower_from_many_threads(run):
+    network = OpenVINONetwork(run.folder / "network.xml")
+    pixels = np.random.default_rng(0).uniform(0, 255, (64, 32, 32, 3)).astype(np.float32)
+
+    def seconds(threads):
+        with ThreadPoolExecutor(threads) as pool:
+            start = time.perf_counter()
+            list(pool.map(lambda _: network(pixels), range(64)))
+            return time.perf_counter() - start
+
+    seconds(1)
+    serial = min(seconds(1) for _ in range(3))
+    assert min(seconds(16) for _ in range(3)) < 1.25 * serial
+
+
+FORKED = """
+import os, sys, time, numpy as np
+from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from fashion_keras.features.networks import OpenVINONetwork
+network = OpenVINONetwork(Path(sys.argv[1]))
+pixels = np.random.default_rng(0).uniform(0, 255, (40, 32, 32, 3)).astype(np.float32)
+expected = network(pixels)
+with ThreadPoolExecutor(4) as pool:  # forked in the midst of calls
+    calls = [pool.submit(network, pixels) for _ in range(20)]
+    children = []
+    for number in range(3):
+        child = os.fork()
+        if child == 0:
+            equal = number == 2 or np.array_equal(network(pixels), expected)
+            if number:
+                sys.exit(0 if equal else 1)  # the parent's network is not destroyed either
+            os._exit(0 if equal else 1)
+        children.append(child)
+    [call.result() for call in calls]
+assert all(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0 for child in children)
+assert np.array_equal(network(pixels), expected)
+print("done", "tensorflow" in sys.modules)
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_openvino_network_works_in_a_forked_process(run):
+    result = subprocess.run(
+        [sys.executable, "-c", FORKED, run.folder / "network.xml"], capture_output=True, text=True, timeout=120
+    )
+    assert result.stdout == "done False\n", result.stderr
+
+
+def test_keras_network_refuses_a_forked_process(monkeypatch):
+    network = KerasNetwork(None)
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    with pytest.raises(InputError, match="get_context\\('spawn'\\)"):
+        network(np.zeros((1, 32, 32, 3), np.float32))
