@@ -36,7 +36,7 @@ from fashion_keras.training.dataset_prep import SAMPLE_WARNING
 log = logging.getLogger("fashion_keras")
 
 # Choosing a weight decay and a temperature takes fewer products than showing a precision does.
-SELECTION_SHARE = 1 / 3
+SELECTION_SHARE = 0.2
 
 Integers = NDArray[np.int64]
 
@@ -130,7 +130,7 @@ def train_tagger(config: TaggerConfig) -> TrainedTagger:
         )
         report = {
             **header,
-            "encoder": {"name": config.encoder, "identity": encoder.identity, **encoder.about},
+            "encoder": {"name": config.encoder, "identity": encoder.identity, **encoder.settings},
             "left_out": labels.left_out,
             **evaluate_tagger(tagger, fitted.candidates, train, test, config.seed, folder),
             "seconds": round(time.perf_counter() - began, 1),
@@ -143,10 +143,11 @@ def split_for_tagger(catalog: Catalog, config: TaggerConfig, trained: NDArray[np
     """Return the split of a catalogue by product hash.
 
     `hold_out` of the products are for validation, half of them, and test. They are products that the encoder was not
-    trained on where there are enough: confidence that is fitted on features of its training products would be too high
-    on others. Without such products these are the ones that `catalog.splits.hold_out` returns. Of the validation
-    products a third is for selection; of the other two thirds, the proof, one image per product is taken, since images
-    of one product are no independent evidence.
+    trained on, where there are enough: confidence that is fitted on features of its training products would be too high
+    on others. For an encoder that was trained on none of the catalogue, they are those of `catalog.splits.hold_out`.
+
+    Of the validation products a fifth is for selection. Of the others, the proof, one image per product is taken, since
+    images of one product are no independent evidence.
 
     Args:
         catalog: n rows.

@@ -5,7 +5,7 @@ class, give it the confidence of each prediction and whether it was correct; of 
 cells. Input that cannot be scored raises InputError, a ValueError.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -65,34 +65,6 @@ def temperature_loss(
         InputError: for an unknown objective, shapes that differ, or when no row or cell can be used.
     """
     return _loss_of_factor(logits, targets, known, objective, prior_errors)(1 / temperature)
-
-
-def fit_group_temperatures(
-    logits: np.ndarray,
-    targets: np.ndarray,
-    known: np.ndarray,
-    groups: Mapping[str, Sequence[int]],
-    exclusive: Collection[str],
-) -> dict[str, float]:
-    """Return group -> T, one temperature for the labels (column numbers) of each of `groups`.
-
-    `logits` [n, k] float, `targets` [n, k] in {0, 1}, `known` [n, k] bool. The groups named in `exclusive` take one
-    label each: their logits go through a softmax, those of the others through sigmoids (see `temperature_loss`). Raises
-    InputError for a group without a row or cell to fit on, and an unknown name.
-    """
-    positive, known = validation.cells(targets, known)
-    logits = validation.table("logits", logits, known.shape)
-    for name in exclusive:
-        if name not in groups:
-            raise unknown_name_error("group of labels", name, groups)
-    temperatures = {}
-    for name, columns in validation.groups(groups, known.shape[1]).items():
-        objective = "softmax" if name in exclusive else "sigmoid"
-        try:
-            temperatures[name] = fit_temperature(logits[:, columns], positive[:, columns], known[:, columns], objective)
-        except InputError as error:
-            raise InputError(f"group {name!r}: {error}") from None
-    return temperatures
 
 
 def reliability(

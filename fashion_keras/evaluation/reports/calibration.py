@@ -60,7 +60,7 @@ def _calibrate(group: LabelGroup, logits: NDArray[np.float32], truth: NDArray[np
     values = group.indicators(truth)
     known = values >= 0
     if known.any():
-        temperature = calibration.fit_temperature(logits, values, known, objective=group.activation)
+        temperature = calibration.fit_temperature(logits, values, known, group.activation)
         group = replace(group, temperature=temperature)
     if group.kind == "single":
         return group

@@ -105,19 +105,6 @@ def test_fit_temperature_of_sigmoids_is_the_softmax_temperature_of_two_classes()
     assert single == pytest.approx(both, rel=1e-4)
 
 
-def test_fit_group_temperatures_fits_each_groups_columns():
-    logits, truth = logits_of(2.0, n=300)
-    targets, known = np.eye(5, dtype=int)[truth], np.ones((300, 5), dtype=bool)
-    targets[:50] = 0  # these rows have none of the labels,
-    known[50:100, 1] = False  # these do not know one of them: softmax cannot use either
-    usable = np.arange(300) >= 100
-    groups = {"display": [0, 1, 2, 3, 4], "pattern": [3, 1]}
-    assert calibration.fit_group_temperatures(logits, targets, known, groups, exclusive=["display"]) == {
-        "display": fit(logits[usable], truth[usable]),
-        "pattern": calibration.fit_temperature(logits[:, [3, 1]], targets[:, [3, 1]], known[:, [3, 1]], "sigmoid"),
-    }
-
-
 def test_reliability_by_hand():
     # (0, 0.25]: 0 and 0.25, none right. (0.25, 0.5]: none. (0.5, 0.75]: 0.6, right. (0.75, 1]: 0.8, 1, one right.
     rows, confidence, accuracy = calibration.reliability(
@@ -163,19 +150,6 @@ CELLS = np.ones((2, 2), dtype=bool)
         (lambda: calibration.fit_temperature(TWO, TWO + 1, CELLS), "must be 0 or 1"),
         (lambda: calibration.fit_temperature(TWO * np.nan, TWO, CELLS), "logits has values .* finite"),
         (lambda: calibration.fit_temperature(TWO[:1], TWO, CELLS), r"logits of shape \(2, 2\)"),
-        (
-            lambda: calibration.fit_group_temperatures(TWO, TWO, CELLS, {"a": [0]}, exclusive=["b"]),
-            "unknown group of labels 'b'",
-        ),
-        (
-            lambda: calibration.fit_group_temperatures(TWO, TWO, ~CELLS, {"a": [0, 1]}, exclusive=["a"]),
-            "group 'a': no known label to fit",
-        ),
-        (
-            lambda: calibration.fit_group_temperatures(TWO, TWO * 0, CELLS, {"a": [0, 1]}, exclusive=["a"]),
-            "group 'a': no known label to fit",
-        ),
-        (lambda: calibration.fit_group_temperatures(TWO, TWO, CELLS, {"a": [2]}, exclusive=[]), "group 'a' must be"),
         (lambda: calibration.reliability([], []), "confidence is empty"),
         (lambda: calibration.reliability([1.5], [True]), r"confidence must be in 0\.\.1"),
         (lambda: calibration.brier_score([2.0], [True]), r"probability must be in 0\.\.1"),
