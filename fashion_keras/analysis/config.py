@@ -18,7 +18,10 @@ CATALOG_PARTS = ("held_out", "all")
 
 _RUN = "finished run folder"
 _DATA = "catalogue, or 'sample'; default: the catalogue that the run was trained on"
-_RUN_PART = "products to score: the run's test part, all, or auto: the test part where the catalogue has it"
+_RUN_PART = (
+    "products to score: test: those of the run's test part; all: those that the run was not trained on; auto: test "
+    "where the catalogue has at least half of them, else all"
+)
 _CATALOG_PART = "products to use: held_out (of no encoder's training), all, or a run's folder for its test part"
 _WEIGHTS = "weights of bare backbones, as of train"
 _EXCLUDE = "leave out the products that an encoder was trained on"

@@ -111,7 +111,7 @@ class WornSource(LabelSource):
 
 
 def get_column(columns: Columns, name: str, reader: str) -> NDArray[np.str_]:
-    """Return the values [n] str of a column; when it is missing, an InputError says that `reader` needs it."""
+    """Return the values [n] str of a column; when it is missing, an InputError names it and `reader`."""
     if name not in columns:
         raise InputError(f"{reader} needs the column {name!r}; the catalogue has: {', '.join(columns)}")
     return columns[name]

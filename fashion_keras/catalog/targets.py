@@ -14,8 +14,11 @@ from fashion_keras.support.errors import InputError
 
 
 def encode_groups(groups: Sequence[AttributeGroup], columns: Columns, min_images: int = 1) -> Targets:
-    """Return the targets of n products in one group or more; see `AttributeGroup.encode`."""
-    return Targets.join([group.encode(columns, min_images) for group in groups])
+    """Return the targets of n products in one group, its classes by path, or in several, their classes by name.
+
+    Errors as in `AttributeGroup.encode`.
+    """
+    return Targets.join([group.encode(columns, min_images, by_name=len(groups) > 1) for group in groups])
 
 
 def encode_with_classes(sources: Sequence[AttributeGroup], groups: Sequence[LabelGroup], columns: Columns) -> Targets:

@@ -50,7 +50,7 @@ class AttributeGroup:
         """Whether color is the label, so that augmentation must leave colors unchanged."""
         return any(is_color_column(column) for column in self.source.columns)
 
-    def encode(self, columns: Columns, min_images: int = 1) -> Targets:
+    def encode(self, columns: Columns, min_images: int = 1, by_name: bool = False) -> Targets:
         """Return the labels of n products, with the labels of at least `min_images` products as classes.
 
         A product is unlabelled where the group does not apply or the source gives nothing; in a single-valued group
@@ -61,6 +61,7 @@ class AttributeGroup:
         Args:
             columns: name -> values [n] str, "" where missing.
             min_images: labels with fewer products are no classes.
+            by_name: order classes by name, not by path.
 
         Raises:
             InputError: when a needed column is missing, the group applies to no product, or fewer than two classes
@@ -75,7 +76,9 @@ class AttributeGroup:
                 f"task {self.name}: {len(classes)} of {len(counts)} classes have at least {min_images} images; two are "
                 f"needed (largest: {largest or 'none'}): lower --min-images"
             )
-        group = LabelGroup(self.name, self.kind, self._class_names(classes), tuple(classes))
+        named = list(zip(self._class_names(classes), classes, strict=True))
+        names, paths = zip(*(sorted(named) if by_name else named), strict=True)
+        group = LabelGroup(self.name, self.kind, names, paths)
         small = {
             path: f"class {'/'.join(path)!r} has {count} images, fewer than --min-images {min_images}"
             for path, count in counts.items()

@@ -1,4 +1,4 @@
-"""A taxonomy: which product types there are, and which attributes each of them has, from a YAML file.
+"""Taxonomy: product types and the attributes that each of them has, from a YAML file.
 
 ```yaml
 product_types:
@@ -7,7 +7,7 @@ attributes:
   - name: display
     kind: single                  # or multi: several labels at once
     labels: [Analogue, Digital]
-    rules: display                # the group of name_rules that reads it from the product's name, or
+    rules: display                # the group of title_rules that reads it from the product's title, or
     # column: display_type        # the column that holds it
     applies_to: [watch]           # left out: all products
 ```
@@ -61,7 +61,7 @@ def load_taxonomy(name: str | Path) -> Taxonomy:
 
 @dataclass(frozen=True)
 class _Reader:
-    """Turns the nodes of one file, which know their lines, into values; nothing else is made of them."""
+    """Reader of one file: YAML nodes, which have line numbers for error messages, become values."""
 
     path: Path
 
@@ -97,7 +97,7 @@ class _Reader:
         if kind not in KINDS:
             raise self.error(fields["kind"], unknown_name_error("kind", kind, KINDS))
         if len(labels) < 2:
-            raise self.error(fields["labels"], f"attribute {name!r} has one label only; an attribute needs two")
+            raise self.error(fields["labels"], f"attribute {name!r} has a single label; an attribute needs two")
         if ("rules" in fields) == ("column" in fields):
             raise self.error(node, f"attribute {name!r} needs either 'rules' or 'column', to say where it is read")
         source = (
@@ -109,7 +109,7 @@ class _Reader:
         return AttributeGroup(name, kind, source, applies_to, labels)
 
     def rules(self, node: Node, labels: Node) -> TitleSource:
-        """Return the source of an attribute that is read from names; every label must be one that the rules give."""
+        """Return the source of an attribute that is read from titles; InputError for a label that no rule names."""
         group = self.text(node)
         try:
             given = [rule.label for rule in rules_for_group(group)]
@@ -138,18 +138,18 @@ class _Reader:
         """Return key -> node of a mapping that has all required keys, and others only that are optional."""
         if not isinstance(node, MappingNode) or node.tag not in _TAGS:
             raise self.error(node, f"expected the keys {', '.join(required)}")
-        found: dict[str, Node] = {}
+        values: dict[str, Node] = {}
         for key, value in node.value:
             name = self.text(key)
             if name not in (*required, *optional):
                 raise self.error(key, unknown_name_error("key", name, (*required, *optional)))
-            if name in found:
-                raise self.error(key, f"key {name!r} stands on line {found[name].start_mark.line + 1} already")
-            found[name] = value
-        missing = [name for name in required if name not in found]
+            if name in values:
+                raise self.error(key, f"key {name!r} stands on line {values[name].start_mark.line + 1} already")
+            values[name] = value
+        missing = [name for name in required if name not in values]
         if missing:
             raise self.error(node, f"the key {missing[0]!r} is missing")
-        return found
+        return values
 
     def items(self, node: Node) -> list[Node]:
         if not isinstance(node, SequenceNode) or node.tag not in _TAGS or not node.value:

@@ -1,4 +1,4 @@
-"""What a product's name says of its attributes: a table of words and phrases, and its reading."""
+"""Title rules: a table of the words and phrases in product titles that name attribute labels."""
 
 import re
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ Labels = tuple[str, ...]
 
 @dataclass(frozen=True)
 class TitleRule:
-    """The words that mean one label.
+    """Words and phrases in a title that name a label.
 
     Attributes:
         group: the attribute that the label belongs to.
         label: the label.
         phrases: whole words, in any case; "-" and other punctuation equal a space.
-        but_not: longer phrases that hold one of those words and mean nothing: brands above all.
-        open: labels of the group on which this one is silent; the group's other labels it denies.
+        but_not: longer phrases with such a word that name no label: brands above all.
+        open: labels of the group that a product with this label may or may not have; it lacks all others.
     """
 
     group: str
@@ -29,12 +29,12 @@ class TitleRule:
 
 
 _PRINTS = ("Floral", "Polka Dot", "Animal Print", "Graphic")
-# How far a match can be trusted: those of random samples, as many per label, beside their pictures in the Kaggle set.
+# Precision of the rules, by random samples, as many per label, compared with their images in the Kaggle set.
 # pattern: 142 of 150 right; stripes and checks may be too fine to show at 60x80, sports wear is "graphic" by a panel.
-# material: 185 of 186, as far as a picture tells; the steel of a watch is its case, its strap may be leather.
-# neck: 101 of 102; one picture shows another product. sleeve: 36 of 37; one tunic hardly has any.
+# material: 185 of 186, as far as an image shows; the steel of a watch is its case, its strap may be leather.
+# neck: 101 of 102; one image shows another product. sleeve: 36 of 37; one tunic hardly has any.
 # display: 38 of 38 as named, but what Casio calls analogue often has the small dials of others' chronographs.
-# heel: 56 of 61; low wedges are sold as flats. fit: all 92 names speak of the cut, which hardly shows in a picture.
+# heel: 56 of 61; low wedges are sold as flats. fit: all 92 names speak of the cut, which hardly shows in an image.
 RULES = (
     TitleRule("pattern", "Solid", ("solid", "plain")),
     TitleRule(
@@ -137,45 +137,45 @@ RULES = (
 
 
 def normalize_text(text: str) -> str:
-    """Return the words of a text, in lower case, one space apart.
+    """Return the words of a text in lower case, separated by single spaces.
 
-    >>> plain("U.S. Polo  V-Neck")
+    >>> normalize_text("U.S. Polo  V-Neck")
     'u s polo v neck'
     """
     return re.sub(r"[\W_]+", " ", text.casefold()).strip()
 
 
 def rules_for_group(group: str) -> tuple[TitleRule, ...]:
-    """Return the rows of one group; InputError for a group that has none."""
+    """Return the rules of a group; InputError for a group that has none."""
     rows = tuple(rule for rule in RULES if rule.group == group)
     if not rows:
-        raise unknown_name_error("group of name rules", group, dict.fromkeys(rule.group for rule in RULES))
+        raise unknown_name_error("group of title rules", group, dict.fromkeys(rule.group for rule in RULES))
     return rows
 
 
-def labels_from_title(group: str, name: str) -> Labels:
-    """Return the labels of a group that a product's name says, sorted; () when it says nothing.
+def labels_from_title(group: str, title: str) -> Labels:
+    """Return the labels of a group that a product title names, sorted; () for none.
 
-    Where phrases overlap, the one that begins first holds, and of those that begin together the longest.
+    Where phrases overlap, the one that begins first counts, and of those that begin together the longest.
 
-    >>> read_name("neck", "U.S. Polo Assn. Men V-Neck T-shirt"), read_name("neck", "U.S. Polo Assn. Men Shoes")
+    >>> labels_from_title("neck", "U.S. Polo Assn. V-Neck T-shirt"), labels_from_title("neck", "U.S. Polo Assn. Shoes")
     (('V-Neck',), ())
     """
-    found, meanings = _phrases(group)
-    return tuple(sorted({meanings[phrase] for phrase in found.findall(normalize_text(name))} - {""}))
+    pattern, label_of = _phrases(group)
+    return tuple(sorted({label_of[phrase] for phrase in pattern.findall(normalize_text(title))} - {""}))
 
 
 @lru_cache
-def undetermined_labels(group: str, said: Labels) -> frozenset[str]:
-    """Return the labels on which a name is silent that says `said`; all others that it does not say, it denies."""
-    return frozenset(label for rule in rules_for_group(group) if rule.label in said for label in rule.open)
+def undetermined_labels(group: str, labels: Labels) -> frozenset[str]:
+    """Return the labels that a product whose title names `labels` may or may not have; it lacks all others."""
+    return frozenset(label for rule in rules_for_group(group) if rule.label in labels for label in rule.open)
 
 
 @lru_cache
 def _phrases(group: str) -> tuple[re.Pattern[str], dict[str, str]]:
-    """Return the pattern of all phrases of a group, longest first, and what each means; "" for nothing."""
-    meanings = {normalize_text(phrase): rule.label for rule in rules_for_group(group) for phrase in rule.phrases}
-    nothing = {normalize_text(phrase): "" for rule in rules_for_group(group) for phrase in rule.but_not}
-    meanings = nothing | meanings
-    longest = sorted(meanings, key=len, reverse=True)
-    return re.compile(rf"\b(?:{'|'.join(map(re.escape, longest))})\b"), meanings
+    """Return the pattern of all phrases of a group, longest first, and the label of each; "" for none."""
+    rules = rules_for_group(group)
+    label_of = {normalize_text(phrase): "" for rule in rules for phrase in rule.but_not}
+    label_of |= {normalize_text(phrase): rule.label for rule in rules for phrase in rule.phrases}
+    longest = sorted(label_of, key=len, reverse=True)
+    return re.compile(rf"\b(?:{'|'.join(map(re.escape, longest))})\b"), label_of

@@ -1,4 +1,4 @@
-"""Which products are pictured on a person, which by themselves: a table of rules, and its reading."""
+"""Worn rules: which product images show a person, and which the product alone."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,22 +15,22 @@ PERSON, PRODUCT = "person", "product"
 
 @dataclass(frozen=True)
 class WornRule:
-    """What the pictures of some products show.
+    """Content of the images of some products.
 
     Attributes:
         label: PERSON, PRODUCT, or "" for either.
-        where: column -> values; the product has one of the values in each column, or of the words in its name.
+        where: column -> values; the product has one of the values in each column, or of the words in its title.
     """
 
     label: str
     where: Mapping[str, tuple[str, ...]]
 
 
-# The first rule that holds decides. No rule, or one with "", means no label: Arrow's shirts (half of them are folded),
-# underwear and stoles are worn in some pictures, in others not.
-# Clothes of children, of unisex sizes and of Nike lie; without them clothes would always be worn, and a detector would
-# find clothes, not people.
-# How far a label can be trusted, by random samples of the Kaggle set's pictures: 300 of 300 "person" are right and 300
+# The first rule that applies decides. No rule, or one with "", means no label: Arrow's shirts (half of them folded),
+# underwear and stoles are worn in some images, in others not.
+# Clothes of children, of unisex sizes and of Nike lie flat; without them clothes would always be worn, and a detector
+# would detect clothes, not people.
+# Precision of the rules, by random samples of the Kaggle set's images: 300 of 300 "person" are right and 300
 # of 300 "product"; of Nike's clothes alone 86 of 90, of Reid & Taylor's shirts 29 of 31.
 RULES = (
     WornRule(PRODUCT, {"master_category": ("Footwear",)}),
@@ -65,7 +65,7 @@ RULES = (
 
 
 def person_or_product(columns: Mapping[str, NDArray[np.str_]]) -> NDArray[np.str_]:
-    """Return what the pictures of n products show, [n] str: PERSON, PRODUCT, or "" where the table does not say.
+    """Return the content of the images of n products, [n] str: PERSON, PRODUCT, or "" where no rule applies.
 
     Raises:
         InputError: when a column that the rules read is not there.

@@ -219,7 +219,7 @@ def _add_embedding(features: keras.KerasTensor, head: Head, width: int) -> keras
 
 def _add_hidden(features: keras.KerasTensor, head: Head) -> keras.KerasTensor:
     x = _POOLINGS[head.pooling](name="pool", dtype="float32")(features)
-    if head.normalise:
+    if head.normalize:
         x = layers.BatchNormalization(momentum=0.9, name="head_norm", dtype="float32")(x)
     if head.dropout_before:
         x = layers.Dropout(head.dropout_before, name="head_dropout_before", dtype="float32")(x)

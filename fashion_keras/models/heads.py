@@ -1,4 +1,4 @@
-"""What stands on a backbone: one table of heads. Reading it needs no Keras."""
+"""Classification heads on top of a backbone: one table. No Keras here."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ POOLINGS = ("avg", "max", "gem", "flatten")
 
 @dataclass(frozen=True)
 class Head:
-    """Pooling, then optional normalisation, dropout, hidden dense layers, dropout, and a layer of logits.
+    """Pooling, then optional normalization, dropout, hidden dense layers, dropout, and a layer of logits.
 
     Attributes:
         name: as written after `--head`.
         pooling: over height and width: avg, max, or gem, the generalised mean between the two (Radenović et al. 2018);
-            or flatten, which keeps every place, so that dense layers grow with the image.
-        normalise: batch normalisation of the pooled features: any backbone's come at one scale. It learns while the
-            backbone is frozen and keeps what it learnt when that is thawed.
+            or flatten, which keeps every position, so that dense layers grow with the image.
+        normalize: batch normalization of the pooled features, which brings those of any backbone to one scale. It is
+            trained while the backbone is frozen and keeps its statistics when that is unfrozen.
         dropout_before: share of pooled features dropped in training.
         dense: widths of the hidden ReLU layers.
         dropout: share dropped in training of each hidden layer, or of the pooled features where there is none.
@@ -24,14 +24,14 @@ class Head:
 
     name: str
     pooling: str = "avg"
-    normalise: bool = False
+    normalize: bool = False
     dropout_before: float = 0.0
     dense: tuple[int, ...] = ()
     dropout: float = 0.0
 
 
 HEADS = (
-    Head("default", normalise=True, dropout=0.3),
+    Head("default", normalize=True, dropout=0.3),
     Head("li2020", pooling="max", dense=(512,), dropout=0.5),
     Head("li2020_inception", dropout_before=0.4, dense=(512,)),
     Head("plain"),

@@ -40,7 +40,7 @@ class MultiHeadObjective:
 
 
 def build_objective(config: TrainConfig, targets: TrainingTargets, train: NDArray[np.int64]) -> MultiHeadObjective:
-    """Return the objective of a config, with labels weighted by their counts in the rows `train` where it says so."""
+    """Return the objective of a config, with labels weighted by their counts in the rows `train` where configured."""
     groups = targets.groups
     weighted = config.balance == "class_weight" or config.loss == "weighted_bce"
     count = sum(len(group.classes) for group in groups)

@@ -140,10 +140,10 @@ def test_encode_groups_joins_groups_side_by_side():
     assert group_slices(targets.groups) == {
         "article_type": slice(0, 2), "pattern": slice(2, 4), "gender": slice(4, 6),
     }  # fmt: skip
-    assert targets.packed.tolist() == [[1, 1, 0, 0], [1, 0, 1, 1], [0, -1, -1, -1]]
-    assert targets.classes[1:4] == ("article_type: Shirts", "pattern: Solid", "pattern: Striped")
-    assert targets.values.tolist() == [[0, 1, 1, 0, 1, 0], [0, 1, 0, 1, 0, 1], [1, 0, -1, -1, -1, -1]]
-    assert targets.groups[0].paths == (("Accessories", "Ties", "Ties"), ("Apparel", "Topwear", "Shirts"))
+    assert targets.packed.tolist() == [[0, 1, 0, 0], [0, 0, 1, 1], [1, -1, -1, -1]]
+    assert targets.classes[1:4] == ("article_type: Ties", "pattern: Solid", "pattern: Striped")
+    assert targets.values.tolist() == [[1, 0, 1, 0, 1, 0], [1, 0, 0, 1, 0, 1], [0, 1, -1, -1, -1, -1]]
+    assert targets.groups[0].paths == (("Apparel", "Topwear", "Shirts"), ("Accessories", "Ties", "Ties"))
     assert targets.group("gender").codes.tolist() == [0, 1, -1]
     assert targets.known.tolist() == [True, True, True]
 

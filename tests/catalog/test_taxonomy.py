@@ -55,9 +55,9 @@ def test_its_groups_label_a_catalogue(tmp_path):
         "cloth": np.array(["", "2", "Cotton|2", "Silk"]),
     }
     targets = encode_groups(taxonomy.attributes, columns)
-    assert targets.classes == (("Analogue", "Digital"), ("2", "Cotton"))
-    assert targets.codes("display").tolist() == [1, 0, -1, -1]
-    assert targets.of("cloth").tolist() == [[-1, -1], [1, 0], [1, 1], [0, 0]]
+    assert [group.classes for group in targets.groups] == [("Analogue", "Digital"), ("2", "Cotton")]
+    assert targets.group("display").codes.tolist() == [1, 0, -1, -1]
+    assert targets.group("cloth").packed.tolist() == [[-1, -1], [1, 0], [1, 1], [0, 0]]
     assert [kind.rows(columns).tolist() for kind in taxonomy.types] == [
         [True, True, False, True],
         [False, False, True, False],
@@ -70,12 +70,12 @@ def test_its_groups_label_a_catalogue(tmp_path):
         ("    kind: single", "    kinds: single", r"6: unknown key 'kinds'; did you mean 'kind'"),
         ("product_types", "product_typs", r"1: unknown key 'product_typs'; did you mean 'product_types'"),
         ("kind: single", "kind: singel", r"6: unknown kind 'singel'; did you mean 'single'"),
-        ("[Digital, Analogue]", "[Digital]", r"7: attribute 'display' has one label only; an attribute needs two"),
+        ("[Digital, Analogue]", "[Digital]", r"7: attribute 'display' has a single label; an attribute needs two"),
         ("[Digital, Analogue]", "[Digital, Digital]", r"7: 'Digital' stands in the list already"),
         ("[Digital, Analogue]", "[Digital, Analoge]", r"7: unknown label of .* 'Analoge'; did you mean 'Analogue'"),
         ("[Digital, Analogue]", "Digital", r"7: expected a list"),
         ("[Digital, Analogue]", "[Digital, [Analogue]]", r"7: expected a word or a text"),
-        ("rules: display", "rules: displays", r"8: unknown group of name rules 'displays'; did you mean 'display'"),
+        ("rules: display", "rules: displays", r"8: unknown group of title rules 'displays'; did you mean 'display'"),
         ("    rules: display\n", "", r"5: attribute 'display' needs either 'rules' or 'column'"),
         ("column: cloth", "column: cloth\n    rules: material", r"10: attribute 'cloth' needs either"),
         ("[watch]", "[watches]", r"9: unknown product type 'watches'; did you mean 'watch'"),

@@ -28,11 +28,10 @@ COLUMNS = dict(zip(NAMES, map(np.array, zip(*(row[:-1] for row in PRODUCTS), str
 
 def test_each_product_is_labelled_by_the_first_rule_or_not_at_all():
     labels = get_task("person").encode(COLUMNS)
-    assert labels.classes == labels.paths == ("person", "product")
-    said = [labels.classes[code] if code >= 0 else "" for code in labels.codes]
-    assert said == [row[-1] for row in PRODUCTS]
+    assert labels.classes == ("person", "product")
+    assert [labels.classes[code] if code >= 0 else "" for code in labels.codes] == [row[-1] for row in PRODUCTS]
     assert labels.reasons[2] == "no person label"
-    again = get_task("person").match(COLUMNS, labels.classes, labels.paths)
+    again = get_task("person").encode_with_classes(COLUMNS, labels.groups[0])
     assert again.codes.tolist() == labels.codes.tolist()
 
 

@@ -113,7 +113,7 @@ def test_submodels_at_the_boundary_equal_the_network(row):
     np.testing.assert_allclose(halves, whole, atol=1e-4)
 
 
-@pytest.mark.parametrize("head", [Head("plain"), Head("deep", pooling="max", normalise=True, dense=(16,), dropout=0.5)])
+@pytest.mark.parametrize("head", [Head("plain"), Head("deep", pooling="max", normalize=True, dense=(16,), dropout=0.5)])
 def test_submodel_from_pool_is_the_networks_head(head):
     network = build_network(replace(SPEC, head=head))
     pixels = parity_images((32, 32, 3), 16)

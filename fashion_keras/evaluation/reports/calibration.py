@@ -60,10 +60,7 @@ def _calibrate(group: LabelGroup, logits: NDArray[np.float32], truth: NDArray[np
     values = group.indicators(truth)
     known = values >= 0
     if known.any():
-        if group.activation == "softmax":
-            temperature = calibration.fit_temperature(logits, truth[:, 0], truth[:, 0] >= 0)
-        else:
-            temperature = calibration.fit_sigmoid_temperature(logits, values, known)
+        temperature = calibration.fit_temperature(logits, values, known, objective=group.activation)
         group = replace(group, temperature=temperature)
     if group.kind == "single":
         return group

@@ -5,7 +5,6 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from fashion_keras.models.builder import cast_copy, load_network, save_network
 from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.dtype_policy import dtype_policy
 from fashion_keras.models.pretrained_weights import WeightsSource, initialise
-from fashion_keras.support.atomic_files import read_json, safe_file_name, write_json
+from fashion_keras.support.atomic_files import check_output_dir, make_output_dir, read_json, safe_file_name, write_json
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import LogFile
@@ -63,9 +62,10 @@ def train(config: TrainConfig | Mapping[str, Any], callbacks: Callbacks = ()) ->
         InputError: when the run folder is not empty, catalogue or weights cannot be used, or the loss is not finite.
     """
     config = as_config(TrainConfig, config)
-    folder = _new_folder(config)
+    _check_out(config.out)
     prepared = prepare(config)
-    folder.mkdir(parents=True, exist_ok=True)
+    name = safe_file_name(f"{config.task}-{config.backbone}-{config.strategy_name}".replace(":", "_").replace(",", "_"))
+    folder = make_output_dir(config.out, f"runs/{name}")
     config = replace(config, data=prepared.data, out=str(folder))
     write_json(folder / "config.json", config.to_dict())
     try:
@@ -210,14 +210,12 @@ def _plot_augmentation(feed: ImageFeed, folder: Path) -> None:
     contact_sheet(folder / "augmentation.png", list(pixels), [""] * len(rows), columns=6, title=title, note=note)
 
 
-def _new_folder(config: TrainConfig) -> Path:
-    if config.out:
-        folder = Path(config.out)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise InputError(f"{folder}: not an empty folder; give another --out, or --resume {folder} to resume it")
-        return folder
-    name = safe_file_name(f"{config.task}-{config.backbone}-{config.strategy_name}".replace(":", "_").replace(",", "_"))
-    return next(path for number in count(1) if not (path := Path("runs") / f"{name}-{number}").exists())
+def _check_out(out: str | None) -> None:
+    """Raise InputError unless the run folder, where one is given, is empty or missing."""
+    if out and (Path(out) / "config.json").is_file():
+        raise InputError(f"{out}: not an empty folder but a run; give another --out, or resume it with --resume {out}")
+    if out:
+        check_output_dir(out, "")
 
 
 def _warn(warnings: list[str]) -> None:

@@ -1,18 +1,18 @@
-"""Cross-validation summary, by hand."""
+"""The spread of a score over folds, by hand."""
 
 import pytest
 
 from fashion_keras.evaluation.metrics.cross_validation_summary import fold_statistics, summarize_folds
 
 
-def test_fold_statistics_use_the_sample_deviation():
+def test_spread_of_a_sample():
     """Deviations -3, -1, 4 percent points: variance 26 / 2."""
     assert fold_statistics([0.67, 0.69, 0.74]) == {
         "best_fold": 3, "best": 0.74, "mean": pytest.approx(0.70), "standard_deviation": pytest.approx(13**0.5 / 100),
     }  # fmt: skip
 
 
-def test_fold_statistics_take_the_first_of_equal_folds():
+def test_the_first_of_equal_folds_is_the_best():
     assert fold_statistics([0.5, 0.75, 0.75])["best_fold"] == 2
 
 

@@ -15,7 +15,7 @@ def clusters(size, d=8):
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
-def test_project_principal_components_by_hand():
+def test_principal_components_by_hand():
     # Variances 2/3 * 9, 2/3 * 1 and 0 along three axes: the first two hold all, the order is by size.
     vectors = np.array([[0, 3, 5], [0, -3, 5], [1, 0, 5], [-1, 0, 5]], np.float32)
     projection = project(vectors)
@@ -23,13 +23,13 @@ def test_project_principal_components_by_hand():
     assert projection.explained_variance == pytest.approx(1)
 
 
-def test_project_explained_variance_is_a_share():
+def test_kept_is_the_share_of_the_variance():
     vectors = np.array([[2, 0, 0], [-2, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 0.5], [0, 0, -0.5]])
     assert project(vectors).explained_variance == pytest.approx((8 + 2) / (8 + 2 + 0.5))
 
 
 @pytest.mark.parametrize("size", [1, 8])
-def test_project_tsne_preserves_neighbors_and_is_deterministic(size):
+def test_tsne_keeps_neighbours_and_says_the_same_twice(size):
     vectors = clusters(size)
     first, second = (project(vectors, "tsne").places for _ in range(2))
     assert np.array_equal(first, second)
@@ -47,12 +47,12 @@ def test_project_tsne_preserves_neighbors_and_is_deterministic(size):
         (np.ones((5, 4)), "tsne", "all 5 products are equal"),
     ],
 )
-def test_project_refuses_features_that_cannot_be_mapped(vectors, method, message):
+def test_what_cannot_be_mapped(vectors, method, message):
     with pytest.raises(InputError, match=message):
         project(vectors, method)
 
 
-def test_non_overlapping_boxes_fill_the_plane():
+def test_thumbnails_do_not_overlap_and_none_is_left_out_that_fits():
     places = np.random.default_rng(0).random((500, 2)) * 10
     chosen = non_overlapping(places, 1, 2, 999)
 
