@@ -114,10 +114,7 @@ def f1_intervals(
     draws: int = 1000,
     seed: int = 0,
 ) -> dict[str, list[float] | None]:
-    """Return micro and macro -> [low, high], the intervals of both F1 (see `bootstrap_interval`); None if undefined.
-
-    A label without a positive in a resample is excluded from its macro-F1.
-    """
+    """Return micro and macro -> [low, high], the intervals of both F1 (see `bootstrap_interval`); None if undefined."""
     positive, known = validation.cells(targets, known)
     decisions = _known_decisions(decisions, known)
     counted = np.hstack([positive & decisions, positive, decisions])
@@ -252,8 +249,7 @@ def _known_decisions(decisions: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 def _micro_f1(sums: np.ndarray) -> np.ndarray:
     """Return micro-F1 [draws] of `sums` [draws, 3k] of hits, positives and predicted labels."""
-    hits, positives, predicted = (part.sum(axis=1) for part in np.split(sums, 3, axis=1))
-    return classification.scores_of_counts(hits, positives, predicted)[2]
+    return classification.scores_of_counts(*(part.sum(axis=1) for part in np.split(sums, 3, axis=1)))[2]
 
 
 def _macro_f1(sums: np.ndarray) -> np.ndarray:
