@@ -125,22 +125,22 @@ def make_room(connection: psycopg.Connection, session: PostgresConnection, overw
 
 def open_schema(session: PostgresConnection) -> PostgresTables:
     """Read an index's contents, having brought its tables up to date; InputError when a later version made it."""
-    about = sql.Identifier(session.schema, "about")
-    query = sql.SQL("SELECT version, spec FROM {}").format(about)
+    table = sql.Identifier(session.schema, "about")
+    query = sql.SQL("SELECT version, spec FROM {}").format(table)
     with session.transaction(query) as (connection, row):
         version, values = row or (0, {})
         check_version(session, version)
         if version < VERSION:
-            connection.execute(sql.SQL("LOCK TABLE {}").format(about))
+            connection.execute(sql.SQL("LOCK TABLE {}").format(table))
             # Another process may have done it while this one waited.
             version, values = connection.execute(query).fetchone() or (VERSION, {})
         if version < VERSION:
             values = {"encoder_identity": values.pop("fingerprint", ""), **values}
             spec = _read_spec(session, values)
             _migrate(connection, PostgresTables(session.schema, spec, _plain_identifiers(spec)), version)
-            update = sql.SQL("UPDATE {} SET version = %s, spec = %s").format(about)
+            update = sql.SQL("UPDATE {} SET version = %s, spec = %s").format(table)
             connection.execute(update, [VERSION, json.dumps(values)])
-        names = sql.SQL("SELECT id, identifiers FROM {}").format(about)
+        names = sql.SQL("SELECT id, identifiers FROM {}").format(table)
         index_id, identifiers = connection.execute(names).fetchone() or ("", {})
         return PostgresTables(session.schema, _read_spec(session, values), identifiers, index_id)
 

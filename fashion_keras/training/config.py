@@ -29,7 +29,7 @@ class TrainConfig(BackboneConfig):
     """Settings of a classifier's training run; None means that backbone, strategy or head decides.
 
     Raises:
-        InputError: on construction, for any value that is not allowed; one line that says what is.
+        InputError: on construction, for any value that is not allowed; one line that names the allowed ones.
     """
 
     task: str = config_field(

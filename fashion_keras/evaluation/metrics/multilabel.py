@@ -1,10 +1,9 @@
 """Scores of a multi-label classifier as pure functions: predicted labels, their precision, recall and F1.
 
-Shapes: n rows (images), k labels. `targets` [n, k] in {0, 1}; an unknown cell, False in `known` [n, k] bool, counts
-neither for nor against. `scores` [n, k] float in 0..1; `decisions` [n, k] bool, the predicted labels, is made of scores
-alone and so covers unknown cells too. A label without a known positive has no recall, F1 or average precision: it is
-out of every macro average, and counted as excluded (scikit-learn, which has no unknown cells, counts it as 0). Input
-that cannot be scored raises InputError, a ValueError.
+Shapes: n images, k labels. `targets` [n, k] in {0, 1}; an unknown cell, False in `known` [n, k] bool, is not counted.
+`scores` [n, k] float in 0..1; `decisions` [n, k] bool, the predicted labels, covers unknown cells, too. A label without
+a known positive has no recall, F1 or average precision: it is out of every macro average, and counted as excluded
+(scikit-learn counts it as 0). Input that cannot be scored raises InputError.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +15,6 @@ from fashion_keras.evaluation.metrics.intervals import bootstrap_interval
 from fashion_keras.support.errors import InputError
 
 GUO2019_LABELS = 8  # the labels per image in guo2019
-
 _SCORES = ("precision", "recall", "f1")
 _BLOCK = 2**16  # rows at a time, few enough for exact counts in float32
 
@@ -52,7 +50,7 @@ def at_least(scores: np.ndarray, thresholds: float | np.ndarray) -> np.ndarray:
 def best_threshold(relevant: np.ndarray, scores: np.ndarray) -> float:
     """Return the threshold with the highest F1 for `relevant` [n] bool and `scores` [n], to be chosen on validation.
 
-    The highest of those that are equally good: the fewest labels. Infinite when nothing is relevant.
+    The highest of equally good ones. Infinite when nothing is relevant.
 
     >>> best_threshold([True, False, True, False], [0.9, 0.6, 0.5, 0.1])  # F1 2/3, 2/4, 4/5, 4/6
     0.5

@@ -45,7 +45,7 @@ class AutoencoderConfig(EncoderTrainingConfig):
     """Settings of an autoencoder's training; None means the value of the network's recipe.
 
     Raises:
-        InputError: on construction, for any value that is not allowed; one line that says what is.
+        InputError: on construction, for any value that is not allowed; one line that names the allowed ones.
     """
 
     network: str = config_field("autoencoder", "Network.", tuple(recipe.network for recipe in AUTOENCODER_RECIPES))

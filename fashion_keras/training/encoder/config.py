@@ -19,7 +19,7 @@ class EncoderConfig(BackboneConfig, EncoderTrainingConfig):
     """Settings of an encoder's training by metric learning.
 
     Raises:
-        InputError: on construction, for any value that is not allowed; one line that says what is.
+        InputError: on construction, for any value that is not allowed; one line that names the allowed ones.
     """
 
     backbone: str = with_default(BackboneConfig, "backbone", "fashion_small")
@@ -80,7 +80,7 @@ class WhiteningConfig(Config):
     """Settings of a whitened encoder.
 
     Raises:
-        InputError: on construction, for any value that is not allowed; one line that says what is.
+        InputError: on construction, for any value that is not allowed; one line that names the allowed ones.
     """
 
     encoder: str = config_field("resnet50", "Encoder to whiten, such as resnet50 or vgg19@block4:max.", metavar="NAME")
