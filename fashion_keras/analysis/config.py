@@ -36,8 +36,8 @@ def _as_paths(images: Any) -> tuple[str, ...]:  # noqa: ANN401 - one path or man
     return tuple(fspath(image) for image in images) if isinstance(images, Iterable) else images
 
 
-def _as_names(names: Any) -> Any:  # noqa: ANN401 - "a,b" or many names
-    return tuple(name for name in names.split(",") if name) if isinstance(names, str) else names
+def _as_names(names: Any) -> tuple[str, ...]:  # noqa: ANN401 - "a,b", or many of such
+    return tuple(name for part in _as_tuple(names) for name in part.split(",") if name)
 
 
 def same_field(name: str, kind: type[Config] = TrainConfig) -> Any:  # noqa: ANN401 - of any field type

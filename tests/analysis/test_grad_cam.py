@@ -22,6 +22,7 @@ from fashion_keras.analysis.grad_cam import (
 )
 from fashion_keras.catalog.label_groups import LabelGroup
 from fashion_keras.cli import main
+from fashion_keras.evaluation.plots.contact_sheet import CELL, LINE, MARGIN
 from fashion_keras.images.decode import ImageSpec, decode
 from fashion_keras.models.builder import build_network, load_network, save_network
 from fashion_keras.models.pretrained_weights import initialise
@@ -214,7 +215,7 @@ def test_explain_command_draws_a_row_for_each_image(run, paths, tmp_path, capsys
     assert [row["activations"][-1]["class"] for row in report["explanations"]] == [label] * 3
     assert "not an image" in report["rejected"][0]["reason"]
     with Image.open(sheet) as drawn:
-        assert drawn.width == 12 + 3 * (160 + 12), "the image, and two classes"
+        assert drawn.width == MARGIN + 3 * (CELL + MARGIN), "the image, and two classes"
     assert main([*call, "--label", f"{label}x"]) == 2
     assert f"unknown label of article_type '{label}x'; did you mean '{label}'" in capsys.readouterr().err
 
@@ -252,8 +253,11 @@ def test_plot_explanations_shows_the_image_and_its_heat(tmp_path):
         tmp_path / "a.png", [Explanation(pixels, "t", "stage3", (ClassActivation("a", 0.9, heat),))], ["a.jpg"]
     )
     sheet = np.asarray(Image.open(tmp_path / "a.png").convert("RGB")).astype(int)
-    top = 12 + 2 * 15  # below the title
-    image, shown = (sheet[top : top + 160, left : left + 120] for left in (12, 12 + 172))
+    top, second = (
+        MARGIN + 2 * LINE + int(1.5 * LINE),
+        2 * MARGIN + CELL,
+    )  # below title and note; right of the first cell
+    image, shown = (sheet[top : top + 160, left : left + 120] for left in (MARGIN, second))
     assert (image == 200).all()
     assert np.ptp(shown[:, :60], axis=2).max() == 0, "grey where there is no heat"
     assert (shown[:, 60:, 0] > shown[:, 60:, 2] + 50).all(), "red where there is"
@@ -261,4 +265,4 @@ def test_plot_explanations_shows_the_image_and_its_heat(tmp_path):
         tmp_path / "b.png", [Explanation(pixels // 4, "t", "stage3", (ClassActivation("a", 0.9, heat),))], ["a.jpg"]
     )
     darker = np.asarray(Image.open(tmp_path / "b.png").convert("RGB")).astype(int)
-    assert (sheet - darker)[top + 80, 12 + 172 + 90].min() > 40, "the image is seen through the hottest heat"
+    assert (sheet - darker)[top + 80, second + 90].min() > 40, "the image is seen through the hottest heat"
