@@ -14,7 +14,7 @@ from fashion_keras.evaluation.plots.style import ACCENT, INK, MUTED
 Rows = Sequence[Mapping[str, float | str | None]]
 
 
-def plot_history(path: Path, rows: Rows, task: str = "", run: str = "") -> None:
+def plot_history(path: Path, rows: Rows, task: str = "", run: str = "", images: int | None = None) -> None:
     """Loss, accuracy and learning rate against epoch; phases and each phase's best epoch are marked.
 
     The best epoch of a phase has its lowest validation loss: its weights are kept. A vertical line marks where the
@@ -24,7 +24,7 @@ def plot_history(path: Path, rows: Rows, task: str = "", run: str = "") -> None:
         path: PNG file to write.
         rows: epoch (counted through all phases), phase, loss, accuracy, val_loss, val_accuracy, learning_rate of each
             epoch; None is a gap in its line.
-        task, run: for the title.
+        task, run, images: for the title; the number of training images.
     """
     style.require_nonempty(rows, "epochs")
     figure = Figure(figsize=(8, 8))
@@ -43,7 +43,9 @@ def plot_history(path: Path, rows: Rows, task: str = "", run: str = "") -> None:
     panels[2].set(yscale="log", ylabel="learning rate", xlabel="epoch", xlim=(epochs[0] - 0.5, epochs[-1] + 0.5))
     panels[2].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     starts = _mark_phases(panels, epochs, [row["phase"] for row in rows])
-    style.style_axes(panels[0], "Training history", style.context(task, run), _caption(rows, best), above=starts)
+    style.style_axes(
+        panels[0], "Training history", style.context(task, run, images), _caption(rows, best), above=starts
+    )
     style.style_axes(panels[1])
     style.style_axes(panels[2])
     style.save(figure, path)

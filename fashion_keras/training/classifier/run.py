@@ -136,7 +136,7 @@ def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: C
         encoding = time.perf_counter() - encoding
         trainer = setup.trainer()
         history = trainer.run()
-        plot_history(folder / "history.png", history, config.task, str(folder))
+        plot_history(folder / "history.png", history, config.task, str(folder), len(prepared.split.train))
         spec, network = _save_model(prepared, replace(start.spec, head=setup.config.head_spec), trainer, folder)
         scores, testing = evaluate_test(config, prepared, start.manifest, spec, network, folder)
         times = {"encode": encoding, "test": testing, "total": time.perf_counter() - began}

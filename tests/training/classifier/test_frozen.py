@@ -98,13 +98,13 @@ def test_disk_use_is_said_before_and_too_little_means_the_ordinary_way(config, m
     (entry,) = list_cache()
     counts = run.report.counts
     needed = (counts["train"] + counts["validation"]) * 2 * 2 * 2 * 256
-    said = f"custom_cnn:stage4_out says of the pictures takes {needed / 1e6:,.1f} MB"
-    assert said in (run.folder / "log.txt").read_text()
+    size = f"features of custom_cnn:stage4_out take {needed / 1e6:,.1f} MB"
+    assert size in (run.folder / "log.txt").read_text()
     assert needed < entry["bytes"] < 1.1 * needed
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr("fashion_keras.training.phase_feeds.shutil.disk_usage", lambda _: usage(10**6, 10**6, 1000))
     poor = again(config, "2", strategy="last_block", epochs=1, seed=1)
-    assert "too little free disk" in (poor.folder / "log.txt").read_text()
+    assert "too little free disk space" in (poor.folder / "log.txt").read_text()
     assert len(list_cache()) == 1
 
 

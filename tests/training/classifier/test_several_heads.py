@@ -190,7 +190,7 @@ def test_last_block_learns_from_what_the_frozen_part_said_once(config, tmp_path)
         replace(config, strategy="last_block", task="article_type,base_colour", epochs=1, out=str(tmp_path / "r"))
     )
     assert tuple(run.report.groups) == ("article_type", "base_colour")
-    assert "says of the pictures takes" in (run.folder / "log.txt").read_text()
+    assert "features of custom_cnn:stage4_out take" in (run.folder / "log.txt").read_text()
 
 
 @pytest.mark.slow
