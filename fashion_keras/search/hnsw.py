@@ -18,8 +18,8 @@ from fashion_keras.search.manifest import HNSW_FILE, HNSW_MANIFEST
 from fashion_keras.search.snapshot import MAX_CHECKED_BYTES, IndexSnapshot
 from fashion_keras.support.atomic_files import atomic_write, file_sha256, read_json, write_json
 from fashion_keras.support.errors import InputError
+from fashion_keras.support.json_record import dataclass_from_json
 from fashion_keras.support.progress import ProgressBar
-from fashion_keras.support.typed_json import dataclass_from_json
 
 # From so many products on an HNSW index is built.
 HNSW_MIN_ROWS = 20_000

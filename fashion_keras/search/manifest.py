@@ -11,7 +11,7 @@ from fashion_keras.search.base import IndexSpec
 from fashion_keras.search.folder import LOCK, explain_os_errors
 from fashion_keras.support.atomic_files import file_sha256, read_json, write_json
 from fashion_keras.support.errors import InputError
-from fashion_keras.support.typed_json import dataclass_from_json
+from fashion_keras.support.json_record import dataclass_from_json
 
 FORMAT = "fashion_keras.index/2"
 _KIND = FORMAT.split("/")[0]

@@ -13,7 +13,7 @@ from fashion_keras.search.filters import Filters
 from fashion_keras.search.pg_address import short_identifier
 from fashion_keras.search.pg_connection import PostgresConnection
 from fashion_keras.support.errors import InputError
-from fashion_keras.support.typed_json import dataclass_from_json
+from fashion_keras.support.json_record import dataclass_from_json
 
 _TABLES = ("about", "counts", "products")
 # Statements that bring an index of one version to the next; a new one runs them all.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.support.atomic_files import read_json
-from fashion_keras.support.typed_json import dataclass_from_json
+from fashion_keras.support.json_record import dataclass_from_json
 from fashion_keras.tagging.evaluation.metrics import (
     HeadEvaluation,
     OverallScores,

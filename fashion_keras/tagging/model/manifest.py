@@ -10,7 +10,7 @@ from fashion_keras.catalog.attributes import AttributeGroup, ProductType, TitleS
 from fashion_keras.catalog.taxonomy import Taxonomy
 from fashion_keras.support.atomic_files import atomic_write, file_sha256, read_json, write_json
 from fashion_keras.support.errors import InputError
-from fashion_keras.support.typed_json import dataclass_from_json
+from fashion_keras.support.json_record import dataclass_from_json
 from fashion_keras.tagging.model.heads import LinearHead
 
 MANIFEST, ARRAYS = "tagger.json", "heads.npz"

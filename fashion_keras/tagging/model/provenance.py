@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.taxonomy import Taxonomy
 from fashion_keras.support.atomic_files import read_json, write_json
-from fashion_keras.support.typed_json import dataclass_from_json
+from fashion_keras.support.json_record import dataclass_from_json
 
 PARTS = ("train", "validation", "test")
 _FILE = "origin.json"
