@@ -28,7 +28,7 @@ from fashion_keras.evaluation.metrics.intervals import accuracy_interval
 from fashion_keras.images.augment import get_augmentation
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.dtype_policy import dtype_policy
-from fashion_keras.models.pretrained_weights import initialise
+from fashion_keras.models.pretrained_weights import initialize
 from fashion_keras.support.progress import log_to_console
 from fashion_keras.training.classifier.setup import ClassifierSetup
 from fashion_keras.training.dataset_prep import PreparedData, prepare
@@ -99,7 +99,7 @@ def _row(name: str, seconds: float, correct: np.ndarray, rows: list[dict]) -> di
 def _ours(config: TrainConfig, prepared: PreparedData) -> np.ndarray:
     keras.utils.set_random_seed(config.seed)
     spec = model_spec(config, prepared.targets.groups)
-    network, origin = initialise(spec, config.weights, dtype_policy(config.precision))
+    network, origin = initialize(spec, config.weights, dtype_policy(config.precision))
     feeds = phase_feeds(config, prepared, network, image_feed(config, prepared))
     with tempfile.TemporaryDirectory() as folder:
         objective = build_objective(config, prepared.targets, prepared.split.train)
@@ -111,7 +111,7 @@ def _ours(config: TrainConfig, prepared: PreparedData) -> np.ndarray:
 def _plain(config: TrainConfig, prepared: PreparedData) -> np.ndarray:
     """Train as Keras tutorials do: tf.data from files, augmentation layers, `fit` on the whole network."""
     keras.utils.set_random_seed(config.seed)
-    network, origin = initialise(model_spec(config, prepared.targets.groups), config.weights)
+    network, origin = initialize(model_spec(config, prepared.targets.groups), config.weights)
     strategy = get_strategy(config.strategy_name)
     set_trainable(network, strategy, strategy.phases[0], get_backbone(config.backbone).last_frozen(), origin.pretrained)
     rate = config.learning_rate or strategy.phases[0].learning_rate

@@ -15,7 +15,7 @@ from fashion_keras.evaluation.metrics.intervals import accuracy_interval
 from fashion_keras.features.cache import Features, encode
 from fashion_keras.features.compile import compile_encoder
 from fashion_keras.models.builder import submodel_until
-from fashion_keras.models.pretrained_weights import initialise
+from fashion_keras.models.pretrained_weights import initialize
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.config import TrainConfig
@@ -66,7 +66,7 @@ def probe(config: ProbeConfig | Mapping[str, Any]) -> dict[str, Any]:
 def _probe(config: TrainConfig, prepared: PreparedData, validation: NDArray[np.int64]) -> dict[str, Any]:
     began = time.perf_counter()
     keras.utils.set_random_seed(config.seed)
-    network, origin = initialise(model_spec(config, prepared.targets.groups), config.weights)
+    network, origin = initialize(model_spec(config, prepared.targets.groups), config.weights)
     encoder = compile_encoder(submodel_until(network, "pool"), config.image_spec, config.runtime, config.precision)
     encoding = time.perf_counter()
     parts = prepared.split.train, validation

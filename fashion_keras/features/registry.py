@@ -54,7 +54,7 @@ class EncoderSource:
         name: as the caller gave it.
         spec: its network; a classifier's without its logits.
         folder: with its weights; None for a bare backbone.
-        weights: of a bare backbone, as `initialise` takes them.
+        weights: of a bare backbone, as `initialize` takes them.
     """
 
     name: str
@@ -88,7 +88,7 @@ def load_encoder(
         name_or_run: "fashion_small", whose weights come with the package; a preset ("li2020_resnet50"); a backbone as
             BACKBONE[@STAGE][:POOLING], such as "vgg19", "resnet50:gem" or "inception_v3@mixed7:max"; or the folder of
             an encoder or of a run, whose penultimate layer is taken.
-        weights: of a bare backbone: auto, imagenet, fashion, none or a file; see `initialise`.
+        weights: of a bare backbone: auto, imagenet, fashion, none or a file; see `initialize`.
         image_size: of a bare backbone's input, if not its own: "224x168", (224, 168) or 224.
         runtime: auto, tensorflow or openvino.
         precision: auto, float32, bfloat16 or float16.
@@ -132,12 +132,12 @@ def _build(source: EncoderSource) -> "tuple[keras.Model, WeightsSource | None]":
     import keras  # noqa: PLC0415 - a network that was compiled before needs none of these
 
     from fashion_keras.models.builder import embedding_model, load_network  # noqa: PLC0415
-    from fashion_keras.models.pretrained_weights import initialise  # noqa: PLC0415
+    from fashion_keras.models.pretrained_weights import initialize  # noqa: PLC0415
 
     if source.folder is None:
         # Random weights, where there are no others, are the same in every process.
         keras.utils.set_random_seed(0)
-        network, weights = initialise(source.spec, source.weights)
+        network, weights = initialize(source.spec, source.weights)
         if weights.warning:
             log.warning("WARNING  %s", weights.warning)
         return network, weights

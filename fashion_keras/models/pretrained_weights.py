@@ -39,7 +39,7 @@ class WeightsSource:
         return self.source != "none"
 
 
-def initialise(spec: Spec, weights: str, policy: str = "float32") -> tuple[keras.Model, WeightsSource]:
+def initialize(spec: Spec, weights: str, policy: str = "float32") -> tuple[keras.Model, WeightsSource]:
     """Build a network, set the initial weights of its backbone, and say where they were obtained.
 
     Args:

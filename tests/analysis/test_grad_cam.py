@@ -25,7 +25,7 @@ from fashion_keras.cli import main
 from fashion_keras.evaluation.plots.contact_sheet import CELL, LINE, MARGIN
 from fashion_keras.images.decode import ImageSpec, decode
 from fashion_keras.models.builder import build_network, load_network, save_network
-from fashion_keras.models.pretrained_weights import initialise
+from fashion_keras.models.pretrained_weights import initialize
 from tests.helpers.specs import classifier_spec
 
 
@@ -47,7 +47,7 @@ def paths(sample):
 def detector(tmp_path_factory, paths):
     """A run of `fashion_small` that tells a image from blank paper by the difference of their features."""
     spec = classifier_spec("fashion_small", (96, 192), classes=("blank", "product"))
-    network, _ = initialise(spec, "fashion")
+    network, _ = initialize(spec, "fashion")
     pooled = keras.Model(network.input, network.get_layer("pool").output)
     blank, product = pooled.predict_on_batch(np.float32([on_paper(paths[0], 66), np.full((96, 192, 3), 255)])[::-1])
     kernel = np.stack([blank - product, product - blank], axis=1)

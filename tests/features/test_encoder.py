@@ -8,13 +8,11 @@ import pytest
 
 from fashion_keras.features.compile import compile_encoder, network_identity
 from fashion_keras.features.runtime import min_row_cosine, parity_images
-from fashion_keras.images.decode import ImageSpec
 from fashion_keras.models.builder import build_network, submodel_until
-from fashion_keras.models.classifier import ClassifierSpec
-from fashion_keras.models.heads import Head
 from fashion_keras.support.errors import InputError
+from tests.helpers.specs import classifier_spec
 
-SPEC = ClassifierSpec("custom_cnn", ImageSpec(32, 32), "tf", Head("plain"), "t", ("a", "b"), ("a", "b"))
+SPEC = classifier_spec()
 PIXELS = parity_images((32, 32, 3), 20)
 
 

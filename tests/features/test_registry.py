@@ -169,7 +169,7 @@ def test_load_encoder_takes_weights_as_a_path(run):
 
 
 class Downloads:
-    """Stand-in for `initialise`: random weights until the machine is online."""
+    """Stand-in for `initialize`: random weights until the machine is online."""
 
     def __init__(self):
         self.online = False
@@ -183,7 +183,7 @@ class Downloads:
 def test_load_encoder_fetches_weights_once_the_machine_is_online(images, tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("FASHION_KERAS_CACHE", str(tmp_path))
     downloads = Downloads()
-    monkeypatch.setattr("fashion_keras.models.pretrained_weights.initialise", downloads)
+    monkeypatch.setattr("fashion_keras.models.pretrained_weights.initialize", downloads)
     name = "mobilenet_v3_large"
     offline = [load_encoder(name, image_size=32, precision="float32") for _ in range(2)]
     assert caplog.text.count("RANDOM WEIGHTS") == 2

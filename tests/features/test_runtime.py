@@ -17,14 +17,11 @@ from fashion_keras.images.decode import ImageSpec
 from fashion_keras.images.validation import check_images
 from fashion_keras.models.backbones import BACKBONES
 from fashion_keras.models.builder import build_network, save_network
-from fashion_keras.models.classifier import ClassifierSpec
-from fashion_keras.models.heads import Head
+from tests.helpers.specs import classifier_spec
 
 
 def spec(backbone, size=32, scaling="caffe"):
-    return ClassifierSpec(
-        backbone, ImageSpec(size, size), scaling, Head("plain"), "t", ("a", "b", "c"), ("a", "b", "c")
-    )
+    return replace(classifier_spec(backbone, (size, size), classes=("a", "b", "c")), scaling=scaling)
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ def test_for_training_yields_every_row_once_in_its_order(examples):
     assert [len(batch[0]) for batch in epoch] == [4, 4, 2]
     pixels, targets = (np.concatenate(parts) for parts in zip(*epoch, strict=True))
     np.testing.assert_array_equal(pixels, np.stack(examples.images)[order(0)])
-    np.testing.assert_array_equal(targets, np.eye(3)[examples.codes[order(0)]])
+    np.testing.assert_array_equal(targets, examples.targets[order(0)])
     assert pixels.dtype == np.float32
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.builder import backbone_of, save_network
-from fashion_keras.models.pretrained_weights import initialise
+from fashion_keras.models.pretrained_weights import initialize
 from fashion_keras.support.errors import InputError
 from tests.helpers.specs import classifier_spec
 
@@ -43,7 +43,7 @@ def assert_same_weights(network, donor):
 
 def test_official_no_top_file(donor, tmp_path):
     write_official(donor, tmp_path / "no_top.h5")
-    network, origin = initialise(MOBILE, str(tmp_path / "no_top.h5"))
+    network, origin = initialize(MOBILE, str(tmp_path / "no_top.h5"))
     assert_same_weights(network, donor)
     assert origin.pretrained
     assert origin.source == str(tmp_path / "no_top.h5")
@@ -51,14 +51,14 @@ def test_official_no_top_file(donor, tmp_path):
 
 def test_keras_3_weights_file(donor, tmp_path):
     donor.save_weights(tmp_path / "own.weights.h5")
-    assert_same_weights(initialise(MOBILE, str(tmp_path / "own.weights.h5"))[0], donor)
+    assert_same_weights(initialize(MOBILE, str(tmp_path / "own.weights.h5"))[0], donor)
 
 
 def test_run_folder_of_other_classes(tmp_path):
-    trained, _ = initialise(COMPACT, "none")
+    trained, _ = initialize(COMPACT, "none")
     save_network(COMPACT, trained, tmp_path)
     other = classifier_spec("custom_cnn", classes=("x", "y", "z"))
-    network, origin = initialise(other, str(tmp_path))
+    network, origin = initialize(other, str(tmp_path))
     assert_same_weights(network, backbone_of(trained))
     assert network.output.shape[-1] == 3
     assert origin.pretrained
@@ -69,7 +69,7 @@ def test_a_file_fills_the_backbone_before_it_is_cut(tmp_path):
     donor = row.build(keras.Input((32, 32, 3)))
     write_official(donor, tmp_path / "vgg.h5")
     spec = classifier_spec("vgg16", cut="block3")
-    network, _ = initialise(spec, str(tmp_path / "vgg.h5"))
+    network, _ = initialize(spec, str(tmp_path / "vgg.h5"))
     for name in ("block1_conv1", "block3_conv3"):
         np.testing.assert_array_equal(network.get_layer(name).get_weights()[0], donor.get_layer(name).get_weights()[0])
 
@@ -80,24 +80,24 @@ def test_weights_of_another_network_name_the_first_layer_that_differs(donor, tmp
     donor.save_weights(path) if name == "own.weights.h5" else write_official(donor, path)
     spec = classifier_spec("resnet50")
     with pytest.raises(InputError, match=r"of another network.*conv1_conv"):
-        initialise(spec, str(path))
+        initialize(spec, str(path))
 
 
 def test_a_run_of_another_network_names_the_first_layer_that_differs(tmp_path):
-    save_network(COMPACT, initialise(COMPACT, "none")[0], tmp_path)
+    save_network(COMPACT, initialize(COMPACT, "none")[0], tmp_path)
     with pytest.raises(InputError, match="first layer that differs is block2_conv1"):
-        initialise(replace(COMPACT, backbone="vgg_like"), str(tmp_path))
+        initialize(replace(COMPACT, backbone="vgg_like"), str(tmp_path))
 
 
 def test_what_is_no_weights_file(tmp_path):
     (tmp_path / "a.h5").write_bytes(b"no HDF5")
     with pytest.raises(InputError, match="not an HDF5 weights file"):
-        initialise(COMPACT, str(tmp_path / "a.h5"))
+        initialize(COMPACT, str(tmp_path / "a.h5"))
     h5py.File(tmp_path / "b.h5", "w").close()
     with pytest.raises(InputError, match="not a Keras weights file"):
-        initialise(COMPACT, str(tmp_path / "b.h5"))
+        initialize(COMPACT, str(tmp_path / "b.h5"))
     with pytest.raises(InputError, match="no such file"):
-        initialise(COMPACT, str(tmp_path / "c.h5"))
+        initialize(COMPACT, str(tmp_path / "c.h5"))
 
 
 @pytest.fixture
@@ -110,12 +110,12 @@ def unreachable(tmp_path, monkeypatch):
 def test_imagenet_out_of_reach_is_an_error_with_a_remedy(unreachable):
     spec = classifier_spec("vgg16")
     with pytest.raises(InputError, match=r"could not be downloaded.*--weights FILE"):
-        initialise(spec, "imagenet")
+        initialize(spec, "imagenet")
 
 
 def test_auto_out_of_reach_warns_of_random_weights(unreachable):
     spec = classifier_spec("vgg16")
-    _, origin = initialise(spec, "auto")
+    _, origin = initialize(spec, "auto")
     assert origin.source == "none"
     assert not origin.pretrained
     assert "RANDOM WEIGHTS" in origin.warning
@@ -123,6 +123,6 @@ def test_auto_out_of_reach_warns_of_random_weights(unreachable):
 
 def test_no_weights_are_published_for_compact_networks():
     with pytest.raises(InputError, match="none are published for custom_cnn"):
-        initialise(COMPACT, "imagenet")
+        initialize(COMPACT, "imagenet")
     with pytest.raises(InputError, match="no fashion weights"):
-        initialise(COMPACT, "fashion")
+        initialize(COMPACT, "fashion")

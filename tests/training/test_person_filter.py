@@ -14,7 +14,7 @@ from fashion_keras.images.decode import decode_batch
 from fashion_keras.images.validation import check_images
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.builder import backbone_of, build_network, load_network
-from fashion_keras.models.pretrained_weights import initialise
+from fashion_keras.models.pretrained_weights import initialize
 from fashion_keras.models.serialization import load_spec
 from fashion_keras.training.dataset_prep import prepare
 from fashion_keras.training.strategies import cacheable_boundary, get_strategy, set_trainable
@@ -83,7 +83,7 @@ def test_the_filter_sets_persons_aside_and_counts_them(config, detector, catalog
 
 def test_the_head_sees_pooled_features_and_the_probability(networks, detector, catalog):
     network, paths = networks[1], catalog.paths[:6]
-    pixels = decode_batch(paths, load_spec(detector)[0].image).astype(np.float32)
+    pixels = decode_batch(paths, load_spec(detector)[0].image_spec).astype(np.float32)
     pooled = keras.Model(network.input, network.get_layer("pool").output).predict_on_batch(pixels)
     features = backbone_of(network).predict_on_batch(pixels)
     assert pooled.shape == (6, features.shape[-1] + 1)
@@ -127,7 +127,7 @@ def test_a_whole_network_learns_around_the_detector(config, detector, catalog, t
 @pytest.mark.slow
 def test_its_backbone_serves_another_run(joined):
     spec, theirs = load_network(joined.folder)
-    network, _ = initialise(replace(spec, person=None), str(joined.folder))
+    network, _ = initialize(replace(spec, person=None), str(joined.folder))
     for ours, other in zip(backbone_of(network).get_weights(), backbone_of(theirs).get_weights(), strict=True):
         np.testing.assert_array_equal(ours, other)
 

@@ -22,7 +22,7 @@ from fashion_keras.images.pipeline import for_training
 from fashion_keras.models.builder import cast_copy, load_network, save_network
 from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.dtype_policy import dtype_policy
-from fashion_keras.models.pretrained_weights import WeightsSource, initialise
+from fashion_keras.models.pretrained_weights import WeightsSource, initialize
 from fashion_keras.support.atomic_files import check_output_dir, make_output_dir, read_json, safe_file_name, write_json
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
@@ -125,8 +125,8 @@ def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: C
     with LogFile(folder / "log.txt"):
         write_rejected(folder, prepared.catalog)
         device = f"{training_device()}, {dtype_policy(config.precision)}"
-        log.info("training on %s", device)
         start = _start(config, prepared, folder)
+        log.info("training on %s", device)
         log.info("%s: %d of %d rows and files used", prepared.data, len(prepared.catalog), prepared.catalog.inputs)
         log.info("run folder %s: %s", folder, ", ".join(f"{name} {n}" for name, n in prepared.counts.items()))
         warnings = [*prepared.warnings, *([start.weights.warning] if start.weights.warning else [])]
@@ -159,7 +159,7 @@ def _start(config: TrainConfig, prepared: PreparedData, folder: Path) -> _Start:
     keras.utils.set_random_seed(config.seed)
     scratch = get_strategy(config.strategy_name).from_scratch
     weights = "none" if scratch and config.weights == "auto" else config.weights
-    network, source = initialise(spec, weights, dtype_policy(config.precision))
+    network, source = initialize(spec, weights, dtype_policy(config.precision))
     if config.person_input:
         detector = load_network(config.person_input)[1]
         network.get_layer("person").layer.set_weights(detector.get_weights())

@@ -23,7 +23,7 @@ from fashion_keras.images.pipeline import Examples
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.builder import build_network, cast_copy, save_network
 from fashion_keras.models.dtype_policy import dtype_policy
-from fashion_keras.models.pretrained_weights import WeightsSource, initialise
+from fashion_keras.models.pretrained_weights import WeightsSource, initialize
 from fashion_keras.models.serialization import SPEC, WEIGHTS, EncoderSpec, load_spec
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.training.encoder import run_folder
@@ -139,7 +139,7 @@ def _initial_network(config: EncoderConfig) -> tuple[keras.Model, WeightsSource]
         network = build_network(config.spec, dtype_policy(config.precision))
         network.load_weights(Path(weights) / WEIGHTS)
         return network, WeightsSource(weights)
-    network, source = initialise(config.spec, weights, dtype_policy(config.precision))
+    network, source = initialize(config.spec, weights, dtype_policy(config.precision))
     if source.warning:
         log.warning("WARNING  %s", source.warning)
     return network, source

@@ -63,7 +63,7 @@ def test_the_encoder_half_has_the_weights_of_the_whole(name):
 
 @pytest.mark.parametrize(("name", "size"), [("li2020_autoencoder", (80, 60)), ("autoencoder", (60, 60))])
 def test_another_size_is_refused(name, size):
-    with pytest.raises(InputError, match=rf"works on images of \d+x60 alone, not {size[0]}x60"):
+    with pytest.raises(InputError, match=rf"takes images of \d+x60 only, not {size[0]}x60"):
         get_backbone(name).check_size(ImageSpec(*size))
 
 

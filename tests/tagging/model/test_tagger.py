@@ -210,7 +210,7 @@ def test_tag_catalog_tags_or_rejects_every_row(trained, toy, tmp_path):
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ("labels: [Dark]", r"shop.yaml:5: attribute 'dial' has one label only"),
+        ("labels: [Dark]", r"shop.yaml:5: attribute 'dial' has a single label"),
         ("labels: [Dark, Light], column: dial, applies_to: [clock]", r"shop.yaml:5: unknown product type .*shoe"),
         ("labels: [Dark, Light", r"shop.yaml:\d+: not YAML"),
     ],

@@ -160,7 +160,7 @@ def test_what_is_given_is_not_tuned(config):
 @pytest.mark.parametrize("wrong", [{"strategy": "full"}, {"views": 0}])
 def test_only_vectors_can_be_tuned_or_added_to(wrong):
     for option in ({"tune": 3}, {"balance": "smote"}):
-        with pytest.raises(InputError, match="which only --strategy frozen learns from"):
+        with pytest.raises(InputError, match="needs --strategy frozen, and --views above 0"):
             TrainConfig(strategy=wrong.get("strategy", "frozen"), views=wrong.get("views", 4), **option)
 
 
