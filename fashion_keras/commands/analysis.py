@@ -149,9 +149,10 @@ def _probe(options: argparse.Namespace) -> None:
     from fashion_keras.analysis.linear_probe import probe
 
     report = probe(config)
-    if options.json:
-        print_json(report)
-        return
+    (print_json if options.json else _print_probe)(report)
+
+
+def _print_probe(report: dict[str, Any]) -> None:
     print(f"{report['task']}, {report['classes']} classes, {report['counts']['validation']} validation products")
     titles = f"{'backbone':20}{'input':>9}{'width':>7}{'linear (95 %)':>22}{'k-NN':>7}{'seconds':>9}{'images/s':>10}"
     print(f"{titles}  weights")
@@ -172,9 +173,10 @@ def _evaluate_search(options: argparse.Namespace) -> None:
 
     log_to_console()
     report = evaluate_search(config)
-    if options.json:
-        print_json(report)
-        return
+    (print_json if options.json else _print_retrieval)(report)
+
+
+def _print_retrieval(report: dict[str, Any]) -> None:
     print(f"{report['products']} products ({report['part']}) of {report['data']}, each a query against all others")
     if report["test_products_missing"]:
         print(f"{report['test_products_missing']} products of the run's test part are not in the catalogue")

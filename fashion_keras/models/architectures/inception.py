@@ -6,32 +6,32 @@ from keras import KerasTensor, layers
 from fashion_keras.models.architectures.layers import conv_bn_relu, downsample
 
 # Szegedy 2014, table 1: filters of 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection.
-_GOOGLENET = (
-    ("inception3a", 64, 96, 128, 16, 32, 32),
-    ("inception3b", 128, 128, 192, 32, 96, 64),
-    ("inception4a", 192, 96, 208, 16, 48, 64),
-    ("inception4b", 160, 112, 224, 24, 64, 64),
-    ("inception4c", 128, 128, 256, 24, 64, 64),
-    ("inception4d", 112, 144, 288, 32, 64, 64),
-    ("inception4e", 256, 160, 320, 32, 128, 128),
-    ("inception5a", 256, 160, 320, 32, 128, 128),
-    ("inception5b", 384, 192, 384, 48, 128, 128),
-)
+_GOOGLENET = """
+    inception3a  64  96 128 16  32  32
+    inception3b 128 128 192 32  96  64
+    inception4a 192  96 208 16  48  64
+    inception4b 160 112 224 24  64  64
+    inception4c 128 128 256 24  64  64
+    inception4d 112 144 288 32  64  64
+    inception4e 256 160 320 32 128 128
+    inception5a 256 160 320 32 128 128
+    inception5b 384 192 384 48 128 128
+"""
 # Ioffe 2015, figure 5: filters of 1x1, 3x3 reduce, 3x3, double 3x3 reduce, double 3x3, pool projection; a module
 # without the first and last halves its maps. The projections of 4c and 4d are the 96 of the authors' published code,
 # which add up to the 576 of the figure.
-_INCEPTION_BN = (
-    ("inception3a", 64, 64, 64, 64, 96, 32),
-    ("inception3b", 64, 64, 96, 64, 96, 64),
-    ("inception3c", 0, 128, 160, 64, 96, 0),
-    ("inception4a", 224, 64, 96, 96, 128, 128),
-    ("inception4b", 192, 96, 128, 96, 128, 128),
-    ("inception4c", 160, 128, 160, 128, 160, 96),
-    ("inception4d", 96, 128, 192, 160, 192, 96),
-    ("inception4e", 0, 128, 192, 192, 256, 0),
-    ("inception5a", 352, 192, 320, 160, 224, 128),
-    ("inception5b", 352, 192, 320, 192, 224, 128),
-)
+_INCEPTION_BN = """
+    inception3a  64  64  64  64  96  32
+    inception3b  64  64  96  64  96  64
+    inception3c   0 128 160  64  96   0
+    inception4a 224  64  96  96 128 128
+    inception4b 192  96 128  96 128 128
+    inception4c 160 128 160 128 160  96
+    inception4d  96 128 192 160 192  96
+    inception4e   0 128 192 192 256   0
+    inception5a 352 192 320 160 224 128
+    inception5b 352 192 320 192 224 128
+"""
 
 
 def googlenet(input_tensor: KerasTensor) -> keras.Model:
@@ -46,10 +46,10 @@ def googlenet(input_tensor: KerasTensor) -> keras.Model:
         a model to [b, h / 32, w / 32, 1024].
     """
     x = _stem(input_tensor)
-    for module in _GOOGLENET:
-        if module[0] in ("inception4a", "inception5a"):
-            x = downsample(x, f"{module[0]}_halve")
-        x = _module(x, *module)
+    for name, *filters in _modules(_GOOGLENET):
+        if name in ("inception4a", "inception5a"):
+            x = downsample(x, f"{name}_halve")
+        x = _module(x, name, *filters)
     return keras.Model(keras.utils.get_source_inputs(input_tensor), x, name="googlenet")
 
 
@@ -65,9 +65,14 @@ def inception_bn(input_tensor: KerasTensor) -> keras.Model:
         a model to [b, h / 32, w / 32, 1024].
     """
     x = _stem(input_tensor)
-    for module in _INCEPTION_BN:
-        x = _double_module(x, *module)
+    for name, *filters in _modules(_INCEPTION_BN):
+        x = _double_module(x, name, *filters)
     return keras.Model(keras.utils.get_source_inputs(input_tensor), x, name="inception_bn")
+
+
+def _modules(table: str) -> list[tuple[str, *tuple[int, ...]]]:
+    """Return the rows of a table of modules: name and filters."""
+    return [(name, *map(int, filters)) for name, *filters in map(str.split, table.strip().splitlines())]
 
 
 def _stem(x: KerasTensor) -> KerasTensor:
