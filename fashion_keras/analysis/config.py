@@ -11,6 +11,7 @@ from fashion_keras.evaluation.metrics.dimension_reduction import METHODS
 from fashion_keras.features.registry import DEFAULT_ENCODER
 from fashion_keras.support.config_fields import Config, DataConfig, config_field
 from fashion_keras.support.errors import InputError, unknown_name_error
+from fashion_keras.training.classifier.artifacts import RunManifest
 from fashion_keras.training.config import TrainConfig
 
 RUN_PARTS = ("auto", "test", "all")
@@ -54,7 +55,7 @@ def _check_given(**values: object) -> None:
 
 def _check_catalog_part(part: str) -> None:
     """Raise InputError unless `part` is "held_out", "all" or the folder of a run."""
-    if part not in CATALOG_PARTS and not (Path(part) / "origin.json").is_file():
+    if part not in CATALOG_PARTS and not (Path(part) / RunManifest.FILE).is_file():
         raise InputError(f"{unknown_name_error('part', part, CATALOG_PARTS)}, or a run's folder")
 
 

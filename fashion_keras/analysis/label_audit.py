@@ -25,6 +25,7 @@ from fashion_keras.images.validation import load_catalog
 from fashion_keras.support.atomic_files import check_output_dir, make_output_dir, write_csv
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
+from fashion_keras.support.verbose_argument import takes_verbose
 
 COLUMNS = ("id", "path", "given", "suggested", "score", "reason", "other")
 _OUT = "runs/audit"
@@ -33,6 +34,7 @@ _INVERSE_PENALTY = 0.01
 _SHEET_ROWS, _THUMBNAIL = 48, ImageSpec(160, 120)
 
 
+@takes_verbose
 def audit(config: AuditConfig | Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Rank the labels of a catalogue that may be wrong; write audit.csv, audit.png and rejected.csv.
 

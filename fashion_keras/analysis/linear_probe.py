@@ -18,6 +18,7 @@ from fashion_keras.models.builder import submodel_until
 from fashion_keras.models.pretrained_weights import initialize
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
+from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData, prepare
 from fashion_keras.training.targets import model_spec
@@ -25,6 +26,7 @@ from fashion_keras.training.targets import model_spec
 NEIGHBORS = 10
 
 
+@takes_verbose
 def probe(config: ProbeConfig | Mapping[str, Any]) -> dict[str, Any]:
     """Compare backbones by the validation accuracy of simple classifiers on their pooled features.
 

@@ -21,6 +21,7 @@ from fashion_keras.images.decode import ImageSpec, decode
 from fashion_keras.support.atomic_files import check_png_path, write_csv
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import unknown_name_error
+from fashion_keras.support.verbose_argument import takes_verbose
 
 log = logging.getLogger("fashion_keras")
 
@@ -28,6 +29,7 @@ _TITLES = {"pca": "Principal components of {}, {:.0%} of their variance", "tsne"
 _THUMBNAIL = ImageSpec(height=80, width=60)
 
 
+@takes_verbose
 def draw_map(config: ProjectionConfig | Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Plot a catalogue's embeddings in two dimensions; write the points as a CSV file beside the figure.
 

@@ -26,6 +26,7 @@ from fashion_keras.images.validation import reject_unreadable
 from fashion_keras.search.indexing import open_index
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
+from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training.classifier.artifacts import RunManifest
 
 log = logging.getLogger("fashion_keras")
@@ -54,6 +55,7 @@ class CatalogPart:
     missing: int = 0
 
 
+@takes_verbose
 def evaluate_search(config: RetrievalConfig | Mapping[str, Any]) -> dict[str, Any]:
     """Score indexes and encoders on a catalogue, each product a query against all others; two baselines beside them.
 

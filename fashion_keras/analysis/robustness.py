@@ -34,6 +34,7 @@ from fashion_keras.support.atomic_files import write_csv, write_json
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import ProgressBar
+from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training.classifier.artifacts import RunManifest
 
 _BATCH = 16  # images, each under all conditions
@@ -68,6 +69,7 @@ class _RunResult:
     image_spec: ImageSpec
 
 
+@takes_verbose
 def robustness(config: RobustnessConfig | Mapping[str, Any]) -> dict[str, Any]:
     """Score finished runs on the same products under each of `images.corruptions.CORRUPTIONS`.
 

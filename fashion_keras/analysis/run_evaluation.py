@@ -1,6 +1,8 @@
 """Evaluation of a finished run on a catalogue: on its own test products, or on any others."""
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 from fashion_keras.analysis.config import EvaluateConfig
 from fashion_keras.analysis.test_subset import scorable_rows, select_rows
@@ -12,10 +14,13 @@ from fashion_keras.evaluation.reports.report import EvaluationReport
 from fashion_keras.evaluation.reports.write import plot_report, write_predictions
 from fashion_keras.features.runtime import load_classifier
 from fashion_keras.support.atomic_files import check_output_dir
+from fashion_keras.support.config_fields import as_config
+from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training.classifier.artifacts import RunManifest
 
 
-def evaluate(config: EvaluateConfig) -> EvaluationReport:
+@takes_verbose
+def evaluate(config: EvaluateConfig | Mapping[str, Any]) -> EvaluationReport:
     """Score a run on the labelled products of a catalogue whose classes it predicts.
 
     Returns:
@@ -24,6 +29,7 @@ def evaluate(config: EvaluateConfig) -> EvaluationReport:
     Raises:
         InputError: when run, catalogue or folder cannot be used, or no product is left to evaluate on.
     """
+    config = as_config(EvaluateConfig, config)
     folder = None if config.out is None else check_output_dir(config.out, "")
     classifier, manifest = load_classifier(config.run), RunManifest.read(config.run)
     catalog = read_catalog(resolve_dataset(config.data or manifest.data)[0])

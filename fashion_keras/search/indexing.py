@@ -18,6 +18,7 @@ from fashion_keras.search.base import Index, IndexSpec, Records
 from fashion_keras.search.config import DEFAULT_INDEX
 from fashion_keras.search.local import LocalIndex
 from fashion_keras.support.errors import InputError
+from fashion_keras.support.verbose_argument import takes_verbose
 
 log = logging.getLogger("fashion_keras")
 
@@ -36,6 +37,7 @@ class UpdateSummary:
     rejected: int
 
 
+@takes_verbose
 def build_index(
     data: Any = None,  # noqa: ANN401 - whatever `load_catalog` takes
     encoder: str | Path = DEFAULT_ENCODER,
@@ -75,6 +77,7 @@ def build_index(
     return index
 
 
+@takes_verbose
 def update_index(index: Index, data: Any = None) -> UpdateSummary:  # noqa: ANN401 - whatever `load_catalog` takes
     """Bring an index up to date with its catalogue: add, replace and remove what differs.
 

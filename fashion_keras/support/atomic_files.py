@@ -25,11 +25,6 @@ def temporary_path(path: Path) -> Path:
     return path.with_name(f".tmp-{secrets.token_hex(8)}-{path.name}")
 
 
-def is_temporary(path: Path) -> bool:
-    """Return whether `temporary_path` made a name: the file is being written, or its writer was killed."""
-    return re.match(r"\.tmp-[0-9a-f]{16}-", path.name) is not None
-
-
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success flush the file and rename it to `path`.

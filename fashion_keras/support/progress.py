@@ -199,10 +199,12 @@ def set_verbosity(verbose: int) -> None:
 def verbosity(verbose: int | None) -> Iterator[None]:
     """Inside the block, show progress as after `set_verbosity(verbose)`; None changes nothing."""
     before = _Settings.verbosity
-    if verbose is not None:
-        set_verbosity(verbose)
-        if verbose and not LOG.hasHandlers():
-            log_to_console()
+    if verbose is None:
+        yield
+        return
+    set_verbosity(verbose)
+    if verbose and not LOG.hasHandlers():
+        log_to_console()
     try:
         yield
     finally:

@@ -2,9 +2,10 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from fashion_keras.catalog.targets import LABEL_SEPARATOR
 from fashion_keras.features.cache import encode
 from fashion_keras.images.validation import reject_unreadable
 from fashion_keras.support.atomic_files import check_output_dir, write_csv, write_json
+from fashion_keras.support.config_fields import as_config
+from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.tagging.config import TagConfig
 from fashion_keras.tagging.evaluation.metrics import OverallScores
 from fashion_keras.tagging.evaluation.report import read_overall_scores
@@ -54,7 +57,8 @@ class TagReport:
     abstained: dict[str, int]
 
 
-def tag_catalog(config: TagConfig) -> TagReport:
+@takes_verbose
+def tag_catalog(config: TagConfig | Mapping[str, Any]) -> TagReport:
     """Tag every product of a catalogue; write tags.csv, rejected.csv and report.json, which holds the returned value.
 
     A row of tags.csv has id, path, part, product_types and, for each attribute, its label, or its labels with bars
@@ -65,6 +69,7 @@ def tag_catalog(config: TagConfig) -> TagReport:
     Raises:
         InputError: when catalogue, taxonomy or tagger cannot be used, no image is usable, or the folder is not empty.
     """
+    config = as_config(TagConfig, config)
     folder = check_output_dir(config.out, "runs/tags") if config.tagger else check_tag_dir(config.out)
     catalog = read_catalog(resolve_dataset(config.data)[0])
     fingerprint = catalog.fingerprint

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ from fashion_keras.features.cache import encode
 from fashion_keras.features.registry import load_encoder
 from fashion_keras.images.validation import reject_unreadable
 from fashion_keras.support.atomic_files import make_output_dir, write_json
+from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import LogFile, ProgressBar
+from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.tagging.config import TaggerConfig
 from fashion_keras.tagging.evaluation.report import EvalPart, evaluate_tagger
 from fashion_keras.tagging.leakage import leakage_warning
@@ -88,12 +90,14 @@ class FittedHeads:
     candidates: tuple[tuple[LinearHead, ...], ...]
 
 
-def train_tagger(config: TaggerConfig) -> TrainedTagger:
+@takes_verbose
+def train_tagger(config: TaggerConfig | Mapping[str, Any]) -> TrainedTagger:
     """Train the gate and the heads, calibrate them on validation, evaluate them on test products; all in a folder.
 
     Raises:
         InputError: when the folder is not empty, or catalogue, taxonomy or encoder cannot be used.
     """
+    config = as_config(TaggerConfig, config)
     began = time.perf_counter()
     taxonomy = load_taxonomy(config.taxonomy)
     source, sample = resolve_dataset(config.data)

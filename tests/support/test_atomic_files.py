@@ -15,7 +15,6 @@ from fashion_keras.support.atomic_files import (
     atomic_write,
     check_output_dir,
     file_sha256,
-    is_temporary,
     make_output_dir,
     read_json,
     safe_file_name,
@@ -66,12 +65,6 @@ def test_temporary_path_is_unique_and_ends_alike(tmp_path, monkeypatch):
     names = {temporary_path(tmp_path / "model.weights.h5").name for _ in range(100)}
     assert len(names) == 100
     assert all(name.startswith(".") and name.endswith("model.weights.h5") for name in names)
-    assert all(is_temporary(tmp_path / name) for name in names)
-
-
-@pytest.mark.parametrize("name", [".gitignore", ".7.a.npy", ".tmp-notes", "tmp-0123456789abcdef-a"])
-def test_is_temporary_leaves_foreign_files_alone(name):
-    assert not is_temporary(Path("folder") / name)
 
 
 def test_write_json_refuses_nan(tmp_path):

@@ -80,20 +80,6 @@ def select_threshold(
     return SelectiveThreshold(float(thresholds[last]), int(released[last]), int(hits[last]), float(bounds[last]))
 
 
-def select_class_thresholds(
-    probabilities: np.ndarray, truth: np.ndarray, target_precision: float, confidence: float = 0.95
-) -> list[SelectiveThreshold]:
-    """Return k thresholds: one per class, over the rows that are predicted as it (see `select_threshold`).
-
-    `probabilities` [n, k] in 0..1, `truth` [n] int. The statement is for each class on its own. A class that is
-    predicted fewer than `min_samples` times abstains.
-    """
-    truth, probabilities = validation.scored(truth, probabilities)
-    classes = np.arange(probabilities.shape[1])
-    predicted = probabilities.argmax(axis=1)[:, None] == classes
-    return select_label_thresholds(probabilities, truth[:, None] == classes, predicted, target_precision, confidence)
-
-
 def select_label_thresholds(
     scores: np.ndarray, targets: np.ndarray, known: np.ndarray, target_precision: float, confidence: float = 0.95
 ) -> list[SelectiveThreshold]:

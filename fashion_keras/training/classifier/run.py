@@ -26,7 +26,8 @@ from fashion_keras.models.pretrained_weights import WeightsSource, initialize
 from fashion_keras.support.atomic_files import check_output_dir, make_output_dir, read_json, safe_file_name, write_json
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
-from fashion_keras.support.progress import LogFile, verbosity
+from fashion_keras.support.progress import LogFile
+from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training.checkpoints import Checkpoints
 from fashion_keras.training.classifier.artifacts import Run, RunManifest
 from fashion_keras.training.classifier.cross_validation import cross_validate
@@ -48,7 +49,8 @@ log = logging.getLogger("fashion_keras")
 Callbacks = Sequence[keras.callbacks.Callback]
 
 
-def train(config: TrainConfig | Mapping[str, Any], callbacks: Callbacks = (), verbose: int | None = None) -> Run:
+@takes_verbose
+def train(config: TrainConfig | Mapping[str, Any], callbacks: Callbacks = ()) -> Run:
     """Train and evaluate a classifier; everything about it is then in the run folder.
 
     With `folds` it is one run for each fold, in fold1, fold2, ... of that folder; the report is then of all of them,
@@ -57,16 +59,11 @@ def train(config: TrainConfig | Mapping[str, Any], callbacks: Callbacks = (), ve
     Args:
         config: a config, or a mapping of its fields.
         callbacks: Keras callbacks that every phase of training calls, too.
-        verbose: 0 silent, 1 log and progress bars, 2 log lines; None: as `set_verbosity`, which is 1 by default.
 
     Raises:
         InputError: when the run folder is not empty, catalogue or weights cannot be used, or the loss is not finite.
     """
-    with verbosity(verbose):
-        return _begin(as_config(TrainConfig, config), callbacks)
-
-
-def _begin(config: TrainConfig, callbacks: Callbacks) -> Run:
+    config = as_config(TrainConfig, config)
     default = f"runs/{_default_name(config)}"
     check_output_dir(config.out, default, f"give another --out, or --resume {config.out} to resume it")
     prepared = prepare(config)
@@ -82,13 +79,14 @@ def _begin(config: TrainConfig, callbacks: Callbacks) -> Run:
         raise
 
 
-def resume(folder: str | Path, callbacks: Callbacks = (), verbose: int | None = None) -> Run:
+@takes_verbose
+def resume(folder: str | Path, callbacks: Callbacks = ()) -> Run:
     """Resume an interrupted run after its last finished epoch; a finished run is returned as it is.
 
-    `callbacks` and `verbose` are as of `train`.
+    `callbacks` are as of `train`.
 
     Raises:
-        InputError: when no run was begun there, or its catalogue or its parts have changed since.
+        InputError: when no run was begun there, or its catalogue, parts or initial weights have changed since.
     """
     folder = Path(folder)
     if not (folder / "config.json").is_file():
@@ -96,8 +94,7 @@ def resume(folder: str | Path, callbacks: Callbacks = (), verbose: int | None = 
     if (folder / Report.FILE).is_file():
         return Run(folder, Report.read(folder))
     config = TrainConfig.from_dict(read_json(folder / "config.json"))
-    with verbosity(verbose):
-        return _run_all(config, prepare(config), folder, callbacks)
+    return _run_all(config, prepare(config), folder, callbacks)
 
 
 def _run_all(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks) -> Run:
@@ -166,10 +163,15 @@ def _start(config: TrainConfig, prepared: PreparedData, folder: Path) -> _Start:
     if (folder / RunManifest.FILE).is_file():
         manifest = RunManifest.read(folder)
         prepared.check_unchanged(manifest, f"the run in {folder} was begun")
+        begun = WeightsSource(**manifest.weights).source
+        if begun != source.source:
+            raise InputError(
+                f"{folder}: begun with weights {begun!r}, but only {source.source!r} can be had now; start a new run"
+            )
     else:
         manifest = prepared.manifest(vars(source))
         manifest.write(folder)
-    return _Start(spec, network, manifest, WeightsSource(**manifest.weights))
+    return _Start(spec, network, manifest, source)
 
 
 def _make_setup(

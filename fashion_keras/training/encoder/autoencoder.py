@@ -23,6 +23,7 @@ from fashion_keras.models.builder import cast_copy, save_network
 from fashion_keras.models.dtype_policy import dtype_policy
 from fashion_keras.models.pretrained_weights import WeightsSource
 from fashion_keras.support.config_fields import as_config
+from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training.encoder import run_folder
 from fashion_keras.training.encoder.autoencoder_config import AutoencoderConfig
 from fashion_keras.training.encoder.run_folder import EncoderData, TrainedEncoder
@@ -83,6 +84,7 @@ class ReconstructionFeed:
         return batches.map(lambda pixels, _: (pixels, pixels / 255))
 
 
+@takes_verbose
 def train_autoencoder(config: AutoencoderConfig | Mapping[str, Any], callbacks: Callbacks = ()) -> TrainedEncoder:
     """Train an autoencoder and evaluate it with held-out products; encoder half and report are then in its folder.
 
@@ -97,6 +99,7 @@ def train_autoencoder(config: AutoencoderConfig | Mapping[str, Any], callbacks: 
     return run_folder.begin(config, f"runs/{config.network}", partial(_train, callbacks=callbacks))
 
 
+@takes_verbose
 def resume_autoencoder(folder: str | Path, callbacks: Callbacks = ()) -> TrainedEncoder:
     """Resume an interrupted `train_autoencoder` from its last finished epoch; InputError as `run_folder.resume`."""
     return run_folder.resume(folder, AutoencoderConfig, partial(_train, callbacks=callbacks))

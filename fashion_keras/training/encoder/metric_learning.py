@@ -26,6 +26,7 @@ from fashion_keras.models.dtype_policy import dtype_policy
 from fashion_keras.models.pretrained_weights import WeightsSource, initialize
 from fashion_keras.models.serialization import SPEC, WEIGHTS, EncoderSpec, load_spec
 from fashion_keras.support.config_fields import as_config
+from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training.encoder import run_folder
 from fashion_keras.training.encoder.config import EncoderConfig
 from fashion_keras.training.encoder.pk_sampling import TITLE, label_codes, pk_batches
@@ -87,6 +88,7 @@ class CosineClassifier(keras.layers.Layer):
         return embeddings @ ops.normalize(self.centers, axis=0)
 
 
+@takes_verbose
 def train_encoder(config: EncoderConfig | Mapping[str, Any], callbacks: Callbacks = ()) -> TrainedEncoder:
     """Train an encoder and evaluate it with held-out products; model, report and history are then in its folder.
 
@@ -102,6 +104,7 @@ def train_encoder(config: EncoderConfig | Mapping[str, Any], callbacks: Callback
     return run_folder.begin(config, default, partial(_train, callbacks=callbacks))
 
 
+@takes_verbose
 def resume_encoder(folder: str | Path, callbacks: Callbacks = ()) -> TrainedEncoder:
     """Resume an interrupted `train_encoder` from its last finished epoch; InputError as `run_folder.resume`."""
     return run_folder.resume(folder, EncoderConfig, partial(_train, callbacks=callbacks))

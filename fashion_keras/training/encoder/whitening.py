@@ -19,12 +19,14 @@ from fashion_keras.models.serialization import EncoderSpec
 from fashion_keras.support.atomic_files import check_output_dir, make_output_dir
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
+from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training.encoder.config import WhiteningConfig
 from fashion_keras.training.training_products import initial_training_products
 
 DEFAULT_OUT = "runs/whitened"
 
 
+@takes_verbose
 def whiten_encoder(config: WhiteningConfig | Mapping[str, Any]) -> Path:
     """Fit a whitening to a catalogue, append it to an encoder's pooling, and save the result as an encoder.
 

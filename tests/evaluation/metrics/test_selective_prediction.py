@@ -106,20 +106,6 @@ def test_select_threshold_releases_nearly_all_where_the_target_is_easy():
     )  # 0.9 is reached where (0.97 x 0.7 + 0.5 x (0.3 - t)) / (1 - t) is: at t = 0.18
 
 
-# Rows 0-9 are predicted as class 0, all correct; 10-14 as class 1, one wrong; class 2 is never predicted.
-PROBABILITIES = np.array([[0.8, 0.1, 0.1]] * 10 + [[0.2, 0.7, 0.1]] * 5)
-TRUTH = np.array([0] * 10 + [1] * 4 + [2])
-
-
-def test_select_class_thresholds_use_the_rows_predicted_as_each_class():
-    always = pytest.approx(0.05 ** (1 / 10))
-    assert selective_prediction.select_class_thresholds(PROBABILITIES, TRUTH, 0.5) == [
-        SelectiveThreshold(0.8, 10, 10, always),
-        ABSTAIN,
-        ABSTAIN,
-    ]
-
-
 def test_select_label_thresholds_use_the_known_rows_of_each_label():
     scores = np.tile(np.linspace(0.9, 0.1, 8)[:, None], 3)
     targets = np.array([[1, 1, 1]] * 5 + [[0, 1, 0]] * 3)
@@ -187,10 +173,6 @@ def test_area_under_coverage_risk_is_the_mean_risk_over_the_rows_as_they_are_rel
         ),
         (lambda: selective_prediction.select_threshold([], [], 0.9), "scores is empty"),
         (lambda: selective_prediction.select_threshold([1.5], [True], 0.9), r"scores must be in 0\.\.1"),
-        (
-            lambda: selective_prediction.select_class_thresholds(PROBABILITIES, TRUTH + 1, 0.9),
-            "truth must be whole numbers",
-        ),
         (
             lambda: selective_prediction.select_label_thresholds(np.eye(2), np.eye(3), np.eye(3) > 0, 0.9),
             r"scores of shape \(3, 3\)",
