@@ -49,18 +49,18 @@ Callbacks = Sequence[keras.callbacks.Callback]
 
 
 def train(config: TrainConfig | Mapping[str, Any], callbacks: Callbacks = (), verbose: int | None = None) -> Run:
-    """Train and evaluate a classifier; everything about it is then in the run folder.
+    """Train and evaluate a classifier; weights, report and figures are written to the run folder.
 
-    With `folds` it is one run for each fold, in fold1, fold2, ... of that folder; the report is then of all of them,
-    see `cross_validate`, and `accuracy` that of all products, each predicted by the run that was not trained on it.
+    With `folds` there is one run per fold, in fold1, fold2, ... of that folder; report and accuracy are then those of
+    all products, each predicted by the run that was not trained on it; see `cross_validate`.
 
     Args:
         config: a config, or a mapping of its fields.
-        callbacks: Keras callbacks that every phase of training calls, too.
+        callbacks: Keras callbacks of the user, called in every phase of training.
         verbose: 0 silent, 1 log and progress bars, 2 log lines; None: as `set_verbosity`, which is 1 by default.
 
     Raises:
-        InputError: when the run folder is not empty, catalogue or weights cannot be used, or the loss is not finite.
+        InputError: when the run folder is not empty, catalog or weights cannot be used, or the loss is not finite.
     """
     with verbosity(verbose):
         return _begin(as_config(TrainConfig, config), callbacks)
@@ -88,7 +88,7 @@ def resume(folder: str | Path, callbacks: Callbacks = (), verbose: int | None = 
     `callbacks` and `verbose` are as of `train`.
 
     Raises:
-        InputError: when no run was begun there, or its catalogue or its parts have changed since.
+        InputError: when no run was begun there, or its catalog or its parts have changed since.
     """
     folder = Path(folder)
     if not (folder / "config.json").is_file():
