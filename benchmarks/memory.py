@@ -1,4 +1,4 @@
-"""Peak memory on a catalogue of any size: the same images, repeated under new ids and names.
+"""Peak memory on a catalog of any size: the same images, repeated under new ids and names.
 
 python benchmarks/memory.py --data DIR --products 44000 --job train
 python benchmarks/memory.py --data DIR --products 44000 --job encode

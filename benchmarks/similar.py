@@ -16,7 +16,7 @@ from fashion_keras.images.decode import decode
 
 
 def main() -> None:
-    """Search for a catalogue's own images, one after the other."""
+    """Search for a catalog's own images, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--encoder", default="fashion_small")

@@ -1,4 +1,4 @@
-"""fashion_keras: a fashion catalogue in; trained classifiers, trusted tags and visual search out."""
+"""fashion_keras: train and evaluate classifiers, tag products and search by image, from a fashion catalog."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

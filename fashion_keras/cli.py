@@ -1,4 +1,4 @@
-"""The command line: its commands, exit codes and how errors are printed."""
+"""Command line: the list of commands, exit codes and error messages."""
 
 import os
 import sys

@@ -24,7 +24,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def sample():
-    """The folder of the drawn sample catalogue."""
+    """The folder of the drawn sample catalog."""
     from fashion_keras.catalog.datasets import resolve_dataset
 
     return resolve_dataset("sample")[0]

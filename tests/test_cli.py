@@ -14,7 +14,7 @@ HEADER = "id,masterCategory,subCategory,articleType,productDisplayName\n"
 
 
 def write_classes(folder, rows, broken=False):
-    """A catalogue of (article type, count) in a folder."""
+    """A catalog of (article type, count) in a folder."""
     (folder / "images").mkdir(parents=True)
     lines = []
     for name, count in rows:
@@ -57,7 +57,7 @@ def test_train_refuses_a_table_without_id(tmp_path):
     assert_one_line(run_cli("train", "--data", tmp_path), "styles.csv: no column 'id'")
 
 
-def test_train_refuses_a_catalogue_of_broken_images(tmp_path):
+def test_train_refuses_a_catalog_of_broken_images(tmp_path):
     folder = write_classes(tmp_path / "data", [("Tops", 6), ("Shirts", 6)], broken=True)
     result = run_cli("train", "--data", folder, "--min-images", 3, "--out", tmp_path / "run")
     assert_one_line(result, "all 12 images are broken")
@@ -86,7 +86,7 @@ def test_unwritable_output_is_one_line(run, sample, tmp_path):
     assert_one_line(run_cli("evaluate", run.folder, "--out", tmp_path / "file" / "x"), "file/x")
 
 
-def test_train_refuses_an_image_as_catalogue(sample):
+def test_train_refuses_an_image_as_catalog(sample):
     photo = read_catalog(sample).paths[0]
     assert_one_line(run_cli("train", "--data", photo), "neither a folder nor a CSV file")
     assert_one_line(run_cli("train", "--data", ""), "--data is empty")

@@ -1,1 +1,1 @@
-"""Analyses of trained models and catalogues: robustness, Grad-CAM, label audit, projection, retrieval comparison."""
+"""Analyses of trained models and catalogs: robustness, Grad-CAM, label audit, projection, retrieval comparison."""

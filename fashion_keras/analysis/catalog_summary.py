@@ -1,4 +1,4 @@
-"""Summary of a catalogue: counts and figures of products, labels and images."""
+"""Summary of a catalog: counts and figures of products, labels and images."""
 
 from collections import Counter
 from pathlib import Path
@@ -24,7 +24,7 @@ _THUMBNAIL = ImageSpec(height=80, width=60)
 
 
 def summarize_catalog(catalog: Catalog, out: Path) -> dict[str, Any]:
-    """Count what a catalogue holds and draw it into `out`.
+    """Count what a catalog holds and draw it into `out`.
 
     Writes description.json, rejected.csv, class_counts.png and samples.png.
 
@@ -64,7 +64,7 @@ def _readable_rows(catalog: Catalog) -> tuple[Catalog, dict[str, int]]:
 
 
 def _encode_targets(catalog: Catalog) -> Targets | None:
-    """Return the labels of each product: in the single-label tasks, or in the groups that the catalogue brings."""
+    """Return the labels of each product: in the single-label tasks, or in the groups that the catalog brings."""
     groups = TASKS if catalog.attribute_groups is KAGGLE_GROUPS else catalog.attribute_groups
     # A task with a single class cannot be trained, nor drawn.
     groups, _ = learnable_groups(groups, catalog.columns)

@@ -17,15 +17,17 @@ from fashion_keras.training.config import TrainConfig
 RUN_PARTS = ("auto", "test", "all")
 CATALOG_PARTS = ("held_out", "all")
 
-_RUN = "finished run folder"
-_DATA = "catalogue, or 'sample'; default: the catalogue that the run was trained on"
+_RUN = "Finished run folder."
+_DATA = "Catalog, or 'sample'. Default: the catalog that the run was trained on."
 _RUN_PART = (
-    "products to score: test: those of the run's test part; all: those that the run was not trained on; auto: test "
-    "where the catalogue has at least half of them, else all"
+    "Products to score: test (the run's test part), all (those that the run was not trained on) or auto (test where "
+    "the catalog has at least half of that part, else all)."
 )
-_CATALOG_PART = "products to use: held_out (of no encoder's training), all, or a run's folder for its test part"
-_WEIGHTS = "weights of bare backbones, as of train"
-_EXCLUDE = "leave out the products that an encoder was trained on"
+_CATALOG_PART = (
+    "Products to use: held_out (those that no encoder was trained on), all, or the folder of a run (its test part)."
+)
+_WEIGHTS = "Weights of bare backbones, as in train."
+_EXCLUDE = "Leave out the products that an encoder was trained on."
 
 
 def _as_tuple(values: Any) -> Any:  # noqa: ANN401 - one value or many
@@ -61,12 +63,14 @@ def _check_catalog_part(part: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateConfig(Config):
-    """Scores of a run on a catalogue (command `evaluate`)."""
+    """Settings of the command `evaluate`: a run is scored on a catalog."""
 
     run: str = config_field("", _RUN, metavar="RUN")
     data: str | None = config_field(None, _DATA, metavar="SOURCE")
-    part: str = config_field("auto", _RUN_PART, RUN_PARTS, "PART")
-    out: str | None = config_field(None, "new folder for report, predictions and figures; default: none", metavar="DIR")
+    part: str = config_field("auto", _RUN_PART, RUN_PARTS)
+    out: str | None = config_field(
+        None, "New folder for report, predictions and figures. Default: none.", metavar="DIR"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -75,15 +79,15 @@ class EvaluateConfig(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class PredictConfig(Config):
-    """Predictions of a run for image files, or for a folder or table of them (command `predict`)."""
+    """Settings of the command `predict`: a run classifies image files, or a folder or table of them."""
 
     run: str = config_field("", _RUN, metavar="RUN")
     images: tuple[str, ...] = config_field(
-        (), "JPEG, PNG or WebP files; or one folder, or one CSV table with a path column", metavar="IMAGE",
+        (), "JPEG, PNG or WebP files; or one folder, or one CSV file with a path column.", metavar="IMAGE",
         convert=_as_paths,
     )  # fmt: skip
     out: str | None = config_field(
-        None, "CSV file for the predictions of a folder or table; default: predictions.csv", metavar="CSV"
+        None, "CSV file for the predictions of a folder or table. Default: predictions.csv.", metavar="CSV"
     )
 
     def __post_init__(self) -> None:
@@ -93,16 +97,16 @@ class PredictConfig(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainConfig(Config):
-    """Grad-CAM heat maps of a run for image files (command `explain`)."""
+    """Settings of the command `explain`: Grad-CAM heat maps of a run for image files."""
 
     run: str = config_field("", _RUN, metavar="RUN")
-    images: tuple[str, ...] = config_field((), "JPEG, PNG or WebP files", metavar="IMAGE", convert=_as_paths)
-    label: str = config_field("", "class to explain beside the predicted one", metavar="NAME")
-    head: str = config_field("", "head to explain, of a run with several", metavar="NAME")
+    images: tuple[str, ...] = config_field((), "JPEG, PNG or WebP files.", metavar="IMAGE", convert=_as_paths)
+    label: str = config_field("", "Class to explain beside the predicted one.", metavar="NAME")
+    head: str = config_field("", "Head to explain, of a run with several.", metavar="NAME")
     stage: str = config_field(
-        "", "backbone stage; default: the last one with feature maps of at least 7x7", metavar="STAGE"
+        "", "Backbone stage. Default: the last one with feature maps of at least 7x7.", metavar="STAGE"
     )
-    out: str | None = config_field(None, "figure; default: explain.png, none with --json", metavar="PNG")
+    out: str | None = config_field(None, "Figure. Default: explain.png; none with --json.", metavar="PNG")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -111,17 +115,21 @@ class ExplainConfig(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class RobustnessConfig(DataConfig):
-    """Accuracy of runs on resized, compressed, shifted and noisy images (command `robustness`)."""
+    """Settings of the command `robustness`: accuracy of runs on resized, compressed, shifted and noisy images."""
 
     runs: tuple[str, ...] = config_field(
-        (), "finished run folders; several are compared", metavar="RUN", convert=_as_paths
+        (), "Finished run folders; several are compared.", metavar="RUN", convert=_as_paths
     )
-    data: str | None = config_field(None, f"{_DATA}; perhaps the same products in larger images", metavar="SOURCE")
-    part: str = config_field("auto", _RUN_PART, RUN_PARTS, "PART")
-    limit: int | None = config_field(None, "score at most this many products, drawn at random", metavar="N", at_least=1)
+    data: str | None = config_field(
+        None, f"{_DATA} The same products in larger images show the effect of resizing.", metavar="SOURCE"
+    )
+    part: str = config_field("auto", _RUN_PART, RUN_PARTS)
+    limit: int | None = config_field(
+        None, "Score at most this many products, drawn at random.", metavar="N", at_least=1
+    )
     out: str | None = config_field(
-        None, "new folder for tables and figures; default: none in Python, RUN/robustness or runs/robustness on the "
-        "command line", metavar="DIR",
+        None, "New folder for tables and figures. Default: on the command line RUN/robustness, or runs/robustness for "
+        "several runs; in Python none.", metavar="DIR",
     )  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -133,15 +141,15 @@ class RobustnessConfig(DataConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class AuditConfig(DataConfig):
-    """Labels of a catalogue that may be wrong (command `audit`)."""
+    """Settings of the command `audit`: labels of a catalog that may be wrong."""
 
-    task: str = config_field("article_type", "task with one label per product", metavar="T")
-    encoder: str = config_field(DEFAULT_ENCODER, "encoder whose features are classified", metavar="NAME|DIR")
-    folds: int = config_field(5, "cross-validation folds, divided by product", metavar="N", at_least=2)
-    top: int = config_field(200, "list at most this many labels", metavar="N", at_least=1)
-    min_images: int = config_field(20, "leave out classes with fewer images", metavar="N", at_least=1)
+    task: str = config_field("article_type", "Task with one label per product.", metavar="T")
+    encoder: str = config_field(DEFAULT_ENCODER, "Encoder whose features are classified.", metavar="NAME|DIR")
+    folds: int = config_field(5, "Number of cross-validation folds, divided by product.", metavar="N", at_least=2)
+    top: int = config_field(200, "List at most this many labels.", metavar="N", at_least=1)
+    min_images: int = config_field(20, "Leave out classes with fewer images.", metavar="N", at_least=1)
     exclude_trained: bool = config_field(False, _EXCLUDE)
-    out: str | None = config_field(None, "new output folder; default: runs/audit-N", metavar="DIR")
+    out: str | None = config_field(None, "New output folder. Default: runs/audit-N.", metavar="DIR")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -150,10 +158,10 @@ class AuditConfig(DataConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeConfig(Config):
-    """Validation accuracy of simple classifiers on the features of several backbones (command `probe`)."""
+    """Settings of the command `probe`: validation accuracy of simple classifiers on features of several backbones."""
 
     backbones: tuple[str, ...] = config_field(
-        (), "backbones to compare, such as vgg19,resnet50", metavar="B,..", convert=_as_names
+        (), "Backbones to compare, such as vgg19,resnet50.", metavar="B,..", convert=_as_names
     )
     data: str | None = same_field("data")
     task: str = same_field("task")
@@ -188,14 +196,14 @@ class ProbeConfig(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class RetrievalConfig(Config):
-    """Retrieval scores of indexes and encoders on one catalogue (command `evaluate-search`)."""
+    """Settings of the command `evaluate-search`: retrieval scores of indexes and encoders on one catalog."""
 
     data: str | None = same_field("data")
     index: tuple[str, ...] = config_field(
-        (), "index folder or postgresql://...; may be repeated", metavar="DIR|URL", convert=_as_paths
+        (), "Index folder or postgresql://...; may be repeated.", metavar="DIR|URL", convert=_as_paths
     )
     encoder: tuple[str, ...] = config_field(
-        (), "encoder, bare backbone or run; may be repeated", metavar="NAME|DIR", convert=_as_paths
+        (), "Encoder, bare backbone or run; may be repeated.", metavar="NAME|DIR", convert=_as_paths
     )
     weights: str = config_field("auto", _WEIGHTS, metavar="W")
     part: str = config_field("held_out", _CATALOG_PART, metavar="held_out|all|RUN")
@@ -211,16 +219,18 @@ class RetrievalConfig(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class ProjectionConfig(DataConfig):
-    """Two-dimensional plot of a catalogue's embeddings (command `map`)."""
+    """Settings of the command `map`: a two-dimensional plot of a catalog's embeddings."""
 
-    encoder: str = config_field(DEFAULT_ENCODER, "encoder, bare backbone or run", metavar="NAME|DIR")
+    encoder: str = config_field(DEFAULT_ENCODER, "Encoder, bare backbone or run.", metavar="NAME|DIR")
     weights: str = config_field("auto", _WEIGHTS, metavar="W")
-    method: str = config_field("pca", "principal components or t-SNE", METHODS)
-    label: str = config_field("article_type", "column that colors the points", metavar="COLUMN")
+    method: str = config_field("pca", "Principal components or t-SNE.", METHODS)
+    label: str = config_field("article_type", "Column that colors the points.", metavar="COLUMN")
     part: str = config_field("all", _CATALOG_PART, metavar="held_out|all|RUN")
-    limit: int | None = config_field(None, "plot about this many products, drawn at random", metavar="N", at_least=1)
-    thumbnails: int = config_field(150, "show at most this many images", metavar="N", at_least=0)
-    out: str = config_field("map.png", "figure; a CSV file of the points is written beside it", metavar="PNG")
+    limit: int | None = config_field(
+        None, "Approximate number of products to plot, drawn at random.", metavar="N", at_least=1
+    )
+    thumbnails: int = config_field(150, "Show at most this many images.", metavar="N", at_least=0)
+    out: str = config_field("map.png", "Figure; a CSV file of the points is written beside it.", metavar="PNG")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -229,7 +239,7 @@ class ProjectionConfig(DataConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class DescribeConfig(Config):
-    """Counts and figures of what a catalogue holds (command `data describe`)."""
+    """Settings of the command `data describe`: counts and figures of a catalog."""
 
-    data: str | None = config_field(None, "catalogue, or 'sample'", metavar="SOURCE")
-    out: str = config_field("runs/describe", "folder for description.json, rejected.csv and figures", metavar="DIR")
+    data: str | None = config_field(None, "Catalog, or 'sample'.", metavar="SOURCE")
+    out: str = config_field("runs/describe", "Folder for description.json, rejected.csv and figures.", metavar="DIR")

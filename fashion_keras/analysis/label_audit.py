@@ -1,4 +1,4 @@
-"""Label audit of a catalogue: which labels are likely wrong, and which contradict each other."""
+"""Label audit of a catalog: which labels are likely wrong, and which contradict each other."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ _SHEET_ROWS, _THUMBNAIL = 48, ImageSpec(160, 120)
 
 @takes_verbose
 def audit(config: AuditConfig | Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Rank the labels of a catalogue that may be wrong; write audit.csv, audit.png and rejected.csv.
+    """Rank the labels of a catalog that may be wrong; write audit.csv, audit.png and rejected.csv.
 
     A label is an issue when a linear classifier on the encoder's features, trained on other products, predicts another
     label; when a near-duplicate image carries another label; or when a product of the same title does. See
@@ -48,12 +48,12 @@ def audit(config: AuditConfig | Mapping[str, Any] | None = None) -> dict[str, An
         {reason: products}; issues: the rows of audit.csv.
 
     Raises:
-        InputError: when catalogue, task or encoder cannot be used, or a class has fewer products than folds.
+        InputError: when catalog, task or encoder cannot be used, or a class has fewer products than folds.
     """
     config = as_config(AuditConfig, config)
     check_output_dir(config.out, _OUT)
     training_products = encoder_training_products(config.encoder)
-    catalog, labels, counts = _labelled_rows(config, training_products)
+    catalog, labels, counts = _labeled_rows(config, training_products)
     _check_folds(catalog, labels, config.folds)
     encoder = load_encoder(config.encoder)
     folder = make_output_dir(config.out, _OUT)
@@ -105,7 +105,7 @@ def out_of_fold(
         return cross_val_predict(classifier, features, codes, groups=groups, cv=splitter, method="predict_proba")
 
 
-def _labelled_rows(config: AuditConfig, training_products: frozenset[str]) -> tuple[Catalog, Targets, dict[str, int]]:
+def _labeled_rows(config: AuditConfig, training_products: frozenset[str]) -> tuple[Catalog, Targets, dict[str, int]]:
     """Return the rows to audit, their labels, and the counts of all others by reason."""
     task, catalog = get_task(config.task), load_catalog(config.data)
     unusable = len(catalog.rejected)

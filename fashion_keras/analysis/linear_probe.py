@@ -31,8 +31,7 @@ def probe(config: ProbeConfig | Mapping[str, Any]) -> dict[str, Any]:
     """Compare backbones by the validation accuracy of simple classifiers on their pooled features.
 
     linear: ridge regression on standardized features in closed form, its penalty chosen by leave-one-out on the
-    training part; knn: a vote of the ten training images of highest cosine. The test part is left for the run that
-    follows.
+    training part; knn: a vote of the ten training images of highest cosine. The test part is not used.
 
     Returns:
         task, data, classes, counts, excluded (validation rows left out because a backbone was trained on them),

@@ -1,4 +1,4 @@
-"""Two-dimensional projection of a catalogue's embeddings: a figure and a table of the points."""
+"""Two-dimensional projection of a catalog's embeddings: a figure and a table of the points."""
 
 import logging
 from collections.abc import Mapping
@@ -31,10 +31,10 @@ _THUMBNAIL = ImageSpec(height=80, width=60)
 
 @takes_verbose
 def draw_map(config: ProjectionConfig | Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Plot a catalogue's embeddings in two dimensions; write the points as a CSV file beside the figure.
+    """Plot a catalog's embeddings in two dimensions; write the points as a CSV file beside the figure.
 
     The CSV file, of columns id, x, y, label, has the figure's name. A label column of color names gives each point its
-    own color. Of the thumbnails, none covers another.
+    own color. Thumbnails do not overlap.
 
     Returns:
         encoder, method, label, products, beyond_limit (of the part), rejected, explained_variance (of the two axes;

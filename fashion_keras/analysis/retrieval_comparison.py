@@ -1,4 +1,4 @@
-"""Retrieval scores of encoders and indexes on one catalogue, beside two baselines."""
+"""Retrieval scores of encoders and indexes on one catalog, beside two baselines."""
 
 import logging
 import time
@@ -36,15 +36,15 @@ _BINS = 8  # per color channel
 
 @dataclass(frozen=True)
 class CatalogPart:
-    """The part of a catalogue that encoders are evaluated on.
+    """The part of a catalog that encoders are evaluated on.
 
     Attributes:
-        source: folder or file of the catalogue.
+        source: folder or file of the catalog.
         catalog: the n rows of the part, each with a readable image.
         trained [n] bool: the rows whose product is among the training products that were given.
         excluded: rows left out because their product is.
-        rejected: rows and files of the whole catalogue without a readable image.
-        missing: products of a run's test part that the catalogue lacks.
+        rejected: rows and files of the whole catalog without a readable image.
+        missing: products of a run's test part that the catalog lacks.
     """
 
     source: Path
@@ -57,7 +57,7 @@ class CatalogPart:
 
 @takes_verbose
 def evaluate_search(config: RetrievalConfig | Mapping[str, Any]) -> dict[str, Any]:
-    """Score indexes and encoders on a catalogue, each product a query against all others; two baselines beside them.
+    """Score indexes and encoders on a catalog, each product a query against all others; two baselines beside them.
 
     The part "held_out" holds the products that none of the encoders was trained on, by the product hashes that come
     with them; of bare backbones alone, these are all products.
@@ -68,7 +68,7 @@ def evaluate_search(config: RetrievalConfig | Mapping[str, Any]) -> dict[str, An
         `retrieval.encoder_scores`).
 
     Raises:
-        InputError: for an unknown part, a run none of whose test products is in the catalogue, an index that lacks
+        InputError: for an unknown part, a run none of whose test products is in the catalog, an index that lacks
             one of the products, and as `load_encoder`.
     """
     config = as_config(RetrievalConfig, config)
@@ -94,20 +94,20 @@ def evaluate_search(config: RetrievalConfig | Mapping[str, Any]) -> dict[str, An
 def load_part(
     data: str | None, part: str, training_products: frozenset[str], exclude_trained: bool = False
 ) -> CatalogPart:
-    """Read a catalogue and return a part of it.
+    """Read a catalog and return a part of it.
 
     Args:
-        data: a catalogue, "sample", or None; see `resolve_dataset`.
+        data: a catalog, "sample", or None; see `resolve_dataset`.
         part: "all"; "held_out": what is not among `training_products`; or a run's folder: the run's test part.
         training_products: product hashes.
         exclude_trained: leave the training products out of any part.
 
     Raises:
-        InputError: when no row is left, or the catalogue has none of the run's test products.
+        InputError: when no row is left, or the catalog has none of the run's test products.
     """
     source, _ = resolve_dataset(data)
     catalog = read_catalog(source)
-    # Of the catalogue as read: a test product with an unreadable image does not make it another catalogue.
+    # Of the catalog as read: a test product with an unreadable image does not make it another catalog.
     subset = None if part in CATALOG_PARTS else select_rows(catalog, RunManifest.read(part), "test")
     readable = reject_unreadable(catalog)
     trained = is_training_product(readable, training_products)
@@ -135,7 +135,7 @@ def color_histograms(images: Sequence[Any]) -> NDArray[np.float32]:
 
 
 def cached_features(catalog: Catalog, name: str, weights: str) -> NDArray[np.float32]:
-    """Return the embeddings [n, d] of a catalogue's images, cached or new, by an encoder as `load_encoder` takes it."""
+    """Return the embeddings [n, d] of a catalog's images, cached or new, by an encoder as `load_encoder` takes it."""
     return np.asarray(encode(catalog, load_encoder(name, own_weights(name, weights))).values)
 
 
@@ -149,7 +149,7 @@ def _training_products(config: RetrievalConfig) -> dict[str, frozenset[str]]:
 
 
 def _sources(config: RetrievalConfig, catalog: Catalog) -> dict[str, Callable[[], NDArray[np.float32]]]:
-    """Return name -> function that makes the embeddings [n, d] of a catalogue."""
+    """Return name -> function that makes the embeddings [n, d] of a catalog."""
     return {
         **{
             index.name: lambda index=index: index.lookup(catalog.ids).embeddings

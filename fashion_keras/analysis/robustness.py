@@ -83,12 +83,12 @@ def robustness(config: RobustnessConfig | Mapping[str, Any]) -> dict[str, Any]:
         run, head and condition, with COLUMNS: accuracy and its 95 % interval low..high, which resamples products; and
         against the reference, the run's own decoding: accuracy_change, the share of equal predictions (agreement), the
         mean change of confidence, the mean absolute change of a pixel in 0..255.
-        counts {test, rejected, beyond_limit, trained_on, other_parts} add up to all rows and files of the catalogue;
-        test_products_missing: products of the run's test part that the catalogue lacks; resized: whether resizers
+        counts {test, rejected, beyond_limit, trained_on, other_parts} add up to all rows and files of the catalog;
+        test_products_missing: products of the run's test part that the catalog lacks; resized: whether resizers
         changed any image.
 
     Raises:
-        InputError: when a run or its catalogue cannot be used, no product is left, or no head is single-valued.
+        InputError: when a run or its catalog cannot be used, no product is left, or no head is single-valued.
     """
     config = as_config(RobustnessConfig, config)
     for run in config.runs:

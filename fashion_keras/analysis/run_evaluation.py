@@ -1,4 +1,4 @@
-"""Evaluation of a finished run on a catalogue: on its own test products, or on any others."""
+"""Evaluation of a finished run on a catalog: on its own test products, or on any others."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -21,13 +21,13 @@ from fashion_keras.training.classifier.artifacts import RunManifest
 
 @takes_verbose
 def evaluate(config: EvaluateConfig | Mapping[str, Any]) -> EvaluationReport:
-    """Score a run on the labelled products of a catalogue whose classes it predicts.
+    """Score a run on the labeled products of a catalog whose classes it predicts.
 
     Returns:
-        the report. Its counts {test, rejected, trained_on, other_parts} add up to all rows and files of the catalogue.
+        the report. Its counts {test, rejected, trained_on, other_parts} add up to all rows and files of the catalog.
 
     Raises:
-        InputError: when run, catalogue or folder cannot be used, or no product is left to evaluate on.
+        InputError: when run, catalog or folder cannot be used, or no product is left to evaluate on.
     """
     config = as_config(EvaluateConfig, config)
     folder = None if config.out is None else check_output_dir(config.out, "")

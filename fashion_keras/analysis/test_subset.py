@@ -1,4 +1,4 @@
-"""Test subset: the products of a catalogue that a run is evaluated on."""
+"""Test subset: recognizes the test products of a run in a catalog, and selects the rows to evaluate on."""
 
 from dataclasses import dataclass
 
@@ -19,12 +19,12 @@ _ENOUGH = 0.5
 
 @dataclass(frozen=True)
 class Subset:
-    """Products of a catalogue to evaluate a run on.
+    """Products of a catalog to evaluate a run on.
 
     Attributes:
         rows [m] int64: sorted.
         part: "test" or "all".
-        test_products_missing: products of the run's test part that the catalogue lacks.
+        test_products_missing: products of the run's test part that the catalog lacks.
         trained_on_left_out: products that the run was trained on, which part "all" leaves out.
     """
 
@@ -35,20 +35,20 @@ class Subset:
 
 
 def select_rows(catalog: Catalog, manifest: RunManifest, part: str = "auto") -> Subset:
-    """Return the products of a catalogue to evaluate a run on.
+    """Return the products of a catalog to evaluate a run on.
 
-    The run's test products are known again in any catalogue by id and product hash together (by id and image content
+    The run's test products are recognized in any catalog by id and product hash together (by id and image content
     where there is no title, for then the hash is that of the id), so other rows may change or be added, and the images
-    may be larger ones. Products that the run was trained on are known by product hash or image content.
+    may be larger ones. Products that the run was trained on are recognized by product hash or image content.
 
     Args:
         catalog: any.
         manifest: of the run.
-        part: "test": the run's test products that the catalogue has; "all": every product that the run was not trained
-            on; "auto": "test" where the catalogue has at least half of them, else "all".
+        part: "test": the run's test products that the catalog has; "all": every product that the run was not trained
+            on; "auto": "test" where the catalog has at least half of them, else "all".
 
     Raises:
-        InputError: for an unknown part, and for "test" where the catalogue has none of the test products.
+        InputError: for an unknown part, and for "test" where the catalog has none of the test products.
     """
     if part not in RUN_PARTS:
         raise unknown_name_error("part", part, RUN_PARTS)
@@ -66,7 +66,7 @@ def select_rows(catalog: Catalog, manifest: RunManifest, part: str = "auto") -> 
     if part == "test" or (part == "auto" and len(rows) >= _ENOUGH * count):
         if not len(rows):
             raise InputError(
-                f"{catalog.folder}: not the catalogue of the run ({manifest.data}): it has none of the {count} "
+                f"{catalog.folder}: not the catalog of the run ({manifest.data}): it has none of the {count} "
                 "products of its test part; --part all evaluates on every product"
             )
         return Subset(rows, "test", missing)
@@ -87,7 +87,7 @@ def scorable_rows(
 ) -> tuple[Catalog, NDArray[np.int64]]:
     """Return the products at `rows` that have a label the run predicts and a readable image, and their targets [m, C].
 
-    The other ones are among the `rejected` of the catalogue returned.
+    The other ones are among the `rejected` of the catalog returned.
 
     Raises:
         InputError: when no product is left.
@@ -98,8 +98,8 @@ def scorable_rows(
         raise InputError(f"{catalog.folder}: no product to evaluate the run on: it was trained on all of them")
     targets = classifier.spec.encode(chosen.columns)
     reasons = targets.reasons.astype(object)
-    labelled = np.flatnonzero(targets.known)
-    reasons[labelled] = check_images(chosen.paths[labelled])
+    labeled = np.flatnonzero(targets.known)
+    reasons[labeled] = check_images(chosen.paths[labeled])
     scorable = chosen.reject(reasons.tolist())
     if not len(scorable):
         raise InputError(f"{catalog.folder}: no product to evaluate the run on; {scorable.rejected[-1].reason}")

@@ -1,1 +1,1 @@
-"""Product catalogues: readers, tasks, label groups, taxonomies, splits. No TensorFlow."""
+"""Product catalogs: readers, tasks, label groups, taxonomies, splits. No TensorFlow."""

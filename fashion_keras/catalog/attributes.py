@@ -1,4 +1,4 @@
-"""Attributes: the label groups of catalogues in Kaggle's layout, and how `--task` names groups."""
+"""Attributes: the label groups of catalogs in Kaggle's layout, and how `--task` names groups."""
 
 from collections import Counter
 
@@ -31,7 +31,7 @@ KAGGLE_GROUPS = (
     _titled("heel", "single", _FOOTWEAR),
 )
 
-ALL_ATTRIBUTES = "attributes"  # the name of all groups that a catalogue has
+ALL_ATTRIBUTES = "attributes"  # the name of all groups that a catalog has
 _LABELS = "labels:"
 
 

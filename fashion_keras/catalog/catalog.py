@@ -21,15 +21,15 @@ class Catalog:
     """Products that have an image, and the rows and files that were rejected.
 
     Attributes:
-        folder: where the catalogue was read from.
+        folder: where the catalog was read from.
         ids [n] int64: product ids, unique.
         paths [n] str: one image file each, not yet opened.
         columns: name in snake_case -> [n] str; "" where the value is missing.
-        product_groups [n] int64: equal for rows that share their normalised title; a group of its own without a title.
+        product_groups [n] int64: equal for rows that share their normalized title; a group of its own without a title.
         rejected: rejected rows and files, with reasons; accepted + rejected = `inputs`, checked on construction.
         inputs: number of table rows plus image files that belong to no row.
         repaired [m] int: line numbers of rows whose surplus commas were returned to the product name.
-        attribute_groups: the groups of labels of `--task attributes`: of the Kaggle layout, or of the catalogue itself.
+        attribute_groups: the groups of labels of `--task attributes`: of the Kaggle layout, or of the catalog itself.
     """
 
     folder: Path
@@ -51,13 +51,13 @@ class Catalog:
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over ids, image names and every column; equal for equal catalogues."""
+        """SHA-256 over ids, image names and every column; equal for equal catalogs."""
         names = [os.path.relpath(path, self.folder) for path in self.paths]
         parts = (self.ids.tolist(), names, sorted((name, values.tolist()) for name, values in self.columns.items()))
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     def take(self, rows: NDArray[np.int64]) -> "Catalog":
-        """Return the products at `rows` [m] as a catalogue of their own, without rejected rows."""
+        """Return the products at `rows` [m] as a catalog of their own, without rejected rows."""
         columns = {name: values[rows] for name, values in self.columns.items()}
         return replace(
             self,
@@ -70,7 +70,7 @@ class Catalog:
         )
 
     def reject(self, reasons: Sequence[str]) -> "Catalog":
-        """Return the catalogue without the products whose entry in `reasons` [n] is not ""; they are then rejected."""
+        """Return the catalog without the products whose entry in `reasons` [n] is not ""; they are then rejected."""
         is_bad = np.array([bool(reason) for reason in reasons], dtype=bool)
         rejected = (
             Rejected(os.path.relpath(self.paths[row], self.folder), str(self.ids[row]), reasons[row])

@@ -20,7 +20,7 @@ _DATA = Path("data")
 
 
 def resolve_dataset(data: str | None) -> tuple[Path, bool]:
-    """Return (catalogue folder or file, whether it is the drawn sample).
+    """Return (catalog folder or file, whether it is the drawn sample).
 
     Args:
         data: a path; "sample" for the drawn sample, which is drawn on first use; None for the Kaggle set in data/, or
@@ -45,7 +45,7 @@ def download(large: bool = False, root: Path = _DATA) -> Path:
 
     Args:
         large: full-size images (25 GB) instead of 60x80 images (0.6 GB).
-        root: folder that receives the archive and the catalogue.
+        root: folder that receives the archive and the catalog.
 
     Raises:
         InputError: when the download fails, with what to do by hand.

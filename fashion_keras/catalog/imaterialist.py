@@ -66,7 +66,7 @@ def find_imaterialist(source: Path) -> tuple[Path, Path, Path] | None:
 def read_imaterialist(annotations: Path, label_map: Path, images: Path) -> Catalog:
     """Read annotations, label map and the names of the images, which are not opened.
 
-    The catalogue has a column and an attribute group per task, several labels separated by bars. Where an image has no
+    The catalog has a column and an attribute group per task, several labels separated by bars. Where an image has no
     label of a task, the labels of that task are unknown; the paper's baselines take them as negative.
 
     Args:
@@ -75,7 +75,7 @@ def read_imaterialist(annotations: Path, label_map: Path, images: Path) -> Catal
         images: a folder of images named by their imageId: 1.jpg (or .jpeg, .png, .webp).
 
     Returns:
-        The catalogue, perhaps empty. Accepted + rejected = entries of "images" + entries of "annotations" and
+        The catalog, perhaps empty. Accepted + rejected = entries of "images" + entries of "annotations" and
         files that belong to none of them.
 
     Raises:

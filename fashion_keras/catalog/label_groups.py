@@ -20,7 +20,7 @@ class LabelGroup:
         name: of the task or attribute.
         kind: "single" when a product has one of the labels, "multi" when it may have several.
         classes: k label names.
-        paths: k class paths in the catalogue, such as ("Footwear", "Shoes", "Heels").
+        paths: k class paths in the catalog, such as ("Footwear", "Shoes", "Heels").
         activation: turns logits into probabilities: "softmax", or "sigmoid" for each label by itself.
         temperature: logits are divided by it before the activation.
         thresholds: of a multi-valued group, the probability from which on each label is predicted; None: never; () for
@@ -74,12 +74,12 @@ class Targets:
     @classmethod
     def join(cls, parts: Sequence["Targets"]) -> "Targets":
         """Return the groups of several targets of the same products side by side."""
-        unlabelled = parts[0].reasons if len(parts) == 1 else np.full(len(parts[0]), "no label in any group")
+        unlabeled = parts[0].reasons if len(parts) == 1 else np.full(len(parts[0]), "no label in any group")
         known = np.any([part.known for part in parts], axis=0)
         return cls(
             tuple(group for part in parts for group in part.groups),
             np.concatenate([part.packed for part in parts], axis=1),
-            np.where(known, "", unlabelled),
+            np.where(known, "", unlabeled),
         )
 
     @property

@@ -1,4 +1,4 @@
-"""Sources of labels in a catalogue: a path of columns, title rules, a column's cells, rules for worn products."""
+"""Sources of labels in a catalog: a path of columns, title rules, a column's cells, rules for worn products."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class LabelSource:
         return path[-1]
 
     def undetermined(self, paths: Iterable[ClassPath]) -> set[ClassPath]:
-        """Return the classes of which a product with these labels may or may not be."""
+        """Return the classes that a product with these labels may or may not have."""
         return set()
 
 
@@ -113,5 +113,5 @@ class WornSource(LabelSource):
 def get_column(columns: Columns, name: str, reader: str) -> NDArray[np.str_]:
     """Return the values [n] str of a column; when it is missing, an InputError names it and `reader`."""
     if name not in columns:
-        raise InputError(f"{reader} needs the column {name!r}; the catalogue has: {', '.join(columns)}")
+        raise InputError(f"{reader} needs the column {name!r}; the catalog has: {', '.join(columns)}")
     return columns[name]

@@ -1,6 +1,6 @@
 """Product hashes: which rows, and which training data, are the same product.
 
-A hash depends on nothing but the product's own title (or id), so it is the same in every catalogue and row order.
+A hash depends on nothing but the product's own title (or id), so it is the same in every catalog and row order.
 """
 
 import hashlib

@@ -16,7 +16,7 @@ _LARGEST_ID = 2**63 - 1  # of int64
 
 
 def read_catalog(source: str | Path) -> Catalog:
-    """Read a catalogue in any of four layouts.
+    """Read a catalog in any of four layouts.
 
     - a folder in Kaggle's layout: `styles.csv` and `images/ID.jpg` (or .jpeg, .png, .webp);
     - a CSV file, or a folder with exactly one, that has a path column (`path`, `image`, `filename`, ...) relative to
@@ -108,7 +108,7 @@ def _assemble(
     rejected: list[Rejected],
     repaired: list[int],
 ) -> Catalog:
-    """Return the catalogue of the rows that have an id of their own and a path; the others are rejected."""
+    """Return the catalog of the rows that have an id of their own and a path; the others are rejected."""
     reasons = _row_reasons(columns["id"], lines, paths)
     accepted = [row for row, reason in enumerate(reasons) if not reason]
     rejected_rows = [

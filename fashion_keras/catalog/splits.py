@@ -31,7 +31,7 @@ class Split:
 def split(
     codes: Integers, hashes: NDArray[np.str_], classes: Sequence[str], recipe: str = "product", seed: int = 0
 ) -> Split:
-    """Divide n labelled rows into train, validation and test parts of about 64, 16 and 20 %.
+    """Divide n labeled rows into train, validation and test parts of about 64, 16 and 20 %.
 
     A product's part depends on its hash and the seed alone, so a catalog that grows or is sorted keeps its parts.
     Only where a class would lack a part, the product nearest to that part is moved into it.
@@ -62,7 +62,7 @@ def k_folds(
     recipe: str = "product",
     seed: int = 0,
 ) -> tuple[Split, ...]:
-    """Divide n labelled rows in `folds` ways, so that each product is in the test part of exactly one fold.
+    """Divide n labeled rows in `folds` ways, so that each product is in the test part of exactly one fold.
 
     A test part has about 1 / `folds` of the products, and validation a fifth of the others; arguments as of `split`.
 

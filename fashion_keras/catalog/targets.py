@@ -1,4 +1,4 @@
-"""Encoding of label groups: targets of a catalogue's products, and the hierarchy of their class paths."""
+"""Encoding of label groups: targets of a catalog's products, and the hierarchy of their class paths."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ def encode_groups(groups: Sequence[AttributeGroup], columns: Columns, min_images
 def encode_with_classes(sources: Sequence[AttributeGroup], groups: Sequence[LabelGroup], columns: Columns) -> Targets:
     """Return the targets of n products in the classes of earlier targets.
 
-    A group whose columns the catalogue lacks is unknown of every product; InputError when that is so of all groups.
+    A group whose columns the catalog lacks is unknown of every product; InputError when that is so of all groups.
     """
     parts, errors = [], []
     count = len(next(iter(columns.values())))
@@ -77,7 +77,7 @@ def hierarchy_levels(paths: Sequence[ClassPath]) -> tuple[HierarchyLevel, ...]:
     [(('Footwear', 'Shoes'),), (('Footwear',),)]
 
     Raises:
-        InputError: when a path has no parents, because the catalogue lacks their columns.
+        InputError: when a path has no parents, because the catalog lacks their columns.
     """
     columns = get_task("article_type").source.columns
     short = [path for path in paths if len(path) != len(columns)]

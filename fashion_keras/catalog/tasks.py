@@ -1,4 +1,4 @@
-"""Tasks and attributes: groups of labels, where they are read, and how products are labelled with them."""
+"""Tasks and attributes: groups of labels, where they are read, and how products are labeled with them."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ from fashion_keras.support.errors import InputError, unknown_name_error
 
 @dataclass(frozen=True)
 class ProductType:
-    """A kind of product, and how to recognize it in a catalogue: `column` holds one of `values`."""
+    """A kind of product, and how to recognize it in a catalog: `column` holds one of `values`."""
 
     name: str
     column: str
     values: tuple[str, ...]
 
     def rows(self, columns: Columns) -> NDArray[np.bool_]:
-        """Return rows [n] bool: the products of this type; InputError when the catalogue lacks the column."""
+        """Return rows [n] bool: the products of this type; InputError when the catalog lacks the column."""
         return np.isin(get_column(columns, self.column, f"product type {self.name}"), self.values)
 
 
 @dataclass(frozen=True)
 class AttributeGroup:
-    """A group of labels and its source in a catalogue; a single-label task is one.
+    """A group of labels and its source in a catalog; a single-label task is one.
 
     Attributes:
         name: as written after `--task`.
@@ -53,7 +53,7 @@ class AttributeGroup:
     def encode(self, columns: Columns, min_images: int = 1, by_name: bool = False) -> Targets:
         """Return the labels of n products, with the labels of at least `min_images` products as classes.
 
-        A product is unlabelled where the group does not apply or the source gives nothing; in a single-valued group
+        A product is unlabeled where the group does not apply or the source gives nothing; in a single-valued group
         also where the source gives two labels, or one that is no class. In a multi-valued group the labels given are 1
         and the others 0, but for those that the word of a title leaves undetermined (-1): a "printed" shirt may be
         floral or not.
@@ -88,7 +88,7 @@ class AttributeGroup:
     def encode_with_classes(self, columns: Columns, group: LabelGroup) -> Targets:
         """Return the labels of n products in the classes of an earlier `encode`; other labels are no classes.
 
-        A catalogue that lacks the parent columns of a path (a folder per class, say) is matched by class name alone.
+        A catalog that lacks the parent columns of a path (a folder per class, say) is matched by class name alone.
         """
         lists = self._read(columns)
         if any(len(path) != len(group.paths[0]) for paths in lists for path in paths[:1]):
@@ -133,8 +133,8 @@ class AttributeGroup:
         known = (packed >= 0).any(axis=1)
         missing = f"no {self.name} label"
         reasons = [
-            "" if labelled else no_class.get(paths[0], missing) if paths else missing
-            for labelled, paths in zip(known, lists, strict=True)
+            "" if labeled else no_class.get(paths[0], missing) if paths else missing
+            for labeled, paths in zip(known, lists, strict=True)
         ]
         return Targets((group,), packed, np.array(reasons, np.str_))
 
@@ -162,7 +162,7 @@ TASKS = (
 
 
 def get_task(name: str) -> AttributeGroup:
-    """Return the single-label task of that name; `column:NAME` makes one of any column of a catalogue.
+    """Return the single-label task of that name; `column:NAME` makes one of any column of a catalog.
 
     >>> get_task("column:brand").source.columns
     ('brand',)

@@ -1,4 +1,4 @@
-"""audit, robustness, probe, evaluate-search, map."""
+"""Commands of the analyses: `audit`, `robustness`, `probe`, `evaluate-search` and `map`."""
 
 import argparse
 from pathlib import Path
@@ -27,15 +27,15 @@ _SCORES = (
 
 
 def add(commands: Commands) -> None:
-    """Add audit, robustness, probe, evaluate-search and map."""
+    """Add the commands `audit`, `robustness`, `probe`, `evaluate-search` and `map`."""
     audit = commands.add_parser(
-        "audit", help="rank the labels of a catalogue that may be wrong",
-        description="Rank labels by cross-validated linear classifiers on an encoder's features, and by duplicates.",
+        "audit", help="rank the labels of a catalog that may be wrong",
+        description="Rank labels that may be wrong, by out-of-fold linear classifiers and by near-duplicate images.",
     )  # fmt: skip
     _finish(audit, AuditConfig, _audit)
     robustness = commands.add_parser(
         "robustness", help="score runs on changed images",
-        description="Score runs on images resized by other libraries, compressed, shifted, noisy, lighter, darker.",
+        description="Score runs on images resized by other libraries, compressed, shifted, noisy, lighter or darker.",
     )  # fmt: skip
     _finish(robustness, RobustnessConfig, _robustness, positional=("runs",))
     probe = commands.add_parser(
@@ -45,19 +45,19 @@ def add(commands: Commands) -> None:
     _finish(probe, ProbeConfig, _probe)
     search = commands.add_parser(
         "evaluate-search", help="score encoders and indexes side by side",
-        description="Score retrieval: each product of a catalogue is a query against all others.",
+        description="Score retrieval: each product of a catalog is a query against all others.",
     )  # fmt: skip
     _finish(search, RetrievalConfig, _evaluate_search)
     projection = commands.add_parser(
-        "map", help="plot a catalogue's embeddings in two dimensions",
-        description="Plot a catalogue's embeddings in two dimensions, by principal components or t-SNE.",
+        "map", help="plot a catalog's embeddings in two dimensions",
+        description="Plot a catalog's embeddings in two dimensions, by principal components or t-SNE.",
     )  # fmt: skip
     _finish(projection, ProjectionConfig, _map)
 
 
 def _finish(parser: argparse.ArgumentParser, kind: type, command: Any, positional: tuple[str, ...] = ()) -> None:  # noqa: ANN401 - a function
     add_config_flags(parser, kind, positional=positional)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
     parser.set_defaults(command=command)
 
 
@@ -114,7 +114,7 @@ def _print_run(run: dict[str, Any]) -> None:
     if run["counts"]["trained_on"]:
         print(f"  {run['counts']['trained_on']} products that the run was trained on are left out")
     if run["test_products_missing"]:
-        print(f"  {run['test_products_missing']} products of the run's test part are not in the catalogue")
+        print(f"  {run['test_products_missing']} products of the run's test part are not in the catalog")
     if not run["resized"]:
         print("  every file has the network's size already: resizing changed nothing; give larger ones by --data")
     if run["reasons"]:
@@ -179,7 +179,7 @@ def _evaluate_search(options: argparse.Namespace) -> None:
 def _print_retrieval(report: dict[str, Any]) -> None:
     print(f"{report['products']} products ({report['part']}) of {report['data']}, each a query against all others")
     if report["test_products_missing"]:
-        print(f"{report['test_products_missing']} products of the run's test part are not in the catalogue")
+        print(f"{report['test_products_missing']} products of the run's test part are not in the catalog")
     print(f"{'':28}{'width':>6}" + "".join(f"{heading:>22}" for _, heading in _SCORES))
     for row in report["rows"]:
         scores = "".join(_format_score(row["scores"][name]) for name, _ in _SCORES)

@@ -77,7 +77,7 @@ def _flag_settings(field: Field, plain_type: type) -> dict[str, Any]:
     """Return the arguments of `add_argument` for a config field."""
     text, choices, metavar = (field.metadata[key] for key in ("help", "choices", "metavar"))
     if choices and metavar:
-        text += f": {', '.join(choices)}"
+        text = f"{text.removesuffix('.')}: {', '.join(choices)}."
     if field.default not in (None, "", False, ()):
         text += f" (default: {field.default})"
     settings: dict[str, Any] = {"help": text.replace("%", "%%"), "default": argparse.SUPPRESS}

@@ -1,4 +1,4 @@
-"""Commands data describe, data download and data sample."""
+"""Commands `data describe`, `data download` and `data sample`."""
 
 import argparse
 from pathlib import Path
@@ -15,17 +15,23 @@ from fashion_keras.commands.arguments import (
 
 
 def add(commands: Commands) -> None:
-    """Add data describe, data download and data sample."""
-    parser = commands.add_parser("data", help="describe, download or draw a catalogue")
+    """Add the commands `data describe`, `data download` and `data sample`."""
+    parser = commands.add_parser("data", help="describe or download a catalog, or draw the sample")
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION", parser_class=Parser)
-    describe = actions.add_parser("describe", help="count and plot products, labels and images of a catalogue")
+    summary = "count and plot products, labels and images of a catalog"
+    description = "Count products, labels, image sizes and rejected rows of a catalog, and draw figures of them."
+    describe = actions.add_parser("describe", help=summary, description=description)
     add_config_flags(describe, DescribeConfig, positional=("data",))
-    describe.add_argument("--json", action="store_true", help="print one JSON object")
+    describe.add_argument("--json", action="store_true", help="Print one JSON object.")
     describe.set_defaults(command=_describe)
-    download = actions.add_parser("download", help="download the Kaggle set into data/")
-    download.add_argument("--large", action="store_true", help="full-size images, 25 GB")
+    description = "Download Fashion Product Images (Small) from Kaggle into data/ and unpack it."
+    download = actions.add_parser("download", help="download the Kaggle set into data/", description=description)
+    download.add_argument(
+        "--large", action="store_true", help="Full-size images (25 GB) instead of 60x80 images (0.6 GB)."
+    )
     download.set_defaults(command=_download)
-    sample = actions.add_parser("sample", help="draw the sample catalogue and print its folder")
+    description = "Draw the sample catalog of 1,800 images into the cache, unless it is there, and print its folder."
+    sample = actions.add_parser("sample", help="draw the sample catalog and print its folder", description=description)
     sample.set_defaults(command=_sample)
 
 

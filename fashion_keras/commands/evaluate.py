@@ -1,4 +1,4 @@
-"""evaluate."""
+"""Command `evaluate`."""
 
 import argparse
 
@@ -8,11 +8,11 @@ from fashion_keras.commands.formatting import print_heads, print_hierarchy, prin
 
 
 def add(commands: Commands) -> None:
-    """Add evaluate."""
-    description = "Score a run on its own test products, or on all products of another catalogue."
-    parser = commands.add_parser("evaluate", help="score a run on a catalogue", description=description)
+    """Add the command `evaluate`."""
+    description = "Score a run on its own test products, or on all products of another catalog."
+    parser = commands.add_parser("evaluate", help="score a run on a catalog", description=description)
     add_config_flags(parser, EvaluateConfig, positional=("run",))
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
     parser.set_defaults(command=_evaluate)
 
 
@@ -27,9 +27,9 @@ def _evaluate(options: argparse.Namespace) -> None:
     if report.trained_on_left_out:
         products += f"; {report.trained_on_left_out} that the run was trained on are left out"
     if report.test_products_missing and report.part == "test":
-        products += f"; {report.test_products_missing} of its test products are not in the catalogue"
+        products += f"; {report.test_products_missing} of its test products are not in the catalog"
     print(f"accuracy  {with_interval(report.test)} on {products}")
-    print(f"catalogue {report.catalog}")
+    print(f"catalog   {report.catalog}")
     for name in ("top_3", "macro_f1", "micro_average_precision", "ece"):
         if report.test.get(name) is not None:
             print(f"{name:24}{report.test[name]:.3f}")

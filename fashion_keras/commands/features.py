@@ -6,12 +6,14 @@ from fashion_keras.commands.arguments import Commands, Parser
 
 
 def add(commands: Commands) -> None:
-    """Add features ls and features rm."""
+    """Add the commands `features ls` and `features rm`."""
     parser = commands.add_parser("features", help="list or remove cached features")
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION", parser_class=Parser)
     actions.add_parser("ls", help="list cached features").set_defaults(command=_list_features)
     remove = actions.add_parser("rm", help="remove cached features, or everything in the cache")
-    remove.add_argument("name", nargs="?", default="", metavar="NAME", help="network, as `features ls` shows it")
+    remove.add_argument(
+        "name", nargs="?", default="", metavar="NAME", help="Network, as `features ls` shows it. Default: all."
+    )
     remove.set_defaults(command=_remove_features)
 
 

@@ -1,4 +1,4 @@
-"""predict, explain."""
+"""Commands `predict` and `explain`."""
 
 import argparse
 import sys
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def add(commands: Commands) -> None:
-    """Add predict and explain."""
+    """Add the commands `predict` and `explain`."""
     predict = "Predict the classes of image files; of a folder or table, write the predictions as a CSV file."
     _add(commands, "predict", "classify images with a run", predict, PredictConfig).set_defaults(command=_predict)
     explain = "Draw Grad-CAM heat maps: which pixels raise the score of a class (Selvaraju et al. 2016)."
@@ -29,7 +29,7 @@ def _add(
 ) -> argparse.ArgumentParser:
     parser = commands.add_parser(name, help=summary, description=description)
     add_config_flags(parser, kind, positional=("run", "images"))
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
     return parser
 
 

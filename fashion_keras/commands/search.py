@@ -1,4 +1,4 @@
-"""index, search."""
+"""Commands `index` and `search`."""
 
 import argparse
 from dataclasses import asdict
@@ -16,14 +16,18 @@ _SHOWN = ("gender", "base_colour", "article_type")
 
 
 def add(commands: Commands) -> None:
-    """Add index and search."""
-    _add_index(commands.add_parser("index", help="build a searchable index of a catalogue's images"))
-    _add_search(commands.add_parser("search", help="find products whose images are similar to an image"))
+    """Add the commands `index` and `search`."""
+    description = "Encode a catalog's images and build, update or replace an index of their embeddings."
+    summary = "build a searchable index of a catalog's images"
+    _add_index(commands.add_parser("index", help=summary, description=description))
+    description = "Print the products whose images are most similar to an image, and draw them on a contact sheet."
+    summary = "find products whose images are similar to an image"
+    _add_search(commands.add_parser("search", help=summary, description=description))
 
 
 def _add_index(parser: argparse.ArgumentParser) -> None:
     add_config_flags(parser, IndexConfig)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
     parser.set_defaults(command=_index)
 
 
@@ -52,7 +56,7 @@ def _index(options: argparse.Namespace) -> None:
 
 def _add_search(parser: argparse.ArgumentParser) -> None:
     add_config_flags(parser, SearchConfig, positional=("image",))
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
     parser.set_defaults(command=_search)
 
 

@@ -1,4 +1,4 @@
-"""study."""
+"""Command `study`."""
 
 import argparse
 
@@ -14,22 +14,25 @@ from fashion_keras.commands.arguments import (
 from fashion_keras.studies.config import PretrainConfig, StudyConfig
 
 _PAPERS = ("li2020", "schindler2018", "gutierrez2019", "guo2019")
+_PAPER_HELP = "Re-run the paper's experiments and write its tables, the paper's numbers beside ours."
+_PRETRAIN_HELP = "Train fashion_small from random weights in two stages: classification, then metric learning."
 
 
 def add(commands: Commands) -> None:
-    """Add study."""
-    parser = commands.add_parser("study", help="re-run the experiments of a paper, or the training of fashion_small")
+    """Add the command `study`."""
+    summary = "re-run the experiments of a paper, or the training of fashion_small"
+    parser = commands.add_parser("study", help=summary, description=summary.capitalize() + ".")
     studies = parser.add_subparsers(title="studies", required=True, metavar="NAME", parser_class=Parser)
     for name in _PAPERS:
-        _add_paper(studies.add_parser(name, help="tables of the paper, its numbers beside ours"), name)
-    pretrain = studies.add_parser("pretrain", help="train fashion_small from scratch")
+        _add_paper(studies.add_parser(name, help="re-run the paper's experiments", description=_PAPER_HELP), name)
+    pretrain = studies.add_parser("pretrain", help="train fashion_small from scratch", description=_PRETRAIN_HELP)
     add_config_flags(pretrain, PretrainConfig)
     pretrain.set_defaults(command=_pretrain)
 
 
 def _add_paper(parser: argparse.ArgumentParser, name: str) -> None:
     add_config_flags(parser, StudyConfig)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
     parser.set_defaults(command=_paper, study=name)
 
 

@@ -1,4 +1,4 @@
-"""Commands: train-tagger, tag."""
+"""Commands `train-tagger` and `tag`."""
 
 import argparse
 from dataclasses import asdict
@@ -12,23 +12,25 @@ if TYPE_CHECKING:
 
 
 def add(commands: Commands) -> None:
-    """Add train-tagger and tag."""
+    """Add the commands `train-tagger` and `tag`."""
     train_help = (
         "Train a product-type gate and attribute heads on an encoder's features, with thresholds at which tags reach a "
         "target precision."
     )
-    parser = commands.add_parser("train-tagger", help="train a tagger", description=train_help)
+    parser = commands.add_parser(
+        "train-tagger", help="train a product-type gate and attribute heads", description=train_help
+    )
     add_config_flags(parser, TaggerConfig)
-    parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
+    parser.add_argument("--json", action="store_true", help="Print the report as one JSON object.")
     parser.set_defaults(command=_train)
     tag_help = (
-        "Tag every product of a catalogue: by a tagger (--tagger), or by a taxonomy alone (--taxonomy): a tagger is "
-        "then trained on the catalogue's own labels, saved in OUT/tagger and used again. The column 'part' of tags.csv "
+        "Tag every product of a catalog with a trained tagger (--tagger). With --taxonomy instead, a tagger is first "
+        "trained on the catalog's own labels, saved in OUT/tagger and reused later. The column 'part' of tags.csv "
         "names the part of each product in the tagger's training."
     )
-    parser = commands.add_parser("tag", help="tag the products of a catalogue", description=tag_help)
+    parser = commands.add_parser("tag", help="tag the products of a catalog", description=tag_help)
     add_config_flags(parser, TagConfig)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
     parser.set_defaults(command=_tag)
 
 
@@ -113,7 +115,7 @@ def _tag(options: argparse.Namespace) -> None:
 
 
 def _print_precision(report: "TagReport") -> None:
-    """Print the precision on test products, where the tagger was trained on the very catalogue that it tagged."""
+    """Print the precision on test products, where the tagger was trained on the same catalog."""
     test, parts = report.test, report.parts
     if test is None:
         return

@@ -1,4 +1,4 @@
-"""train."""
+"""Command `train`."""
 
 import argparse
 from pathlib import Path
@@ -12,14 +12,16 @@ from fashion_keras.training.recipes import RECIPES, get_recipe
 
 
 def add(commands: Commands) -> None:
-    """Add train."""
+    """Add the command `train`."""
     description = "Train a classifier with one or several heads and evaluate it on test products."
     parser = commands.add_parser("train", help="train a classifier", description=description)
     add_config_flags(parser, TrainConfig)
     recipes = ", ".join(recipe.name for recipe in RECIPES)
-    parser.add_argument("--recipe", metavar="NAME", help=f"settings of a paper, overridden by flags: {recipes}")
-    parser.add_argument("--config", metavar="FILE", type=Path, help="settings as JSON, overridden by flags")
-    parser.add_argument("--resume", metavar="DIR", type=Path, help="resume an interrupted run; takes no other flag")
+    parser.add_argument("--recipe", metavar="NAME", help=f"Settings of a paper, overridden by flags: {recipes}.")
+    parser.add_argument("--config", metavar="FILE", type=Path, help="JSON file of settings, overridden by flags.")
+    parser.add_argument(
+        "--resume", metavar="DIR", type=Path, help="Resume the interrupted run in this folder; takes no other flag."
+    )
     parser.set_defaults(command=_train)
 
 

@@ -1,4 +1,4 @@
-"""train-encoder, autoencode, whiten."""
+"""Commands `train-encoder`, `autoencode` and `whiten`."""
 
 import argparse
 from pathlib import Path
@@ -12,7 +12,7 @@ from fashion_keras.training.encoder.config import EncoderConfig, WhiteningConfig
 
 
 def add(commands: Commands) -> None:
-    """Add train-encoder, autoencode and whiten."""
+    """Add the commands `train-encoder`, `autoencode` and `whiten`."""
     text = "Train a projection, and optionally layers of a backbone, so that similar products have similar embeddings."
     parser = commands.add_parser("train-encoder", help="train an encoder by metric learning", description=text)
     _add_training_flags(parser, EncoderConfig)

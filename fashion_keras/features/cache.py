@@ -1,4 +1,4 @@
-"""Feature cache: a frozen network's outputs on disk, so that each image is encoded once, whatever uses them."""
+"""Feature cache: a frozen network's outputs on disk, so that each image is encoded once."""
 
 import hashlib
 import json
@@ -36,10 +36,10 @@ Change = Callable[[NDArray[np.float32], Sequence[str]], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class AugmentedView:
-    """Augmentation of every image of a catalogue, whose features are cached like those of the images themselves.
+    """Augmentation of every image of a catalog, whose features are cached like those of the images themselves.
 
     Attributes:
-        name: for people.
+        name: for display.
         identity: distinguishes it from all others.
         change: float32 pixels [b, h, w, 3] in 0..255 and the b paths -> pixels; what happens to an image may depend on
             its file name, but on no other image.
@@ -70,10 +70,10 @@ class Features:
 
 
 def encode(catalog: Catalog, encoder: "Encoder", view: AugmentedView | None = None) -> Features:
-    """Return the features of a catalogue's images, from the cache as far as it has them.
+    """Return the features of a catalog's images, from the cache as far as it has them.
 
-    An image is known by its path, size and time of change: new and changed ones are encoded, others are not opened.
-    Only keys are held in memory; killed at any moment, the next call continues.
+    An image is identified by its path, size and modification time: new and changed ones are encoded, others are not
+    opened. Only keys are held in memory; if the process is killed, the next call continues where it stopped.
 
     Raises:
         ImageError: for the first image that cannot be used.

@@ -96,7 +96,7 @@ class KerasNetwork:
         self._network, self._lock, self._process = network, Lock(), os.getpid()
 
     def __call__(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the outputs of b images; InputError in a forked process, where TensorFlow would wait for ever."""
+        """Return the outputs of b images; InputError in a forked process, where TensorFlow would hang."""
         if os.getpid() != self._process:
             raise InputError(
                 "TensorFlow does not run in a forked process: start it with multiprocessing.get_context('spawn')"
@@ -119,7 +119,7 @@ def _filled(pixels: NDArray[np.float32], size: int) -> NDArray[np.float32]:
 
 
 def _abandon_inherited() -> None:
-    """Make every network of a forked process compile anew.
+    """Discard the compiled networks of a forked process, so that each is compiled again.
 
     The parent's threads are not there: its compiled networks would wait for them, in use and in their destructors.
     """

@@ -94,7 +94,7 @@ def load_encoder(
         precision: auto, float32, bfloat16 or float16.
 
     Raises:
-        InputError: for an unknown name, weights that are not to be had, a folder without a model.
+        InputError: for an unknown name, weights that are not available, a folder without a model.
     """
     if runtime not in RUNTIMES:
         raise unknown_name_error("runtime", runtime, RUNTIMES)

@@ -1,6 +1,6 @@
 """Networks compiled for OpenVINO: stored with their sha256, checked against Keras, and loaded without TensorFlow.
 
-A folder holds network.xml, network.bin and network.json, written last, which names what they were made of.
+A folder holds network.xml, network.bin and, written last, network.json with the sha256 of both and of the weights.
 """
 
 import logging
@@ -26,7 +26,7 @@ log = logging.getLogger("fashion_keras")
 
 RUNTIMES = ("auto", "tensorflow", "openvino")
 NETWORK, MANIFEST = "network.xml", "network.json"
-# Least cosine between a row of the compiled network and the same row of Keras in float32.
+# Parity: the smallest cosine allowed between a row of the compiled network and the same row of Keras in float32.
 PARITY = {"float32": 0.999999, "bfloat16": 0.9995, "float16": 0.9995}
 
 _FORMAT = "fashion_keras.openvino/2"
@@ -45,7 +45,7 @@ def load_classifier(run: str | Path, runtime: str = "auto") -> Classifier:
 
     Raises:
         InputError: when the folder holds no model, its files are of another version or were altered, or OpenVINO is
-            asked for and not to be had.
+            requested and not available.
     """
     if runtime not in RUNTIMES:
         raise unknown_name_error("runtime", runtime, RUNTIMES)
@@ -86,7 +86,7 @@ def store_network(network: "keras.Model", folder: Path) -> bool:
 
 
 def ensure_compiled(network: "keras.Model", folder: Path, source: str) -> None:
-    """Compile a network into a folder of the cache, unless it is there; of several processes or threads one does."""
+    """Compile a network into a folder of the cache, unless it is there; processes and threads wait for each other."""
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
         if compiled_fault(folder, source):
@@ -111,7 +111,7 @@ def compiled_fault(folder: Path, source: str) -> str:
 
 
 def convert(network: "keras.Model", folder: Path) -> None:
-    """Write network.xml and network.bin, each whole or not there."""
+    """Write network.xml and network.bin, each complete or absent."""
     xml = folder / NETWORK
     with atomic_write(xml) as temporary:
         network.export(str(temporary), format="openvino", verbose=False)
@@ -124,7 +124,7 @@ def _write_manifest(folder: Path, source: str) -> None:
 
 
 def agrees(outputs: NDArray[np.float32], reference: NDArray[np.float32], precision: str) -> bool:
-    """Return whether outputs [n, ...] are those of Keras in float32, `reference`, as far as `precision` allows.
+    """Parity check: return whether outputs [n, ...] equal `reference`, Keras in float32, up to `precision`.
 
     Where all rows are nearly the same, their cosine is near 1 whatever happens; so the error must be small in
     proportion to their spread, too. NaN and infinite values never agree.

@@ -22,7 +22,7 @@ class Corruption:
 
     Attributes:
         name: as reports have it.
-        description: for people.
+        description: for display.
         apply: (source [h, w, 3], reference [H, W, 3], spec) -> pixels [H, W, 3], all uint8: the original image and the
             image as the network otherwise receives it, to the corrupted image.
         resizes: whether it only replaces the resizer, and so leaves an image of the network's size as it is.

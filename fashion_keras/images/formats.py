@@ -45,7 +45,7 @@ def read_file(path: Path) -> bytes:
     """
     try:
         if path.is_dir():
-            raise ImageError("is a directory; pass its image files, or read it as a catalogue")
+            raise ImageError("is a directory; pass its image files, or read it as a catalog")
         _check_bytes(path.stat().st_size)
         return path.read_bytes()
     except OSError as error:

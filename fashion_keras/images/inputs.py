@@ -1,4 +1,4 @@
-"""Image arguments: one image or many, in any form that Python knows, become a list that `decode` takes."""
+"""Image arguments: one image or many, in any supported form, become a list that `decode` takes."""
 
 import os
 from collections.abc import Iterable

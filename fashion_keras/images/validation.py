@@ -56,12 +56,12 @@ Verdicts = dict[bytes, ImageVerdict]
 
 
 def load_catalog(data: str | Path | None) -> Catalog:
-    """Read a catalogue (see `resolve_dataset`, `read_catalog`) and reject the products whose image is unreadable."""
+    """Read a catalog (see `resolve_dataset`, `read_catalog`) and reject the products whose image is unreadable."""
     return reject_unreadable(read_catalog(resolve_dataset(None if data is None else str(data))[0]))
 
 
 def reject_unreadable(catalog: Catalog) -> Catalog:
-    """Return a catalogue without the products whose image does not decode; they are rejected with the reason.
+    """Return a catalog without the products whose image does not decode; they are rejected with the reason.
 
     Raises:
         InputError: when none is left.
@@ -69,7 +69,7 @@ def reject_unreadable(catalog: Catalog) -> Catalog:
     reasons = check_images(catalog.paths)
     readable = catalog.reject(reasons)
     if not len(readable):
-        first = f"the first, {catalog.paths[0]}: {reasons[0]}" if reasons else "the catalogue is empty"
+        first = f"the first, {catalog.paths[0]}: {reasons[0]}" if reasons else "the catalog is empty"
         raise InputError(
             f"{catalog.folder}: no product with a usable image: all {len(reasons)} images are broken; {first}"
         )

@@ -24,7 +24,7 @@ class Backbone:
     Attributes:
         name: value of `--backbone`.
         builder: "module:function", in keras.applications or relative to this package.
-        image_spec: default input; small, as the catalogue's images are.
+        image_spec: default input; small, as the catalog's images are.
         minimum: smallest height and width; of a fixed network, the longer side.
         scaling: of pixels in 0..255, as the weights expect it: caffe (BGR minus the ImageNet mean), tf (-1..1), unit
             (0..1), builtin (the network scales by itself).

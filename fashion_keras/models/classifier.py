@@ -51,7 +51,7 @@ class ClassifierSpec:
     def encode(self, columns: Columns) -> Targets:
         """Return the targets of n products in the classes of this classifier.
 
-        A group whose columns the catalogue lacks is unknown; InputError when it lacks those of every group.
+        A group whose columns the catalog lacks is unknown; InputError when it lacks those of every group.
         """
         return encode_with_classes(parse_task(",".join(group.name for group in self.groups)), self.groups, columns)
 

@@ -13,7 +13,7 @@ class Head:
 
     Attributes:
         name: as written after `--head`.
-        pooling: over height and width: avg, max, or gem, the generalised mean between the two (Radenović et al. 2018);
+        pooling: over height and width: avg, max, or gem, the generalized mean between the two (Radenović et al. 2018);
             or flatten, which keeps every position, so that dense layers grow with the image.
         normalize: batch normalization of the pooled features, which brings those of any backbone to one scale. It is
             trained while the backbone is frozen and keeps its statistics when that is unfrozen.

@@ -58,7 +58,7 @@ def combine_levels(
         heads: of the levels above that have one: level name -> paths of its classes, and their probabilities [n, p].
 
     Raises:
-        InputError: when the paths have no parents, because the catalogue lacks their columns.
+        InputError: when the paths have no parents, because the catalog lacks their columns.
     """
     own = HierarchyLevel(LEVELS[0], tuple(paths), np.arange(len(paths)))
     levels = {level.column: level for level in (own, *hierarchy_levels(paths))}

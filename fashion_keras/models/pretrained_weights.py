@@ -40,7 +40,7 @@ class WeightsSource:
 
 
 def initialize(spec: Spec, weights: str, policy: str = "float32") -> tuple[keras.Model, WeightsSource]:
-    """Build a network, set the initial weights of its backbone, and say where they were obtained.
+    """Build a network, set the initial weights of its backbone, and return their source.
 
     Args:
         spec: of a classifier or an encoder.

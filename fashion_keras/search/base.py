@@ -46,7 +46,7 @@ class Records:
         embeddings [n, d] float32: of length 1.
         paths [n] str: image files.
         columns: name -> [n] str; "" where the value is missing.
-        encoder_identity: of the encoder that made the embeddings; "" for those from elsewhere, taken on trust.
+        encoder_identity: of the encoder that made the embeddings; "" if not known, which is not checked.
     """
 
     ids: NDArray[np.int64]

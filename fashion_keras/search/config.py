@@ -11,21 +11,21 @@ DEFAULT_INDEX = "data/index"
 
 @dataclass(frozen=True)
 class IndexConfig(Config):
-    """Options of `fashion-keras index`.
+    """Settings of the command `index`.
 
     Raises:
         InputError: on construction, for a value that is not allowed, and for `update` with `overwrite`.
     """
 
     data: str | None = config_field(
-        None, "catalogue, or 'sample'; default: data/ if it holds the Kaggle set, else the sample", metavar="SOURCE"
+        None, "Catalog, or 'sample'. Default: data/ if it holds the Kaggle set, else the sample.", metavar="SOURCE"
     )
-    encoder: str = config_field("fashion_small", "network that makes the embeddings", metavar="NAME|DIR")
-    weights: str = config_field("auto", "weights of a bare backbone", metavar="W")
-    image_size: str | None = config_field(None, "input size of a bare backbone", metavar="HxW")
-    out: str = config_field(DEFAULT_INDEX, "index to make or update: a folder or postgresql://...", metavar="DIR|URL")
-    update: bool = config_field(False, "bring the index in --out up to date with the catalogue")
-    overwrite: bool = config_field(False, "replace the index in --out")
+    encoder: str = config_field("fashion_small", "Encoder that computes the embeddings.", metavar="NAME|DIR")
+    weights: str = config_field("auto", "Weights of a bare backbone, as in train.", metavar="W")
+    image_size: str | None = config_field(None, "Input size of a bare backbone. Default: its own.", metavar="HxW")
+    out: str = config_field(DEFAULT_INDEX, "Index to build or update: a folder or postgresql://...", metavar="DIR|URL")
+    update: bool = config_field(False, "Bring the index in --out up to date with the catalog.")
+    overwrite: bool = config_field(False, "Replace the index in --out.")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -35,21 +35,21 @@ class IndexConfig(Config):
 
 @dataclass(frozen=True)
 class SearchConfig(Config):
-    """Options of `fashion-keras search`.
+    """Settings of the command `search`.
 
     Raises:
         InputError: on construction, for a value that is not allowed, and without an image.
     """
 
-    image: str = config_field("", "a JPEG, PNG or WebP file, or the id of a product in the index", metavar="IMAGE")
-    k: int = config_field(5, "number of matches", metavar="N", at_least=1)
-    index: str = config_field(DEFAULT_INDEX, "index to search: a folder or postgresql://...", metavar="DIR|URL")
+    image: str = config_field("", "JPEG, PNG or WebP file, or the id of a product in the index.", metavar="IMAGE")
+    k: int = config_field(5, "Number of matches.", metavar="N", at_least=1)
+    index: str = config_field(DEFAULT_INDEX, "Index to search: a folder or postgresql://...", metavar="DIR|URL")
     where: tuple[str, ...] = config_field(
-        (), "only products with this value; may be repeated: values of one column are alternatives",
+        (), "Only products with this value; may be repeated: values of one column are alternatives.",
         metavar="COLUMN=VALUE",
     )  # fmt: skip
-    keep_duplicates: bool = config_field(False, "also return the query itself, and products with the same image")
-    out: str | None = config_field(None, "contact sheet; default: search.png, none with --json", metavar="PNG")
+    keep_duplicates: bool = config_field(False, "Also return the query itself, and products with the same image.")
+    out: str | None = config_field(None, "Contact sheet. Default: search.png; none with --json.", metavar="PNG")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -30,7 +30,7 @@ def explain_os_errors(folder: Path, state: str = "") -> Iterator[None]:
 
 @contextmanager
 def write_lock(folder: Path) -> Iterator[None]:
-    """Hold the only right to write; the system takes it back from a process that dies."""
+    """Hold the exclusive write lock of a folder; the system releases it when the process dies."""
     lock = FileLock(folder / LOCK, timeout=0)
     with explain_os_errors(folder):
         try:
@@ -44,7 +44,7 @@ def write_lock(folder: Path) -> Iterator[None]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make what was renamed in a folder outlast a power cut; Windows has no such call."""
+    """Flush the renames in a folder to disk (fsync); does nothing on Windows, which has no such call."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

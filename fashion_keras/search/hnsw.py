@@ -1,6 +1,6 @@
-"""HNSW index (usearch) beside a large local index: a cache that can be built again, never the truth.
+"""HNSW index (usearch) beside a large local index: a cache that can be rebuilt at any time.
 
-Its candidates are compared again with the embeddings themselves, so scores are those of an exact search.
+Candidates are re-ranked by their embeddings, so scores are those of an exact search.
 """
 
 from collections.abc import Iterator

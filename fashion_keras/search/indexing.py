@@ -1,4 +1,4 @@
-"""From a catalogue to an index, and from an index to one that is up to date with its catalogue."""
+"""Index building: encode a catalog into an index, update the index, open it."""
 
 import logging
 import re
@@ -29,7 +29,7 @@ _KEYWORDS = re.compile(r"(^|\s)(host|hostaddr|port|dbname|user|password|passfile
 
 @dataclass(frozen=True)
 class UpdateSummary:
-    """Changes made to an index: how many products were added, replaced and removed; rejected rows of the catalogue."""
+    """Changes made to an index: how many products were added, replaced and removed; rejected rows of the catalog."""
 
     added: int
     updated: int
@@ -46,16 +46,16 @@ def build_index(
     image_size: int | tuple[int, int] | str | None = None,
     overwrite: bool = False,
 ) -> Index:
-    """Encode a catalogue's images and make an index of them.
+    """Encode a catalog's images and make an index of them.
 
     Args:
-        data: a catalogue, or "sample"; by default data/ if the Kaggle set is there.
+        data: a catalog, or "sample"; by default data/ if the Kaggle set is there.
         encoder, weights, image_size: as `load_encoder` takes them.
         out: a new folder, or postgresql://USER@HOST/DATABASE[?index=NAME].
         overwrite: replace an index that is there, in one step: until then searches use the old index.
 
     Raises:
-        InputError: when there is an index already, or catalogue, encoder or server cannot be used.
+        InputError: when there is an index already, or catalog, encoder or server cannot be used.
     """
     kind, place = _location(out)
     # Before anything that takes long.
@@ -79,10 +79,10 @@ def build_index(
 
 @takes_verbose
 def update_index(index: Index, data: Any = None) -> UpdateSummary:  # noqa: ANN401 - whatever `load_catalog` takes
-    """Bring an index up to date with its catalogue: add, replace and remove what differs.
+    """Bring an index up to date with its catalog: add, replace and remove what differs.
 
     Raises:
-        InputError: as `build_index`, and when the catalogue has other columns.
+        InputError: as `build_index`, and when the catalog has other columns.
     """
     spec = index.spec
     catalog = load_catalog(data)

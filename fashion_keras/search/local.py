@@ -1,8 +1,8 @@
-"""An index in a folder: segments of embeddings and product columns, and a manifest that is renamed into place.
+"""Local index in a folder: segments of embeddings and product columns, and a manifest that is replaced atomically.
 
 Exact cosine similarity by NumPy over memory-mapped embeddings; above 20,000 rows an HNSW index proposes candidates. A
-change writes new files and then a new manifest, so it is there as a whole or not at all, whenever it is killed; whoever
-has opened the index keeps seeing what was opened. Readers write nothing: the folder may be read-only.
+change writes new files and then a new manifest, so it is complete or absent even if the process is killed; an open
+index keeps showing the version that it opened. Readers write nothing: the folder may be read-only.
 """
 
 import logging

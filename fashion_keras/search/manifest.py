@@ -38,7 +38,7 @@ class StoredFile:
 
     @classmethod
     def of(cls, path: Path) -> "StoredFile":
-        """Describe a file that was just written."""
+        """Return the entry of a file that was just written."""
         return cls(path.name, path.stat().st_size, file_sha256(path))
 
     def check(self, folder: Path, content: bool) -> None:

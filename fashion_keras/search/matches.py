@@ -43,7 +43,7 @@ class Match:
 
 @dataclass(frozen=True)
 class SearchQuery:
-    """A query.
+    """Embedded query of a search, with its attributes.
 
     Attributes:
         embedding [d]: of length 1.

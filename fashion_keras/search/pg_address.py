@@ -33,7 +33,7 @@ class PostgresAddress:
 
 
 def parse_address(url: str) -> PostgresAddress:
-    """Read postgresql://USER@HOST/DATABASE?index=NAME; InputError, which shows no part of it, for what is none."""
+    """Read postgresql://USER@HOST/DATABASE?index=NAME; InputError, without the URL, for an invalid one."""
     # As libpq does: what stands before the first @, up to which there is no /, are user and password.
     user = re.match(r"\w+://([^@/]*@)?", url)
     mark = url.find("?", user.end())

@@ -1,4 +1,4 @@
-"""One connection to PostgreSQL that stays open: a transaction per call, and a new one when the server closed it."""
+"""PostgreSQL connection that stays open: a transaction per call; it reconnects when the server has closed it."""
 
 import os
 from collections.abc import Iterator
@@ -78,7 +78,7 @@ class PostgresConnection:
             self.close()
 
     def _begin(self, first: sql.Composable) -> tuple[Any, ...] | None:
-        """Send `first`; on a new connection when the server has closed the old one, which nothing was lost with."""
+        """Send `first`; on a new connection when the server has closed the old one: nothing is lost at that point."""
         if self._process != os.getpid():
             # Of the parent process, which goes on using it.
             self._connection, self._process = None, os.getpid()

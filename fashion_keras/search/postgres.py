@@ -1,7 +1,7 @@
-"""An index in PostgreSQL (13 or later) with pgvector, for teams that outgrow one machine: as safe as the local one.
+"""PostgreSQL index (PostgreSQL 13 or later, with pgvector): transactions for writes, SQL for nearest neighbors.
 
 Embeddings are stored as halfvec. The search is exact where the index holds at most HNSW_MIN_ROWS products, or at most
-MAX_EXACT of them pass a filter; else HNSW is used, which goes on until k products pass the filter (pgvector's iterative
+MAX_EXACT of them pass a filter; else by HNSW, which continues until k products pass the filter (pgvector's iterative
 scans).
 """
 
@@ -29,7 +29,7 @@ _MAX_EF_SEARCH = 1000
 
 
 class PostgresIndex:
-    """The index in one schema of a database; see `Index`. Threads may share it; they take turns on one connection."""
+    """Index in one schema of a database; see `Index`. Threads may share it; they take turns on one connection."""
 
     def __init__(self, url: str) -> None:
         """Open postgresql://...[?index=NAME], bringing an older version up to date.

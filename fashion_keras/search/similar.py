@@ -1,4 +1,4 @@
-"""`search_similar(image)`: the products whose images are most similar, and what they share."""
+"""Similarity search: `search_similar(image)` returns the most similar products and the attributes that they share."""
 
 from collections.abc import Iterable, Iterator
 from numbers import Integral

@@ -8,20 +8,22 @@ from fashion_keras.support.config_fields import Config, config_field
 
 @dataclass(frozen=True, kw_only=True)
 class StudyConfig(Config):
-    """A paper's experiments, re-run on a catalogue (command `study NAME`)."""
+    """Settings of the command `study NAME`: a paper's experiments are re-run on a catalog."""
 
     data: str | None = same_field("data")
-    quick: bool = config_field(False, "few products and epochs: minutes on two CPU cores")
+    quick: bool = config_field(False, "Few products and epochs: minutes on two CPU cores.")
     out: str | None = config_field(
-        None, "study folder, in which an interrupted study continues; default: runs/study-NAME[-quick]", metavar="DIR"
+        None, "Study folder, in which an interrupted study continues. Default: runs/study-NAME[-quick].", metavar="DIR"
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainConfig(Config):
-    """The training of fashion_small (command `study pretrain`)."""
+    """Settings of the command `study pretrain`: `fashion_small` is trained."""
 
     data: str | None = same_field("data")
-    epochs: float = config_field(1.0, "factor on the number of epochs, below 1 for a quick look", metavar="X", above=0)
-    ship: bool = config_field(False, "copy the weights into the package")
-    out: str = config_field("runs/pretrain", "folder of both training stages", metavar="DIR")
+    epochs: float = config_field(
+        1.0, "Factor on the number of epochs; below 1 for a quick trial.", metavar="X", above=0
+    )
+    ship: bool = config_field(False, "Copy the weights into the package.")
+    out: str = config_field("runs/pretrain", "Folder of both training stages.", metavar="DIR")

@@ -89,12 +89,12 @@ GUO2019 = Study(
     ),
     deviations=(
         "iFashion's million images are not at hand (`train --data` reads its files where they are): attributes are "
-        "those of this catalogue, from its columns and product names; micro-F1 over the known labels of each product.",
+        "those of this catalog, from its columns and product names; micro-F1 over the known labels of each product.",
         "The learning rate is that of `--strategy scratch` (AdamW, cosine), not RMSprop at 0.1, which diverges with "
         "small batches; small images in place of 224×224 and 299×299.",
         "Inception-BN*, DeepFashion and Clothes-1M with ImageNet's weights could not be had; nor WTBI, DARN, "
         "FashionNet and others that the paper quotes.",
-        "Transfer is between three thirds of the catalogue, by product: attributes of the first, article types of the "
+        "Transfer is between three thirds of the catalog, by product: attributes of the first, article types of the "
         "second, article types of the third.",
     ),
     conclude=_conclude,

@@ -29,7 +29,7 @@ _NETS = (
     ("googlenet-augmented", "GoogLeNet, augmented", 0.98, 0.98, "--backbone googlenet --augment gutierrez2019"),
 )
 # (system, the paper's share, row of the report: weight decays, the strongest first, each without and with the gate)
-_REGULARISED = (
+_REGULARIZED = (
     ("ResNet-50; ours: heads with the weakest weight decay", 0.034, 6),
     ("ResNet-18, weight decay 0.3; ours: a weak one", 0.030, 4),
     ("ResNet-18, weight decay 0.5; ours: a stronger one", 0.016, 2),
@@ -150,7 +150,7 @@ GUTIERREZ2019 = Study(
         *(ResultRow(_TYPES, name, paper, "nine", _product_type(name)) for name, paper in _PRODUCTS.items()),
         *(
             ResultRow(_OUTLIERS, system, paper, "tagger", _outlier_errors(number))
-            for system, paper, number in _REGULARISED
+            for system, paper, number in _REGULARIZED
         ),
     ),
     deviations=(
@@ -160,7 +160,7 @@ GUTIERREZ2019 = Study(
         "224×224; the other library is the worst of those in `robustness`.",
         "The base model of the last line of Table 2 was ImageNet's, which was not available.",
         "Outliers are products of other types, a fifth of all.",
-        "18 million tags: `fashion-keras tag` writes them for a catalogue of any size; here there are 9,382 products.",
+        "18 million tags: `fashion-keras tag` writes them for a catalog of any size; here there are 9,382 products.",
     ),
     conclude=_conclude,
     figures=(

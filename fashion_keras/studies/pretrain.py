@@ -31,7 +31,7 @@ def pretrain(data: str | None, out: str | Path, epochs: float = 1.0) -> dict[str
     An interrupted stage is resumed and a finished one is not run again, so that an interrupted call can be repeated.
 
     Args:
-        data: the catalogue.
+        data: the catalog.
         out: folder of both stages, OUT/classification and OUT/contrastive; the second is the encoder.
         epochs: factor of the number of epochs, for a quick trial.
 

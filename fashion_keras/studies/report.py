@@ -20,7 +20,7 @@ _COLUMNS = ("table", "system", "measure", "paper", "ours", "low", "high", "image
 
 @dataclass(frozen=True)
 class StudyInfo:
-    """The circumstances of a study: products of the catalogue, whether it is the drawn sample, whether it is quick."""
+    """The circumstances of a study: products of the catalog, whether it is the drawn sample, whether it is quick."""
 
     products: int
     sample: bool
@@ -63,7 +63,7 @@ def overview(studies: Sequence[Study]) -> str:
     """Return docs/studies/README.md: every system of the papers and the command that runs it here."""
     lines = ["# The papers' systems and the commands that run them", ""]
     lines += [
-        "Words in capitals are folders: `DIR` a catalogue, `OUT` a new one, others the folder of an earlier step.",
+        "Words in capitals are folders: `DIR` a catalog, `OUT` a new one, others the folder of an earlier step.",
         "",
     ]
     for study in studies:

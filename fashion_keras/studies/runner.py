@@ -44,7 +44,7 @@ def run_study(study: Study, config: StudyConfig | Mapping[str, Any] | None = Non
         step name -> report.
 
     Raises:
-        InputError: when the catalogue lacks a column, `out` holds another study, or a step refuses its input.
+        InputError: when the catalog lacks a column, `out` holds another study, or a step refuses its input.
     """
     config = as_config(StudyConfig, config)
     source, sample = resolve_dataset(config.data)
@@ -86,7 +86,7 @@ def _claim_folder(out: Path, identity: dict[str, Any]) -> None:
     path = out / "study.json"
     if path.is_file():
         if read_json(path) != identity:
-            raise InputError(f"{out}: holds another study, or of another catalogue or pace; give another --out")
+            raise InputError(f"{out}: holds another study, or of another catalog or pace; give another --out")
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: not an empty folder; give another --out")
     write_json(path, identity)

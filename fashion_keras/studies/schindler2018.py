@@ -130,7 +130,7 @@ SCHINDLER2018 = Study(
         ),
     ),
     rows=(
-        ResultRow(_PERSON, "three blocks of batch-normalised convolutions", 0.911, "person"),
+        ResultRow(_PERSON, "three blocks of batch-normalized convolutions", 0.911, "person"),
         *(
             row
             for table, name, system, per_product, per_image, _ in _CLASSIFIERS
@@ -144,10 +144,10 @@ SCHINDLER2018 = Study(
         "The paper's accuracy per image is that of its best fold, per product the mean of folds; ours are of all folds "
         "together, with `--quick` of one test part.",
         "Labels of the person detector are derived from product types (see README), not given by people; the paper had "
-        "7,833 labelled images.",
+        "7,833 labeled images.",
         "0.706 and 0.794 on the whole set of 234,408 images, the first line of Table I, is the first system again: "
         "here there is one set.",
-        "The whole catalogue; the paper drew a subset by product with a floor: `--limit 0.1 --floor 100`.",
+        "The whole catalog; the paper drew a subset by product with a floor: `--limit 0.1 --floor 100`.",
     ),
     conclude=_conclude,
 )

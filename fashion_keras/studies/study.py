@@ -12,7 +12,7 @@ class Score:
     """A measured number beside a paper's.
 
     Attributes:
-        value: None where the catalogue has nothing to measure it on.
+        value: None where the catalog has nothing to measure it on.
         interval: its 95 % interval, or None.
         images: how many it was measured on.
         unit: name of the measure.
@@ -30,7 +30,7 @@ class StepReport:
 
     Attributes:
         values: the JSON object that the step's command wrote or printed.
-        command: as a person would type it.
+        command: as a user would type it.
         seconds: how long the step took.
     """
 
@@ -94,7 +94,7 @@ class StepReport:
 
 @dataclass(frozen=True)
 class CatalogSubset:
-    """A part of the catalogue as a catalogue of its own.
+    """A part of the catalog as a catalog of its own.
 
     Attributes:
         name: how steps refer to it.
@@ -120,7 +120,7 @@ class Step:
 
     Attributes:
         name: of its folder; later steps write {name} for it.
-        command: after `fashion-keras`; {data} is the catalogue, {NAME} a part of it or an earlier step's folder, {here}
+        command: after `fashion-keras`; {data} is the catalog, {NAME} a part of it or an earlier step's folder, {here}
             its own.
         full, quick: the flags that are added without, and with, --quick.
         compute: instead of a command, a function of the steps' folders (name -> folder) that returns the report.
@@ -137,7 +137,7 @@ class Step:
         return f"{self.command} {self.quick if quick else self.full}".strip()
 
     def command_text(self, quick: bool) -> str:
-        """Return the command as a person would type it, folders in capitals."""
+        """Return the command as a user would type it, folders in capitals."""
         return f"fashion-keras {self.command_line(quick)}".format_map(_CapitalNames(data="DIR", here="OUT"))
 
 
@@ -162,12 +162,12 @@ class ResultRow:
 
 @dataclass(frozen=True)
 class Study:
-    """A paper's experiments, or what of them can be run.
+    """Experiments of a paper, as far as they can be run.
 
     Attributes:
         name: as written after `study`.
         title: of the paper.
-        columns: that a catalogue must have.
+        columns: that a catalog must have.
         parts, steps, rows: see `CatalogSubset`, `Step`, `ResultRow`; a step stands after those that it needs.
         deviations: how the study differs from the paper, whatever weights and data are at hand.
         conclude: (step -> report) -> sentences about the scores, true whichever way they turn out.

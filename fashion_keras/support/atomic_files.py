@@ -145,7 +145,7 @@ def safe_file_name(text: str) -> str:
 
 
 def cache_dir() -> Path:
-    """Return where things that can be made again are kept: $FASHION_KERAS_CACHE, or ~/.cache/fashion_keras."""
+    """Return the cache folder: $FASHION_KERAS_CACHE, or ~/.cache/fashion_keras; its content can be rebuilt."""
     return Path(os.environ.get("FASHION_KERAS_CACHE") or Path.home() / ".cache" / "fashion_keras")
 
 

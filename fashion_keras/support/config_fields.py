@@ -29,7 +29,7 @@ def config_field(
 
     Args:
         default: its value when not given.
-        help: its help text.
+        help: its help text: one sentence or more; "Default: ..." last, where `default` does not show it.
         choices: the allowed values; () for any.
         metavar: the placeholder in the help text.
         at_least, at_most, above, below: bounds of a number; None for no bound. NaN and infinity are always refused.
@@ -72,13 +72,13 @@ class Config:
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig(Config):
-    """Fields that every config of a command on a catalogue shares."""
+    """Fields that every config of a command on a catalog shares."""
 
     data: str | None = config_field(
-        None, "catalogue, or 'sample'; default: data/ if it holds the Kaggle set, else the sample", metavar="SOURCE"
+        None, "Catalog, or 'sample'. Default: data/ if it holds the Kaggle set, else the sample.", metavar="SOURCE"
     )
-    seed: int = config_field(0, "random seed", metavar="N", at_least=0, at_most=MAX_SEED)
-    out: str | None = config_field(None, "output folder", metavar="DIR")
+    seed: int = config_field(0, "Random seed.", metavar="N", at_least=0, at_most=MAX_SEED)
+    out: str | None = config_field(None, "Output folder.", metavar="DIR")
 
 
 def as_config(kind: type[ConfigType], config: ConfigType | Mapping[str, Any] | None) -> ConfigType:

@@ -1,4 +1,4 @@
-"""TensorFlow without the messages of its start."""
+"""TensorFlow import without its start-up messages."""
 
 import logging
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow and Keras; hide what their C++ code writes meanwhile, and their log below errors later.
+    """Import TensorFlow and Keras; hide the output of their C++ code, and later their log messages below errors.
 
     Exceptions are raised as usual.
     """

@@ -12,41 +12,42 @@ _MAX_DECAYS = 12  # a figure has colors for so many
 
 @dataclass(frozen=True, kw_only=True)
 class TaggerConfig(DataConfig):
-    """All settings of a tagger's training.
+    """Settings of a tagger's training (command `train-tagger`).
 
     Raises:
         InputError: on construction, for a value that is not allowed; one line that names the allowed ones.
     """
 
     taxonomy: str = config_field(
-        "kaggle", "product types and attributes: kaggle, gutierrez2019 or a YAML file", metavar="NAME|FILE"
+        "kaggle", "Product types and attributes: kaggle, gutierrez2019 or a YAML file.", metavar="NAME|FILE"
     )
-    encoder: str = config_field("fashion_small", "encoder that computes the features", metavar="NAME|DIR")
-    weights: str = config_field("auto", "weights of a bare backbone, as of train", metavar="W")
+    encoder: str = config_field("fashion_small", "Encoder that computes the features.", metavar="NAME|DIR")
+    weights: str = config_field("auto", "Weights of a bare backbone, as in train.", metavar="W")
     target_precision: float = config_field(
         DEFAULT_TARGET_PRECISION,
-        "precision that each label's tags are shown to have on validation products; else the tagger abstains",
+        "Precision that each label's tags must be shown to have on validation products; else the tagger abstains.",
         metavar="X",
         above=0,
         below=1,
     )
     min_images: int = config_field(
-        10, "leave out labels and product types with fewer training images", metavar="N", at_least=1
+        10, "Leave out labels and product types with fewer training images.", metavar="N", at_least=1
     )
     weight_decays: str = config_field(
-        "1e-5,1e-4,1e-3,1e-2", "weight decays to try; each head takes the best on validation", metavar="X,.."
+        "1e-5,1e-4,1e-3,1e-2", "Weight decays to try; each head takes the best on validation.", metavar="X,.."
     )
     hold_out: float = config_field(
         0.265,
-        "share of the products for validation (half) and test, such as the encoder was not trained on if possible",
+        "Share of the products for validation and test, half each; if possible, products that the encoder was not "
+        "trained on.",
         metavar="X",
         above=0,
         below=1,
     )
     exclude_trained: bool = config_field(
-        False, "never validate or test on products that the encoder was trained on, however few others there are"
+        False, "Never validate or test on products that the encoder was trained on, however few others there are."
     )
-    out: str | None = config_field(None, "output folder; default: runs/tagger-TAXONOMY-N", metavar="DIR")
+    out: str | None = config_field(None, "Output folder. Default: runs/tagger-TAXONOMY-N.", metavar="DIR")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -68,7 +69,7 @@ class TaggerConfig(DataConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class TagConfig(DataConfig):
-    """All settings of tagging a catalogue: by a trained tagger, or by one trained on the catalogue's own labels.
+    """Settings of the command `tag`: a trained tagger, or one trained on the catalog's own labels, tags a catalog.
 
     Raises:
         InputError: on construction, for a value that is not allowed, and unless one of taxonomy and tagger is given.
@@ -76,22 +77,26 @@ class TagConfig(DataConfig):
 
     taxonomy: str | None = config_field(
         None,
-        "product types and attributes (kaggle, gutierrez2019 or a YAML file) of a tagger that is first trained on the "
-        "catalogue's own labels",
+        "Product types and attributes (kaggle, gutierrez2019 or a YAML file) of a tagger that is first trained on the "
+        "catalog's own labels.",
         metavar="NAME|FILE",
     )
-    tagger: str | None = config_field(None, "folder of a tagger that train-tagger made", metavar="DIR")
+    tagger: str | None = config_field(None, "Folder of a tagger that train-tagger wrote.", metavar="DIR")
     target_precision: float | None = config_field(
-        None, f"of a tagger that is trained here; default: {DEFAULT_TARGET_PRECISION}", metavar="X", above=0, below=1
+        None,
+        f"Target precision of a tagger that is trained here. Default: {DEFAULT_TARGET_PRECISION}.",
+        metavar="X",
+        above=0,
+        below=1,
     )
     out: str | None = config_field(
-        None, "new or empty folder, or one with the catalogue's own tagger; default: runs/tags-N", metavar="DIR"
+        None, "New or empty folder, or one with the catalog's own tagger. Default: runs/tags-N.", metavar="DIR"
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if (self.taxonomy is None) == (self.tagger is None):
-            raise InputError("give one of --taxonomy (a tagger is trained on the catalogue's labels) and --tagger")
+            raise InputError("give one of --taxonomy (a tagger is trained on the catalog's labels) and --tagger")
         if self.tagger is not None and self.target_precision is not None:
             raise InputError(
                 "--target-precision applies to a tagger trained here, with --taxonomy; --tagger has its own"
@@ -99,7 +104,7 @@ class TagConfig(DataConfig):
 
     @property
     def tagger_config(self) -> TaggerConfig:
-        """The config of the tagger that is trained on the catalogue itself."""
+        """The config of the tagger that is trained on the catalog itself."""
         return TaggerConfig(
             data=self.data,
             seed=self.seed,

@@ -1,4 +1,4 @@
-"""Self-trained taggers: trained on a catalogue's own labels, and kept beside its tags."""
+"""Self-trained taggers: trained on a catalog's own labels, and kept beside its tags."""
 
 import logging
 import shutil
@@ -19,7 +19,7 @@ _TAGGER, _UNFINISHED = "tagger", ".tagger.part"
 
 
 def check_tag_dir(out: str | Path | None) -> Path:
-    """Return the folder for a catalogue's tags: empty, missing, or with a tagger that was trained there before.
+    """Return the folder for a catalog's tags: empty, missing, or with a tagger that was trained there before.
 
     Raises:
         InputError: when it holds anything else.
@@ -30,13 +30,13 @@ def check_tag_dir(out: str | Path | None) -> Path:
 
 
 def self_trained_tagger(config: TaggerConfig, fingerprint: str, folder: Path) -> Path:
-    """Return the folder of a catalogue's own tagger: the one that is there, or one that is trained now.
+    """Return the folder of a catalog's own tagger: the one that is there, or one that is trained now.
 
-    After an interruption training starts again, which is quick: the catalogue's features are cached.
+    After an interruption training starts again, which is quick: the catalog's features are cached.
 
     Args:
         config: of the tagger; its `out` is not used.
-        fingerprint: of the catalogue.
+        fingerprint: of the catalog.
         folder: of the tags; the tagger lies in its subfolder tagger.
 
     Raises:
@@ -45,7 +45,7 @@ def self_trained_tagger(config: TaggerConfig, fingerprint: str, folder: Path) ->
     home, unfinished = folder / _TAGGER, folder / _UNFINISHED
     digest = taxonomy_digest(load_taxonomy(config.taxonomy))
     if not home.is_dir():
-        log.info("no --tagger: one is trained on the labels of the catalogue itself, into %s", home)
+        log.info("no --tagger: one is trained on the labels of the catalog itself, into %s", home)
         shutil.rmtree(unfinished, ignore_errors=True)
         train_tagger(replace(config, out=str(unfinished)))
         unfinished.rename(home)
@@ -54,8 +54,8 @@ def self_trained_tagger(config: TaggerConfig, fingerprint: str, folder: Path) ->
     target_precision = TaggerManifest.read(home).target_precision
     if provenance is None or (provenance.taxonomy, target_precision) != (digest, config.target_precision):
         raise InputError(
-            f"{home}: not trained on this catalogue, taxonomy and target precision; give another --out, or use it as "
+            f"{home}: not trained on this catalog, taxonomy and target precision; give another --out, or use it as "
             f"it is: --tagger {home} --out ANOTHER"
         )
-    log.info("%s: trained on this catalogue before, used again", home)
+    log.info("%s: trained on this catalog before, used again", home)
     return home

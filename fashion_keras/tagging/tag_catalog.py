@@ -1,4 +1,4 @@
-"""`tag_catalog(config)`: tags every product of a catalogue, one row per image."""
+"""Catalog tagging: `tag_catalog(config)` tags every product of a catalog, one row per image."""
 
 import logging
 from collections import Counter
@@ -30,12 +30,12 @@ log = logging.getLogger("fashion_keras")
 
 @dataclass(frozen=True, kw_only=True)
 class TagReport:
-    """Counts of a tagged catalogue; accepted + rejected = read.
+    """Counts of a tagged catalog; accepted + rejected = read.
 
     Attributes:
         out, tagger: folders.
         target_precision: of the tagger's labels.
-        test: scores on the tagger's own test products; None when it was trained on another catalogue.
+        test: scores on the tagger's own test products; None when it was trained on another catalog.
         read: table rows and image files that were read.
         accepted: images that are tagged, a row of tags.csv each.
         rejected: rows and files without a usable image, a row of rejected.csv each.
@@ -59,15 +59,15 @@ class TagReport:
 
 @takes_verbose
 def tag_catalog(config: TagConfig | Mapping[str, Any]) -> TagReport:
-    """Tag every product of a catalogue; write tags.csv, rejected.csv and report.json, which holds the returned value.
+    """Tag every product of a catalog; write tags.csv, rejected.csv and report.json, which holds the returned value.
 
     A row of tags.csv has id, path, part, product_types and, for each attribute, its label, or its labels with bars
     between, and the confidence of the least sure of them; abstained: the attributes of its types without a label. part:
-    train, validation or test, where the tagger was trained on this catalogue. Confidence is too high on training
+    train, validation or test, where the tagger was trained on this catalog. Confidence is too high on training
     products; the precision that the tagger reaches is measured on its test products.
 
     Raises:
-        InputError: when catalogue, taxonomy or tagger cannot be used, no image is usable, or the folder is not empty.
+        InputError: when catalog, taxonomy or tagger cannot be used, no image is usable, or the folder is not empty.
     """
     config = as_config(TagConfig, config)
     folder = check_output_dir(config.out, "runs/tags") if config.tagger else check_tag_dir(config.out)

@@ -1,4 +1,4 @@
-"""`train_tagger(config)`: trains, evaluates and saves a tagger of a catalogue and a taxonomy."""
+"""Tagger training: `train_tagger(config)` trains, calibrates, evaluates and saves a tagger."""
 
 import logging
 import time
@@ -53,7 +53,7 @@ class TrainedTagger:
 
 @dataclass(frozen=True)
 class TaggerSplit:
-    """Row indices of a catalogue, each sorted; no product is in two of train, selection, proof and test.
+    """Row indices of a catalog, each sorted; no product is in two of train, selection, proof and test.
 
     Attributes:
         train: rows that heads are trained on.
@@ -95,7 +95,7 @@ def train_tagger(config: TaggerConfig | Mapping[str, Any]) -> TrainedTagger:
     """Train the gate and the heads, calibrate them on validation, evaluate them on test products; all in a folder.
 
     Raises:
-        InputError: when the folder is not empty, or catalogue, taxonomy or encoder cannot be used.
+        InputError: when the folder is not empty, or catalog, taxonomy or encoder cannot be used.
     """
     config = as_config(TaggerConfig, config)
     began = time.perf_counter()
@@ -144,11 +144,11 @@ def train_tagger(config: TaggerConfig | Mapping[str, Any]) -> TrainedTagger:
 
 
 def split_for_tagger(catalog: Catalog, config: TaggerConfig, trained: NDArray[np.bool_]) -> TaggerSplit:
-    """Return the split of a catalogue by product hash.
+    """Return the split of a catalog by product hash.
 
     `hold_out` of the products are for validation, half of them, and test. They are products that the encoder was not
     trained on, where there are enough: confidence that is fitted on features of its training products would be too high
-    on others. For an encoder that was trained on none of the catalogue, they are those of `catalog.splits.hold_out`.
+    on others. For an encoder that was trained on none of the catalog, they are those of `catalog.splits.hold_out`.
 
     Of the validation products a fifth is for selection. Of the others, the proof, one image per product is taken, since
     images of one product are no independent evidence.
@@ -180,10 +180,10 @@ def split_for_tagger(catalog: Catalog, config: TaggerConfig, trained: NDArray[np
 
 
 def held_out_fractions(trained: NDArray[np.bool_], config: TaggerConfig) -> tuple[float, float]:
-    """Return which fractions are held out of the products that the encoder was not and was trained on.
+    """Return the fractions to hold out: of the products that the encoder was not trained on, and of those that it was.
 
-    Of its training products none, unless the others are less than half of what `hold_out` requires and exclude_trained
-    is not set. `trained` [p] bool of the p products.
+    The second is 0, unless the others are less than half of what `hold_out` requires and exclude_trained is not set.
+    `trained` [p] bool: which of the p products it was trained on.
     """
     others = float(np.mean(~trained))
     if others >= config.hold_out / 2 or config.exclude_trained:

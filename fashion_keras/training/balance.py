@@ -1,4 +1,4 @@
-"""Class imbalance: weights of the loss, and uneven sampling of rows."""
+"""Class imbalance: class weights, label weights, over- and undersampling, SMOTE."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ BALANCES = ("none", "class_weight", "oversample", "undersample", "smote")
 
 
 def class_weights(codes: NDArray[np.int64], classes: int) -> NDArray[np.float32]:
-    """Return class weights [k] float32, n / (k * count): every class counts alike and the mean over rows is 1.
+    """Return class weights [k] float32, n / (k * count): every class has the same total, the mean row has 1.
 
     >>> class_weights(np.array([0, 0, 1, 1, 1, 1]), 2).tolist()
     [1.5, 0.75]

@@ -41,7 +41,7 @@ class TrainingConfig(DataConfig):
 class BackboneConfig(TrainingConfig):
     """Fields of every command that trains on top of a backbone."""
 
-    backbone: str = config_field("vgg19", "Backbone network", tuple(row.name for row in BACKBONES), "B")
+    backbone: str = config_field("vgg19", "Backbone network.", tuple(row.name for row in BACKBONES), "B")
     weights: str = config_field(
         "auto", "Initial weights: auto, imagenet, fashion, none, a file, a run or an encoder.", metavar="W"
     )
@@ -102,7 +102,11 @@ class EncoderTrainingConfig(TrainingConfig):
 
 
 def with_default(kind: type[Config], name: str, default: Any) -> Any:  # noqa: ANN401 - of any field type
-    """Return field `name` of a config class with another default, for a subclass; "Default: ..." leaves its help."""
+    """Return field `name` of a config class with another default, for a subclass.
+
+    Its help loses "Default: ...", unless the default is None.
+    """
     inherited: Field = next(row for row in fields(kind) if row.name == name)
-    texts = {key: text.split(" Default:")[0] for key, text in inherited.metadata.items() if isinstance(text, str)}
-    return field(default=default, metadata={**inherited.metadata, **texts})
+    text = inherited.metadata["help"]
+    text = text if default is None else text.split(" Default:")[0]
+    return field(default=default, metadata={**inherited.metadata, "help": text})

@@ -35,7 +35,7 @@ class TrainConfig(BackboneConfig):
     task: str = config_field(
         "article_type",
         f"Label to predict: {', '.join(_names(TASKS))}, column:NAME, or labels:NAME (a column with bars between "
-        "several labels); several separated by commas; or attributes: all labels that the catalogue has.",
+        "several labels); several separated by commas; or attributes: all labels that the catalog has.",
         metavar="T",
     )
     fit: str = config_field("pad", "How an image of other proportions is resized.", FITS)

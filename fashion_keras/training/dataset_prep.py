@@ -1,4 +1,4 @@
-"""Data preparation: from a config to labelled products with readable images, divided into parts."""
+"""Data preparation: from a config to labeled products with readable images, divided into parts."""
 
 from dataclasses import dataclass
 
@@ -26,9 +26,9 @@ class PreparedData:
     """Products of a run, their targets and parts.
 
     Attributes:
-        data: the catalogue, as `--data` takes it.
+        data: the catalog, as `--data` takes it.
         catalog: n usable products, and all that was rejected with its reason.
-        fingerprint: of the catalogue as it was read, before anything was rejected for this run.
+        fingerprint: of the catalog as it was read, before anything was rejected for this run.
         targets: of each of the n products.
         split: their parts; of cross-validation that of the first fold.
         warnings: shown at the start and at the end.
@@ -67,9 +67,9 @@ class PreparedData:
         )
 
     def check_unchanged(self, manifest: RunManifest, state: str) -> None:
-        """Raise InputError unless a run was begun on the same catalogue and parts; `state` is for the message."""
+        """Raise InputError unless a run was begun on the same catalog and parts; `state` is for the message."""
         if manifest.fingerprint != self.fingerprint:
-            raise InputError(f"{self.catalog.folder}: the catalogue has changed since {state}")
+            raise InputError(f"{self.catalog.folder}: the catalog has changed since {state}")
         if manifest.parts != self.parts:
             raise InputError(
                 f"{self.catalog.folder}: its products are divided in another way since {state}: train anew"
@@ -77,7 +77,7 @@ class PreparedData:
 
 
 def prepare(config: TrainConfig) -> PreparedData:
-    """Read the catalogue, encode its labels, reject unreadable images, divide the products.
+    """Read the catalog, encode its labels, reject unreadable images, divide the products.
 
     Raises:
         InputError: when nothing, or too little, is left to train on.

@@ -102,7 +102,7 @@ class FeatureFeed:
     """Cached features of the frozen part of a network, for the layers after it.
 
     Attributes:
-        train, held_out: labelled images, of which the targets are used.
+        train, held_out: labeled images, of which the targets are used.
         cut: last layer of the frozen part.
         views [v, n, ...]: its float32 outputs for v augmented views of each training image; every epoch takes one view
             of each at random.

@@ -17,7 +17,7 @@ _NOT_DECAYED = ("bias", "gamma", "beta", "power")
 
 @dataclass(frozen=True)
 class OptimizerSettings:
-    """How gradients become steps.
+    """Optimizer, learning-rate schedule, weight decay and gradient accumulation.
 
     Attributes:
         name: adam, rmsprop, sgd (momentum 0.9) or adamw.

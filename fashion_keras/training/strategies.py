@@ -116,7 +116,7 @@ def set_trainable(network: "keras.Model", strategy: Strategy, phase: Phase, bloc
         is_batch_norm = type(layer).__name__ == "BatchNormalization"
         layer.trainable = layer.name in trainable and layer.name != "person" and not (is_batch_norm and pretrained)
         if is_batch_norm and layer.trainable:
-            # On a small catalogue, moving means lag behind for many epochs with Keras' 0.99.
+            # On a small catalog, moving means lag behind for many epochs with Keras' 0.99.
             layer.momentum = 0.9
     for layer in network.layers:
         if layer.name == "head_norm":

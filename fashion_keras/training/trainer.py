@@ -28,7 +28,7 @@ class TrainerPhase:
 
     Attributes:
         name: column `phase` of the history.
-        epochs: at most.
+        epochs: largest number of epochs.
         learning_rate: the highest of the schedule.
         feed: training and validation batches, and the part of the model that takes them.
         freeze: sets `trainable` of the model's layers before it is compiled and returns the names to log; None leaves
@@ -44,7 +44,7 @@ class TrainerPhase:
 
 @dataclass(frozen=True)
 class Trainer:
-    """Any Keras model with everything that its training needs.
+    """Training loop of a Keras model: phases, loss, optimizer, checkpoints, callbacks.
 
     Attributes:
         model: with its initial weights; trained in place.
@@ -57,7 +57,8 @@ class Trainer:
         validate: compute the validation loss after each epoch.
         restore_best: end each phase with the weights of lowest validation loss; else with those of its last epoch.
         patience: epochs without a lower validation loss after which a phase ends; None for no early stopping.
-        callbacks: users' own. They see the part of the model that the phase trains; what they count is not saved.
+        callbacks: of the user, passed to `fit` in every phase. Their `model` is the part that the phase trains; their
+            state is not saved in checkpoints.
     """
 
     model: keras.Model

@@ -259,7 +259,7 @@ def test_plot_explanations_shows_the_image_and_its_heat(tmp_path):
     )  # below title and note; right of the first cell
     image, shown = (sheet[top : top + 160, left : left + 120] for left in (MARGIN, second))
     assert (image == 200).all()
-    assert np.ptp(shown[:, :60], axis=2).max() == 0, "grey where there is no heat"
+    assert np.ptp(shown[:, :60], axis=2).max() == 0, "gray where there is no heat"
     assert (shown[:, 60:, 0] > shown[:, 60:, 2] + 50).all(), "red where there is"
     plot_explanations(
         tmp_path / "b.png", [Explanation(pixels // 4, "t", "stage3", (ClassActivation("a", 0.9, heat),))], ["a.jpg"]

@@ -22,7 +22,7 @@ COUNT = 60
 @pytest.fixture(scope="module")
 def data(sample, tmp_path_factory):
     """The sample's first products with a readable image."""
-    folder = tmp_path_factory.mktemp("catalogue")
+    folder = tmp_path_factory.mktemp("catalog")
     (folder / "images").mkdir()
     lines = (sample / "styles.csv").read_text().splitlines()
     numbers = load_catalog(sample).ids[:COUNT].tolist()
@@ -96,7 +96,7 @@ def test_bundled_weights_keep_their_training_products_at_any_stage():
     assert not encoder_training_products("vgg19")
 
 
-def test_evaluate_search_refuses_a_catalogue_of_training_products_alone(data, tmp_path, trained):
+def test_evaluate_search_refuses_a_catalog_of_training_products_alone(data, tmp_path, trained):
     folder, _ = trained
     write_training_products(folder, product_hashes(read_catalog(data)))
     with pytest.raises(InputError, match="no product left in part held_out"):

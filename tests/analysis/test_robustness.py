@@ -131,12 +131,12 @@ def test_robustness_of_the_same_products_in_larger_images(run, larger):
     assert sum(own["counts"].values()) == read_catalog(larger).inputs
 
 
-def test_robustness_counts_the_test_products_that_a_catalogue_lacks(run, larger, tmp_path):
+def test_robustness_counts_the_test_products_that_a_catalog_lacks(run, larger, tmp_path):
     lacking = shutil.copytree(larger, tmp_path / "lacking")
     gone = json.loads((run.folder / "origin.json").read_text())["parts"]["test"][0]
     (lacking / "images" / f"{gone}.png").unlink()
     text = run_cli("robustness", run.folder, "--data", lacking, "--limit", 3, "--out", tmp_path / "out").stdout
-    assert "1 products of the run's test part are not in the catalogue" in text
+    assert "1 products of the run's test part are not in the catalog" in text
 
 
 def test_robustness_compares_each_run_with_its_own_reference(run, tmp_path, capsys):

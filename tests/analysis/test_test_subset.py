@@ -1,4 +1,4 @@
-"""Test subset: a run's test products are known again after changes of the catalogue, and so are its training ones."""
+"""Test subset: a run's test products are known again after changes of the catalog, and so are its training ones."""
 
 import shutil
 
@@ -18,7 +18,7 @@ TITLES = {number: f"Product {number}" for number in range(1, 121)}
 
 
 def write_images(folder, titles):
-    """A catalogue with a different image for each product."""
+    """A catalog with a different image for each product."""
     write_catalog(folder, titles)
     for number in titles:
         Image.new("RGB", (4, 6), (number % 256, number // 256, 7)).save(folder / "images" / f"{number}.jpg", "PNG")
@@ -68,7 +68,7 @@ def test_select_rows_of_all_leaves_out_what_the_run_was_trained_on(data, manifes
     assert read_catalog(data).ids[subset.rows].tolist() == manifest.parts["test"]
 
 
-def test_select_rows_of_another_catalogue_knows_products_by_title_and_by_image(data, manifest, tmp_path):
+def test_select_rows_of_another_catalog_knows_products_by_title_and_by_image(data, manifest, tmp_path):
     # Other ids: 500 has the title of a training product, 501 the image of one, 502 is new.
     other = write_images(tmp_path / "other", {500: "product 7!", 501: "New", 502: "Newer"})
     shutil.copy(data / "images" / "8.jpg", other / "images" / "501.jpg")
@@ -81,7 +81,7 @@ def test_select_rows_of_another_catalogue_knows_products_by_title_and_by_image(d
 
 
 def test_select_rows_does_not_take_an_equal_id_for_the_same_product(manifest, tmp_path):
-    # No titles: the product hash is that of the id, which says nothing across catalogues.
+    # No titles: the product hash is that of the id, which says nothing across catalogs.
     catalog = read_catalog(write_images(tmp_path / "other", {number + 1000: "" for number in range(1, 121)}))
     catalog = type(catalog)(**{**vars(catalog), "ids": catalog.ids - 1000})
     subset = select_rows(catalog, manifest)

@@ -24,12 +24,12 @@ DISPLAY = AttributeGroup("display", "single", TitleSource("display"), (WATCH,))
 PATTERN = AttributeGroup("pattern", "multi", TitleSource("pattern"))
 
 
-def catalogue(**columns):
+def catalog(**columns):
     return {name: np.array(values) for name, values in columns.items()}
 
 
 def named(*names):
-    return catalogue(product_display_name=names)
+    return catalog(product_display_name=names)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_encode_groups_leaves_two_labels_of_a_single_valued_group_unknown():
 
 
 def test_encode_groups_masks_products_that_a_group_does_not_apply_to():
-    columns = catalogue(
+    columns = catalog(
         product_display_name=["Digital Watch", "Analog Watch", "Digital Print Shirt"],
         sub_category=["Watches", "Watches", "Topwear"],
     )
@@ -123,13 +123,13 @@ def test_encode_groups_leaves_small_labels_out():
 
 def test_encode_groups_reads_several_labels_of_a_cell():
     group = AttributeGroup("cloth", "multi", ColumnSource("cloth"), labels=("Cotton", "Linen"))
-    targets = encode_groups([group], catalogue(cloth=["Cotton|Linen", "Linen", "", "Silk"]))
+    targets = encode_groups([group], catalog(cloth=["Cotton|Linen", "Linen", "", "Silk"]))
     assert targets.classes == ("Cotton", "Linen")
     assert targets.values.tolist() == [[1, 1], [0, 1], [-1, -1], [0, 0]]
 
 
 def test_encode_groups_joins_groups_side_by_side():
-    columns = catalogue(
+    columns = catalog(
         product_display_name=["Solid Shirt", "Striped Shirt", "Tie"],
         gender=["Men", "Women", ""],
         article_type=["Shirts", "Shirts", "Ties"],
@@ -149,7 +149,7 @@ def test_encode_groups_joins_groups_side_by_side():
 
 
 def test_encode_groups_equals_the_encoding_of_one_task():
-    columns = catalogue(usage=["Casual", "", "Sports", "Casual"])
+    columns = catalog(usage=["Casual", "", "Sports", "Casual"])
     assert encode_groups(parse_task("usage"), columns).codes.tolist() == [0, -1, 1, 0]
     assert get_task("usage").encode(columns).codes.tolist() == [0, -1, 1, 0]
 
@@ -162,10 +162,10 @@ def test_codes_are_of_one_single_valued_group():
         targets.group("patern")
 
 
-def test_encode_with_classes_labels_another_catalogue():
+def test_encode_with_classes_labels_another_catalog():
     groups = [PATTERN, *parse_task("usage")]
-    first = encode_groups(groups, named("Solid", "Striped") | catalogue(usage=["Casual", "Sports"]))
-    columns = named("Checked", "Striped", "") | catalogue(usage=["Formal", "Sports", "Casual"])
+    first = encode_groups(groups, named("Solid", "Striped") | catalog(usage=["Casual", "Sports"]))
+    columns = named("Checked", "Striped", "") | catalog(usage=["Formal", "Sports", "Casual"])
     second = encode_with_classes(groups, first.groups, columns)
     assert second.values.tolist() == [[0, 0, -1, -1], [0, 1, 0, 1], [-1, -1, 1, 0]]
 
@@ -176,7 +176,7 @@ def test_encode_groups_needs_two_labels():
 
 
 def test_learnable_groups_gives_a_reason_for_the_others():
-    columns = named("Solid", "Striped") | catalogue(master_category=["Apparel", "Apparel"])
+    columns = named("Solid", "Striped") | catalog(master_category=["Apparel", "Apparel"])
     kept, reasons = learnable_groups(parse_task("pattern,season,fit"), columns)
     assert [group.name for group in kept] == ["pattern"]
     assert reasons.keys() == {"season", "fit"}
@@ -187,7 +187,7 @@ def test_learnable_groups_gives_a_reason_for_the_others():
 @pytest.mark.parametrize(
     ("group", "message"),
     [
-        (PATTERN, "task pattern needs the column 'product_display_name'; the catalogue has: sub_category"),
+        (PATTERN, "task pattern needs the column 'product_display_name'; the catalog has: sub_category"),
         (AttributeGroup("cloth", "multi", ColumnSource("cloth")), "task cloth needs the column 'cloth'"),
         (DISPLAY, "unknown sub_category of attribute group display 'Watches'; did you mean 'Watch'"),
         (
@@ -199,7 +199,7 @@ def test_learnable_groups_gives_a_reason_for_the_others():
 )
 def test_encode_groups_names_what_a_group_lacks(group, message):
     with pytest.raises(InputError, match=message):
-        encode_groups([group], catalogue(sub_category=["Watch", "Bags"]))
+        encode_groups([group], catalog(sub_category=["Watch", "Bags"]))
 
 
 def test_parse_task_finds_groups_by_name():
@@ -247,7 +247,7 @@ def test_encode_groups_of_the_drawn_sample(tmp_path):
     assert np.array_equal(targets.group("display").known, watches & titled)
 
 
-def test_encode_groups_of_the_real_catalogue(real):
+def test_encode_groups_of_the_real_catalog(real):
     targets = encode_groups(KAGGLE_GROUPS, read_catalog(real).columns)
     known = {group.name: int(targets.group(group.name).known.sum()) for group in targets.groups}
     assert len(targets.values) == 9_382

@@ -1,4 +1,4 @@
-"""The iMaterialist format: every entry is in the catalogue or rejected with a reason."""
+"""The iMaterialist format: every entry is in the catalog or rejected with a reason."""
 
 import json
 
@@ -62,7 +62,7 @@ def test_read_imaterialist_groups_labels_by_task(tmp_path):
     ]
 
 
-def test_read_imaterialist_leaves_unlabelled_tasks_unknown(tmp_path):
+def test_read_imaterialist_leaves_unlabeled_tasks_unknown(tmp_path):
     notes = [("1", ["66", "17", "77"]), ("2", ["106", "89"]), ("3", ["19"])]
     write(tmp_path, ["1", "2", "3"], notes, ["1.jpg", "2.jpg", "3.jpg"])
     catalog = read(tmp_path)

@@ -1,4 +1,4 @@
-"""Product hashes: the same product has the same hash in every catalogue."""
+"""Product hashes: the same product has the same hash in every catalog."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Reading a catalogue: nothing is dropped without a reason."""
+"""Reading a catalog: nothing is dropped without a reason."""
 
 import csv
 from collections import Counter
@@ -177,7 +177,7 @@ def test_read_catalog_of_a_folder_per_class(tmp_path):
         (lambda folder: table(folder, ROW.format(id=1, name="x")), "none of 1 rows"),
     ],
 )
-def test_read_catalog_refuses_what_is_no_catalogue(tmp_path, make, message):
+def test_read_catalog_refuses_what_is_no_catalog(tmp_path, make, message):
     if message != "no styles.csv":
         (tmp_path / "images").mkdir()
     make(tmp_path)
@@ -216,7 +216,7 @@ def test_fingerprint_follows_the_content(folder):
     assert read_catalog(folder).fingerprint != before
 
 
-def test_read_catalog_accounts_for_the_real_catalogue(real):
+def test_read_catalog_accounts_for_the_real_catalog(real):
     catalog = read_catalog(real)
     assert (len(catalog), catalog.inputs, len(catalog.repaired)) == (9_382, 44_446, 22)
     assert Counter(row.reason for row in catalog.rejected) == {"no image file": 44_446 - 9_382}

@@ -20,7 +20,7 @@ def hashes_of(numbers):
     return np.array([hashlib.sha256(str(number).encode()).hexdigest()[:16] for number in np.asarray(numbers).tolist()])
 
 
-def labelled_rows(seed=0):
+def labeled_rows(seed=0):
     """Codes and product hashes of three classes of 600, 300 and 60 rows; up to four rows share a product."""
     random = np.random.default_rng(seed)
     codes = np.repeat([0, 1, 2], [600, 300, 60])
@@ -38,14 +38,14 @@ def part_names(result, keys):
 
 
 def test_split_puts_every_row_in_one_part():
-    codes, hashes = labelled_rows()
+    codes, hashes = labeled_rows()
     rows = np.concatenate(parts_of(split(codes, hashes, NAMES)))
     assert sorted(rows.tolist()) == list(range(len(codes)))
 
 
 def test_split_follows_the_number_of_each_hash():
     """Test below 0.20, validation below 0.36, train above."""
-    codes, hashes = labelled_rows()
+    codes, hashes = labeled_rows()
     result, numbers = split(codes, hashes, NAMES, seed=8), uniform_numbers(hashes, 8, "split")
     assert result.test.tolist() == np.flatnonzero(numbers < 0.20).tolist()
     assert result.validation.tolist() == np.flatnonzero((numbers >= 0.20) & (numbers < 0.36)).tolist()
@@ -53,20 +53,20 @@ def test_split_follows_the_number_of_each_hash():
 
 
 def test_split_keeps_products_together():
-    codes, hashes = labelled_rows()
+    codes, hashes = labeled_rows()
     train, validation, test = (set(hashes[rows]) for rows in parts_of(split(codes, hashes, NAMES)))
     assert not train & validation | train & test | validation & test
 
 
 @pytest.mark.parametrize("order", [np.arange(960)[::-1], np.random.default_rng(1).permutation(960)])
 def test_split_does_not_depend_on_row_order(order):
-    codes, hashes = labelled_rows()
+    codes, hashes = labeled_rows()
     first, other = split(codes, hashes, NAMES), split(codes[order], hashes[order], NAMES)
     assert part_names(first, hashes) == part_names(other, hashes[order])
 
 
 def test_split_of_a_grown_catalog_moves_no_product():
-    codes, hashes = labelled_rows()
+    codes, hashes = labeled_rows()
     more_codes = np.concatenate([[2, 0, 0], codes, np.repeat([1, 2], 200)])
     more_hashes = np.concatenate([hashes_of([9001, 9002, 9003]), hashes, hashes_of(np.arange(10_000, 10_400))])
     before, after = part_names(split(codes, hashes, NAMES), hashes), part_names(
@@ -76,23 +76,23 @@ def test_split_of_a_grown_catalog_moves_no_product():
 
 
 def test_split_of_another_task_moves_no_product():
-    codes, hashes = labelled_rows()
-    labelled = np.random.default_rng(1).random(len(codes)) < 0.9
-    other = np.array([int(key, 16) % 2 for key in hashes[labelled]])
+    codes, hashes = labeled_rows()
+    labeled = np.random.default_rng(1).random(len(codes)) < 0.9
+    other = np.array([int(key, 16) % 2 for key in hashes[labeled]])
     before = part_names(split(codes, hashes, NAMES), hashes)
-    after = part_names(split(other, hashes[labelled], NAMES[:2]), hashes[labelled])
+    after = part_names(split(other, hashes[labeled], NAMES[:2]), hashes[labeled])
     assert after == {key: before[key] for key in after}
 
 
 def test_split_random_separates_rows_of_a_product():
-    codes, hashes = labelled_rows()
+    codes, hashes = labeled_rows()
     result = split(codes, hashes, NAMES, recipe="random")
     assert set(hashes[result.train]) & set(hashes[result.test])
 
 
 def test_split_random_is_the_one_of_earlier_versions():
     """The first rows of each part as version 0.1 drew them, seed 3."""
-    codes, hashes = labelled_rows()
+    codes, hashes = labeled_rows()
     result = split(codes, hashes, NAMES, recipe="random", seed=3)
     digest = hashlib.sha256(repr([rows.tolist() for rows in parts_of(result)]).encode()).hexdigest()
     assert (digest[:16], result.test[:5].tolist()) == ("4711aa793c730948", [0, 4, 7, 9, 20])
@@ -100,7 +100,7 @@ def test_split_random_is_the_one_of_earlier_versions():
 
 @pytest.mark.parametrize(("recipe", "tolerance"), [("product", 0.17), ("random", 0.01)])
 def test_split_divides_every_class_64_16_20(recipe, tolerance):
-    codes, hashes = labelled_rows()
+    codes, hashes = labeled_rows()
     result = split(codes, hashes, NAMES, recipe)
     for code, size in enumerate((600, 300, 60)):
         shares = [(codes[rows] == code).sum() / size for rows in parts_of(result)]
@@ -120,7 +120,7 @@ def test_split_of_real_titles_is_64_16_20(real):
 
 @pytest.mark.parametrize("count", [1, 100])
 def test_split_divides_rows_of_no_class_too(count):
-    codes, hashes = labelled_rows()
+    codes, hashes = labeled_rows()
     codes[:count] = len(NAMES)
     result = split(codes, hashes, NAMES)
     shares = [(codes[rows] == len(NAMES)).sum() / count for rows in parts_of(result)]
@@ -130,7 +130,7 @@ def test_split_divides_rows_of_no_class_too(count):
 
 
 def test_split_follows_the_seed():
-    codes, hashes = labelled_rows()
+    codes, hashes = labeled_rows()
     assert split(codes, hashes, NAMES, seed=3).test.tolist() == split(codes, hashes, NAMES, seed=3).test.tolist()
     assert split(codes, hashes, NAMES, seed=3).test.tolist() != split(codes, hashes, NAMES, seed=4).test.tolist()
 
@@ -174,7 +174,7 @@ def test_split_refuses_an_unknown_recipe(recipe):
 
 @pytest.mark.parametrize(("recipe", "tolerance"), [("product", 0.2), ("random", 0.01)])
 def test_k_folds_test_every_row_once(recipe, tolerance):
-    codes, hashes = labelled_rows()
+    codes, hashes = labeled_rows()
     folds = k_folds(codes, hashes, NAMES, 3, recipe)
     assert sorted(np.concatenate([fold.test for fold in folds]).tolist()) == list(range(len(codes)))
     for fold in folds:
@@ -185,7 +185,7 @@ def test_k_folds_test_every_row_once(recipe, tolerance):
 
 
 def test_k_folds_keep_products_together():
-    codes, hashes = labelled_rows()
+    codes, hashes = labeled_rows()
     folds = k_folds(codes, hashes, NAMES, 4)
     tested = [set(hashes[fold.test]) for fold in folds]
     assert sum(map(len, tested)) == len(set(hashes))
@@ -195,7 +195,7 @@ def test_k_folds_keep_products_together():
 
 
 def test_k_folds_do_not_depend_on_row_order_or_other_rows():
-    codes, hashes = labelled_rows()
+    codes, hashes = labeled_rows()
     order = np.random.default_rng(2).permutation(len(codes))
     more_codes, more_hashes = np.append(codes[order], [0, 1]), np.append(hashes[order], hashes_of([9001, 9002]))
     before, after = k_folds(codes, hashes, NAMES, 3), k_folds(more_codes, more_hashes, NAMES, 3)
@@ -205,7 +205,7 @@ def test_k_folds_do_not_depend_on_row_order_or_other_rows():
 
 
 def test_k_folds_validate_on_other_products_and_follow_the_seed():
-    codes, hashes = labelled_rows()
+    codes, hashes = labeled_rows()
     folds, again, other = (k_folds(codes, hashes, NAMES, 3, seed=seed) for seed in (5, 5, 6))
     assert [fold.train.tolist() for fold in folds] == [fold.train.tolist() for fold in again]
     assert folds[0].test.tolist() != other[0].test.tolist()
@@ -214,7 +214,7 @@ def test_k_folds_validate_on_other_products_and_follow_the_seed():
 
 @pytest.mark.parametrize("recipe", ["product", "random"])
 def test_k_folds_of_five_begin_with_the_test_part_of_a_plain_split(recipe):
-    codes, hashes = labelled_rows()
+    codes, hashes = labeled_rows()
     plain = split(codes, hashes, NAMES, recipe)
     assert k_folds(codes, hashes, NAMES, 5, recipe)[0].test.tolist() == plain.test.tolist()
 
@@ -231,7 +231,7 @@ def test_k_folds_name_a_class_with_too_few_products(sizes):
 
 
 def test_subsample_keeps_proportions_and_whole_products():
-    codes, hashes = labelled_rows()
+    codes, hashes = labeled_rows()
     rows = subsample(codes, hashes, 480)
     assert len(rows) == pytest.approx(480, abs=10)
     assert np.bincount(codes[rows]).tolist() == pytest.approx([300, 150, 30], abs=5)
@@ -239,7 +239,7 @@ def test_subsample_keeps_proportions_and_whole_products():
 
 
 def test_subsample_does_not_depend_on_row_order():
-    codes, hashes = labelled_rows()
+    codes, hashes = labeled_rows()
     order = np.random.default_rng(2).permutation(len(codes))
     first, other = subsample(codes, hashes, 300), subsample(codes[order], hashes[order], 300)
     assert sorted(hashes[first].tolist()) == sorted(hashes[order][other].tolist())
@@ -247,7 +247,7 @@ def test_subsample_does_not_depend_on_row_order():
 
 def test_subsample_is_independent_of_the_parts():
     """A sample holds train, validation and test products in their proportions."""
-    codes, hashes = labelled_rows()
+    codes, hashes = labeled_rows()
     rows, whole = subsample(codes, hashes, 480), split(codes, hashes, NAMES)
     assert np.isin(rows, whole.test).mean() == pytest.approx(0.2, abs=0.05)
 
@@ -260,12 +260,12 @@ def test_subsample_of_many_classes_can_still_be_split():
 
 
 def test_subsample_above_the_size_takes_all():
-    codes, hashes = labelled_rows()
+    codes, hashes = labeled_rows()
     assert subsample(codes, hashes, 10**6).tolist() == list(range(len(codes)))
 
 
 def test_subsample_takes_a_share_below_one():
-    codes, hashes = labelled_rows()
+    codes, hashes = labeled_rows()
     assert subsample(codes, hashes, 0.5, seed=3).tolist() == subsample(codes, hashes, 480, seed=3).tolist()
 
 
@@ -297,9 +297,9 @@ def test_hold_out_depends_on_the_hash_alone(sample):
     catalog = read_catalog(sample)
     held_out = set(product_hashes(catalog)[hold_out(catalog, 0.265)[1]])
     some = catalog.take(np.random.default_rng(0).permutation(len(catalog))[:900])
-    unlabelled = replace(some, columns={"product_display_name": some.columns["product_display_name"]})
-    hashes = product_hashes(unlabelled)
-    assert set(hashes[hold_out(unlabelled, 0.265)[1]]) == held_out & set(hashes)
+    unlabeled = replace(some, columns={"product_display_name": some.columns["product_display_name"]})
+    hashes = product_hashes(unlabeled)
+    assert set(hashes[hold_out(unlabeled, 0.265)[1]]) == held_out & set(hashes)
 
 
 def test_hold_out_of_a_smaller_fraction_is_nested(sample):

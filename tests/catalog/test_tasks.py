@@ -1,4 +1,4 @@
-"""Tasks: what becomes a class, and what stays unlabelled."""
+"""Tasks: what becomes a class, and what stays unlabeled."""
 
 import numpy as np
 import pytest
@@ -92,7 +92,7 @@ def test_get_task_offers_the_nearest_name():
 
 
 def test_encode_names_a_missing_column():
-    with pytest.raises(InputError, match="needs the column 'season'; the catalogue has: usage"):
+    with pytest.raises(InputError, match="needs the column 'season'; the catalog has: usage"):
         get_task("season").encode({"usage": np.array(["a"])})
 
 

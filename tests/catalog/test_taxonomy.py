@@ -47,7 +47,7 @@ def test_a_file_becomes_types_and_groups(tmp_path):
     assert cloth.labels == ("Cotton", "no", "2")
 
 
-def test_its_groups_label_a_catalogue(tmp_path):
+def test_its_groups_label_a_catalog(tmp_path):
     taxonomy = load(tmp_path)
     columns = {
         "sub_category": np.array(["Watches", "Watches", "Dress", "Watches"]),
@@ -122,7 +122,7 @@ def test_the_nine_attributes_of_the_paper():
     assert {kind.name for kind in taxonomy.types} >= {"luggage", "watch", "shoe", "dress", "top"}
 
 
-def test_the_kaggle_taxonomy_fits_the_real_catalogue(real):
+def test_the_kaggle_taxonomy_fits_the_real_catalog(real):
     columns = fashion_keras.read_catalog(real).columns
     taxonomy = load_taxonomy("kaggle")
     assert all(kind.rows(columns).any() for kind in taxonomy.types)

@@ -26,7 +26,7 @@ NAMES = ("master_category", "sub_category", "article_type", "gender", "product_d
 COLUMNS = dict(zip(NAMES, map(np.array, zip(*(row[:-1] for row in PRODUCTS), strict=True)), strict=True))
 
 
-def test_each_product_is_labelled_by_the_first_rule_or_not_at_all():
+def test_each_product_is_labeled_by_the_first_rule_or_not_at_all():
     labels = get_task("person").encode(COLUMNS)
     assert labels.classes == ("person", "product")
     assert [labels.classes[code] if code >= 0 else "" for code in labels.codes] == [row[-1] for row in PRODUCTS]
@@ -36,11 +36,11 @@ def test_each_product_is_labelled_by_the_first_rule_or_not_at_all():
 
 
 def test_a_missing_column_is_named():
-    with pytest.raises(InputError, match="task person needs the column 'gender'; the catalogue has: master_category"):
+    with pytest.raises(InputError, match="task person needs the column 'gender'; the catalog has: master_category"):
         get_task("person").encode({name: values for name, values in COLUMNS.items() if name != "gender"})
 
 
-def test_most_of_the_real_catalogue_is_labelled(real):
+def test_most_of_the_real_catalog_is_labeled(real):
     labels = get_task("person").encode(read_catalog(real).columns)
     assert labels.known.mean() > 0.9
     assert np.bincount(labels.codes[labels.known]).min() > 4000

@@ -25,7 +25,7 @@ SPEC = ImageSpec(8, 6)
 
 
 class Counting:
-    """A tiny encoder's forward pass, the mean colour and the corner, that counts what it sees."""
+    """A tiny encoder's forward pass, the mean color and the corner, that counts what it sees."""
 
     def __init__(self):
         self.seen = 0
@@ -82,7 +82,7 @@ def test_encode_of_products_that_share_an_image_encodes_it_once(encoder, paths):
 
 
 def test_encode_takes_new_and_changed_images_alone(encoder, tmp_path):
-    """A catalogue with 50 new, 20 changed and 10 deleted images re-encodes 70."""
+    """A catalog with 50 new, 20 changed and 10 deleted images re-encodes 70."""
     paths = [write_image(tmp_path / f"{row}.png", row) for row in range(300)]
     before = encode(catalog(paths), encoder)
     for row in range(20):

@@ -1,4 +1,4 @@
-"""Catalogues of a few products, written in the Kaggle layout."""
+"""Catalogs of a few products, written in the Kaggle layout."""
 
 from PIL import Image
 

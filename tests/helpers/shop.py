@@ -22,7 +22,7 @@ SIGNS = {"Dark": (6, 3), "Light": (6, 4), "Canvas": (6, 5), "Suede": (7, 3), "Me
 
 
 def forward(pixels):
-    """The grey pixels [n, 48], less their mean, of length 1."""
+    """The gray pixels [n, 48], less their mean, of length 1."""
     flat = pixels.mean(axis=3).reshape(len(pixels), -1) - 100
     return (flat / np.linalg.norm(flat, axis=1, keepdims=True)).astype(np.float32)
 
@@ -51,7 +51,7 @@ def signs_of(number):
 
 
 def write_shop(folder, count, broken=()):
-    """A catalogue of `count` products; the images of those in `broken` are."""
+    """A catalog of `count` products; the images of those in `broken` are."""
     (folder / "images").mkdir(parents=True)
     lines = []
     for number in range(count):

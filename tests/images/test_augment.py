@@ -36,8 +36,8 @@ def views(augmentation, count=64, seed=(1, 2), image=None):
     return augment_batch(tf.constant(np.stack([image] * count)), random_parameters(count, seed), augmentation).numpy()
 
 
-def plain(colour):
-    return np.full((4, 4, 3), colour, np.float32)
+def plain(color):
+    return np.full((4, 4, 3), color, np.float32)
 
 
 def matrices(height=HEIGHT, width=WIDTH, **moves):
@@ -61,7 +61,7 @@ def warped(image, matrix):
 
 
 def keras(image, rotation=0, shear=0, shift=(0, 0), zoom=(1, 1)):
-    """The view by Keras, on the image set in the middle of a square: there its centre is the right one."""
+    """The view by Keras, on the image set in the middle of a square: there its center is the right one."""
     from keras.src.legacy.preprocessing.image import apply_affine_transform
 
     height, width = image.shape[:2]
@@ -89,8 +89,8 @@ def test_presets_have_the_ranges_of_the_papers():
     assert rows["guo2019"] == Augmentation("guo2019", flip=True, crop_scales=(1.0, 0.9375, 0.875))
     gutierrez = rows["gutierrez2019"]
     assert without_color(gutierrez) == Augmentation("gutierrez2019", flip=True)
-    colours = ("brightness", "contrast", "saturation", "hue", "pca_noise", "grayscale")
-    assert all(getattr(gutierrez, colour) > 0 for colour in colours)
+    colors = ("brightness", "contrast", "saturation", "hue", "pca_noise", "grayscale")
+    assert all(getattr(gutierrez, color) > 0 for color in colors)
 
 
 def test_get_augmentation_offers_the_nearest_name():
@@ -249,9 +249,9 @@ def test_without_color_keeps_the_geometry_and_every_color():
     np.testing.assert_allclose(views(still), views(quiet), atol=0.01)
 
 
-def amounts(field, amount, colour):
-    """The colours [64, 3] of views of one plain colour when only `field` changes."""
-    return views(Augmentation("mine", **{field: amount}), image=plain(colour))[:, 0, 0]
+def amounts(field, amount, color):
+    """The colors [64, 3] of views of one plain color when only `field` changes."""
+    return views(Augmentation("mine", **{field: amount}), image=plain(color))[:, 0, 0]
 
 
 def test_brightness_scales_all_channels_alike():
@@ -276,15 +276,15 @@ def test_contrast_scales_the_distance_from_the_mean_gray():
 
 def test_saturation_and_hue_keep_the_luma_and_leave_gray_alone():
     luma = np.float32([0.299, 0.587, 0.114])
-    colour = np.float32([120, 100, 90])
+    color = np.float32([120, 100, 90])
     for field in ("saturation", "hue"):
-        seen = amounts(field, 0.8, colour)
-        np.testing.assert_allclose(seen @ luma, [colour @ luma] * 64, rtol=1e-3)
+        seen = amounts(field, 0.8, color)
+        np.testing.assert_allclose(seen @ luma, [color @ luma] * 64, rtol=1e-3)
         assert np.ptp(seen, axis=0).min() > 5
         np.testing.assert_allclose(amounts(field, 0.8, (99, 99, 99)), [[99] * 3] * 64, rtol=1e-3)
-    distance = amounts("saturation", 0.8, colour) - colour @ luma
+    distance = amounts("saturation", 0.8, color) - color @ luma
     np.testing.assert_allclose(
-        distance / distance[:, :1], [(colour - colour @ luma) / (120 - colour @ luma)] * 64, rtol=1e-3
+        distance / distance[:, :1], [(color - color @ luma) / (120 - color @ luma)] * 64, rtol=1e-3
     )
 
 
@@ -292,12 +292,12 @@ def test_hue_turns_the_chroma_by_a_fraction_of_half_a_turn():
     """By the standard library's YIQ: the angle stays within 0.25 of half a turn, the length stays as it is."""
     import colorsys
 
-    colour = (120, 100, 90)
-    chroma = np.array([complex(*colorsys.rgb_to_yiq(*row)[1:]) for row in amounts("hue", 0.25, colour)])
-    turns = np.angle(chroma / complex(*colorsys.rgb_to_yiq(*colour)[1:]), deg=True)
+    color = (120, 100, 90)
+    chroma = np.array([complex(*colorsys.rgb_to_yiq(*row)[1:]) for row in amounts("hue", 0.25, color)])
+    turns = np.angle(chroma / complex(*colorsys.rgb_to_yiq(*color)[1:]), deg=True)
     assert -46 < turns.min() < -35
     assert 35 < turns.max() < 46
-    np.testing.assert_allclose(np.abs(chroma), np.abs(complex(*colorsys.rgb_to_yiq(*colour)[1:])), rtol=0.05)
+    np.testing.assert_allclose(np.abs(chroma), np.abs(complex(*colorsys.rgb_to_yiq(*color)[1:])), rtol=0.05)
 
 
 def test_lighting_noise_has_alexnets_strengths_and_directions():

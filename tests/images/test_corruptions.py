@@ -116,12 +116,12 @@ def test_shifts_move_right_and_down_and_fill_with_white():
 
 @pytest.mark.parametrize("sigma", [5, 10])
 def test_noise_has_its_deviation_and_depends_on_its_image(sigma):
-    grey, darker = (np.full((80, 60, 3), level, np.uint8) for level in (128, 127))
+    gray, darker = (np.full((80, 60, 3), level, np.uint8) for level in (128, 127))
     spec = ImageSpec(80, 60)
-    noise = corrupted(grey, spec)[f"noise_{sigma}"].astype(float) - 128
+    noise = corrupted(gray, spec)[f"noise_{sigma}"].astype(float) - 128
     assert noise.std() == pytest.approx(sigma, rel=0.03)
     assert abs(noise.mean()) < 0.2
-    np.testing.assert_array_equal(corrupted(grey, spec)[f"noise_{sigma}"] - 128.0, noise)
+    np.testing.assert_array_equal(corrupted(gray, spec)[f"noise_{sigma}"] - 128.0, noise)
     assert (corrupted(darker, spec)[f"noise_{sigma}"] - 127.0 != noise).mean() > 0.5
 
 

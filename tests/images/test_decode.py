@@ -127,8 +127,8 @@ def test_decode_puts_transparent_images_on_white():
     rgba = np.uint8([[[*red, 255], [*red, 128], [*red, 0]]])
     np.testing.assert_array_equal(decoded(rgba), [[red, (255, 127, 127), (255, 255, 255)]])
     np.testing.assert_array_equal(decode(rgba, ImageSpec(1, 3)), decoded(rgba))
-    grey = Image.fromarray(np.uint8([[[0, 255], [0, 51]]]), "LA")
-    np.testing.assert_array_equal(decoded(grey), [[[0] * 3, [204] * 3]])
+    gray = Image.fromarray(np.uint8([[[0, 255], [0, 51]]]), "LA")
+    np.testing.assert_array_equal(decoded(gray), [[[0] * 3, [204] * 3]])
     palette = Image.new("P", (2, 1), 1)
     palette.putpalette([0, 0, 0, 10, 20, 30])
     palette.putpixel((0, 0), 0)
@@ -238,9 +238,9 @@ def test_decode_never_passes_a_truncated_image_with_other_pixels(kind, ending):
 
 
 def test_decode_accepts_a_gray_corner():
-    grey = photo()
-    grey[-20:, -20:] = 128
-    for image in (grey, np.full((40, 40, 3), 128, np.uint8), np.full((40, 40), 128, np.uint8)):
+    gray = photo()
+    gray[-20:, -20:] = 128
+    for image in (gray, np.full((40, 40, 3), 128, np.uint8), np.full((40, 40), 128, np.uint8)):
         assert (decoded(image, "JPEG")[-1, -1] == 128).all()
 
 
@@ -269,19 +269,19 @@ def test_decode_refuses_a_file_above_the_limit_unread(tmp_path, monkeypatch):
 
 
 def test_decode_takes_arrays_of_every_shape_and_type():
-    grey = photo()[:, :, 0]
-    rgb = np.stack([grey] * 3, axis=2)
+    gray = photo()[:, :, 0]
+    rgb = np.stack([gray] * 3, axis=2)
     opaque = np.concatenate([rgb, np.full((83, 61, 1), 255, np.uint8)], axis=2)
     for array in (
-        grey,
-        grey[:, :, None],
+        gray,
+        gray[:, :, None],
         opaque,
         np.minimum(rgb + 0.4, 255.0),
         np.maximum(rgb - np.float32(0.4), 0),
     ):
         np.testing.assert_array_equal(decode(array, GIVEN), rgb)
     np.testing.assert_array_equal(decode(np.zeros((83, 61)), GIVEN), np.zeros((83, 61, 3)))
-    np.testing.assert_array_equal(decode(Image.fromarray(grey.astype(np.float32)), GIVEN), rgb)
+    np.testing.assert_array_equal(decode(Image.fromarray(gray.astype(np.float32)), GIVEN), rgb)
 
 
 @pytest.mark.parametrize(

@@ -201,7 +201,7 @@ def test_as_image_list_refuses_a_closed_file(paths):
 
 def test_decode_refuses_a_directory_and_offers_its_files(tmp_path):
     (image,) = as_image_list(tmp_path)
-    with pytest.raises(ImageError, match="is a directory; pass its image files, or read it as a catalogue"):
+    with pytest.raises(ImageError, match="is a directory; pass its image files, or read it as a catalog"):
         decode(image, None)
 
 

@@ -27,8 +27,8 @@ COUNT = 120
 
 @pytest.fixture(scope="module")
 def data(sample, tmp_path_factory):
-    """A catalogue of the sample's first products, and of one image under two ids."""
-    folder = tmp_path_factory.mktemp("catalogue")
+    """A catalog of the sample's first products, and of one image under two ids."""
+    folder = tmp_path_factory.mktemp("catalog")
     (folder / "images").mkdir()
     lines = (sample / "styles.csv").read_text().splitlines()
     products = read_catalog(sample)
@@ -153,34 +153,34 @@ def test_search_similar_refuses_an_index_of_another_encoder(index, catalog, tmp_
         search_similar(catalog.paths[0], index=copy)
 
 
-def test_update_index_follows_its_catalogue(data, tmp_path):
-    catalogue, folder = tmp_path / "catalogue", tmp_path / "index"
-    shutil.copytree(data, catalogue)
-    lines = (catalogue / "styles.csv").read_text().splitlines()
-    (catalogue / "styles.csv").write_text("\n".join(lines[:-2]) + "\n")
-    index = build_index(catalogue, "custom_cnn", folder, weights="none")
+def test_update_index_follows_its_catalog(data, tmp_path):
+    catalog, folder = tmp_path / "catalog", tmp_path / "index"
+    shutil.copytree(data, catalog)
+    lines = (catalog / "styles.csv").read_text().splitlines()
+    (catalog / "styles.csv").write_text("\n".join(lines[:-2]) + "\n")
+    index = build_index(catalog, "custom_cnn", folder, weights="none")
     assert len(index) == COUNT - 1
     removed, changed = lines[1].split(","), lines[2].split(",")
     changed[5] = "Chartreuse"
-    (catalogue / "styles.csv").write_text("\n".join([lines[0], ",".join(changed), *lines[3:]]) + "\n")
-    change = update_index(index, catalogue)
+    (catalog / "styles.csv").write_text("\n".join([lines[0], ",".join(changed), *lines[3:]]) + "\n")
+    change = update_index(index, catalog)
     assert (change.added, change.updated, change.deleted) == (2, 1, 1)
     after = open_index(folder)
     assert len(after) == COUNT
     assert after.lookup([int(changed[0])]).columns["base_colour"].tolist() == ["Chartreuse"]
     with pytest.raises(InputError, match=f"{removed[0]} is not in the index"):
         after.lookup([int(removed[0])])
-    change = update_index(index, catalogue)
+    change = update_index(index, catalog)
     assert (change.added, change.updated, change.deleted) == (0, 0, 0)
 
 
 def test_build_index_rejects_an_unreadable_image(data, tmp_path, caplog):
-    catalogue = tmp_path / "catalogue"
-    shutil.copytree(data, catalogue)
-    broken = sorted((catalogue / "images").glob("*.jpg"))[3]
+    catalog = tmp_path / "catalog"
+    shutil.copytree(data, catalog)
+    broken = sorted((catalog / "images").glob("*.jpg"))[3]
     broken.write_bytes(broken.read_bytes()[:200])
     caplog.set_level("INFO")
-    assert len(build_index(catalogue, "custom_cnn", tmp_path / "index", weights="none")) == COUNT
+    assert len(build_index(catalog, "custom_cnn", tmp_path / "index", weights="none")) == COUNT
     assert "1 rows and files rejected" in caplog.text
 
 

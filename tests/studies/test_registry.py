@@ -52,7 +52,7 @@ def test_study_commands_are_accepted(study, quick):
     assert {step for step, *_ in study.figures} <= set(folders)
 
 
-def test_study_refuses_a_catalogue_that_lacks_a_column(tmp_path):
+def test_study_refuses_a_catalog_that_lacks_a_column(tmp_path):
     (tmp_path / "shop.csv").write_text("id,path,article_type\n1,a.jpg,Shoes\n")
     (tmp_path / "a.jpg").write_bytes(b"")
     result = run_cli("study", "guo2019", "--data", tmp_path, "--out", tmp_path / "out")

@@ -43,7 +43,7 @@ DRAWN = 1798
 
 def test_runner_does_not_repeat_finished_steps(tmp_path):
     first = run(STEPS, tmp_path / "out")
-    # The catalogue, three parts, two steps.
+    # The catalog, three parts, two steps.
     assert (first["a"].values["products"], first["b"].values["products"]) == (DRAWN, 6)
     steps = tmp_path / "out" / "steps"
     times = {path.name: path.stat().st_mtime_ns for path in steps.glob("*.json")}
@@ -62,7 +62,7 @@ def test_runner_repeats_a_changed_step_and_those_that_need_it(tmp_path):
     assert report.stat().st_mtime_ns > before
 
 
-def test_parts_are_catalogues_without_common_products(sample, tmp_path):
+def test_parts_are_catalogs_without_common_products(sample, tmp_path):
     from fashion_keras import read_catalog
 
     run((), tmp_path / "out")

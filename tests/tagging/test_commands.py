@@ -65,7 +65,7 @@ def test_tag_needs_no_more_than_a_taxonomy(command, sample, tmp_path):
         "tag", "--data", sample, "--taxonomy", tmp_path / "kinds.yaml", "--target-precision", 0.8, "--out", out
     )
     assert result.returncode == 0, result.stderr
-    assert "no --tagger: one is trained on the labels of the catalogue itself" in result.stderr
+    assert "no --tagger: one is trained on the labels of the catalog itself" in result.stderr
     report, trained = (json.loads((folder / "report.json").read_text()) for folder in (out, out / "tagger"))
     assert report["parts"] == {name: trained["counts"][name] for name in ("train", "validation", "test")}
     assert report["test"] == trained["together"]

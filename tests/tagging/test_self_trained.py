@@ -1,4 +1,4 @@
-"""Self-trained taggers: trained on the catalogue that they tag, used again, evaluated on its test part."""
+"""Self-trained taggers: trained on the catalog that they tag, used again, evaluated on its test part."""
 
 import csv
 import json
@@ -32,7 +32,7 @@ def written(folder):
     return {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
 
 
-def test_tag_catalog_trains_a_tagger_on_the_catalogue(shop, toy, taxonomy, tmp_path):
+def test_tag_catalog_trains_a_tagger_on_the_catalog(shop, toy, taxonomy, tmp_path):
     report = tag_catalog(shop, out=tmp_path / "out", taxonomy=taxonomy, target_precision=0.9)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"tagger", "tags.csv", "rejected.csv", "report.json"}
     assert json.loads((tmp_path / "out/report.json").read_text()) == json.loads(json.dumps(asdict(report)))
@@ -68,10 +68,10 @@ def test_tag_catalog_starts_an_interrupted_training_again(shop, toy, taxonomy, t
 def test_tag_catalog_refuses_a_tagger_of_something_else(trained, shop, toy, taxonomy, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/tagger").symlink_to(trained.folder)
-    with pytest.raises(InputError, match="not trained on this catalogue, taxonomy and target precision; give another"):
+    with pytest.raises(InputError, match="not trained on this catalog, taxonomy and target precision; give another"):
         tag_catalog(write_shop(tmp_path / "data", 60), out=tmp_path / "out", taxonomy=taxonomy, target_precision=0.8)
     (tmp_path / "other.yaml").write_text(Path(taxonomy).read_text().replace("name: strap", "name: band"))
-    with pytest.raises(InputError, match="not trained on this catalogue, taxonomy and target precision"):
+    with pytest.raises(InputError, match="not trained on this catalog, taxonomy and target precision"):
         tag_catalog(shop, out=tmp_path / "out", taxonomy=tmp_path / "other.yaml", target_precision=0.8)
     report = tag_catalog(shop, out=tmp_path / "out", taxonomy=taxonomy, target_precision=0.8)
     assert json.loads(json.dumps(asdict(report.test))) == trained.report["together"]
@@ -81,7 +81,7 @@ def test_tag_catalog_gives_no_tag_where_no_type_reaches_the_target(shop, toy, ta
     report = tag_catalog(shop, out=tmp_path, taxonomy=taxonomy, target_precision=0.999)
     assert "no product type reaches --target-precision 0.999" in caplog.text
     assert report.without_type == report.accepted
-    with pytest.raises(InputError, match="not trained on this catalogue, taxonomy and target precision"):
+    with pytest.raises(InputError, match="not trained on this catalog, taxonomy and target precision"):
         tag_catalog(shop, out=tmp_path, taxonomy=taxonomy, target_precision=0.9)
 
 
@@ -91,7 +91,7 @@ def test_tag_catalog_refuses_a_folder_with_other_files(shop, toy, taxonomy, tmp_
         tag_catalog(shop, out=tmp_path, taxonomy=taxonomy)
 
 
-def test_tag_catalog_of_another_catalogue_has_no_parts(trained, toy, tmp_path):
+def test_tag_catalog_of_another_catalog_has_no_parts(trained, toy, tmp_path):
     report = tag_catalog(write_shop(tmp_path / "data", 60), tagger=trained.folder, out=tmp_path / "out")
     assert (report.test, report.parts) == (None, {"train": 0, "validation": 0, "test": 0})
     assert {row["part"] for row in rows_of(tmp_path / "out")} == {""}

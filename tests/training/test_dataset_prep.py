@@ -8,7 +8,7 @@ from fashion_keras import InputError
 from fashion_keras.training.dataset_prep import prepare
 
 
-def test_check_unchanged_refuses_other_parts_of_the_same_catalogue(tiny_config):
+def test_check_unchanged_refuses_other_parts_of_the_same_catalog(tiny_config):
     prepared = prepare(replace(tiny_config, limit=150, min_images=50))
     manifest = prepared.manifest({"source": "none", "warning": ""})
     prepared.check_unchanged(manifest, "then")
@@ -16,7 +16,7 @@ def test_check_unchanged_refuses_other_parts_of_the_same_catalogue(tiny_config):
     moved = replace(manifest, parts={**manifest.parts, "train": [*train, test[0]], "test": test[1:]})
     with pytest.raises(InputError, match="divided in another way since then"):
         prepared.check_unchanged(moved, "then")
-    with pytest.raises(InputError, match="the catalogue has changed since then"):
+    with pytest.raises(InputError, match="the catalog has changed since then"):
         prepared.check_unchanged(replace(manifest, fingerprint="other"), "then")
 
 

@@ -1,1 +1,1 @@
-"""Drawn sample catalogue: canvas, product shapes, generator."""
+"""Drawn sample catalog: canvas, product shapes, generator."""

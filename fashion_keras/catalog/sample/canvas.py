@@ -137,10 +137,10 @@ class Canvas:
         """Draw a line through points [n, 2]."""
         self.pen.line(self.place(points), color, round(width * UNIT), joint="curve")
 
-    def oval(self, centre: ArrayLike, radii: ArrayLike, color: Color | None = None) -> None:
+    def oval(self, center: ArrayLike, radii: ArrayLike, color: Color | None = None) -> None:
         """Fill an ellipse with a color or else with the cloth."""
         turns = np.linspace(0, 2 * np.pi, 28, endpoint=False)
-        self.fill(np.stack([np.cos(turns), np.sin(turns)], axis=1) * radii + centre, color)
+        self.fill(np.stack([np.cos(turns), np.sin(turns)], axis=1) * radii + center, color)
 
     def limb(self, ends: np.ndarray, start: float, end: float, color: Color | None = None) -> None:
         """Fill a tapering arm, leg or sleeve along `ends` [2, 2]; `start` and `end` are its half widths."""
@@ -158,8 +158,8 @@ class Canvas:
             self.line(points(side), self.base, 5)
         elif self.appearance.usage == "Formal":
             self.line(points(front), self.dark, 13)
-            for centre in np.linspace(*points(front), 5):
-                self.oval(centre, (4.5, 4.5), GOLD)
+            for center in np.linspace(*points(front), 5):
+                self.oval(center, (4.5, 4.5), GOLD)
         else:
             self.line(points(hem), INK, 16)
             self.line(np.linspace(*points(hem), 16) + np.tile(points("0 5, 0 -5"), (8, 1)), GOLD, 5)

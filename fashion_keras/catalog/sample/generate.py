@@ -1,4 +1,4 @@
-"""Drawn sample catalogue: `styles.csv` and `images/` in the layout of Kaggle Fashion Product Images (Small).
+"""Drawn sample catalog: `styles.csv` and `images/` in the layout of Kaggle Fashion Product Images (Small).
 
 It replaces the download in tests, demonstrations and first steps. Its images vary as photographs do (pose, wearer,
 clutter, light), its products share titles and have near duplicates, and its files have the faults of the real set.
@@ -81,7 +81,7 @@ ARTICLES = (
 
 @dataclass(frozen=True)
 class Product:
-    """Row of the catalogue and its image; a twin is a near duplicate of another product's image."""
+    """Row of the catalog and its image; a twin is a near duplicate of another product's image."""
 
     article: Article
     appearance: ProductAppearance
@@ -105,7 +105,7 @@ class Product:
 
 
 def generate_sample(folder: Path, products: int = 1800, seed: int = 7) -> Path:
-    """Draw a catalogue into `folder` and return the folder: complete or absent, the same bytes for the same seed.
+    """Draw a catalog into `folder` and return the folder: complete or absent, the same bytes for the same seed.
 
     Args:
         folder: a new or empty folder, or an older sample, which is replaced; an equal sample is reused.

@@ -168,8 +168,8 @@ def _dial(canvas: Canvas, size: int) -> None:
     canvas.oval((0, 0), (size, size), canvas.trim)
     canvas.oval((0, 0), (size * 0.8, size * 0.8), blend(canvas.base, PAPER, 0.7))
     if canvas.appearance.display == "Chronograph":
-        for centre in points("-36 0, 36 0, 0 40") * (size / 100):
-            canvas.oval(centre, (size * 0.25, size * 0.25), canvas.dark)
+        for center in points("-36 0, 36 0, 0 40") * (size / 100):
+            canvas.oval(center, (size * 0.25, size * 0.25), canvas.dark)
         for side in (-1, 1):
             canvas.limb(points("85 50, 125 60") * (size / 100, side * size / 100), 6, 6, canvas.dark)
     canvas.line(points("0 -66, 0 0, 45 -20") * (size / 100), INK, 6)

@@ -1,4 +1,4 @@
-"""Label issues: which labels of a catalogue may be wrong, from labels and out-of-fold probabilities.
+"""Label issues: which labels of a catalog may be wrong, from labels and out-of-fold probabilities.
 
 Shapes: n products, k classes, m pairs of products. `codes` [n] int is the label of each product; `probabilities` [n, k]
 float in 0..1 must be of a classifier that was not trained on the product, or it repeats the label.

@@ -184,7 +184,7 @@ def per_label(
 def terciles(train_positives: np.ndarray) -> list[str]:
     """Name each label of `train_positives` [k] int (its training images) "head", "mid" or "tail": thirds of the labels.
 
-    Thirds of the *labels* by rank, so that each mean is over as many labels and bounds need not follow the catalogue's
+    Thirds of the *labels* by rank, so that each mean is over as many labels and bounds need not follow the catalog's
     size, as guo2019's (500 and 10,000 of a million images) would. classification.head_mid_tail cuts by images, which
     here would put one attribute that every image has, gender, alone at the head. Labels as frequent as each other are
     never separated: they take the middle of their ranks.

@@ -60,13 +60,13 @@ def select_threshold(
     `scores` [n] float in 0..1; `correct` [n] bool. With probability `confidence`, over the draw of these rows, what the
     threshold releases from the same source has a precision of at least `target_precision`.
 
-    To take the lowest threshold whose own bound reaches the target would miss it more often: of many thresholds just
-    below the target, one is lucky. So thresholds are tested in an order fixed before any `correct` is seen, from the
-    strictest down to the first whose bound fails; the probability to pass a threshold that is not good enough is
-    then that of one test (fixed-sequence testing, as in Angelopoulos et al. 2021, arXiv:2110.01052). The strictest
-    would be that of `min_samples` rows, which one wrong label among them undoes. So there are J starts, at sizes that
-    double, each tested at (1 - confidence) / J: J is the most that fit into n, the lowest threshold that any of them
-    reaches is taken, and `lower_bound` is the bound at that stricter level. Tied scores are released together.
+    Testing every threshold and taking the lowest whose bound reaches the target would exceed the error level (multiple
+    testing). So thresholds are tested in an order fixed before any `correct` is seen, from the strictest down to the
+    first whose bound fails; the probability to accept a threshold below the target is then that of one test
+    (fixed-sequence testing, as in Angelopoulos et al. 2021, arXiv:2110.01052). A sequence that starts at the threshold
+    of `min_samples` rows fails at once if a single one of them is wrong. So there are J sequences, whose start sizes
+    double, each tested at the level (1 - confidence) / J: J is the most that fit into n, the lowest threshold that any
+    of them reaches is taken, and `lower_bound` is the bound at that stricter level. Tied scores are released together.
     """
     scores, correct = validation.rows(scores=scores, correct=correct)
     thresholds, released, hits = classification.ranked_counts(correct, validation.unit("scores", scores))
@@ -106,8 +106,8 @@ def select_pooled_threshold(
     The arrays are those of `select_label_thresholds`; of classes, `known` is where each was predicted. The statement is
     about the precision of all that the pool releases: a label in it may be worse, if others are better. It needs scores
     that mean the same for each (calibrated), and a pool that is chosen by training counts or by how often each is
-    predicted, never by how well it did here. Labels of one image err together; where an image releases several, the
-    bound takes them as more evidence than they are. Classes exclude each other, so this does not touch them.
+    predicted, never by its score on these rows. Errors of several labels of one image are correlated, while the bound
+    treats them as independent; mutually exclusive classes are not affected.
     """
     positive, known = validation.cells(targets, known)
     scores, pool = validation.table("scores", scores, known.shape), np.asarray(pool)

@@ -68,14 +68,14 @@ class Report(Scores):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationReport(Scores):
-    """Report of a run on a catalogue.
+    """Report of a run on a catalog.
 
     Attributes:
         run, catalog: the folders.
         part: "test" or "all".
         reasons: reason -> rejected rows and files.
-        trained_on_left_out: products of the catalogue that the run was trained on; they are not in the scores.
-        test_products_missing: products of the run's test part that the catalogue lacks.
+        trained_on_left_out: products of the catalog that the run was trained on; they are not in the scores.
+        test_products_missing: products of the run's test part that the catalog lacks.
     """
 
     FORMAT: ClassVar[str] = "fashion_keras.evaluation/2"

@@ -1,4 +1,4 @@
-"""Retrieval scores of an encoder on a catalogue."""
+"""Retrieval scores of an encoder on a catalog."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,9 +8,9 @@ from fashion_keras.evaluation.metrics import retrieval
 
 
 def retrieval_scores(embeddings: NDArray[np.float32], catalog: Catalog, seed: int = 0) -> dict[str, retrieval.Score]:
-    """Return how well embeddings [n, d] retrieve similar products of a catalogue of n; see `retrieval.encoder_scores`.
+    """Return how well embeddings [n, d] retrieve similar products of a catalog of n; see `retrieval.encoder_scores`.
 
-    A column that the catalogue lacks agrees with nothing: its scores have no value.
+    A column that the catalog lacks agrees with nothing: its scores have no value.
     """
     missing = np.full(len(catalog), "")
     columns = {name: catalog.columns.get(name, missing) for name in retrieval.COLUMNS}

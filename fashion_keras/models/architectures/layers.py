@@ -2,7 +2,7 @@
 
 from keras import KerasTensor, layers
 
-# Running means follow training within an epoch of a small catalogue; with Keras' 0.99 they lag for many epochs.
+# Running means follow training within an epoch of a small catalog; with Keras' 0.99 they lag for many epochs.
 BATCH_NORM_MOMENTUM = 0.9
 
 

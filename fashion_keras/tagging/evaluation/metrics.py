@@ -86,7 +86,7 @@ class OverallScores:
 def top_prediction(probabilities: NDArray[np.float64], values: NDArray[np.int8]) -> Scored:
     """Return (confidence [n], correct [n] bool) of the most probable label of each row, among those that are known.
 
-    Where none is, as with products that do not have the attribute, of the most probable label, which is wrong.
+    Where no label is known (a product without the attribute), the most probable label is taken, and is wrong.
     `probabilities` [n, k], `values` [n, k] in 1, 0, -1.
     """
     known = values >= 0

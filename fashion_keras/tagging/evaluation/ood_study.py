@@ -50,15 +50,15 @@ class OODMixture:
 
 
 def outliers_for(products: int) -> int:
-    """Return how many outliers make SHARE of a mixture with so many images of the head's types."""
+    """Return the number of outliers that are SHARE of a mixture with `products` images of the head's types."""
     return round(SHARE / (1 - SHARE) * products)
 
 
 def ood_study(models: dict[str, Sequence[OODMixture]], tagger: str, seed: int) -> dict[str, Any]:
-    """Return Table 4, and the cut of outlier errors at equal coverage.
+    """Return Table 4, and the reduction of outlier errors at equal coverage.
 
-    Every attribute of which outliers exist has a mixture of its own, and its own threshold, the mean confidence; a row
-    sums them up, and is the mean over DRAWS draws of outliers.
+    Every attribute with outliers has its own mixture and its own threshold, the mean confidence; a row of the table is
+    the sum over attributes, averaged over DRAWS draws of outliers.
 
     Args:
         models: name -> the mixtures of its heads, one per attribute, the same products for all models.

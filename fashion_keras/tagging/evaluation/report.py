@@ -34,7 +34,7 @@ STATEMENT = (
 
 @dataclass(frozen=True)
 class EvalPart:
-    """A part of the catalogue: labels of n images, their features [n, d], and the product [n] that each shows."""
+    """A part of the catalog: labels of n images, their features [n, d], and the product [n] that each shows."""
 
     labels: TaggerLabels
     features: NDArray[np.float32]

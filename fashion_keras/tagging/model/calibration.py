@@ -1,8 +1,7 @@
 """Head calibration: weight decay and temperature on selection products, thresholds on proof products.
 
-The validation products are divided in two. What is chosen by its score (weight decay, temperature) is chosen on the
-selection products alone, so that the order in which thresholds are then tried on the proof products is fixed before a
-label of theirs is seen.
+The validation products are divided into two parts. Weight decay and temperature are chosen on the selection products
+alone, so that the order in which thresholds are then tested on the proof products is fixed before a label is used.
 """
 
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from fashion_keras.evaluation.metrics.selective_prediction import (
 from fashion_keras.tagging.model.heads import LinearHead
 
 MIN_PROBABILITY = 0.5
-_PRIOR_ERRORS = 1  # where all predictions are right, the head is as sure as n of n + 1 allow, not without limit
+_PRIOR_ERRORS = 1  # n correct predictions of n then give a confidence of n / (n + 1), not of 1
 
 Floats = NDArray[np.float64]
 
@@ -28,7 +27,7 @@ Floats = NDArray[np.float64]
 def select_head(heads: Sequence[LinearHead], features: NDArray[np.float32], values: NDArray[np.int8]) -> LinearHead:
     """Return the head with the least calibrated loss, with its temperature; the first where nothing is known.
 
-    Its confidence is fitted to the predictions that are acted on: the top label of a softmax, each label of sigmoids.
+    The temperature is fitted to the predictions that are used: the top label of a softmax, each label of sigmoids.
 
     Args:
         heads: of one attribute, trained with different weight decays.
@@ -54,10 +53,10 @@ def with_thresholds(
     target_precision: float,
     pooled: bool = False,
 ) -> LinearHead:
-    """Return the head with the thresholds that proof products show to reach the target precision.
+    """Return the head with the thresholds at which it reaches the target precision on proof products.
 
     Args:
-        head: with its temperature, which the proof products had no part in.
+        head: with its temperature, fitted on other products.
         features [n, d], values [n, k]: of proof products; n may be 0: the head then never predicts a label.
         target_precision, pooled: see `select_thresholds`.
     """
@@ -71,8 +70,8 @@ def select_thresholds(
     """Return [k]: the lowest probability at which each label reaches the target precision; infinite where none does.
 
     Each label has its own threshold (see `select_threshold`), and its own chance of 5 % to miss the target. Labels that
-    are predicted too seldom for that, fewer times than `min_samples`, share one: together they reach the target; so do
-    all labels if `pooled`. A label with a probability below 0.5 is never predicted. `probabilities` and `values` (1, 0,
+    are predicted fewer than `min_samples` times share one, at which they reach the target together; so do all labels if
+    `pooled`. A label with a probability below 0.5 is never predicted. `probabilities` and `values` (1, 0,
     or -1 for not known) are [n, k], of products that head and temperature were not chosen on.
     """
     known, positive = (values >= 0) & head.candidates(probabilities), values == 1

@@ -1,4 +1,4 @@
-"""Tagger labels: product types and attributes of a taxonomy, with the values that a catalogue has for them."""
+"""Tagger labels: product types and attributes of a taxonomy, with the values that a catalog has for them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -55,7 +55,7 @@ class TaggerLabels:
 
 
 def build_labels(taxonomy: Taxonomy, columns: Columns, train: NDArray[np.int64], min_images: int) -> TaggerLabels:
-    """Return the labels of a catalogue's products for the product types and attributes of a taxonomy.
+    """Return the labels of a catalog's products for the product types and attributes of a taxonomy.
 
     Args:
         taxonomy: product types and attributes.

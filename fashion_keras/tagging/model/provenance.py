@@ -1,4 +1,4 @@
-"""Tagger provenance: catalogue, taxonomy and split it was trained on."""
+"""Tagger provenance: catalog, taxonomy and split it was trained on."""
 
 import hashlib
 from dataclasses import asdict, dataclass
@@ -21,7 +21,7 @@ class Provenance:
     """What a tagger was trained on.
 
     Attributes:
-        catalog: the fingerprint of the catalogue as it was read.
+        catalog: the fingerprint of the catalog as it was read.
         taxonomy: a digest of product types and attributes.
         parts: each of `PARTS` -> ids of its products.
     """
@@ -31,7 +31,7 @@ class Provenance:
     parts: dict[str, tuple[int, ...]]
 
     def part_of(self, catalog: Catalog) -> NDArray[np.str_]:
-        """Return the part [n] str of each product of that same catalogue; "" for none."""
+        """Return the part [n] str of each product of that same catalog; "" for none."""
         names = np.full(len(catalog), "", np.dtype("<U10"))
         for name, ids in self.parts.items():
             names[np.isin(catalog.ids, ids)] = name
@@ -49,7 +49,7 @@ def save_provenance(folder: Path, provenance: Provenance) -> None:
 
 
 def read_provenance(folder: Path, fingerprint: str) -> Provenance | None:
-    """Return what a tagger was trained on if it was the catalogue of that fingerprint; None otherwise.
+    """Return what a tagger was trained on if it was the catalog of that fingerprint; None otherwise.
 
     Raises:
         InputError: when origin.json is damaged; names file and key.
@@ -58,5 +58,5 @@ def read_provenance(folder: Path, fingerprint: str) -> Provenance | None:
     if not path.is_file():
         return None
     provenance = dataclass_from_json(Provenance, read_json(path), path)
-    # In another catalogue the same id may well be another product.
+    # In another catalog the same id may well be another product.
     return provenance if provenance.catalog == fingerprint else None

@@ -17,8 +17,8 @@ class RunManifest(JsonRecord):
     """What a run was trained on; origin.json.
 
     Attributes:
-        data: the catalogue, as `--data` takes it.
-        fingerprint: of the catalogue as it was read.
+        data: the catalog, as `--data` takes it.
+        fingerprint: of the catalog as it was read.
         weights: the `WeightsSource` of the backbone, as a dict.
         train_counts: group -> training images of each of its labels.
         known: part -> group -> images of the part of which a label of the group is known.

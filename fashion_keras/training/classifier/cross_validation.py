@@ -43,7 +43,7 @@ def cross_validate(config: TrainConfig, prepared: PreparedData, folder: Path, ru
         run: carries out one run in its folder.
 
     Raises:
-        InputError: as a run; or when a fold was finished with another state of the catalogue.
+        InputError: as a run; or when a fold was finished with another state of the catalog.
     """
     catalog = prepared.catalog
     shares = np.full((len(catalog), len(prepared.targets.targets.classes)), np.nan, np.float32)

@@ -53,15 +53,15 @@ Callbacks = Sequence[keras.callbacks.Callback]
 def train(config: TrainConfig | Mapping[str, Any], callbacks: Callbacks = ()) -> Run:
     """Train and evaluate a classifier; everything about it is then in the run folder.
 
-    With `folds` it is one run for each fold, in fold1, fold2, ... of that folder; the report is then of all of them,
-    see `cross_validate`, and `accuracy` that of all products, each predicted by the run that was not trained on it.
+    With `folds` there is one run per fold, in fold1, fold2, ... of that folder; report and accuracy are then those of
+    all products, each predicted by the run that was not trained on it; see `cross_validate`.
 
     Args:
         config: a config, or a mapping of its fields.
         callbacks: Keras callbacks that every phase of training calls, too.
 
     Raises:
-        InputError: when the run folder is not empty, catalogue or weights cannot be used, or the loss is not finite.
+        InputError: when the run folder is not empty, catalog or weights cannot be used, or the loss is not finite.
     """
     config = as_config(TrainConfig, config)
     default = f"runs/{_default_name(config)}"
@@ -86,7 +86,7 @@ def resume(folder: str | Path, callbacks: Callbacks = ()) -> Run:
     `callbacks` are as of `train`.
 
     Raises:
-        InputError: when no run was begun there, or its catalogue, parts or initial weights have changed since.
+        InputError: when no run was begun there, or its catalog, parts or initial weights have changed since.
     """
     folder = Path(folder)
     if not (folder / "config.json").is_file():

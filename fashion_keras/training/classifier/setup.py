@@ -17,7 +17,7 @@ from fashion_keras.training.trainer import Trainer, TrainerPhase
 
 @dataclass(frozen=True)
 class ClassifierSetup:
-    """What a classifier's trainer is made of.
+    """Components of a classifier's trainer.
 
     Attributes:
         config: epochs, strategy, optimizer, patience and so on.
@@ -26,7 +26,7 @@ class ClassifierSetup:
         feeds: one for each phase of the strategy.
         pretrained: whether the backbone's weights are; see `set_trainable`.
         folder: of the run.
-        callbacks: users' own.
+        callbacks: Keras callbacks of the user.
     """
 
     config: TrainConfig

@@ -86,14 +86,14 @@ class ReconstructionFeed:
 
 @takes_verbose
 def train_autoencoder(config: AutoencoderConfig | Mapping[str, Any], callbacks: Callbacks = ()) -> TrainedEncoder:
-    """Train an autoencoder and evaluate it with held-out products; encoder half and report are then in its folder.
+    """Train an autoencoder and evaluate it with held-out products; encoder half and report are written to its folder.
 
     Args:
         config: an `AutoencoderConfig`, or the values for one.
-        callbacks: Keras callbacks that training calls, too.
+        callbacks: Keras callbacks of the user.
 
     Raises:
-        InputError: when the folder is not empty, the catalogue cannot be used, or the loss is not finite.
+        InputError: when the folder is not empty, the catalog cannot be used, or the loss is not finite.
     """
     config = as_config(AutoencoderConfig, config)
     return run_folder.begin(config, f"runs/{config.network}", partial(_train, callbacks=callbacks))

@@ -90,14 +90,14 @@ class CosineClassifier(keras.layers.Layer):
 
 @takes_verbose
 def train_encoder(config: EncoderConfig | Mapping[str, Any], callbacks: Callbacks = ()) -> TrainedEncoder:
-    """Train an encoder and evaluate it with held-out products; model, report and history are then in its folder.
+    """Train an encoder and evaluate it with held-out products; model, report and history are written to its folder.
 
     Args:
         config: an `EncoderConfig`, or the values for one.
-        callbacks: Keras callbacks that training calls, too.
+        callbacks: Keras callbacks of the user.
 
     Raises:
-        InputError: when the folder is not empty, catalogue or weights cannot be used, or the loss is not finite.
+        InputError: when the folder is not empty, catalog or weights cannot be used, or the loss is not finite.
     """
     config = as_config(EncoderConfig, config)
     default = f"runs/encoder-{config.backbone}-{config.loss}"
@@ -111,7 +111,7 @@ def resume_encoder(folder: str | Path, callbacks: Callbacks = ()) -> TrainedEnco
 
 
 def evaluate_retrieval(encoder: str | Path, catalog: Catalog) -> dict[str, Any]:
-    """Return the retrieval scores of an encoder, each product of a catalogue a query to all others."""
+    """Return the retrieval scores of an encoder, each product of a catalog a query to all others."""
     embeddings = load_encoder(encoder, precision="float32").embed(catalog.paths)
     return retrieval_scores(embeddings, catalog)
 

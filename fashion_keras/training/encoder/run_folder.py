@@ -1,4 +1,4 @@
-"""Encoder training runs: begin or resume one in a folder, on the same catalogue and parts."""
+"""Encoder training runs: begin or resume one in a folder, on the same catalog and parts."""
 
 import logging
 import shutil
@@ -39,11 +39,11 @@ class TrainedEncoder:
 
 @dataclass(frozen=True)
 class EncoderData:
-    """Catalogue of an encoder's training run in two parts that share no product.
+    """Catalog of an encoder's training run in two parts that share no product.
 
     Attributes:
-        data: the catalogue, as `--data` takes it.
-        fingerprint: of the catalogue as it was read, before any row was rejected.
+        data: the catalog, as `--data` takes it.
+        fingerprint: of the catalog as it was read, before any row was rejected.
         catalog: n usable products, and all rejected rows and files with reasons.
         train, held_out: sorted row indices to train on and to evaluate with.
     """
@@ -56,7 +56,7 @@ class EncoderData:
 
     @property
     def parts(self) -> tuple[Catalog, Catalog]:
-        """Catalogues of the training and of the held-out products."""
+        """Catalogs of the training and of the held-out products."""
         return self.catalog.take(self.train), self.catalog.take(self.held_out)
 
     @property
@@ -70,7 +70,7 @@ class EncoderManifest(JsonRecord):
     """What an encoder is trained on; manifest.json.
 
     Attributes:
-        fingerprint: of the catalogue as it was read.
+        fingerprint: of the catalog as it was read.
         weights: source of the initial weights.
         parts: part -> product ids.
     """
@@ -91,7 +91,7 @@ def begin(config: ConfigType, default: str, body: Body) -> TrainedEncoder:
     """Carry out a training run in a new folder: `config.out`, or the first free of DEFAULT-1, DEFAULT-2, ...
 
     Raises:
-        InputError: when the folder is not empty or the catalogue cannot be used; as `body`. A folder in which nothing
+        InputError: when the folder is not empty or the catalog cannot be used; as `body`. A folder in which nothing
             was trained is removed.
     """
     check_output_dir(config.out, default)
@@ -111,7 +111,7 @@ def resume(folder: str | Path, kind: type[ConfigType], body: Body) -> TrainedEnc
     """Resume an interrupted training run from its last finished epoch; a finished one is returned as it is.
 
     Raises:
-        InputError: when no such run was begun there, or its catalogue or parts have changed since; as `body`.
+        InputError: when no such run was begun there, or its catalog or parts have changed since; as `body`.
     """
     folder = Path(folder)
     if not (folder / "config.json").is_file():
@@ -126,7 +126,7 @@ def check_manifest(folder: Path, data: EncoderData, source: WeightsSource) -> No
     """Write the manifest of a run, or compare it with that written when the run was begun.
 
     Raises:
-        InputError: when catalogue, parts or initial weights differ.
+        InputError: when catalog, parts or initial weights differ.
     """
     train, held_out = (part.ids.tolist() for part in data.parts)
     manifest = EncoderManifest(data.fingerprint, source.source, {"train": train, "held_out": held_out})
@@ -134,7 +134,7 @@ def check_manifest(folder: Path, data: EncoderData, source: WeightsSource) -> No
         manifest.write(folder)
         return
     begun = EncoderManifest.read(folder)
-    reasons = {"fingerprint": "the catalogue has changed", "parts": "the parts differ", "weights": "the weights differ"}
+    reasons = {"fingerprint": "the catalog has changed", "parts": "the parts differ", "weights": "the weights differ"}
     for name, reason in reasons.items():
         if getattr(begun, name) != getattr(manifest, name):
             raise InputError(f"{data.catalog.folder}: {reason} since the run in {folder} was begun; start a new run")

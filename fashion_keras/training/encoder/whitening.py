@@ -28,7 +28,7 @@ DEFAULT_OUT = "runs/whitened"
 
 @takes_verbose
 def whiten_encoder(config: WhiteningConfig | Mapping[str, Any]) -> Path:
-    """Fit a whitening to a catalogue, append it to an encoder's pooling, and save the result as an encoder.
+    """Fit a whitening to a catalog, append it to an encoder's pooling, and save the result as an encoder.
 
     Args:
         config: a `WhiteningConfig`, or the values for one; its encoder is a bare backbone or a preset, as
@@ -38,7 +38,7 @@ def whiten_encoder(config: WhiteningConfig | Mapping[str, Any]) -> Path:
         the encoder's folder.
 
     Raises:
-        InputError: for an encoder that has a projection already, or a width that the catalogue cannot give.
+        InputError: for an encoder that has a projection already, or a width above the rank of its features.
     """
     config = as_config(WhiteningConfig, config)
     source = resolve_encoder(config.encoder, config.weights)

@@ -133,7 +133,7 @@ def whole(path):
     return True
 
 
-def test_sample_of_the_default_size_is_a_catalogue(sample):
+def test_sample_of_the_default_size_is_a_catalog(sample):
     rows, pixels = usable(sample)
     assert len(rows) == 1798
     assert pixels.shape == (1798, 80, 60, 3)
@@ -208,7 +208,7 @@ def test_sample_is_neither_trivial_nor_hopeless_for_a_linear_model(sample):
         warnings.simplefilter("ignore", ConvergenceWarning)
         scaler = StandardScaler().fit(pixels[train])
         seen, unseen = scaler.transform(pixels[train]), scaler.transform(pixels[test])
-        # The L2-regularised optimum lies in the span of the training rows: rotating into it only saves time.
+        # The L2-regularized optimum lies in the span of the training rows: rotating into it only saves time.
         values, vectors = np.linalg.eigh(seen @ seen.T)
         positive = values > 1e-6 * values[-1]
         axes = seen.T @ (vectors[:, positive] / np.sqrt(values[positive]))

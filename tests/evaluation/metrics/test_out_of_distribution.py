@@ -82,8 +82,8 @@ def test_mahalanobis_agrees_with_scipy_and_scikit_learn():
     codes = rng.integers(0, 3, 90)
     train = rng.standard_normal((90, 4)) @ rng.standard_normal((4, 4)) + codes[:, None]
     means = np.array([train[codes == code].mean(axis=0) for code in range(3)])
-    centred = train - means[codes]
-    inverse = np.linalg.inv(shrunk_covariance(centred.T @ centred / 90, shrinkage=0.1))
+    centered = train - means[codes]
+    inverse = np.linalg.inv(shrunk_covariance(centered.T @ centered / 90, shrinkage=0.1))
     vectors = 3 * rng.standard_normal((20, 4))
     expected = -(cdist(vectors, means, "mahalanobis", VI=inverse) ** 2).min(axis=1)
     result = out_of_distribution.mahalanobis(out_of_distribution.fit_gaussians(train, codes, shrinkage=0.1), vectors)

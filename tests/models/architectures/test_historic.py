@@ -23,7 +23,7 @@ INCEPTION_BN = (
     (576, 96, 128, 192, 160, 192, 96), (576, 0, 128, 192, 192, 256, 0), (1024, 352, 192, 320, 160, 224, 128),
     (1024, 352, 192, 320, 192, 224, 128),
 )  # fmt: skip
-# 7x7 of three colours to 64, 1x1, 3x3 to 192, of both.
+# 7x7 of three colors to 64, 1x1, 3x3 to 192, of both.
 STEM, STEM_CHANNELS = 49 * 3 * 64 + 64 * 64 + 9 * 64 * 192, 64 + 64 + 192
 
 
@@ -53,7 +53,7 @@ def test_resnet18_has_as_many_parameters_as_torchvisions():
     assert get_backbone("resnet18").parameters == kernels + 4 * channels
 
 
-def test_googlenet_has_as_many_as_its_table_batch_normalised():
+def test_googlenet_has_as_many_as_its_table_batch_normalized():
     kernels, channels, narrow = STEM, STEM_CHANNELS, STEM
     for inputs, one, reduce3, three, reduce5, five, projection in GOOGLENET:
         common = inputs * (one + reduce3 + reduce5 + projection) + 9 * reduce3 * three
@@ -72,7 +72,7 @@ def test_inception_bn_has_as_many_as_its_figure():
         kernels += inputs * (one + reduce3 + reduce_double + projection)
         kernels += 9 * (reduce3 * three + reduce_double * double + double * double)
         channels += one + reduce3 + three + reduce_double + 2 * double + projection
-    # The authors' own, in TF-Slim: factored first convolution with 64 biases, normalisation elsewhere, without scale.
+    # The authors' own, in TF-Slim: factored first convolution with 64 biases, normalization elsewhere, without scale.
     factored = 49 * 3 * 8 + 3 * 8 * 64 - 49 * 3 * 64
     assert kernels + factored + 64 + 3 * (channels - 64) == 10_173_112
     assert get_backbone("inception_bn").parameters == kernels + 4 * channels

@@ -226,7 +226,7 @@ def test_train_tagger_refuses_a_malformed_taxonomy_with_its_line(shop, toy, tmp_
     assert not (tmp_path / "out").exists()
 
 
-def test_train_tagger_refuses_a_catalogue_without_a_usable_image(toy, shop, tmp_path):
+def test_train_tagger_refuses_a_catalog_without_a_usable_image(toy, shop, tmp_path):
     data = write_shop(tmp_path / "data", 5, broken=range(5))
     with pytest.raises(InputError, match="no product with a usable image"):
         train_tagger(TaggerConfig(data=str(data), taxonomy=str(shop.parent / "shop.yaml"), out=str(tmp_path / "out")))

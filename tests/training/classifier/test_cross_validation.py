@@ -89,13 +89,13 @@ def test_train_cross_validates_several_heads(config, kept, tmp_path):
     assert (run.folder / "gender" / "confusion.png").is_file()
 
 
-def test_finished_folds_of_another_catalogue_are_refused(whole, tmp_path):
+def test_finished_folds_of_another_catalog_are_refused(whole, tmp_path):
     folder = tmp_path / "out"
     shutil.copytree(whole.folder, folder)
     (folder / "report.json").unlink()
     origin = json.loads((folder / "fold1" / "origin.json").read_text())
     (folder / "fold1" / "origin.json").write_text(json.dumps(origin | {"fingerprint": "other"}))
-    with pytest.raises(InputError, match=r"the catalogue has changed since .*fold1 was finished"):
+    with pytest.raises(InputError, match=r"the catalog has changed since .*fold1 was finished"):
         resume(folder)
 
 

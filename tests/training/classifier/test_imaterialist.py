@@ -21,10 +21,10 @@ COUNT, ABSENT, BROKEN, STRANGE = 60, (3, 4), 9, 7
 
 
 def labels_of(image):
-    """Every image has a category, a gender and one colour or two; four of five a sleeve."""
-    colours = {LABELS["color"][image // 3 % 3], LABELS["color"][(image // 3 + (image % 4 == 0)) % 3]}
+    """Every image has a category, a gender and one color or two; four of five a sleeve."""
+    colors = {LABELS["color"][image // 3 % 3], LABELS["color"][(image // 3 + (image % 4 == 0)) % 3]}
     sleeve = [LABELS["sleeve"][image // 2 % 2]] if image % 5 else []
-    return [LABELS["category"][image % 3], *sorted(colours), LABELS["gender"][image % 2], *sleeve]
+    return [LABELS["category"][image % 3], *sorted(colors), LABELS["gender"][image % 2], *sleeve]
 
 
 @pytest.fixture(scope="module")

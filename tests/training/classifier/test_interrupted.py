@@ -83,14 +83,14 @@ def test_interrupted_by_the_user_says_how_to_go_on(config, whole, tmp_path):
     assert_same(tmp_path / "run", whole)
 
 
-def test_a_catalogue_that_changed_is_refused(tiny_config, sample, tmp_path):
+def test_a_catalog_that_changed_is_refused(tiny_config, sample, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(sample, data)
     run = train(replace(tiny_config, data=str(data), epochs=1, out=str(tmp_path / "run")))
     (run.folder / "report.json").unlink()
     table = data / "styles.csv"
     table.write_text(table.read_text().replace("Casual", "Formal", 1))
-    with pytest.raises(InputError, match="the catalogue has changed"):
+    with pytest.raises(InputError, match="the catalog has changed"):
         resume(run.folder)
 
 

@@ -59,7 +59,7 @@ def test_the_report_keeps_its_contract(run):
     assert report == run.report.to_dict()
 
 
-def test_every_row_and_file_of_the_catalogue_is_accounted_for(run, sample):
+def test_every_row_and_file_of_the_catalog_is_accounted_for(run, sample):
     with (run.folder / "rejected.csv").open() as file:
         rejected = list(csv.DictReader(file))
     assert len(rejected) == run.report.counts["rejected"]
@@ -108,7 +108,7 @@ def copy_images(catalog, rows, folder):
         shutil.copy(catalog.paths[row], folder)
 
 
-def test_evaluate_scores_another_catalogue_whole_but_for_images_trained_on(run, tmp_path, sample):
+def test_evaluate_scores_another_catalog_whole_but_for_images_trained_on(run, tmp_path, sample):
     catalog, parts = read_catalog(sample), run.manifest.parts
     trained = np.isin(catalog.ids, [*parts["train"], *parts["validation"]])
     watches, bags = (catalog.columns["article_type"] == name for name in ("Watches", "Handbags"))
@@ -122,7 +122,7 @@ def test_evaluate_scores_another_catalogue_whole_but_for_images_trained_on(run, 
     assert report.counts == {"test": 5, "rejected": 6, "trained_on": 3, "other_parts": 0}
     assert report.reasons["class 'Spacesuits' is unknown to the run"] == 5
     assert (tmp_path / "judged" / "confusion.png").is_file()
-    with pytest.raises(InputError, match=r"not the catalogue of the run .*none of the \d+ products"):
+    with pytest.raises(InputError, match=r"not the catalog of the run .*none of the \d+ products"):
         evaluate_run(run.folder, data=str(tmp_path), part="test")
 
 
@@ -172,7 +172,7 @@ def test_every_balance_trains(tiny_config, tmp_path, balance):
     assert 0 <= train(config).accuracy <= 1
 
 
-def test_colours_stay_as_they_are_in_a_colour_task(tiny_config, tmp_path):
+def test_colors_stay_as_they_are_in_a_color_task(tiny_config, tmp_path):
     config = replace(tiny_config, task="base_colour", epochs=1, min_images=50, augment="gutierrez2019")
     run = train(replace(config, out=str(tmp_path / "r")))
     with Image.open(run.folder / "augmentation.png") as image:
@@ -198,7 +198,7 @@ def test_a_folder_that_is_not_empty_is_left_alone(tiny_config, tmp_path):
 
 
 def test_train_at_once_in_many_threads_uses_different_folders(tmp_path, monkeypatch):
-    """Each reads its catalogue while the others choose their folders."""
+    """Each reads its catalog while the others choose their folders."""
     together = threading.Barrier(8)
 
     def prepare_together(config):

@@ -176,7 +176,7 @@ def test_predict_and_evaluate_print_each_head(several, sample, command):
     assert "contradict" in text
 
 
-def test_another_catalogue_that_lacks_columns_is_judged_by_the_heads_it_has(several, sample, tmp_path):
+def test_another_catalog_that_lacks_columns_is_judged_by_the_heads_it_has(several, sample, tmp_path):
     shutil.copytree(sample, tmp_path / "data")
     table = tmp_path / "data" / "styles.csv"
     table.write_text(table.read_text().replace("gender", "for whom", 1))
@@ -216,10 +216,10 @@ def test_one_attribute_of_several_labels_is_a_run_too(config, tmp_path):
 
 def test_rows_of_no_article_type_are_divided_too(config, sample):
     prepared = prepare(replace(config, task="gender,base_colour", min_images=130))
-    unlabelled = prepared.targets.strata == prepared.targets.strata.max()
-    assert unlabelled.any()
+    unlabeled = prepared.targets.strata == prepared.targets.strata.max()
+    assert unlabeled.any()
     parts = (prepared.split.train, prepared.split.validation, prepared.split.test)
-    shares = [unlabelled[rows].sum() / unlabelled.sum() for rows in parts]
+    shares = [unlabeled[rows].sum() / unlabeled.sum() for rows in parts]
     np.testing.assert_allclose(shares, [0.64, 0.16, 0.2], atol=0.08)
 
 
@@ -274,7 +274,7 @@ def test_rejected_rows_are_accounted_for(several, sample):
     assert sum(several.report.counts.values()) == read_catalog(sample).inputs
 
 
-def test_classes_are_those_of_the_whole_catalogue(several, config):
+def test_classes_are_those_of_the_whole_catalog(several, config):
     catalog = read_catalog(config.data)
     targets = encode_groups(config.label_spec, catalog.columns, config.min_images)
     assert [tuple(one["classes"]) for one in several.report.groups.values()] == [

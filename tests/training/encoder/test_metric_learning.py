@@ -141,7 +141,7 @@ def test_resume_encoder_equals_an_uninterrupted_run(config, tmp_path, loss):
     assert 0 < len(read_training_products(resumed.folder)) <= resumed.report["counts"]["train"]
 
 
-def test_resume_encoder_refuses_another_catalogue(config, sample, tmp_path):
+def test_resume_encoder_refuses_another_catalog(config, sample, tmp_path):
     with pytest.raises(InputError, match="no run was begun here"):
         resume_encoder(tmp_path)
     data = shutil.copytree(sample, tmp_path / "data")
@@ -149,7 +149,7 @@ def test_resume_encoder_refuses_another_catalogue(config, sample, tmp_path):
         train_encoder(replace(config, data=data, out=tmp_path / "run"), callbacks=[Interrupt(2)])
     table = data / "styles.csv"
     table.write_text(table.read_text().replace("Casual", "Formal", 1))
-    with pytest.raises(InputError, match="the catalogue has changed since the run"):
+    with pytest.raises(InputError, match="the catalog has changed since the run"):
         resume_encoder(tmp_path / "run")
 
 
