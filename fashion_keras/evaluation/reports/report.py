@@ -44,6 +44,7 @@ class Report(Scores):
         versions: of Python and the libraries.
         warnings: repeated at the end of the run.
         device: the training device and its precision.
+        test_in_initial_weights: test images of products that the initial weights were trained on.
         calibration: group name -> temperature, ece_before, ece_after.
         tuned: the head that the search chose.
         folds, over_folds: a row for each fold; best, mean and standard deviation of each score.
@@ -60,6 +61,7 @@ class Report(Scores):
     images_per_second: dict[str, float] | None = None
     warnings: list[str] = field(default_factory=list)
     device: str = ""
+    test_in_initial_weights: int = 0
     calibration: dict[str, Any] | None = None
     tuned: dict[str, Any] | None = None
     folds: list[dict[str, Any]] | None = None

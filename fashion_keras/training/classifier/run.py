@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from fashion_keras.catalog.catalog import write_rejected
+from fashion_keras.catalog.product_hashes import is_training_product
 from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.evaluation.plots.style import context
 from fashion_keras.evaluation.plots.training_history import plot_history
@@ -43,6 +44,7 @@ from fashion_keras.training.run_report import evaluate_test, report_header, thro
 from fashion_keras.training.strategies import get_strategy
 from fashion_keras.training.targets import model_spec
 from fashion_keras.training.trainer import Trainer
+from fashion_keras.training.training_products import initial_training_products
 
 log = logging.getLogger("fashion_keras")
 
@@ -126,7 +128,8 @@ def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: C
         log.info("training on %s", device)
         log.info("%s: %d of %d rows and files used", prepared.data, len(prepared.catalog), prepared.catalog.inputs)
         log.info("run folder %s: %s", folder, ", ".join(f"{name} {n}" for name, n in prepared.counts.items()))
-        warnings = [*prepared.warnings, *([start.weights.warning] if start.weights.warning else [])]
+        leaked = _count_leaked(config, prepared, start.weights)
+        warnings = _warnings(prepared, start.weights, leaked)
         _warn(warnings)
         encoding = time.perf_counter()
         setup = _make_setup(config, prepared, start, folder, callbacks)
@@ -142,6 +145,7 @@ def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: C
             **scores,
             **throughput(trainer, config.batch_size, history, len(prepared.split.test), times),
             device=device,
+            test_in_initial_weights=leaked,
             tuned=_tuned(setup.config),
         )
         # Last: a folder with a report is a finished run.
@@ -222,6 +226,20 @@ def _plot_augmentation(feed: ImageFeed, folder: Path) -> None:
 
 def _default_name(config: TrainConfig) -> str:
     return safe_file_name(f"{config.task}-{config.backbone}-{config.strategy_name}".replace(":", "_").replace(",", "_"))
+
+
+def _count_leaked(config: TrainConfig, prepared: PreparedData, weights: WeightsSource) -> int:
+    """Return how many test images show products that the initial weights were trained on."""
+    trained = initial_training_products(config.backbone, weights.source)
+    return int(is_training_product(prepared.catalog.take(prepared.split.test), trained).sum())
+
+
+def _warnings(prepared: PreparedData, weights: WeightsSource, leaked: int) -> list[str]:
+    leak = (
+        f"LEAK  the initial weights ({weights.source}) were trained on the products of {leaked} of "
+        f"{len(prepared.split.test)} test images: the scores are too high"
+    )
+    return [*prepared.warnings, *([weights.warning] if weights.warning else []), *([leak] if leaked else [])]
 
 
 def _warn(warnings: list[str]) -> None:

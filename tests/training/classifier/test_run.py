@@ -17,6 +17,7 @@ from PIL import Image
 from fashion_keras import InputError, TrainConfig, load_classifier, read_catalog, resume, train
 from fashion_keras.models.builder import load_network
 from fashion_keras.training.classifier import run as run_module
+from fashion_keras.training.classifier.artifacts import RunManifest
 from fashion_keras.training.dataset_prep import prepare
 from tests.helpers.runs import evaluate_run, read_history
 
@@ -155,6 +156,16 @@ def test_transfer_from_a_run_keeps_frozen_layers_bit_identical(run, tiny_config,
                 np.testing.assert_array_equal(mine, theirs, err_msg=layer.name)
     moved = second.get_layer("stage5_conv2").get_weights()[0] != first.get_layer("stage5_conv2").get_weights()[0]
     assert moved.any()
+    assert after.report.test_in_initial_weights == 0, "the same seed has the same test products"
+
+
+def test_train_counts_test_images_that_the_initial_weights_were_trained_on(run, tiny_config, tmp_path):
+    config = replace(tiny_config, weights=str(run.folder), strategy="frozen", epochs=1, seed=1, out=str(tmp_path / "r"))
+    report = train(config).report
+    trained = run.manifest.trained_on[0]
+    expected = [mine in trained for mine in RunManifest.read(tmp_path / "r").part_hashes["test"]]
+    assert report.test_in_initial_weights == sum(expected) > 0
+    assert any("LEAK" in warning and f"{sum(expected)} of {len(expected)}" in warning for warning in report.warnings)
 
 
 @pytest.mark.slow
