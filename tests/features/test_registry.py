@@ -106,6 +106,17 @@ def test_load_encoder_compiles_an_altered_network_again(images, tmp_path, monkey
     np.testing.assert_array_equal(load_encoder(NAME, "none", "32x32", precision="float32").embed(images), before)
 
 
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"name": 1}', b"\xff\xfe"])
+def test_load_encoder_compiles_again_where_its_records_are_damaged(images, tmp_path, monkeypatch, content):
+    monkeypatch.setenv("FASHION_KERAS_CACHE", str(tmp_path))
+    before = load_encoder(NAME, "none", "32x32", precision="float32").embed(images)
+    for record in (*tmp_path.glob("encoders/*.json"), *tmp_path.glob("networks/*/network.json")):
+        whole = record.read_bytes()
+        record.write_bytes(content)
+        np.testing.assert_array_equal(load_encoder(NAME, "none", "32x32", precision="float32").embed(images), before)
+        assert record.read_bytes() == whole
+
+
 @pytest.mark.parametrize(
     ("name", "options", "reason"),
     [
