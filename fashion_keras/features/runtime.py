@@ -105,13 +105,10 @@ def compiled_fault(folder: Path, source: str) -> str:
         return f"{path}: format {manifest.get('format')!r}; this version reads {_FORMAT}"
     if manifest.get("source") != source:
         return f"{path}: made of other weights"
-    files = manifest.get("files")
+    if not isinstance(files := manifest.get("files"), dict):
+        return f"{path}: damaged (no files)"
     for name in _FILES:
-        if (
-            not isinstance(files, dict)
-            or not (folder / name).is_file()
-            or file_sha256(folder / name) != files.get(name)
-        ):
+        if not (folder / name).is_file() or file_sha256(folder / name) != files.get(name):
             return f"{folder / name}: missing or altered"
     return ""
 
