@@ -1,7 +1,6 @@
 """Feature cache: a frozen network's outputs on disk, so that each image is encoded once."""
 
 import hashlib
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -18,8 +17,8 @@ from fashion_keras.images.decode import DECODING_VERSION, decode_batch
 from fashion_keras.images.formats import ImageError
 from fashion_keras.images.pipeline import prefetch
 from fashion_keras.images.transforms import AUGMENTATION_VERSION
-from fashion_keras.support.atomic_files import cache_dir, write_json
-from fashion_keras.support.errors import unknown_name_error
+from fashion_keras.support.atomic_files import cache_dir, read_json, write_json
+from fashion_keras.support.errors import InputError, unknown_name_error
 from fashion_keras.support.progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -93,11 +92,15 @@ def count_missing(catalog: Catalog, encoder: "Encoder", view: AugmentedView | No
 
 
 def list_cache() -> list[dict[str, Any]]:
-    """Return the cached features, one entry per encoder and view: folder, its settings, images, bytes."""
+    """Return the cached features, one entry per encoder and view: folder, its settings, images, bytes.
+
+    Raises:
+        InputError: when the settings of an entry are damaged; `clear_cache` without a name removes it.
+    """
     return [
         {
             "folder": str(path.parent),
-            **json.loads(path.read_text(encoding="utf-8")),
+            **_read_settings(path),
             "images": count_rows(path.parent),
             "bytes": _size(path.parent),
         }
@@ -111,7 +114,7 @@ def clear_cache(name: str = "") -> int:
     Raises:
         InputError: when there are no features of that network.
     """
-    entries = list_cache()
+    entries = list_cache() if name else []
     paths = [Path(entry["folder"]) for entry in entries if entry["network"] == name]
     if name and not paths:
         raise unknown_name_error("network in the feature cache", name, sorted({entry["network"] for entry in entries}))
@@ -124,6 +127,16 @@ def clear_cache(name: str = "") -> int:
         else:
             path.unlink(missing_ok=True)
     return freed
+
+
+def _read_settings(path: Path) -> dict[str, Any]:
+    try:
+        settings = read_json(path)
+        if missing := {"network", "image", "runtime", "precision", "view"} - settings.keys():
+            raise InputError(f"{path}: {', '.join(sorted(missing))} missing")
+    except InputError as error:
+        raise InputError(f"{error}; run `fashion-keras features rm` without a name") from None
+    return settings
 
 
 def _size(path: Path) -> int:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +22,7 @@ from fashion_keras.models.heads import POOLINGS, Head
 from fashion_keras.models.serialization import SPEC, EncoderSpec, Spec, load_spec
 from fashion_keras.support.atomic_files import cache_dir, file_sha256, read_json, write_json
 from fashion_keras.support.errors import InputError, unknown_name_error
+from fashion_keras.support.json_record import dataclass_from_json
 from fashion_keras.support.tensorflow_import import import_tensorflow
 
 if TYPE_CHECKING:
@@ -71,6 +72,19 @@ class EncoderSource:
         )
         parts = ["2", repr(self.spec), origin, version("keras"), version("fashion_keras")]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
+
+
+@dataclass(frozen=True)
+class _CompiledEncoder:
+    """Encoder whose compiled network is in the cache, as its record there holds it; `warning` is of its weights."""
+
+    name: str
+    image_spec: ImageSpec
+    precision: str
+    identity: str
+    storage: str
+    unit_norm: bool
+    warning: str
 
 
 def load_encoder(
@@ -186,22 +200,25 @@ def _load_compiled(record: Path) -> Encoder | None:
     """Return the encoder of a record, with its warning, if its compiled network is whole and runs here, else None."""
     if not record.is_file() or find_spec("openvino") is None:
         return None
-    values = read_json(record)
-    warning, image_spec = values.pop("warning"), ImageSpec(**values.pop("image_spec"))
-    folder = compiled_folder(values["identity"])
+    try:
+        values = vars(dataclass_from_json(_CompiledEncoder, read_json(record), record)).copy()
+    except InputError as error:
+        log.info("%s; compiling the encoder again", error)
+        return None
+    warning, folder = values.pop("warning"), compiled_folder(values["identity"])
     if compiled_fault(folder, values["identity"]):
         return None
     if values["precision"] == "bfloat16" and not cpu_computes_bfloat16():
         return None
     if warning:
         log.warning("WARNING  %s", warning)
-    forward = OpenVINONetwork(folder / NETWORK, values["precision"])
-    return Encoder(**values, image_spec=image_spec, forward=forward, runtime="openvino")
+    return Encoder(**values, forward=OpenVINONetwork(folder / NETWORK, values["precision"]), runtime="openvino")
 
 
 def _record(record: Path, encoder: Encoder, warning: str) -> None:
-    values = {name: getattr(encoder, name) for name in ("name", "precision", "identity", "storage", "unit_norm")}
-    write_json(record, {**values, "image_spec": asdict(encoder.image_spec), "warning": warning})
+    names = [each.name for each in fields(_CompiledEncoder) if each.name != "warning"]
+    values = _CompiledEncoder(**{name: getattr(encoder, name) for name in names}, warning=warning)
+    write_json(record, asdict(values))
 
 
 def _digest(parts: Sequence[str]) -> str:

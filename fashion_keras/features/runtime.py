@@ -97,15 +97,18 @@ def ensure_compiled(network: "keras.Model", folder: Path, source: str) -> None:
 def compiled_fault(folder: Path, source: str) -> str:
     """Return "" when a folder holds the whole compiled network made of `source`, else what is wrong, and where."""
     path = folder / MANIFEST
-    if not path.is_file():
-        return f"{path}: no such file"
-    manifest = read_json(path)
+    try:
+        manifest = read_json(path)
+    except InputError as error:
+        return str(error)
     if manifest.get("format") != _FORMAT:
         return f"{path}: format {manifest.get('format')!r}; this version reads {_FORMAT}"
     if manifest.get("source") != source:
         return f"{path}: made of other weights"
+    if not isinstance(files := manifest.get("files"), dict):
+        return f"{path}: damaged (no files)"
     for name in _FILES:
-        if not (folder / name).is_file() or file_sha256(folder / name) != manifest.get("files", {}).get(name):
+        if not (folder / name).is_file() or file_sha256(folder / name) != files.get(name):
             return f"{folder / name}: missing or altered"
     return ""
 

@@ -191,6 +191,18 @@ def test_list_cache_and_clear_cache(encoder, paths):
     assert list_cache() == []
 
 
+@pytest.mark.parametrize("content", ["", "{}", "[]"])
+def test_list_cache_names_damaged_settings_and_clear_cache_removes_them(encoder, paths, content):
+    encode(catalog(paths), encoder)
+    (path,) = Path(os.environ["FASHION_KERAS_CACHE"]).rglob("settings.json")
+    path.write_text(content)
+    for call in (list_cache, lambda: clear_cache("tiny")):
+        with pytest.raises(InputError, match=r"settings.json: .*features rm` without a name"):
+            call()
+    assert clear_cache() > 0
+    assert list_cache() == []
+
+
 SLOWLY = """
 import sys, time, numpy as np
 from pathlib import Path

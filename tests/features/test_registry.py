@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fashion_keras.features import registry
 from fashion_keras.features.registry import encoder_network, load_encoder, resolve_encoder
 from fashion_keras.images.decode import ImageError, decode_batch
 from fashion_keras.models.builder import build_network, load_network, save_network, submodel_until
@@ -104,6 +105,23 @@ def test_load_encoder_compiles_an_altered_network_again(images, tmp_path, monkey
     weights.write_bytes(bytes(weights.stat().st_size))
     shutil.rmtree(weights.parent)
     np.testing.assert_array_equal(load_encoder(NAME, "none", "32x32", precision="float32").embed(images), before)
+
+
+def test_load_encoder_compiles_again_where_its_records_are_damaged(images, tmp_path, monkeypatch):
+    monkeypatch.setenv("FASHION_KERAS_CACHE", str(tmp_path))
+    before = load_encoder(NAME, "none", "32x32", precision="float32").embed(images)
+    (record,), (manifest,) = tmp_path.glob("encoders/*.json"), tmp_path.glob("networks/*/network.json")
+    for path in (record, manifest):
+        whole = path.read_bytes()
+        for content in (b"", b"{}", b"[]", whole[: len(whole) // 2], b"\xff"):
+            path.write_bytes(content)
+            assert registry._load_compiled(record) is None, content
+        path.write_bytes(whole)
+        assert registry._load_compiled(record)
+    record.write_bytes(b"{}")
+    manifest.write_bytes(b"{}")
+    np.testing.assert_array_equal(load_encoder(NAME, "none", "32x32", precision="float32").embed(images), before)
+    assert registry._load_compiled(record)
 
 
 @pytest.mark.parametrize(

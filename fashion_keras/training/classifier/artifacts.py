@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fashion_keras.evaluation.reports.report import Report
+from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import JsonRecord
 
 if TYPE_CHECKING:
@@ -75,6 +76,16 @@ class Run:
         import pandas as pd  # noqa: PLC0415 - half a second that training must not wait for
 
         if not self.report.folds:
-            return pd.read_csv(self.folder / "history.csv")
-        folds = {row["fold"]: pd.read_csv(self.folder / row["folder"] / "history.csv") for row in self.report.folds}
+            return _read_history(self.folder)
+        folds = {row["fold"]: _read_history(self.folder / row["folder"]) for row in self.report.folds}
         return pd.concat(folds, names=["fold"]).reset_index("fold").reset_index(drop=True)
+
+
+def _read_history(folder: Path) -> "pd.DataFrame":
+    import pandas as pd  # noqa: PLC0415 - as above
+
+    path = folder / "history.csv"
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error})") from None

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from fashion_keras import InputError, TrainConfig, load_classifier, read_catalog, resume, train
+from fashion_keras import InputError, Run, TrainConfig, evaluate, load_classifier, read_catalog, resume, train
 from fashion_keras.models.builder import load_network
 from fashion_keras.training.classifier import run as run_module
 from fashion_keras.training.classifier.artifacts import RunManifest
@@ -32,6 +32,38 @@ def test_run_has_its_history_as_a_frame(run):
     assert run.history["epoch"].tolist() == [1, 2]
     assert run.history["val_loss"].tolist() == [row["val_loss"] for row in read_history(run.folder)]
     assert "article_type" in repr(run)
+
+
+@pytest.mark.parametrize("content", [b"", b"a\n1,2\n1,2,3", b"\xff\xfe\x00"])
+def test_run_names_a_damaged_history(run, tmp_path, content):
+    (tmp_path / "history.csv").write_bytes(content)
+    with pytest.raises(InputError, match=r"history.csv: cannot be read"):
+        _ = Run(tmp_path, run.report).history
+
+
+def test_resume_refuses_other_initial_weights(run, tmp_path):
+    folder = shutil.copytree(run.folder, tmp_path / "run")
+    (folder / "report.json").unlink()
+    manifest = replace(run.manifest, weights={"source": "imagenet", "warning": ""})
+    manifest.write(folder)
+    with pytest.raises(InputError, match="begun with weights 'imagenet', but only 'none' can be had now"):
+        resume(folder)
+
+
+def test_evaluate_after_a_change_of_the_catalogue_scores_the_test_part(tiny_config, sample, tmp_path):
+    """Also of a class with a slash in its name, which keeps its own test products."""
+    data = shutil.copytree(sample, tmp_path / "data")
+    header, *rows = (data / "styles.csv").read_text().replace(",Handbags,", ",Bags/Cases,").splitlines()
+    (data / "styles.csv").write_text("\n".join([header, *rows]))
+    run = train(replace(tiny_config, data=str(data), epochs=1, limit=200, min_images=50, out=str(tmp_path / "run")))
+    tested = {row["name"]: row["support"] for row in run.report.per_class}
+    assert tested["Bags/Cases"] > 0
+    gone = f"{run.manifest.parts['train'][0]},"
+    (data / "styles.csv").write_text("\n".join([header, *(row for row in rows[::-1] if not row.startswith(gone))]))
+    report = evaluate({"run": run.folder}, verbose=0)
+    assert (report.part, report.test_products_missing) == ("test", 0)
+    assert {row["name"]: row["support"] for row in report.per_class} == tested
+    assert report.test["accuracy"] == pytest.approx(run.accuracy)
 
 
 def test_log_names_the_training_device_first(run):
