@@ -9,7 +9,7 @@ from fashion_keras.commands.formatting import print_heads, print_hierarchy, prin
 
 def add(commands: Commands) -> None:
     """Add the command `evaluate`."""
-    description = "Score a run on its own test products, or on all products of another catalog."
+    description = "Score a run on its own test products, or on products of any catalog that it was not trained on."
     parser = commands.add_parser("evaluate", help="score a run on a catalog", description=description)
     add_config_flags(parser, EvaluateConfig, positional=("run",))
     parser.add_argument("--json", action="store_true", help="Print one JSON object.")

@@ -65,7 +65,7 @@ def test_evaluate_search_scores_indexes_and_encoders_in_one_table(data, tmp_path
     assert "color histogram" in result.stdout
 
 
-def test_held_out_is_exactly_what_no_encoder_was_trained_on(data, trained):
+def test_load_part_held_out_is_exactly_what_no_encoder_was_trained_on(data, trained):
     folder, hashes = trained
     catalog = read_catalog(data)
     expected = [number for number, key in zip(catalog.ids, product_hashes(catalog), strict=True) if key not in hashes]
@@ -88,7 +88,7 @@ def test_evaluate_search_counts_the_training_products_and_leaves_them_out(data, 
     assert (without["products"], without["excluded"]) == (COUNT - known, known)
 
 
-def test_bundled_weights_keep_their_training_products_at_any_stage():
+def test_encoder_training_products_of_bundled_weights_hold_at_any_stage():
     bundled = encoder_training_products("fashion_small")
     assert len(bundled) > 1000
     assert encoder_training_products("fashion_small@stage4:max") == bundled
@@ -108,7 +108,7 @@ def test_evaluate_search_refuses_a_call_without_encoders():
         evaluate_search({})
 
 
-def test_run_part_counts_the_test_products_that_are_missing(sample, run, tmp_path):
+def test_load_part_of_a_run_counts_the_missing_test_products(sample, run, tmp_path):
     tested = json.loads((run.folder / "origin.json").read_text())["parts"]["test"]
     catalog = read_catalog(sample)
     (tmp_path / "images").mkdir()

@@ -54,7 +54,7 @@ def row_of(report, name):
     return next(row for row in report["rows"] if row["condition"] == name)
 
 
-def test_reference_scores_are_those_of_the_run_report(report, run, sample):
+def test_robustness_reference_equals_the_run_report(report, run, sample):
     reference = row_of(report[0], "reference")
     assert reference["accuracy"] == pytest.approx(run.accuracy)
     assert reference["products"] == run.report.counts["test"]
@@ -69,7 +69,7 @@ def test_reference_scores_are_those_of_the_run_report(report, run, sample):
     assert [reference[name] for name in (*changes, "agreement")] == [0, 0, 0, 1]
 
 
-def test_condition_is_scored_as_its_changed_images(report, run, sample):
+def test_robustness_scores_a_condition_as_its_changed_images(report, run, sample):
     table = pq.read_table(run.folder / "predictions.parquet").to_pydict()
     catalog = read_catalog(sample)
     paths = dict(zip(catalog.ids.tolist(), catalog.paths, strict=True))
@@ -102,7 +102,7 @@ def test_robustness_files_equal_the_report(report):
             assert min(image.size) > 200
 
 
-def test_resizing_changes_larger_images_and_reports_when_it_does_not(report, run, tmp_path, sample, capsys):
+def test_robustness_reports_whether_resizing_changed_images(report, run, tmp_path, sample, capsys):
     assert report[0]["runs"][0]["resized"]
     assert row_of(report[0], "nearest")["pixel_change"] > row_of(report[0], "area")["pixel_change"] > 0
     catalog, folder = read_catalog(sample), tmp_path / "Watches"
@@ -164,7 +164,7 @@ def test_robustness_reports_runs_scored_on_different_products(run, tmp_path, cap
     assert "the runs differ in products: their accuracies cannot be compared" in lines
 
 
-def test_flip_figure_shows_pairs_of_images(run, tmp_path, monkeypatch):
+def test_robustness_draws_flips_as_pairs_of_images(run, tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(
         robustness_module, "contact_sheet", lambda _, *sheet, **more: drawn.extend(zip(*sheet, strict=True))
@@ -179,7 +179,7 @@ def test_flip_figure_shows_pairs_of_images(run, tmp_path, monkeypatch):
         assert corrupted.split(":")[0] in NAMES
 
 
-def test_out_folder_with_files_is_refused(run, tmp_path, capsys):
+def test_robustness_refuses_an_out_folder_with_files(run, tmp_path, capsys):
     (tmp_path / "mine.txt").write_text("mine")
     for name in ("robustness", "evaluate"):
         assert main([name, str(run.folder), "--out", str(tmp_path)]) == 2
@@ -187,7 +187,7 @@ def test_out_folder_with_files_is_refused(run, tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_json_is_the_only_standard_output(run, tmp_path, capsys):
+def test_robustness_json_is_the_only_standard_output(run, tmp_path, capsys):
     text = printed(capsys, run.folder, "--limit", 5, "--out", tmp_path / "out", "--json")
     assert len(json.loads(text)["rows"]) == len(NAMES)
 

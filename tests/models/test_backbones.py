@@ -21,7 +21,7 @@ PREPROCESS = {
 
 
 @pytest.mark.parametrize("row", BACKBONES, ids=lambda row: row.name)
-def test_row_says_what_the_network_is(row):
+def test_backbone_row_describes_its_network(row):
     network = row.build(keras.Input((row.minimum, row.minimum, 3)))
     assert network.count_params() == row.parameters
     assert network.output.shape[-1] == row.width
@@ -32,7 +32,7 @@ def test_row_says_what_the_network_is(row):
 
 
 @pytest.mark.parametrize("row", [row for row in BACKBONES if row.has_imagenet], ids=lambda row: row.name)
-def test_minimum_is_the_smallest_size_that_keras_builds(row):
+def test_backbone_minimum_is_the_smallest_size_that_keras_builds(row):
     function = getattr(keras.applications, row.builder.split(":")[1])
     with pytest.raises(ValueError, match="Input size must be at least"):
         function(include_top=False, weights=None, input_shape=(row.minimum - 1, row.minimum, 3))
@@ -47,24 +47,24 @@ def test_scaling_equals_preprocess_input(name):
     np.testing.assert_allclose(Scaling(get_backbone(name).scaling)(pixels), expected, atol=1e-4)
 
 
-def test_unit_scaling_is_li2020s():
+def test_scaling_unit_is_that_of_li2020():
     from fashion_keras.models.builder import Scaling
 
     assert np.array(Scaling("unit")(np.array([[[[0.0, 51.0, 255.0]]]]))).ravel() == pytest.approx([0, 0.2, 1])
 
 
-def test_too_small_an_image_offers_the_remedy():
+def test_check_size_refuses_a_small_image_with_the_remedy():
     with pytest.raises(InputError, match="--image-size 75x75"):
         get_backbone("inception_v3").check_size(ImageSpec(60, 60))
 
 
-def test_unknown_names_offer_the_nearest():
+def test_get_backbone_and_stage_end_refuse_unknown_names_with_the_nearest():
     with pytest.raises(InputError, match="did you mean 'resnet50'"):
         get_backbone("resnet5O")
     with pytest.raises(InputError, match="did you mean 'mixed7'"):
         get_backbone("inception_v3").stage_end("mixd7")
 
 
-def test_last_block_begins_after_the_stage_before():
+def test_last_frozen_is_the_layer_before_the_last_stage():
     assert get_backbone("vgg19").last_frozen() == "block4_pool"
     assert get_backbone("inception_v3").last_frozen("mixed7") == "mixed6"

@@ -50,7 +50,7 @@ def images():
     return np.random.default_rng(0).integers(0, 256, (5, 40, 30, 3), np.uint8)
 
 
-def test_li2020_has_the_papers_parameter_counts():
+def test_build_network_of_li2020_has_the_papers_parameter_counts():
     from fashion_keras.training.strategies import get_strategy, set_trainable
 
     spec = replace(SPEC, backbone="vgg19", image_spec=ImageSpec(80, 60), head=get_head("li2020"), groups=of_classes(23))
@@ -62,14 +62,14 @@ def test_li2020_has_the_papers_parameter_counts():
     assert (round(trainable / 1e6, 2), round(network.count_params() / 1e6, 2)) == (7.35, 20.30)
 
 
-def test_network_gives_float32_logits_in_any_precision():
+def test_build_network_gives_float32_logits_in_any_precision():
     network = build_network(SPEC, "mixed_bfloat16")
     assert network.get_layer("stage3_conv1").compute_dtype == "bfloat16"
     assert keras.config.dtype_policy().name == "float32"
     assert network.output.dtype == network.get_layer("scaling").compute_dtype == "float32"
 
 
-def test_cut_ends_the_backbone_at_the_stage():
+def test_build_network_cuts_the_backbone_at_the_stage():
     network = build_network(replace(SPEC, cut="stage3"))
     assert network.get_layer("pool").input.shape[-1] == 128
     assert "stage4_out" not in [layer.name for layer in network.layers]
@@ -103,7 +103,7 @@ def test_predict_refuses_scaled_arrays(classifier, images):
         classifier.predict(images / 255.0)
 
 
-def test_probabilities_are_softmax_of_logits_over_temperature(network, images):
+def test_predict_is_the_softmax_of_logits_over_temperature(network, images):
     pixels = decode_batch(images, SPEC.image_spec).astype(np.float32)
     logits = keras.ops.convert_to_numpy(network(pixels)).astype(np.float64)
     spec = replace(SPEC, groups=(replace(SPEC.groups[0], temperature=2.0),))
@@ -115,14 +115,14 @@ def test_probabilities_are_softmax_of_logits_over_temperature(network, images):
     assert [name for name, _ in best] == [SPEC.classes[code] for code in np.argsort(-logits[0])]
 
 
-def test_save_and_load_give_the_same(classifier, network, images, tmp_path):
+def test_load_classifier_predicts_as_the_saved_network(classifier, network, images, tmp_path):
     save_network(SPEC, network, tmp_path)
     loaded = load_classifier(tmp_path)
     assert loaded.spec == SPEC
     np.testing.assert_array_equal(loaded.predict(images).probabilities, classifier.predict(images).probabilities)
 
 
-def test_altered_or_missing_files_are_named(network, tmp_path):
+def test_load_classifier_names_altered_and_missing_files(network, tmp_path):
     with pytest.raises(InputError, match="no finished run"):
         load_classifier(tmp_path)
     save_network(SPEC, network, tmp_path)
@@ -134,7 +134,7 @@ def test_altered_or_missing_files_are_named(network, tmp_path):
         load_classifier(tmp_path)
 
 
-def test_a_model_of_another_version_is_refused(network, tmp_path):
+def test_load_classifier_refuses_a_model_of_another_version(network, tmp_path):
     save_network(SPEC, network, tmp_path)
     values = json.loads((tmp_path / "model.json").read_text())
     (tmp_path / "model.json").write_text(json.dumps({**values, "format": "fashion_keras.classifier/2"}))

@@ -50,7 +50,7 @@ def test_probabilities_use_each_groups_activation_and_temperature():
     np.testing.assert_allclose(sigmoids, [[3 / 4, 1 / 2]], rtol=1e-6)
 
 
-def test_a_group_alone_predicts_as_within_several():
+def test_group_predicts_alone_as_within_several():
     logits = np.random.default_rng(0).normal(size=(5, 6)).astype(np.float32)
     alone = predict((replace(LEAVES, temperature=1.7),), logits[:, :4])
     head = predict((replace(LEAVES, temperature=1.7), MASTERS), logits).group("article_type")
@@ -103,7 +103,7 @@ def test_to_frame_has_one_schema_for_one_and_several_groups():
     assert frame["pattern.predicted"].tolist() == [["Floral", "Solid", "Striped"]] * 2
 
 
-def test_save_and_load_keep_the_groups(tmp_path):
+def test_load_spec_keeps_the_groups(tmp_path):
     keras.utils.set_random_seed(0)
     ours = spec(replace(MASTERS, temperature=1.5), replace(PATTERN, thresholds=(0.25, None, 0.5)))
     network = build_network(ours)
@@ -147,7 +147,7 @@ def test_load_spec_keeps_class_paths_with_a_slash(tmp_path):
 
 
 @pytest.mark.parametrize("groups", [(LEAVES,), (LEAVES, MASTERS), (PATTERN, SUBS, LEAVES, MASTERS)])
-def test_joint_predictions_never_contradict_each_other(groups):
+def test_joint_never_contradicts_itself(groups):
     """Whatever the heads predict, each predicted class lies in the one above it."""
     count = sum(len(group.classes) for group in groups)
     logits = np.random.default_rng(0).normal(size=(2000, count)) * np.repeat([0.1, 3, 30, 300], 500)[:, None]

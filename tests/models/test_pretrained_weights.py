@@ -41,7 +41,7 @@ def assert_same_weights(network, donor):
         np.testing.assert_array_equal(mine, theirs)
 
 
-def test_official_no_top_file(donor, tmp_path):
+def test_initialize_reads_an_official_no_top_file(donor, tmp_path):
     write_official(donor, tmp_path / "no_top.h5")
     network, origin = initialize(MOBILE, str(tmp_path / "no_top.h5"))
     assert_same_weights(network, donor)
@@ -49,12 +49,12 @@ def test_official_no_top_file(donor, tmp_path):
     assert origin.source == str(tmp_path / "no_top.h5")
 
 
-def test_keras_3_weights_file(donor, tmp_path):
+def test_initialize_reads_a_keras_3_weights_file(donor, tmp_path):
     donor.save_weights(tmp_path / "own.weights.h5")
     assert_same_weights(initialize(MOBILE, str(tmp_path / "own.weights.h5"))[0], donor)
 
 
-def test_run_folder_of_other_classes(tmp_path):
+def test_initialize_reads_a_run_of_other_classes(tmp_path):
     trained, _ = initialize(COMPACT, "none")
     save_network(COMPACT, trained, tmp_path)
     other = classifier_spec("custom_cnn", classes=("x", "y", "z"))
@@ -64,7 +64,7 @@ def test_run_folder_of_other_classes(tmp_path):
     assert origin.pretrained
 
 
-def test_a_file_fills_the_backbone_before_it_is_cut(tmp_path):
+def test_initialize_loads_a_file_before_the_backbone_is_cut(tmp_path):
     row = get_backbone("vgg16")
     donor = row.build(keras.Input((32, 32, 3)))
     write_official(donor, tmp_path / "vgg.h5")
@@ -75,7 +75,7 @@ def test_a_file_fills_the_backbone_before_it_is_cut(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["no_top.h5", "own.weights.h5"])
-def test_weights_of_another_network_name_the_first_layer_that_differs(donor, tmp_path, name):
+def test_initialize_refuses_weights_of_another_network_with_the_first_layer_that_differs(donor, tmp_path, name):
     path = tmp_path / name
     donor.save_weights(path) if name == "own.weights.h5" else write_official(donor, path)
     spec = classifier_spec("resnet50")
@@ -83,13 +83,13 @@ def test_weights_of_another_network_name_the_first_layer_that_differs(donor, tmp
         initialize(spec, str(path))
 
 
-def test_a_run_of_another_network_names_the_first_layer_that_differs(tmp_path):
+def test_initialize_refuses_a_run_of_another_network_with_the_first_layer_that_differs(tmp_path):
     save_network(COMPACT, initialize(COMPACT, "none")[0], tmp_path)
     with pytest.raises(InputError, match="first layer that differs is block2_conv1"):
         initialize(replace(COMPACT, backbone="vgg_like"), str(tmp_path))
 
 
-def test_what_is_no_weights_file(tmp_path):
+def test_initialize_refuses_what_is_no_weights_file(tmp_path):
     (tmp_path / "a.h5").write_bytes(b"no HDF5")
     with pytest.raises(InputError, match="not an HDF5 weights file"):
         initialize(COMPACT, str(tmp_path / "a.h5"))
@@ -107,13 +107,13 @@ def unreachable(tmp_path, monkeypatch):
     monkeypatch.setattr(keras.src.backend.config, "_KERAS_DIR", str(tmp_path), raising=False)
 
 
-def test_imagenet_out_of_reach_is_an_error_with_a_remedy(unreachable):
+def test_initialize_imagenet_refuses_without_a_download(unreachable):
     spec = classifier_spec("vgg16")
     with pytest.raises(InputError, match=r"could not be downloaded.*--weights FILE"):
         initialize(spec, "imagenet")
 
 
-def test_auto_out_of_reach_warns_of_random_weights(unreachable):
+def test_initialize_auto_warns_of_random_weights_without_a_download(unreachable):
     spec = classifier_spec("vgg16")
     _, origin = initialize(spec, "auto")
     assert origin.source == "none"
@@ -121,7 +121,7 @@ def test_auto_out_of_reach_warns_of_random_weights(unreachable):
     assert "RANDOM WEIGHTS" in origin.warning
 
 
-def test_no_weights_are_published_for_compact_networks():
+def test_initialize_refuses_weights_that_were_never_published():
     with pytest.raises(InputError, match="none are published for custom_cnn"):
         initialize(COMPACT, "imagenet")
     with pytest.raises(InputError, match="no fashion weights"):

@@ -62,7 +62,7 @@ def test_runner_repeats_a_changed_step_and_those_that_need_it(tmp_path):
     assert report.stat().st_mtime_ns > before
 
 
-def test_parts_are_catalogs_without_common_products(sample, tmp_path):
+def test_catalog_subsets_have_no_common_products(sample, tmp_path):
     from fashion_keras import read_catalog
 
     run((), tmp_path / "out")
@@ -73,7 +73,7 @@ def test_parts_are_catalogs_without_common_products(sample, tmp_path):
     assert abs(len(first) - len(second)) < 200
 
 
-def test_report_shows_the_papers_numbers_beside_ours(tmp_path):
+def test_write_report_shows_the_papers_numbers_beside_ours(tmp_path):
     run(STEPS[:1], tmp_path / "out", quick=True)
     text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "| all of a | products | 0.500 | **1798.000** | 1.000–2000.000 | 7 |" in text
@@ -87,7 +87,7 @@ def test_report_shows_the_papers_numbers_beside_ours(tmp_path):
     assert row["command"] == "fashion-keras data describe DIR --out OUT"
 
 
-def test_study_folder_belongs_to_one_study(tmp_path):
+def test_runner_refuses_the_folder_of_another_study(tmp_path):
     run((), tmp_path / "out")
     with pytest.raises(InputError, match="another --out"):
         run((), tmp_path / "out", quick=True)
@@ -97,7 +97,7 @@ def test_study_folder_belongs_to_one_study(tmp_path):
         run((), tmp_path / "mine")
 
 
-def test_failed_step_is_one_line_and_keeps_the_others(tmp_path):
+def test_runner_ends_with_one_line_at_a_failed_step_and_keeps_the_others(tmp_path):
     steps = (STEPS[0], Step("bad", "train --task colour_of_the_moon --data {data}"))
     with pytest.raises(InputError, match=r"step bad ended with 2: .*colour_of_the_moon"):
         run(steps, tmp_path / "out")

@@ -14,30 +14,30 @@ def test_class_weights_by_hand():
     np.testing.assert_allclose(class_weights(CODES, 3), [10 / 18, 10 / 9, 10 / 3], rtol=1e-6)
 
 
-def test_weights_leave_the_mean_loss_at_one():
+def test_class_weights_have_a_mean_of_1_over_rows():
     assert class_weights(CODES, 3)[CODES].mean() == np.float32(1)
 
 
-def test_every_row_once_in_another_order_each_epoch():
+def test_epoch_rows_has_every_row_once_in_another_order_each_epoch():
     first, second = (epoch_rows(CODES, "none", 5, epoch) for epoch in (0, 1))
     assert sorted(first) == sorted(second) == list(range(10))
     assert first.tolist() != second.tolist()
     assert epoch_rows(CODES, "none", 5, 0).tolist() == first.tolist()
 
 
-def test_oversampling_brings_all_classes_to_the_largest():
+def test_epoch_rows_oversamples_to_the_largest_class():
     rows = epoch_rows(CODES, "oversample", 0, 0)
     assert np.bincount(CODES[rows]).tolist() == [6, 6, 6]
     assert set(rows) == set(range(10))
 
 
-def test_undersampling_brings_all_classes_to_the_smallest():
+def test_epoch_rows_undersamples_to_the_smallest_class():
     rows = epoch_rows(CODES, "undersample", 0, 0)
     assert np.bincount(CODES[rows]).tolist() == [1, 1, 1]
     assert len({tuple(sorted(epoch_rows(CODES, "undersample", 0, epoch))) for epoch in range(9)}) > 1
 
 
-def test_smote_adds_vectors_between_those_of_a_class():
+def test_smote_adds_features_between_those_of_a_class():
     codes = np.array([0] * 6 + [1] * 2)
     plain = np.concatenate([np.zeros((6, 2)), [[1.0, 3.0], [2.0, 5.0]]]).astype(np.float32)
     views, balanced = smote(np.stack([plain, plain + 10]), codes, seed=0)
@@ -51,6 +51,6 @@ def test_smote_adds_vectors_between_those_of_a_class():
         assert ((added[:, 0] >= 1) & (added[:, 0] <= 2)).all()
 
 
-def test_smote_of_a_single_vector_is_refused():
+def test_smote_refuses_a_class_of_one_row():
     with pytest.raises(InputError, match="two training images in every class"):
         smote(np.zeros((1, 4, 2), np.float32), np.array([0, 0, 0, 1]), seed=0)

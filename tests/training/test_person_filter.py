@@ -62,7 +62,7 @@ def networks(run, detector):
 
 
 def shares(folder, paths):
-    """How probably each picture shows a person, says a detector."""
+    """The probability [n] of a person that a detector predicts for each image."""
     return load_classifier(folder).predict(paths).probabilities[:, 0]
 
 
@@ -72,7 +72,7 @@ def assert_same_detector(folder, detector):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_the_filter_sets_persons_aside_and_counts_them(config, detector, catalog):
+def test_filter_persons_rejects_and_counts_persons(config, detector, catalog):
     prepared = prepare(replace(config, person_input=None, person_filter=str(detector), limit=None))
     reasons = Counter(row.reason for row in prepared.catalog.rejected)
     seen = shares(detector, catalog.paths) >= 0.5
@@ -81,7 +81,7 @@ def test_the_filter_sets_persons_aside_and_counts_them(config, detector, catalog
     assert sum(prepared.counts.values()) == catalog.inputs
 
 
-def test_the_head_sees_pooled_features_and_the_probability(networks, detector, catalog):
+def test_person_input_appends_the_probability_to_the_pooled_features(networks, detector, catalog):
     network, paths = networks[1], catalog.paths[:6]
     pixels = decode_batch(paths, load_spec(detector)[0].image_spec).astype(np.float32)
     pooled = keras.Model(network.input, network.get_layer("pool").output).predict_on_batch(pixels)
@@ -92,7 +92,7 @@ def test_the_head_sees_pooled_features_and_the_probability(networks, detector, c
 
 
 @pytest.mark.parametrize("name", ["frozen", "last_n:4", "last_block", "full"])
-def test_the_same_layers_learn_beside_a_detector_which_does_not(networks, name):
+def test_set_trainable_leaves_the_detector_frozen(networks, name):
     strategy = get_strategy(name)
     block = get_backbone("custom_cnn").last_frozen()
     plain, joined = (
@@ -105,7 +105,7 @@ def test_the_same_layers_learn_beside_a_detector_which_does_not(networks, name):
 
 
 @pytest.mark.slow
-def test_a_finished_run_carries_its_detector(joined, detector, catalog):
+def test_run_with_person_input_contains_its_detector(joined, detector, catalog):
     assert_same_detector(joined.folder, detector)
     assert json.loads((joined.folder / "model.json").read_text())["person"]["task"] == "person"
     paths = catalog.paths[:40]
@@ -116,7 +116,7 @@ def test_a_finished_run_carries_its_detector(joined, detector, catalog):
 
 
 @pytest.mark.slow
-def test_a_whole_network_learns_around_the_detector(config, detector, catalog, tmp_path):
+def test_train_of_a_whole_network_leaves_the_detector_unchanged(config, detector, catalog, tmp_path):
     run = train(replace(config, epochs=1, task="gender,master_category", out=str(tmp_path / "run")))
     assert_same_detector(run.folder, detector)
     paths = catalog.paths[:40]
@@ -125,7 +125,7 @@ def test_a_whole_network_learns_around_the_detector(config, detector, catalog, t
 
 
 @pytest.mark.slow
-def test_its_backbone_serves_another_run(joined):
+def test_initialize_takes_the_backbone_of_a_run_with_a_detector(joined):
     spec, theirs = load_network(joined.folder)
     network, _ = initialize(replace(spec, person=None), str(joined.folder))
     for ours, other in zip(backbone_of(network).get_weights(), backbone_of(theirs).get_weights(), strict=True):
@@ -133,7 +133,7 @@ def test_its_backbone_serves_another_run(joined):
 
 
 @pytest.mark.parametrize("option", ["person_filter", "person_input"])
-def test_what_is_no_detector_is_refused(config, run, option, tmp_path):
+def test_person_options_refuse_a_run_that_is_no_detector(config, run, option, tmp_path):
     plain = replace(config, person_input=None, out=str(tmp_path / "run"))
     with pytest.raises(InputError, match="no finished run here"):
         train(replace(plain, **{option: str(tmp_path / "nothing")}))
@@ -142,6 +142,6 @@ def test_what_is_no_detector_is_refused(config, run, option, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_detector_of_other_pictures_is_refused(config, tmp_path):
+def test_person_input_refuses_a_detector_of_another_image_size(config, tmp_path):
     with pytest.raises(InputError, match="32x32 pad, in a network of 64x48 pad: train one with --image-size 64x48"):
         train(replace(config, image_size="64x48", out=str(tmp_path / "run")))

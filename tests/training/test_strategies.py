@@ -105,7 +105,7 @@ def test_cacheable_boundary_among_branches_is_the_layer_before_they_part():
 )
 def test_submodels_at_the_boundary_equal_the_network(row):
     network, cut = boundary("last_block", row.name)
-    # ConvNeXt adds its branches in bare operations, which have no layer to cut at: its trunk ends a stage earlier.
+    # ConvNeXt adds its branches in bare operations, which have no layer to cut at: its cut is a stage earlier.
     assert cut == {"convnext_tiny": "convnext_tiny_downsampling_block_1"}.get(row.name, row.last_frozen())
     pixels = parity_images(network.input.shape[1:], 4)
     whole = network.predict_on_batch(pixels)

@@ -1,4 +1,4 @@
-"""Autoencoders: li2020's is the paper's to the last parameter, both draw a picture of the size they were given."""
+"""Autoencoders: the layers of li2020, reconstruction, and the encoder half."""
 
 import keras
 import numpy as np
@@ -17,7 +17,7 @@ ENCODER = [(9 * 3 + 1) * 16, (9 * 16 + 1) * 8, (9 * 8 + 1) * 8]
 DECODER = [(9 * 8 + 1) * 8, (9 * 8 + 1) * 8, (9 * 8 + 1) * 16, (9 * 16 + 1) * 3]
 
 
-def test_li2020s_layers_are_the_papers():
+def test_li2020_autoencoder_has_the_papers_layers():
     network = build_autoencoder("li2020_autoencoder")
     counts = [layer.count_params() for layer in network.layers if layer.weights]
     assert counts == ENCODER + DECODER
@@ -27,7 +27,7 @@ def test_li2020s_layers_are_the_papers():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_picture_becomes_512_numbers_and_a_picture_again(name):
+def test_build_autoencoder_maps_an_image_to_512_numbers_and_back(name):
     image = get_backbone(name).image_spec
     assert (image.height, image.width) == {"li2020_autoencoder": (60, 60), "autoencoder": (80, 60)}[name]
     pixels = parity_images((image.height, image.width, 3), 5)
@@ -41,7 +41,7 @@ def test_a_picture_becomes_512_numbers_and_a_picture_again(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_all_is_drawn_from_the_512_numbers(name):
+def test_build_autoencoder_reconstructs_from_the_code_alone(name):
     network = build_autoencoder(name)
     code = network.get_layer("decode").input
     assert code.shape == (None, 1, 1, 512)
@@ -52,7 +52,7 @@ def test_all_is_drawn_from_the_512_numbers(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_encoder_half_has_the_weights_of_the_whole(name):
+def test_encoder_half_has_the_weights_of_the_autoencoder(name):
     network = build_autoencoder(name)
     code = keras.Model(network.input, network.get_layer("decode").input)
     pixels = parity_images(network.input.shape[1:], 4)
@@ -62,11 +62,11 @@ def test_the_encoder_half_has_the_weights_of_the_whole(name):
 
 
 @pytest.mark.parametrize(("name", "size"), [("li2020_autoencoder", (80, 60)), ("autoencoder", (60, 60))])
-def test_another_size_is_refused(name, size):
+def test_check_size_refuses_another_size_than_the_autoencoders(name, size):
     with pytest.raises(InputError, match=rf"takes images of \d+x60 only, not {size[0]}x60"):
         get_backbone(name).check_size(ImageSpec(*size))
 
 
-def test_an_unknown_name_offers_the_nearest():
+def test_build_autoencoder_refuses_an_unknown_name_with_the_nearest():
     with pytest.raises(InputError, match="did you mean 'autoencoder'"):
         build_autoencoder("autoencodr")

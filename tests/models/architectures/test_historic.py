@@ -38,22 +38,22 @@ STEM, STEM_CHANNELS = 49 * 3 * 64 + 64 * 64 + 9 * 64 * 192, 64 + 64 + 192
         ("person_detector", (28, 28, 64)),
     ],
 )
-def test_maps_of_224x224_are_as_the_paper_says(name, output):
+def test_build_maps_224x224_to_the_papers_shape(name, output):
     assert get_backbone(name).build(keras.Input((224, 224, 3))).output.shape[1:] == output
 
 
-def test_resnet18_has_as_many_parameters_as_torchvisions():
+def test_resnet18_has_the_parameters_of_torchvision():
     # Each stage: two blocks of two 3x3; the later three enter theirs from half as many channels, and by a projection.
     kernels, channels = 49 * 3 * 64 + 4 * 9 * 64 * 64, 64 + 4 * 64
     for width in (128, 256, 512):
         kernels += 9 * width // 2 * width + 3 * 9 * width * width + width // 2 * width
         channels += 5 * width
     assert kernels + 2 * channels == 11_689_512 - (512 * 1000 + 1000)
-    # Moving means and variances, too: these do not learn, and torchvision does not count them.
+    # Moving means and variances, too: these are not trained, and torchvision does not count them.
     assert get_backbone("resnet18").parameters == kernels + 4 * channels
 
 
-def test_googlenet_has_as_many_as_its_table_batch_normalized():
+def test_googlenet_has_the_parameters_of_its_table_batch_normalized():
     kernels, channels, narrow = STEM, STEM_CHANNELS, STEM
     for inputs, one, reduce3, three, reduce5, five, projection in GOOGLENET:
         common = inputs * (one + reduce3 + reduce5 + projection) + 9 * reduce3 * three
@@ -66,7 +66,7 @@ def test_googlenet_has_as_many_as_its_table_batch_normalized():
     assert get_backbone("googlenet").parameters == kernels + 4 * channels
 
 
-def test_inception_bn_has_as_many_as_its_figure():
+def test_inception_bn_has_the_parameters_of_its_figure():
     kernels, channels = STEM, STEM_CHANNELS
     for inputs, one, reduce3, three, reduce_double, double, projection in INCEPTION_BN:
         kernels += inputs * (one + reduce3 + reduce_double + projection)
@@ -78,7 +78,7 @@ def test_inception_bn_has_as_many_as_its_figure():
     assert get_backbone("inception_bn").parameters == kernels + 4 * channels
 
 
-def test_alexnet_with_its_head_has_as_many_as_torchvisions():
+def test_alexnet_with_its_head_has_the_parameters_of_torchvision():
     head = get_head("alexnet")
     widths = (6 * 6 * 256, *head.dense, 1000)
     dense = sum(inputs * outputs + outputs for inputs, outputs in pairwise(widths))
@@ -86,7 +86,7 @@ def test_alexnet_with_its_head_has_as_many_as_torchvisions():
     assert get_backbone("alexnet").parameters + dense == 61_100_840
 
 
-def test_schindlers_compact_networks_have_about_ten_million():
+def test_schindler_cnn_and_vgg_like_have_about_ten_million_parameters():
     # In its own table the paper calls both "only 10 million trainable parameters".
     for name in ("vgg_like", "schindler_cnn"):
         assert get_backbone(name).parameters == pytest.approx(10e6, rel=0.03)
@@ -94,14 +94,14 @@ def test_schindlers_compact_networks_have_about_ten_million():
     assert get_backbone("person_detector").parameters == kernels + 4 * (32 + 64 + 64)
 
 
-def test_the_person_detector_is_whole_with_its_head():
+def test_person_detector_with_its_head_has_the_papers_layers():
     row, head = get_backbone("person_detector"), get_head("person_detector")
     network = build_network(classifier_spec(row.name, (16, 24), head))
     assert network.get_layer("pool").output.shape[1] == 2 * 3 * 64
     assert network.count_params() == row.parameters + (2 * 3 * 64 * 256 + 256) + (256 * 2 + 2)
 
 
-def test_dropout_follows_every_hidden_layer():
+def test_head_has_dropout_after_every_hidden_layer():
     row, head = get_backbone("person_detector"), get_head("alexnet")
     network = build_network(classifier_spec(row.name, (8, 8), head))
     order = [layer.name for layer in network.layers][-6:]

@@ -1,4 +1,4 @@
-"""Cross-validation as whole runs: every product judged once, by the run that has not seen it."""
+"""Cross-validation: every product is predicted once, by the run that was not trained on it."""
 
 import json
 import shutil
@@ -37,19 +37,19 @@ def predictions(folder):
     return pq.read_table(folder / "predictions.parquet").to_pydict()
 
 
-def test_every_product_is_judged_once_by_the_run_that_has_not_seen_it(whole, config):
+def test_cross_validate_predicts_each_product_by_the_run_not_trained_on_it(whole, config):
     together = predictions(whole.folder)
     assert together["id"] == prepare(config).catalog.ids.tolist()
-    said = dict(zip(together["id"], together["probabilities"], strict=True))
+    probabilities_by_id = dict(zip(together["id"], together["probabilities"], strict=True))
     for number in (1, 2):
         parts = json.loads((whole.folder / f"fold{number}" / "origin.json").read_text())["parts"]
         alone = predictions(whole.folder / f"fold{number}")
         assert alone["id"] == parts["test"]
         assert not set(parts["test"]) & {*parts["train"], *parts["validation"]}
-        assert [said[one] for one in alone["id"]] == alone["probabilities"]
+        assert [probabilities_by_id[row_id] for row_id in alone["id"]] == alone["probabilities"]
 
 
-def test_the_report_is_of_all_folds(whole):
+def test_cross_validate_report_is_of_all_folds(whole):
     report = json.loads((whole.folder / "report.json").read_text())
     assert report == whole.report.to_dict()
     together = predictions(whole.folder)
@@ -63,12 +63,12 @@ def test_the_report_is_of_all_folds(whole):
     assert report["per_product"]["images"] == len(right)
 
 
-def test_folds_see_each_picture_once_between_them(whole, kept):
+def test_cross_validate_encodes_each_image_once(whole, kept):
     new = [entry for entry in list_cache() if entry["folder"] not in kept]
     assert [entry["images"] for entry in new] == [whole.report.counts["test"]] * len(new)
 
 
-def test_a_fold_is_a_run_like_any_other(whole):
+def test_cross_validate_fold_is_a_run(whole):
     again = evaluate_run(whole.folder / "fold2")
     assert again.test["accuracy"] == pytest.approx(whole.report.folds[1]["accuracy"])
     assert again.per_product["products"] == resume(whole.folder / "fold2").report.per_product["products"]
@@ -76,7 +76,7 @@ def test_a_fold_is_a_run_like_any_other(whole):
         evaluate_run(whole.folder)
 
 
-def test_train_cross_validates_several_heads(config, kept, tmp_path):
+def test_cross_validate_takes_several_heads(config, kept, tmp_path):
     run = train(replace(config, task="master_category,gender", out=str(tmp_path / "out")))
     assert [row["folder"] for row in run.report.folds] == ["fold1", "fold2"]
     assert set(run.report.groups) == {"master_category", "gender"}
@@ -89,7 +89,7 @@ def test_train_cross_validates_several_heads(config, kept, tmp_path):
     assert (run.folder / "gender" / "confusion.png").is_file()
 
 
-def test_finished_folds_of_another_catalog_are_refused(whole, tmp_path):
+def test_cross_validate_refuses_finished_folds_of_another_catalog(whole, tmp_path):
     folder = tmp_path / "out"
     shutil.copytree(whole.folder, folder)
     (folder / "report.json").unlink()
@@ -99,21 +99,21 @@ def test_finished_folds_of_another_catalog_are_refused(whole, tmp_path):
         resume(folder)
 
 
-def test_a_class_too_small_for_the_folds_leaves_no_folder(config, tmp_path):
+def test_cross_validate_leaves_no_folder_for_a_class_too_small(config, tmp_path):
     with pytest.raises(InputError, match=r"too few products .* each of 90 folds: Accessories .*fewer --folds"):
         train(replace(config, folds=90, out=str(tmp_path / "out")))
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
-def test_one_fold_alone_is_that_of_all(whole, config, tmp_path):
+def test_train_of_one_fold_equals_that_fold_of_all(whole, config, tmp_path):
     alone = train(replace(config, fold=2, out=str(tmp_path / "out")))
     assert alone.accuracy == whole.report.folds[1]["accuracy"]
     assert alone.report.counts == whole.report.folds[1]["counts"]
 
 
 @pytest.mark.slow
-def test_killed_in_the_second_fold_and_resumed_equals_uninterrupted(whole, config, tmp_path):
+def test_resume_in_the_second_fold_equals_an_uninterrupted_cross_validation(whole, config, tmp_path):
     folder = tmp_path / "out"
     process = start_training(config, folder)
     wait_for_epoch(folder / "fold2", 1, process)

@@ -1,4 +1,4 @@
-"""Runs whose network stays as it is in part: that part sees each picture once, and nothing else changes."""
+"""Runs with a partly frozen network: each image is encoded once, and the results are those of the whole network."""
 
 import csv
 import json
@@ -33,7 +33,7 @@ def products(run):
 
 
 @pytest.mark.slow
-def test_a_second_run_finds_the_first_ones_vectors(config):
+def test_feature_cache_is_reused_by_a_second_run(config):
     first = again(config, "1", augment="none")
     (entry,) = list_cache()
     assert entry["images"] == products(first)
@@ -44,7 +44,7 @@ def test_a_second_run_finds_the_first_ones_vectors(config):
 
 
 @pytest.mark.slow
-def test_views_of_an_image_are_shared_between_tasks(config):
+def test_feature_cache_views_are_shared_between_tasks(config):
     """Another task divides the products in another way; an image's views stay the image's."""
     again(config, "1", views=3, epochs=3)
     before = {entry["view"]: entry["images"] for entry in list_cache()}
@@ -56,7 +56,7 @@ def test_views_of_an_image_are_shared_between_tasks(config):
 
 
 @pytest.mark.slow
-def test_no_more_views_than_epochs_and_smote_on_each(config):
+def test_feature_cache_has_at_most_one_view_per_epoch(config):
     first = again(config, "1", views=4, epochs=2)
     entries = {entry["view"]: entry["images"] for entry in list_cache()}
     assert entries == {"plain": products(first), "default, view 1": first.report.counts["train"]}
@@ -66,8 +66,8 @@ def test_no_more_views_than_epochs_and_smote_on_each(config):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["frozen", "last_block"])
-def test_what_is_kept_of_pictures_changes_nothing(config, strategy):
-    """Without augmentation, epochs on what a trunk said once are epochs of the whole network."""
+def test_cached_features_train_as_the_whole_network_does(config, strategy):
+    """Without augmentation, epochs on cached features equal epochs of the whole network."""
     plain = replace(config, strategy=strategy, augment="none", epochs=2, optimizer="sgd", head="plain")
     cached, ordinary = again(plain, "1"), again(plain, "2", views=0)
     for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
@@ -76,24 +76,24 @@ def test_what_is_kept_of_pictures_changes_nothing(config, strategy):
     assert [entry["view"] for entry in list_cache()] == ["plain"]
 
 
-def test_the_head_put_back_is_as_good_as_it_was_on_vectors(config):
+def test_saved_network_has_the_validation_loss_of_the_head_on_features(config):
     run = again(config, "1", epochs=2)
     prepared = prepare(config)
     rows = prepared.split.validation
-    said = probabilities(prepared.targets.groups, load_classifier(run.folder).logits(prepared.catalog.paths[rows]))
-    loss = -np.log(said[np.arange(len(rows)), prepared.targets.strata[rows]]).mean()
+    predicted = probabilities(prepared.targets.groups, load_classifier(run.folder).logits(prepared.catalog.paths[rows]))
+    loss = -np.log(predicted[np.arange(len(rows)), prepared.targets.strata[rows]]).mean()
     assert loss == pytest.approx(min(row["val_loss"] for row in read_history(run.folder)), rel=1e-3)
 
 
 @pytest.mark.slow
-def test_two_phases_each_learn_from_what_suits_them(config):
+def test_frozen_full_caches_features_for_its_first_phase_alone(config):
     run = again(config, "1", strategy="frozen+full", epochs=3)
     assert [row["phase"] for row in read_history(run.folder)] == ["head", "all", "all"]
     assert {entry["view"] for entry in list_cache()} == {"plain"}
 
 
 @pytest.mark.slow
-def test_disk_use_is_said_before_and_too_little_means_the_ordinary_way(config, monkeypatch):
+def test_phase_feed_logs_disk_use_and_caches_nothing_on_a_full_disk(config, monkeypatch):
     run = again(config, "1", strategy="last_block", epochs=1)
     (entry,) = list_cache()
     counts = run.report.counts
@@ -120,7 +120,7 @@ def rows_of(run):
         return list(csv.DictReader(file))
 
 
-def test_tuning_keeps_the_best_head(tuned):
+def test_search_heads_trains_the_best_head(tuned):
     rows = rows_of(tuned)
     assert [row["trial"] for row in rows] == ["0", "1", "2"]
     assert (rows[0]["learning_rate"], rows[0]["dense"]) == ("", "")
@@ -128,16 +128,16 @@ def test_tuning_keeps_the_best_head(tuned):
     best = max(rows, key=lambda row: float(row["val_accuracy"]))
     final = min(read_history(tuned.folder), key=lambda row: row["val_loss"])
     assert final["val_accuracy"] == pytest.approx(float(best["val_accuracy"]))
-    said = tuned.report.tuned
-    assert said["trials"] == 3
-    assert str(said["learning_rate"] or "") == best["learning_rate"]
+    chosen = tuned.report.tuned
+    assert chosen["trials"] == 3
+    assert str(chosen["learning_rate"] or "") == best["learning_rate"]
     head = json.loads((tuned.folder / "model.json").read_text())["head"]
     assert head["dense"] == [int(width) for width in best["dense"].split(",") if width]
     assert not (tuned.folder / "tune").exists()
 
 
 @pytest.mark.slow
-def test_tuning_goes_on_where_it_was_interrupted(tuned, tmp_path):
+def test_search_heads_resumes_after_the_last_finished_trial(tuned, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(tuned.folder, folder)
     (folder / "report.json").unlink()
@@ -151,20 +151,20 @@ def test_tuning_goes_on_where_it_was_interrupted(tuned, tmp_path):
 
 
 @pytest.mark.slow
-def test_what_is_given_is_not_tuned(config):
+def test_search_heads_leaves_given_options_alone(config):
     run = again(config, "1", tune=3, epochs=1, dropout=0.25, learning_rate=0.002)
     assert {(row["dropout"], row["learning_rate"]) for row in rows_of(run)} == {("0.25", "0.002")}
     assert run.report.tuned["dropout"] == 0.25
 
 
 @pytest.mark.parametrize("wrong", [{"strategy": "full"}, {"views": 0}])
-def test_only_vectors_can_be_tuned_or_added_to(wrong):
+def test_train_config_refuses_tune_and_smote_without_cached_features(wrong):
     for option in ({"tune": 3}, {"balance": "smote"}):
         with pytest.raises(InputError, match="needs --strategy frozen, and --views above 0"):
             TrainConfig(strategy=wrong.get("strategy", "frozen"), views=wrong.get("views", 4), **option)
 
 
-def test_pictures_of_a_run_are_divided_as_its_split_says(tiny_config):
+def test_image_feed_has_the_parts_of_the_split(tiny_config):
     prepared = prepare(tiny_config)
     feed = image_feed(tiny_config, prepared)
     np.testing.assert_array_equal(feed.train.images, prepared.catalog.paths[prepared.split.train])

@@ -47,7 +47,7 @@ def official(tmp_path_factory):
         if image not in ABSENT:
             pixels = np.random.default_rng(image).integers(0, 256, (40, 30, 3), np.uint8)
             Image.fromarray(pixels).save(folder / "images" / f"{image}.jpg")
-    (folder / "images" / f"{BROKEN}.jpg").write_bytes(b"no picture")
+    (folder / "images" / f"{BROKEN}.jpg").write_bytes(b"no image")
     return folder
 
 
@@ -55,39 +55,39 @@ def config(data, task="attributes"):
     return TrainConfig(task=task, data=str(data), backbone="custom_cnn", min_images=5)
 
 
-def test_attributes_are_the_groups_of_the_set(official):
+def test_build_targets_of_attributes_has_the_groups_of_the_set(official):
     catalog = read_catalog(official)
-    goal, warnings = build_targets(config(official), catalog)
-    assert [(group.name, group.kind, group.activation) for group in goal.groups] == [
+    built, warnings = build_targets(config(official), catalog)
+    assert [(group.name, group.kind, group.activation) for group in built.groups] == [
         ("column:category", "single", "softmax"),
         ("labels:color", "multi", "sigmoid"),
         ("labels:gender", "multi", "sigmoid"),
         ("column:sleeve", "single", "softmax"),
     ]
-    assert [group.classes for group in goal.groups] == [tuple(sorted(labels)) for labels in LABELS.values()]
-    assert (goal.is_color, warnings, goal.targets.known.all()) == (True, (), True)
-    names = [label for group in goal.groups for label in group.classes]
-    for image, values in zip(catalog.ids.tolist(), goal.targets.values, strict=True):
+    assert [group.classes for group in built.groups] == [tuple(sorted(labels)) for labels in LABELS.values()]
+    assert (built.is_color, warnings, built.targets.known.all()) == (True, (), True)
+    names = [label for group in built.groups for label in group.classes]
+    for image, values in zip(catalog.ids.tolist(), built.targets.values, strict=True):
         assert {names[at] for at in np.flatnonzero(values == 1)} == set(labels_of(image))
         assert (values[-2:] == -1).all() == (image % 5 == 0)
 
 
-def test_groups_can_be_named(official):
-    goal, *_ = build_targets(config(official, "column:category,labels:color"), read_catalog(official))
-    assert [group.name for group in goal.groups] == ["column:category", "labels:color"]
+def test_build_targets_takes_named_groups(official):
+    built, *_ = build_targets(config(official, "column:category,labels:color"), read_catalog(official))
+    assert [group.name for group in built.groups] == ["column:category", "labels:color"]
 
 
-def test_a_saved_run_matches_them_again(official):
+def test_encode_with_the_spec_of_a_run_gives_the_same_targets(official):
     catalog = read_catalog(official)
     settings = config(official)
-    goal, *_ = build_targets(settings, catalog)
-    again = model_spec(settings, goal.groups).encode(catalog.columns)
-    np.testing.assert_array_equal(again.packed, goal.packed)
+    built, *_ = build_targets(settings, catalog)
+    again = model_spec(settings, built.groups).encode(catalog.columns)
+    np.testing.assert_array_equal(again.packed, built.packed)
     assert again.known.all()
 
 
 @pytest.mark.slow
-def test_from_annotations_to_predictions(official, command, tmp_path):
+def test_train_and_evaluate_commands_take_annotations(official, command, tmp_path):
     settings = "--backbone custom_cnn --image-size 32x32 --epochs 2 --batch-size 16 --min-images 5 --precision float32"
     run = tmp_path / "run"
     trained = command("train", "--task", "attributes", "--data", official, "--out", run, *settings.split())
@@ -102,13 +102,13 @@ def test_from_annotations_to_predictions(official, command, tmp_path):
     assert rejected["3"].startswith("not downloaded")
     assert rejected["7"] == "annotations[6]: label '999' is not in iMat_fashion_2018_label_map_228.csv"
 
-    judged = command("evaluate", run, "--data", official, "--part", "all", "--json")
-    said = json.loads(judged.stdout)
-    seen = said["trained_on_left_out"]
+    evaluated = command("evaluate", run, "--data", official, "--part", "all", "--json")
+    evaluation = json.loads(evaluated.stdout)
+    seen = evaluation["trained_on_left_out"]
     assert seen > COUNT / 2
-    assert said["counts"] == {"test": COUNT - 4 - seen, "rejected": 4, "trained_on": seen, "other_parts": 0}
+    assert evaluation["counts"] == {"test": COUNT - 4 - seen, "rejected": 4, "trained_on": seen, "other_parts": 0}
     # Eight of the ten labels are the prediction (guo2019): at most two of an image's are missed.
-    assert said["labels"]["top_8"]["micro"]["recall"] > 0.5
+    assert evaluation["labels"]["top_8"]["micro"]["recall"] > 0.5
 
     predicted = command("predict", run, official / "images" / "1.jpg", "--json")
     (answer,) = json.loads(predicted.stdout)["predictions"]

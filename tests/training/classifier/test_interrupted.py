@@ -36,7 +36,7 @@ def assert_same(folder, whole):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("epoch", [1, 2, 4])
-def test_killed_and_resumed_equals_uninterrupted(config, whole, tmp_path, epoch):
+def test_resume_after_a_kill_equals_an_uninterrupted_run(config, whole, tmp_path, epoch):
     process = start_training(config, tmp_path / "run")
     wait_for_epoch(tmp_path / "run", epoch, process)
     process.send_signal(signal.SIGKILL)
@@ -49,7 +49,7 @@ def test_killed_and_resumed_equals_uninterrupted(config, whole, tmp_path, epoch)
 
 
 @pytest.mark.slow
-def test_a_head_killed_ten_times_at_random_moments_ends_as_if_nothing_was(config, tmp_path):
+def test_resume_after_ten_kills_equals_an_uninterrupted_run(config, tmp_path):
     long = replace(config, strategy="frozen", epochs=150, patience=1000, plateau_patience=1000)
     whole = train(replace(long, out=str(tmp_path / "whole")))
     folder, random = tmp_path / "run", np.random.default_rng(0)
@@ -71,7 +71,7 @@ def test_a_head_killed_ten_times_at_random_moments_ends_as_if_nothing_was(config
 
 
 @pytest.mark.slow
-def test_interrupted_by_the_user_says_how_to_go_on(config, whole, tmp_path):
+def test_train_command_prints_how_to_resume_when_interrupted(config, whole, tmp_path):
     process = start_training(config, tmp_path / "run")
     wait_for_epoch(tmp_path / "run", 1, process)
     process.send_signal(signal.SIGINT)
@@ -83,7 +83,7 @@ def test_interrupted_by_the_user_says_how_to_go_on(config, whole, tmp_path):
     assert_same(tmp_path / "run", whole)
 
 
-def test_a_catalog_that_changed_is_refused(tiny_config, sample, tmp_path):
+def test_resume_refuses_a_changed_catalog(tiny_config, sample, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(sample, data)
     run = train(replace(tiny_config, data=str(data), epochs=1, out=str(tmp_path / "run")))
@@ -94,16 +94,18 @@ def test_a_catalog_that_changed_is_refused(tiny_config, sample, tmp_path):
         resume(run.folder)
 
 
-def test_resume_where_nothing_was_begun(tmp_path):
+def test_resume_refuses_a_folder_without_a_run(tmp_path):
     with pytest.raises(InputError, match="no run was begun here"):
         resume(tmp_path)
 
 
-def test_what_is_saved_is_the_best_epoch(whole, config):
+def test_saved_weights_are_those_of_the_best_epoch(whole, config):
     prepared = prepare(config)
     rows = prepared.split.validation
-    said = probabilities(prepared.targets.groups, load_classifier(whole.folder).logits(prepared.catalog.paths[rows]))
-    loss = -np.log(said[np.arange(len(rows)), prepared.targets.strata[rows]]).mean()
+    predicted = probabilities(
+        prepared.targets.groups, load_classifier(whole.folder).logits(prepared.catalog.paths[rows])
+    )
+    loss = -np.log(predicted[np.arange(len(rows)), prepared.targets.strata[rows]]).mean()
     assert loss == pytest.approx(
         min(row["val_loss"] for row in read_history(whole.folder) if row["phase"] == "all"), rel=1e-3
     )

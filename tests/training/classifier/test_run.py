@@ -66,21 +66,21 @@ def test_evaluate_after_a_change_of_the_catalogue_scores_the_test_part(tiny_conf
     assert report.test["accuracy"] == pytest.approx(run.accuracy)
 
 
-def test_log_names_the_training_device_first(run):
+def test_run_log_names_the_training_device_first(run):
     lines = (run.folder / "log.txt").read_text().splitlines()
     assert "training on " in lines[0]
     assert lines[0].endswith(run.report.device)
     assert run.report.device.endswith(", float32")
 
 
-def test_the_run_folder_is_complete(run):
+def test_run_folder_has_every_file(run):
     assert {path.name for path in run.folder.iterdir()} == FILES
     for figure in run.folder.glob("*.png"):
         with Image.open(figure) as image:
             assert min(image.size) > 100, figure
 
 
-def test_the_report_keeps_its_contract(run):
+def test_report_has_the_required_keys(run):
     report = json.loads((run.folder / "report.json").read_text())
     assert report.keys() >= {
         "task", "backbone", "strategy", "weights", "classes", "counts", "test", "per_class", "seconds",
@@ -92,7 +92,7 @@ def test_the_report_keeps_its_contract(run):
     assert report == run.report.to_dict()
 
 
-def test_every_row_and_file_of_the_catalog_is_accounted_for(run, sample):
+def test_report_counts_add_up_to_the_rows_and_files_read(run, sample):
     with (run.folder / "rejected.csv").open() as file:
         rejected = list(csv.DictReader(file))
     assert len(rejected) == run.report.counts["rejected"]
@@ -100,16 +100,16 @@ def test_every_row_and_file_of_the_catalog_is_accounted_for(run, sample):
     assert sum(run.report.counts.values()) == read_catalog(sample).inputs
 
 
-def test_predictions_hold_every_test_product_once_and_give_the_reports_accuracy(run, tiny_config):
+def test_predictions_file_has_each_test_product_once_and_the_reported_accuracy(run, tiny_config):
     table = pq.read_table(run.folder / "predictions.parquet").to_pydict()
     prepared = prepare(tiny_config)
     assert sorted(table["id"]) == sorted(prepared.catalog.ids[prepared.split.test].tolist())
-    right = [truth == said for truth, said in zip(table["truth"], table["predicted"], strict=True)]
+    right = [truth == predicted for truth, predicted in zip(table["truth"], table["predicted"], strict=True)]
     assert np.mean(right) == pytest.approx(run.accuracy)
     np.testing.assert_allclose(np.sum(table["probabilities"], axis=1), 1, atol=1e-5)
 
 
-def test_evaluating_the_reloaded_run_gives_the_same_numbers(run, sample):
+def test_evaluate_equals_the_report_of_the_run(run, sample):
     again = evaluate_run(run.folder, data=str(sample))
     assert (again.part, again.trained_on_left_out, again.test_products_missing) == ("test", 0, 0)
     assert again.counts["test"] == run.report.counts["test"]
@@ -124,7 +124,7 @@ def test_evaluate_all_leaves_out_what_the_run_was_trained_on(run, sample):
     assert sum(report.counts.values()) == read_catalog(sample).inputs
 
 
-def test_files_arrays_and_evaluate_agree(run, tiny_config):
+def test_predict_of_files_and_of_arrays_equals_evaluate(run, tiny_config):
     """li2020's test generator forgot what its training generator did to pixels: 0.887 became 0.18."""
     prepared = prepare(tiny_config)
     paths = prepared.catalog.paths[prepared.split.test]
@@ -141,7 +141,7 @@ def copy_images(catalog, rows, folder):
         shutil.copy(catalog.paths[row], folder)
 
 
-def test_evaluate_scores_another_catalog_whole_but_for_images_trained_on(run, tmp_path, sample):
+def test_evaluate_scores_another_catalog_without_images_trained_on(run, tmp_path, sample):
     catalog, parts = read_catalog(sample), run.manifest.parts
     trained = np.isin(catalog.ids, [*parts["train"], *parts["validation"]])
     watches, bags = (catalog.columns["article_type"] == name for name in ("Watches", "Handbags"))
@@ -150,11 +150,11 @@ def test_evaluate_scores_another_catalog_whole_but_for_images_trained_on(run, tm
     )
     copy_images(catalog, np.flatnonzero(bags & ~trained)[:5], tmp_path / "Spacesuits")
     (tmp_path / "Watches" / "broken.jpg").write_bytes(b"\xff\xd8\xff no more")
-    report = evaluate_run(run.folder, data=tmp_path, out=tmp_path / "judged")
+    report = evaluate_run(run.folder, data=tmp_path, out=tmp_path / "evaluation")
     assert (report.part, report.trained_on_left_out) == ("all", 3)
     assert report.counts == {"test": 5, "rejected": 6, "trained_on": 3, "other_parts": 0}
     assert report.reasons["class 'Spacesuits' is unknown to the run"] == 5
-    assert (tmp_path / "judged" / "confusion.png").is_file()
+    assert (tmp_path / "evaluation" / "confusion.png").is_file()
     with pytest.raises(InputError, match=r"not the catalog of the run .*none of the \d+ products"):
         evaluate_run(run.folder, data=str(tmp_path), part="test")
 
@@ -168,13 +168,13 @@ def test_train_gives_the_same_report_for_the_same_seed(run, tiny_config, tmp_pat
     assert read_history(again.folder) == read_history(run.folder)
 
 
-def test_a_finished_run_is_not_trained_again(run):
+def test_resume_does_not_train_a_finished_run_again(run):
     before = (run.folder / "history.csv").stat().st_mtime_ns
     assert resume(run.folder).report == run.report
     assert (run.folder / "history.csv").stat().st_mtime_ns == before
 
 
-def test_transfer_from_a_run_keeps_frozen_layers_bit_identical(run, tiny_config, tmp_path):
+def test_train_from_a_run_keeps_frozen_layers_bit_identical(run, tiny_config, tmp_path):
     config = replace(
         tiny_config, task="gender", weights=str(run.folder), strategy="last_block", epochs=1, out=str(tmp_path / "r")
     )
@@ -201,7 +201,7 @@ def test_train_counts_test_images_that_the_initial_weights_were_trained_on(run, 
 
 
 @pytest.mark.slow
-def test_two_phases_follow_each_other(tiny_config, tmp_path):
+def test_train_frozen_full_has_two_phases(tiny_config, tmp_path):
     config = replace(tiny_config, strategy="frozen+full", weights="none", epochs=3, out=str(tmp_path / "r"))
     rows = read_history(train(config).folder)
     assert [(row["epoch"], row["phase"]) for row in rows] == [(1, "head"), (2, "all"), (3, "all")]
@@ -210,12 +210,12 @@ def test_two_phases_follow_each_other(tiny_config, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("balance", ["class_weight", "oversample", "undersample"])
-def test_every_balance_trains(tiny_config, tmp_path, balance):
+def test_train_takes_every_balance(tiny_config, tmp_path, balance):
     config = replace(tiny_config, balance=balance, task="master_category", epochs=1, out=str(tmp_path / "r"))
     assert 0 <= train(config).accuracy <= 1
 
 
-def test_colors_stay_as_they_are_in_a_color_task(tiny_config, tmp_path):
+def test_train_of_a_color_task_does_not_augment_colors(tiny_config, tmp_path):
     config = replace(tiny_config, task="base_colour", epochs=1, min_images=50, augment="gutierrez2019")
     run = train(replace(config, out=str(tmp_path / "r")))
     with Image.open(run.folder / "augmentation.png") as image:
@@ -223,7 +223,7 @@ def test_colors_stay_as_they_are_in_a_color_task(tiny_config, tmp_path):
     assert (corner == 255).all(axis=-1).mean() > 0.5
 
 
-def test_random_weights_are_announced_in_the_report(tiny_config, tmp_path):
+def test_report_warns_of_random_weights(tiny_config, tmp_path):
     config = replace(tiny_config, backbone="vgg16", strategy="frozen", epochs=1, limit=120, out=str(tmp_path / "r"))
     run = train(config)
     assert run.report.weights == "none"
@@ -233,14 +233,14 @@ def test_random_weights_are_announced_in_the_report(tiny_config, tmp_path):
     assert log.rstrip().splitlines()[-1].count("RANDOM WEIGHTS") == 1
 
 
-def test_a_folder_that_is_not_empty_is_left_alone(tiny_config, tmp_path):
+def test_train_refuses_a_folder_that_is_not_empty(tiny_config, tmp_path):
     (tmp_path / "mine.txt").write_text("keep")
     with pytest.raises(InputError, match="not an empty folder"):
         train(replace(tiny_config, out=str(tmp_path)))
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_train_at_once_in_many_threads_uses_different_folders(tmp_path, monkeypatch):
+def test_train_in_many_threads_uses_different_folders(tmp_path, monkeypatch):
     """Each reads its catalog while the others choose their folders."""
     together = threading.Barrier(8)
 

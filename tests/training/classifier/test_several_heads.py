@@ -1,4 +1,4 @@
-"""Runs with several heads on one trunk: trained, judged head by head, loaded and asked."""
+"""Runs with several heads on one backbone: training, evaluation by head, loading."""
 
 import csv
 import json
@@ -22,7 +22,7 @@ HEADS = ("article_type", "gender", "master_category", "pattern")
 
 @pytest.fixture(scope="module")
 def config(run, tiny_config):
-    """Four heads on what the tiny run's trunk says of each picture."""
+    """Four heads on the features of the tiny run's backbone."""
     return replace(tiny_config, task=",".join(HEADS), weights=str(run.folder), strategy="frozen", min_images=60)
 
 
@@ -31,7 +31,7 @@ def several(config, tmp_path_factory):
     return train(replace(config, epochs=4, out=str(tmp_path_factory.mktemp("several") / "run")))
 
 
-def test_the_report_keeps_its_contract_and_adds_each_head(several):
+def test_report_has_the_required_keys_and_each_head(several):
     report = json.loads((several.folder / "report.json").read_text())
     assert report == several.report.to_dict()
     assert report.keys() >= {
@@ -64,7 +64,7 @@ def test_the_report_keeps_its_contract_and_adds_each_head(several):
     )
 
 
-def test_what_is_not_known_of_a_product_is_masked_in_that_head_alone(several, config):
+def test_report_counts_known_labels_of_each_head_alone(several, config):
     prepared = prepare(config)
     counts = several.report.groups["pattern"]["counts"]
     assert 0 < counts["train"] < several.report.counts["train"]
@@ -73,7 +73,7 @@ def test_what_is_not_known_of_a_product_is_masked_in_that_head_alone(several, co
             assert group["counts"][part] == prepared.targets.known_counts(getattr(prepared.split, part))[name]
 
 
-def test_products_of_a_rare_class_stay_for_the_other_heads(config):
+def test_prepare_keeps_products_of_a_rare_class_for_other_heads(config):
     prepared = prepare(replace(config, min_images=130))
     types = len(prepared.targets.groups[0].classes)
     rare = prepared.targets.strata == types
@@ -88,7 +88,7 @@ def test_history_holds_loss_and_accuracy(several):
     assert all(0 <= row[name] <= 1 for row in rows for name in ("accuracy", "val_accuracy"))
 
 
-def test_each_head_has_its_figures(several):
+def test_run_folder_has_the_figures_of_each_head(several):
     names = {path.name for path in several.folder.iterdir()}
     assert names >= {"co_occurrence.png", "labels_per_image.png", "predictions.parquet", "network.json", *HEADS}
     figures = {"confusion.png", "precision_recall.png", "class_accuracy.png", "reliability.png"}
@@ -96,22 +96,22 @@ def test_each_head_has_its_figures(several):
     assert {path.name for path in (several.folder / "pattern").iterdir()} == {"precision_recall.png", "reliability.png"}
 
 
-def test_predictions_give_each_heads_accuracy(several, config):
+def test_predictions_file_gives_the_accuracy_of_each_head(several, config):
     table = pq.read_table(several.folder / "predictions.parquet").to_pydict()
     prepared = prepare(config)
     assert sorted(table["id"]) == sorted(prepared.catalog.ids[prepared.split.test].tolist())
     pairs = zip(table["article_type.truth"], table["article_type.predicted"], strict=True)
-    right = [truth == said for truth, said in pairs if truth is not None]
+    right = [truth == predicted for truth, predicted in pairs if truth is not None]
     assert np.mean(right) == pytest.approx(several.report.groups["article_type"]["test"]["accuracy"])
     known = [row is not None for row in table["pattern.truth"]]
     assert sum(known) == several.report.groups["pattern"]["counts"]["test"]
 
 
-def test_every_head_is_calibrated_on_validation(several):
+def test_report_calibrates_every_head(several):
     for name in HEADS:
-        said = several.report.calibration[name]
-        assert said["temperature"] > 0
-        assert 0 <= said["ece_after"] <= 1
+        calibration = several.report.calibration[name]
+        assert calibration["temperature"] > 0
+        assert 0 <= calibration["ece_after"] <= 1
     assert several.report.calibration["gender"]["ece_after"] == pytest.approx(
         several.report.groups["gender"]["test"]["ece"], abs=1e-6
     )
@@ -119,10 +119,10 @@ def test_every_head_is_calibrated_on_validation(several):
     assert len(pattern.thresholds) == len(pattern.classes)
 
 
-def test_the_levels_are_decided_together(several):
-    said = several.report.hierarchy
-    assert 0 <= said["contradictions"] <= 1
-    accuracy = said["accuracy"]
+def test_report_hierarchy_has_separate_and_joint_accuracies(several):
+    hierarchy = several.report.hierarchy
+    assert 0 <= hierarchy["contradictions"] <= 1
+    accuracy = hierarchy["accuracy"]
     heads = several.report.groups
     assert accuracy["article_type"]["separate"] == pytest.approx(heads["article_type"]["test"]["accuracy"])
     assert accuracy["master_category"]["separate"] == pytest.approx(heads["master_category"]["test"]["accuracy"])
@@ -130,15 +130,15 @@ def test_the_levels_are_decided_together(several):
     assert accuracy["article_type"]["joint"] <= accuracy["sub_category"]["joint"] <= 1
 
 
-def test_evaluating_the_reloaded_run_gives_the_same_numbers(several, sample, tmp_path):
-    again = evaluate_run(several.folder, data=str(sample), out=tmp_path / "judged")
+def test_evaluate_equals_the_report_of_the_run(several, sample, tmp_path):
+    again = evaluate_run(several.folder, data=str(sample), out=tmp_path / "evaluation")
     assert again.part == "test"
     assert again.counts["test"] == several.report.counts["test"]
     assert again.trained_on_left_out == 0
     for name, group in several.report.groups.items():
         assert again.groups[name]["counts"] == group["counts"]
         assert again.groups[name]["test"]["accuracy"] == pytest.approx(group["test"]["accuracy"], abs=0.02)
-    assert (tmp_path / "judged" / "gender" / "confusion.png").is_file()
+    assert (tmp_path / "evaluation" / "gender" / "confusion.png").is_file()
 
 
 def test_robustness_scores_each_single_valued_head(several):
@@ -151,15 +151,15 @@ def test_robustness_scores_each_single_valued_head(several):
         assert row["products"] == several.report.groups[name]["counts"]["test"]
 
 
-def test_the_loaded_classifier_answers_by_head(several, config):
+def test_predictions_group_is_a_head_of_the_loaded_classifier(several, config):
     classifier = load_classifier(several.folder)
     paths = read_catalog(config.data).paths[:4]
-    said = classifier.predict(paths)
-    assert set(said.group("gender").names) <= set(classifier.spec.groups[1].classes)
+    predictions = classifier.predict(paths)
+    assert set(predictions.group("gender").names) <= set(classifier.spec.groups[1].classes)
     with pytest.raises(InputError, match="unknown head of this run 'colour'"):
-        said.group("colour")
+        predictions.group("colour")
     plain = load_classifier(several.folder, "tensorflow").predict(paths)
-    np.testing.assert_allclose(said.probabilities, plain.probabilities, atol=1e-4)
+    np.testing.assert_allclose(predictions.probabilities, plain.probabilities, atol=1e-4)
 
 
 def test_predict_and_evaluate_print_each_head(several, sample, command):
@@ -176,7 +176,7 @@ def test_predict_and_evaluate_print_each_head(several, sample, command):
     assert "contradict" in text
 
 
-def test_another_catalog_that_lacks_columns_is_judged_by_the_heads_it_has(several, sample, tmp_path):
+def test_evaluate_skips_heads_whose_columns_a_catalog_lacks(several, sample, tmp_path):
     shutil.copytree(sample, tmp_path / "data")
     table = tmp_path / "data" / "styles.csv"
     table.write_text(table.read_text().replace("gender", "for whom", 1))
@@ -185,7 +185,7 @@ def test_another_catalog_that_lacks_columns_is_judged_by_the_heads_it_has(severa
     assert report.groups["article_type"]["test"]["accuracy"] > 0
 
 
-def test_last_block_learns_from_what_the_frozen_part_said_once(config, tmp_path):
+def test_train_last_block_of_several_heads_caches_features(config, tmp_path):
     run = train(
         replace(config, strategy="last_block", task="article_type,base_colour", epochs=1, out=str(tmp_path / "r"))
     )
@@ -197,7 +197,7 @@ def test_last_block_learns_from_what_the_frozen_part_said_once(config, tmp_path)
 @pytest.mark.parametrize(
     "changes", [{"loss": "bce"}, {"loss": "weighted_bce"}, {"balance": "class_weight"}, {"tune": 2}]
 )
-def test_all_attributes_by_every_loss(config, tmp_path, changes):
+def test_train_takes_all_attributes_with_every_loss(config, tmp_path, changes):
     run = train(replace(config, task="attributes", epochs=2, out=str(tmp_path / "run"), **changes))
     assert {"article_type", "gender", "pattern", "neck"} <= set(run.report.groups)
     left_out = [warning for warning in run.report.warnings if "task fit" in warning]
@@ -207,14 +207,14 @@ def test_all_attributes_by_every_loss(config, tmp_path, changes):
 
 
 @pytest.mark.slow
-def test_one_attribute_of_several_labels_is_a_run_too(config, tmp_path):
+def test_train_takes_one_multi_valued_attribute(config, tmp_path):
     run = train(replace(config, task="pattern", epochs=2, out=str(tmp_path / "run")))
     assert list(run.report.groups) == ["pattern"]
     assert run.accuracy == pytest.approx(run.report.groups["pattern"]["test"]["accuracy"])
     assert run.report.test["top_3"] is None
 
 
-def test_rows_of_no_article_type_are_divided_too(config, sample):
+def test_prepare_splits_rows_without_a_class_of_the_first_head(config, sample):
     prepared = prepare(replace(config, task="gender,base_colour", min_images=130))
     unlabeled = prepared.targets.strata == prepared.targets.strata.max()
     assert unlabeled.any()
@@ -223,10 +223,10 @@ def test_rows_of_no_article_type_are_divided_too(config, sample):
     np.testing.assert_allclose(shares, [0.64, 0.16, 0.2], atol=0.08)
 
 
-def test_single_task_runs_are_calibrated_and_know_what_lies_above(run):
-    said = run.report.calibration["article_type"]
-    assert load_classifier(run.folder).spec.groups[0].temperature == pytest.approx(said["temperature"])
-    assert said["ece_after"] == pytest.approx(run.report.test["ece"], abs=1e-6)
+def test_report_of_one_head_has_calibration_and_hierarchy(run):
+    calibration = run.report.calibration["article_type"]
+    assert load_classifier(run.folder).spec.groups[0].temperature == pytest.approx(calibration["temperature"])
+    assert calibration["ece_after"] == pytest.approx(run.report.test["ece"], abs=1e-6)
     accuracy = run.report.hierarchy["accuracy"]
     assert accuracy["article_type"]["joint"] == pytest.approx(run.accuracy)
     assert run.accuracy <= accuracy["sub_category"]["joint"] <= accuracy["master_category"]["joint"]
@@ -248,13 +248,13 @@ def test_single_task_runs_are_calibrated_and_know_what_lies_above(run):
         ({"task": "gender,pattern", "loss": "bce", "label_smoothing": 0.1}, "needs --loss grouped"),
     ],
 )
-def test_wrong_configs(wrong, words):
+def test_train_config_refuses_wrong_values_with_several_heads(wrong, words):
     with pytest.raises(InputError) as error:
         TrainConfig(**wrong)
     assert words in str(error.value)
 
 
-def test_one_head_left_of_several_is_one_line(command, config, sample, tmp_path):
+def test_train_refuses_several_heads_of_which_one_is_left(command, config, sample, tmp_path):
     result = command("train", "--task", "gender,fit", "--data", sample, "--out", tmp_path / "run")
     assert_one_line(result, "only gender is left, which --task gender trains", "task fit", "lower --min-images")
     assert not (tmp_path / "run").exists()
@@ -267,16 +267,16 @@ def test_probe_takes_one_task(config):
         probe({"task": config.task, "backbones": "vgg19", "data": config.data})
 
 
-def test_rejected_rows_are_accounted_for(several, sample):
+def test_report_counts_the_rejected_rows(several, sample):
     with (several.folder / "rejected.csv").open() as file:
         rejected = list(csv.DictReader(file))
     assert len(rejected) == several.report.counts["rejected"]
     assert sum(several.report.counts.values()) == read_catalog(sample).inputs
 
 
-def test_classes_are_those_of_the_whole_catalog(several, config):
+def test_report_classes_are_those_of_the_whole_catalog(several, config):
     catalog = read_catalog(config.data)
     targets = encode_groups(config.label_spec, catalog.columns, config.min_images)
-    assert [tuple(one["classes"]) for one in several.report.groups.values()] == [
+    assert [tuple(group["classes"]) for group in several.report.groups.values()] == [
         group.classes for group in targets.groups
     ]
