@@ -113,5 +113,5 @@ class WornSource(LabelSource):
 def get_column(columns: Columns, name: str, reader: str) -> NDArray[np.str_]:
     """Return the values [n] str of a column; when it is missing, an InputError names it and `reader`."""
     if name not in columns:
-        raise InputError(f"{reader} needs the column {name!r}; the catalogue has: {', '.join(columns)}")
+        raise InputError(f"{reader} needs the column {name!r}; the catalog has: {', '.join(columns)}")
     return columns[name]

@@ -76,7 +76,7 @@ def person_or_product(columns: Mapping[str, NDArray[np.str_]]) -> NDArray[np.str
 def _holds(rule: WornRule, columns: Mapping[str, NDArray[np.str_]]) -> NDArray[np.bool_]:
     for name in rule.where:
         if name not in columns:
-            raise InputError(f"task person needs the column {name!r}; the catalogue has: {', '.join(columns)}")
+            raise InputError(f"task person needs the column {name!r}; the catalog has: {', '.join(columns)}")
     return np.all([_has(columns[name], values, name == TITLE) for name, values in rule.where.items()], axis=0)
 
 

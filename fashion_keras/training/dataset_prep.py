@@ -69,7 +69,7 @@ class PreparedData:
     def check_unchanged(self, manifest: RunManifest, state: str) -> None:
         """Raise InputError unless a run was begun on the same catalogue and parts; `state` is for the message."""
         if manifest.fingerprint != self.fingerprint:
-            raise InputError(f"{self.catalog.folder}: the catalogue has changed since {state}")
+            raise InputError(f"{self.catalog.folder}: the catalog has changed since {state}")
         if manifest.parts != self.parts:
             raise InputError(
                 f"{self.catalog.folder}: its products are divided in another way since {state}: train anew"

@@ -187,7 +187,7 @@ def test_learnable_groups_gives_a_reason_for_the_others():
 @pytest.mark.parametrize(
     ("group", "message"),
     [
-        (PATTERN, "task pattern needs the column 'product_display_name'; the catalogue has: sub_category"),
+        (PATTERN, "task pattern needs the column 'product_display_name'; the catalog has: sub_category"),
         (AttributeGroup("cloth", "multi", ColumnSource("cloth")), "task cloth needs the column 'cloth'"),
         (DISPLAY, "unknown sub_category of attribute group display 'Watches'; did you mean 'Watch'"),
         (

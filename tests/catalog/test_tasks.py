@@ -92,7 +92,7 @@ def test_get_task_offers_the_nearest_name():
 
 
 def test_encode_names_a_missing_column():
-    with pytest.raises(InputError, match="needs the column 'season'; the catalogue has: usage"):
+    with pytest.raises(InputError, match="needs the column 'season'; the catalog has: usage"):
         get_task("season").encode({"usage": np.array(["a"])})
 
 

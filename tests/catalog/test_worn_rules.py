@@ -36,7 +36,7 @@ def test_each_product_is_labelled_by_the_first_rule_or_not_at_all():
 
 
 def test_a_missing_column_is_named():
-    with pytest.raises(InputError, match="task person needs the column 'gender'; the catalogue has: master_category"):
+    with pytest.raises(InputError, match="task person needs the column 'gender'; the catalog has: master_category"):
         get_task("person").encode({name: values for name, values in COLUMNS.items() if name != "gender"})
 
 

@@ -16,7 +16,7 @@ def test_check_unchanged_refuses_other_parts_of_the_same_catalogue(tiny_config):
     moved = replace(manifest, parts={**manifest.parts, "train": [*train, test[0]], "test": test[1:]})
     with pytest.raises(InputError, match="divided in another way since then"):
         prepared.check_unchanged(moved, "then")
-    with pytest.raises(InputError, match="the catalogue has changed since then"):
+    with pytest.raises(InputError, match="the catalog has changed since then"):
         prepared.check_unchanged(replace(manifest, fingerprint="other"), "then")
 
 

@@ -134,7 +134,7 @@ def check_manifest(folder: Path, data: EncoderData, source: WeightsSource) -> No
         manifest.write(folder)
         return
     begun = EncoderManifest.read(folder)
-    reasons = {"fingerprint": "the catalogue has changed", "parts": "the parts differ", "weights": "the weights differ"}
+    reasons = {"fingerprint": "the catalog has changed", "parts": "the parts differ", "weights": "the weights differ"}
     for name, reason in reasons.items():
         if getattr(begun, name) != getattr(manifest, name):
             raise InputError(f"{data.catalog.folder}: {reason} since the run in {folder} was begun; start a new run")

@@ -95,7 +95,7 @@ def test_finished_folds_of_another_catalogue_are_refused(whole, tmp_path):
     (folder / "report.json").unlink()
     origin = json.loads((folder / "fold1" / "origin.json").read_text())
     (folder / "fold1" / "origin.json").write_text(json.dumps(origin | {"fingerprint": "other"}))
-    with pytest.raises(InputError, match=r"the catalogue has changed since .*fold1 was finished"):
+    with pytest.raises(InputError, match=r"the catalog has changed since .*fold1 was finished"):
         resume(folder)
 
 

@@ -90,7 +90,7 @@ def test_a_catalogue_that_changed_is_refused(tiny_config, sample, tmp_path):
     (run.folder / "report.json").unlink()
     table = data / "styles.csv"
     table.write_text(table.read_text().replace("Casual", "Formal", 1))
-    with pytest.raises(InputError, match="the catalogue has changed"):
+    with pytest.raises(InputError, match="the catalog has changed"):
         resume(run.folder)
 
 

@@ -149,7 +149,7 @@ def test_resume_encoder_refuses_another_catalogue(config, sample, tmp_path):
         train_encoder(replace(config, data=data, out=tmp_path / "run"), callbacks=[Interrupt(2)])
     table = data / "styles.csv"
     table.write_text(table.read_text().replace("Casual", "Formal", 1))
-    with pytest.raises(InputError, match="the catalogue has changed since the run"):
+    with pytest.raises(InputError, match="the catalog has changed since the run"):
         resume_encoder(tmp_path / "run")
 
 
