@@ -127,6 +127,8 @@ _MODULES = {
     "train_tagger": "tagging.train_tagger",
     "update_index": "search.indexing",
 }
+# Those that import TensorFlow when they are loaded.
+_TENSORFLOW_MODULES = {"analysis.linear_probe", "training.classifier.run", "training.encoder.metric_learning"}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
@@ -137,6 +139,10 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
         return version("fashion_keras")
     if name not in _MODULES:
         raise AttributeError(f"module 'fashion_keras' has no attribute {name!r}")
+    if _MODULES[name] in _TENSORFLOW_MODULES:
+        from fashion_keras.support.tensorflow_import import import_tensorflow
+
+        import_tensorflow()
     return getattr(import_module(f"fashion_keras.{_MODULES[name]}"), name)
 
 

@@ -1,5 +1,8 @@
 """The package's public names: listed, loaded lazily, versioned."""
 
+import os
+import subprocess
+import sys
 from importlib.metadata import version
 
 import pytest
@@ -13,6 +16,34 @@ def test_package_lists_every_public_name_and_loads_it():
     assert sorted(fashion_keras.__all__) == sorted(fashion_keras._MODULES)
     for name in fashion_keras.__all__:
         assert getattr(fashion_keras, name) is not None
+
+
+def test_package_loads_tensorflow_without_its_messages():
+    environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    result = subprocess.run(
+        [sys.executable, "-c", "import fashion_keras; fashion_keras.train"],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_package_names_the_modules_that_load_tensorflow():
+    """A process forked for each module, so that none sees what another one imported."""
+    program = (
+        "import os, sys, fashion_keras\n"
+        "from importlib import import_module\n"
+        "for module in sorted(set(fashion_keras._MODULES.values())):\n"
+        "    child = os.fork()\n"
+        "    if not child:\n"
+        "        import_module(f'fashion_keras.{module}')\n"
+        "        os.write(1, f'{module} '.encode() if 'tensorflow' in sys.modules else b'')\n"
+        "        os._exit(0)\n"
+        "    os.waitpid(child, 0)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert set(result.stdout.split()) == fashion_keras._TENSORFLOW_MODULES
 
 
 def test_package_has_the_installed_version():

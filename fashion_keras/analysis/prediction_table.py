@@ -76,7 +76,7 @@ def _list_images(source: Path) -> list[dict[str, str]]:
 
 def _predict(classifier: Classifier, rows: list[dict[str, str]]) -> None:
     """Add the predictions to rows that have a path."""
-    with ProgressBar("predicting", len(rows)) as bar:
+    with ProgressBar("predicting", len(rows), "images") as bar:
         for start in range(0, len(rows), _BATCH):
             batch = rows[start : start + _BATCH]
             predictions = classifier.predict([row["path"] for row in batch]).to_dicts(1)

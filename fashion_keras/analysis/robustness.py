@@ -94,7 +94,7 @@ def robustness(config: RobustnessConfig | Mapping[str, Any]) -> dict[str, Any]:
     for run in config.runs:
         load_classifier_spec(run)
     subsets = [_load_subset(Path(run), config) for run in config.runs]
-    with ProgressBar("robustness", sum(len(subset.products) for subset in subsets)) as bar:
+    with ProgressBar("robustness", sum(len(subset.products) for subset in subsets), "images") as bar:
         results = [_score_run(subset, bar) for subset in subsets]
     report = {
         "conditions": {corruption.name: corruption.description for corruption in CORRUPTIONS},

@@ -162,7 +162,7 @@ def _encode_missing(missing: dict[str, str], encoder: "Encoder", view: Augmented
     pixels = prefetch(_pixels([missing[key] for key in part], encoder, view) for part in parts)
     title = f"encoding with {encoder.name}{f' ({view.name})' if view else ''}"
     outputs = prefetch(map(encoder.forward, pixels))
-    with closing(pixels), closing(outputs), ProgressBar(title, len(keys)) as bar:
+    with closing(pixels), closing(outputs), ProgressBar(title, len(keys), "images") as bar:
         for part, values in zip(parts, outputs, strict=True):
             append_rows(folder, part, _narrow(values, encoder.storage))
             bar.advance(len(part))

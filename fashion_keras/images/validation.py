@@ -126,7 +126,7 @@ def _inspect_all(
     database: sqlite3.Connection, names: list[bytes], states: dict[bytes, str]
 ) -> dict[bytes, ImageVerdict]:
     verdicts = {}
-    with ProgressBar("checking images", len(names)) as bar:
+    with ProgressBar("checking images", len(names), "images") as bar:
         for start in range(0, len(names), _BATCH):
             part = names[start : start + _BATCH]
             inspected = dict(zip(part, parallel_map(_inspect, part), strict=True))

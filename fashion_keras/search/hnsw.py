@@ -92,7 +92,7 @@ def build_hnsw(folder: Path, snapshot: IndexSnapshot) -> None:
         index.load(str(folder / HNSW_FILE))
         index.expansion_add = _EXPANSION_ADD
     rows = len(snapshot.live_mask)
-    with ProgressBar("HNSW index", rows - len(index)) as bar:
+    with ProgressBar("HNSW index", rows - len(index), "products") as bar:
         for start in range(len(index), rows, _BLOCK_ROWS):
             part = np.arange(start, min(start + _BLOCK_ROWS, rows))
             index.add(part, snapshot.embeddings(part))

@@ -82,7 +82,13 @@ class DataConfig(Config):
 
 
 def as_config(kind: type[ConfigType], config: ConfigType | Mapping[str, Any] | None) -> ConfigType:
-    """Return `config` as a `kind`: itself, or made of a mapping; the default for None."""
+    """Return `config` as a `kind`: itself, or made of a mapping; the default for None.
+
+    Raises:
+        InputError: for any other type, and as `Config.from_dict` does.
+    """
+    if not isinstance(config, kind | Mapping | None):
+        raise InputError(f"expected a {kind.__name__} or a mapping of its fields, not {type(config).__name__}")
     return config if isinstance(config, kind) else kind.from_dict(config or {})
 
 

@@ -197,18 +197,17 @@ def set_verbosity(verbose: int) -> None:
 
 @contextmanager
 def verbosity(verbose: int | None) -> Iterator[None]:
-    """Inside the block, show progress as after `set_verbosity(verbose)`; None changes nothing."""
+    """Inside the block, show log and progress as after `set_verbosity(verbose)`; None keeps the verbosity."""
     before = _Settings.verbosity
-    if verbose is None:
-        yield
-        return
-    set_verbosity(verbose)
-    if verbose and not LOG.hasHandlers():
+    if verbose is not None:
+        set_verbosity(verbose)
+    if _Settings.verbosity and not LOG.hasHandlers():
         log_to_console()
     try:
         yield
     finally:
-        set_verbosity(before)
+        if verbose is not None:
+            set_verbosity(before)
 
 
 class _StandardErrorHandler(logging.StreamHandler):

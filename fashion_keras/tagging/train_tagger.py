@@ -217,7 +217,7 @@ def fit_heads_and_gate(
     gate = with_thresholds(select_head(validators, *selection), *proof, target_precision, pooled=True)
     accepted = run_gate(gate, features).predicted
     heads, candidates = [], []
-    with ProgressBar("training attributes", len(labels.attributes)) as bar:
+    with ProgressBar("training attributes", len(labels.attributes), "attributes") as bar:
         for attribute, training_attribute in zip(labels.attributes, training_labels.attributes, strict=True):
             fitted = fit_heads(training_attribute, train, decays)
             is_accepted = applies_mask(attribute.applies_to, gate, accepted)

@@ -62,6 +62,8 @@ def test_as_config_takes_a_config_a_mapping_or_nothing():
     assert as_config(Settings, config) is config
     assert as_config(Settings, {"epochs": 2}) == config
     assert as_config(Settings, None) == Settings()
+    with pytest.raises(InputError, match="expected a Settings or a mapping of its fields, not str"):
+        as_config(Settings, "epochs")
 
 
 def test_field_type_is_plain():

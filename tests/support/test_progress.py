@@ -195,3 +195,14 @@ def test_progress_bar_shows_its_lines_where_no_log_is_set_up():
     assert result.stdout == ""
     assert result.stderr.startswith("encoding: 1 of 2 images")
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_verbosity_shows_the_log_where_none_is_set_up():
+    """`fashion_keras.train(config)` in a script that configures no logging."""
+    program = (
+        "import logging\n"
+        "from fashion_keras.support.progress import verbosity\n"
+        "with verbosity(None): logging.getLogger('fashion_keras').info('epoch 1/2')"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (result.stdout, result.stderr) == ("", "epoch 1/2\n")

@@ -43,11 +43,13 @@ def context(task: str = "", run: str = "", images: int | None = None) -> str:
 
     >>> context("gender", "runs/gender-vgg19-frozen-1", 1651)
     'run gender-vgg19-frozen-1  ·  task gender  ·  1,651 images'
+    >>> context(images=1)
+    '1 image'
     """
     parts = [
         f"run {short_name(Path(run).name, 60)}" if run else "",
         f"task {short_name(task, 40)}" if task else "",
-        "" if images is None else f"{images:,} images",
+        "" if images is None else f"{images:,} image{'s' if images != 1 else ''}",
     ]
     return "  ·  ".join(part for part in parts if part)
 
