@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.analysis.config import CATALOG_PARTS, RetrievalConfig
-from fashion_keras.analysis.test_subset import select_rows
+from fashion_keras.analysis.evaluation_subset import select_rows
 from fashion_keras.analysis.training_overlap import encoder_training_products, own_weights
 from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.product_hashes import is_training_product

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.analysis.config import RobustnessConfig
+from fashion_keras.analysis.evaluation_subset import scorable_rows, select_rows
 from fashion_keras.analysis.robustness_scores import (
     COLUMNS,
     Flip,
@@ -17,7 +18,6 @@ from fashion_keras.analysis.robustness_scores import (
     report_rows,
     rows_by_head,
 )
-from fashion_keras.analysis.test_subset import scorable_rows, select_rows
 from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.readers import Catalog, read_catalog
 from fashion_keras.evaluation.plots.accuracy_by_condition import plot_accuracy_by_condition

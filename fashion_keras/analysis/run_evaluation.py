@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fashion_keras.analysis.config import EvaluateConfig
-from fashion_keras.analysis.test_subset import scorable_rows, select_rows
+from fashion_keras.analysis.evaluation_subset import scorable_rows, select_rows
 from fashion_keras.catalog.catalog import write_rejected
 from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.readers import read_catalog

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.analysis.test_subset import scorable_rows, select_rows
+from fashion_keras.analysis.evaluation_subset import scorable_rows, select_rows
 from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.evaluation.metrics.classification import summary

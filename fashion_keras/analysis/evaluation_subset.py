@@ -1,4 +1,4 @@
-"""Test subset: recognizes the test products of a run in a catalog, and selects the rows to evaluate on."""
+"""Evaluation subset: recognizes the test products of a run in a catalog, and selects the rows to evaluate on."""
 
 from dataclasses import dataclass
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fashion_keras.analysis.test_subset import select_rows
+from fashion_keras.analysis.evaluation_subset import select_rows
 from fashion_keras.catalog.product_hashes import product_hashes
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.images.validation import image_hashes
