@@ -28,37 +28,22 @@ _SCORES = (
 
 def add(commands: Commands) -> None:
     """Add the commands `audit`, `robustness`, `probe`, `evaluate-search` and `map`."""
-    audit = commands.add_parser(
-        "audit", help="rank the labels of a catalog that may be wrong",
-        description="Rank labels that may be wrong, by out-of-fold linear classifiers and by near-duplicate images.",
-    )  # fmt: skip
-    _finish(audit, AuditConfig, _audit)
-    robustness = commands.add_parser(
-        "robustness", help="score runs on changed images",
-        description="Score runs on images resized by other libraries, compressed, shifted, noisy, lighter or darker.",
-    )  # fmt: skip
-    _finish(robustness, RobustnessConfig, _robustness, positional=("runs",))
-    probe = commands.add_parser(
-        "probe", help="compare backbones without training",
-        description="Compare backbones by linear and k-nearest-neighbor classifiers on their frozen features.",
-    )  # fmt: skip
-    _finish(probe, ProbeConfig, _probe)
-    search = commands.add_parser(
-        "evaluate-search", help="score encoders and indexes side by side",
-        description="Score retrieval: each product of a catalog is a query against all others.",
-    )  # fmt: skip
-    _finish(search, RetrievalConfig, _evaluate_search)
-    projection = commands.add_parser(
-        "map", help="plot a catalog's embeddings in two dimensions",
-        description="Plot a catalog's embeddings in two dimensions, by principal components or t-SNE.",
-    )  # fmt: skip
-    _finish(projection, ProjectionConfig, _map)
-
-
-def _finish(parser: argparse.ArgumentParser, kind: type, command: Any, positional: tuple[str, ...] = ()) -> None:  # noqa: ANN401 - a function
-    add_config_flags(parser, kind, positional=positional)
-    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
-    parser.set_defaults(command=command)
+    for name, kind, command, summary, description, positional in (
+        ("audit", AuditConfig, _audit, "rank the labels of a catalog that may be wrong",
+         "Rank labels that may be wrong, by out-of-fold linear classifiers and by near-duplicate images.", ()),
+        ("robustness", RobustnessConfig, _robustness, "score runs on changed images",
+         "Score runs on images resized by other libraries, compressed, shifted, noisy, lighter or darker.", ("runs",)),
+        ("probe", ProbeConfig, _probe, "compare backbones without training",
+         "Compare backbones by linear and k-nearest-neighbor classifiers on their frozen features.", ()),
+        ("evaluate-search", RetrievalConfig, _evaluate_search, "score encoders and indexes side by side",
+         "Score retrieval: each product of a catalog is a query against all others.", ()),
+        ("map", ProjectionConfig, _map, "plot a catalog's embeddings in two dimensions",
+         "Plot a catalog's embeddings in two dimensions, by principal components or t-SNE.", ()),
+    ):  # fmt: skip
+        parser = commands.add_parser(name, help=summary, description=description)
+        add_config_flags(parser, kind, positional=positional)
+        parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+        parser.set_defaults(command=command)
 
 
 def _audit(options: argparse.Namespace) -> None:
