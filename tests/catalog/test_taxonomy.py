@@ -127,7 +127,7 @@ def test_the_kaggle_taxonomy_fits_the_real_catalog(real):
     taxonomy = load_taxonomy("kaggle")
     assert all(kind.rows(columns).any() for kind in taxonomy.types)
     targets = encode_groups(taxonomy.attributes, columns)
-    known = {name: int((targets.of(name) >= 0).any(axis=1).sum()) for name in targets.slices}
+    known = {group.name: int(targets.group(group.name).known.sum()) for group in targets.groups}
     assert (known["colour"], known["display"]) == (9_379, 90)
 
 

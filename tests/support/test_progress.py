@@ -24,10 +24,11 @@ class Clock:
 
 
 @pytest.fixture(autouse=True)
-def restored():
+def restored(monkeypatch):
     """Leave verbosity, log and handlers as they were."""
     log = logging.getLogger("fashion_keras")
     before, level = log.handlers[:], log.level
+    monkeypatch.setattr(progress._Settings, "handler", progress._Settings.handler)
     log.setLevel(logging.INFO)
     set_verbosity(1)
     yield
