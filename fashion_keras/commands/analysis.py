@@ -7,7 +7,7 @@ from typing import Any
 from fashion_keras.analysis.config import AuditConfig, ProbeConfig, ProjectionConfig, RetrievalConfig, RobustnessConfig
 from fashion_keras.commands.arguments import (
     Commands,
-    add_config_flags,
+    add_command,
     given_values,
     print_counts,
     print_json,
@@ -40,10 +40,7 @@ def add(commands: Commands) -> None:
         ("map", ProjectionConfig, _map, "plot a catalog's embeddings in two dimensions",
          "Plot a catalog's embeddings in two dimensions, by principal components or t-SNE.", ()),
     ):  # fmt: skip
-        parser = commands.add_parser(name, help=summary, description=description)
-        add_config_flags(parser, kind, positional=positional)
-        parser.add_argument("--json", action="store_true", help="Print one JSON object.")
-        parser.set_defaults(command=command)
+        add_command(commands, name, kind, command, summary, description, positional)
 
 
 def _audit(options: argparse.Namespace) -> None:

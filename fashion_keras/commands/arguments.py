@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import Field, fields
 from typing import Any, NoReturn, TypeAlias
 
@@ -71,6 +71,23 @@ def add_config_flags(
             del settings["default"]
             settings |= {"nargs": "+", "action": "store"} if settings.get("action") == "append" else {}
         parser.add_argument(field.name if field.name in positional else flag_name(field.name), **settings)
+
+
+def add_command(
+    commands: Commands,
+    name: str,
+    kind: type[Config],
+    command: Callable[[argparse.Namespace], None],
+    summary: str,
+    description: str,
+    positional: Iterable[str] = (),
+) -> Parser:
+    """Add a command with the flags of a config class and --json; `command` carries it out."""
+    parser = commands.add_parser(name, help=summary, description=description)
+    add_config_flags(parser, kind, positional=positional)
+    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+    parser.set_defaults(command=command)
+    return parser
 
 
 def _flag_settings(field: Field, plain_type: type) -> dict[str, Any]:

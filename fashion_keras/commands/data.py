@@ -7,7 +7,7 @@ from fashion_keras.analysis.config import DescribeConfig
 from fashion_keras.commands.arguments import (
     Commands,
     Parser,
-    add_config_flags,
+    add_command,
     given_values,
     print_counts,
     print_json,
@@ -20,10 +20,7 @@ def add(commands: Commands) -> None:
     actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION", parser_class=Parser)
     summary = "count and plot products, labels and images of a catalog"
     description = "Count products, labels, image sizes and rejected rows of a catalog, and draw figures of them."
-    describe = actions.add_parser("describe", help=summary, description=description)
-    add_config_flags(describe, DescribeConfig, positional=("data",))
-    describe.add_argument("--json", action="store_true", help="Print one JSON object.")
-    describe.set_defaults(command=_describe)
+    add_command(actions, "describe", DescribeConfig, _describe, summary, description, ("data",))
     description = "Download Fashion Product Images (Small) from Kaggle into data/ and unpack it."
     download = actions.add_parser("download", help="download the Kaggle set into data/", description=description)
     download.add_argument(

@@ -3,17 +3,14 @@
 import argparse
 
 from fashion_keras.analysis.config import EvaluateConfig
-from fashion_keras.commands.arguments import Commands, add_config_flags, given_values, print_counts, print_json
+from fashion_keras.commands.arguments import Commands, add_command, given_values, print_counts, print_json
 from fashion_keras.commands.formatting import print_heads, print_hierarchy, print_products, with_interval
 
 
 def add(commands: Commands) -> None:
     """Add the command `evaluate`."""
     description = "Score a run on its own test products, or on products of any catalog that it was not trained on."
-    parser = commands.add_parser("evaluate", help="score a run on a catalog", description=description)
-    add_config_flags(parser, EvaluateConfig, positional=("run",))
-    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
-    parser.set_defaults(command=_evaluate)
+    add_command(commands, "evaluate", EvaluateConfig, _evaluate, "score a run on a catalog", description, ("run",))
 
 
 def _evaluate(options: argparse.Namespace) -> None:

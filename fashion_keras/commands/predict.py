@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fashion_keras.analysis.config import ExplainConfig, PredictConfig
-from fashion_keras.commands.arguments import Commands, add_config_flags, given_values, print_counts, print_json
+from fashion_keras.commands.arguments import Commands, add_command, given_values, print_counts, print_json
 from fashion_keras.commands.formatting import format_head_prediction
 from fashion_keras.support.atomic_files import check_png_path
 from fashion_keras.support.errors import InputError
@@ -19,18 +19,10 @@ if TYPE_CHECKING:
 def add(commands: Commands) -> None:
     """Add the commands `predict` and `explain`."""
     predict = "Predict the classes of image files; of a folder or table, write the predictions as a CSV file."
-    _add(commands, "predict", "classify images with a run", predict, PredictConfig).set_defaults(command=_predict)
+    words = ("run", "images")
+    add_command(commands, "predict", PredictConfig, _predict, "classify images with a run", predict, words)
     explain = "Draw Grad-CAM heat maps: which pixels raise the score of a class (Selvaraju et al. 2016)."
-    _add(commands, "explain", "draw Grad-CAM heat maps", explain, ExplainConfig).set_defaults(command=_explain)
-
-
-def _add(
-    commands: Commands, name: str, summary: str, description: str, kind: type[PredictConfig | ExplainConfig]
-) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=summary, description=description)
-    add_config_flags(parser, kind, positional=("run", "images"))
-    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
-    return parser
+    add_command(commands, "explain", ExplainConfig, _explain, "draw Grad-CAM heat maps", explain, words)
 
 
 def _predict(options: argparse.Namespace) -> None:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fashion_keras.commands.arguments import Commands, add_config_flags, given_values, print_json
+from fashion_keras.commands.arguments import Commands, add_command, given_values, print_json
 from fashion_keras.search.config import IndexConfig, SearchConfig
 from fashion_keras.support.atomic_files import check_png_path
 
@@ -19,16 +19,10 @@ def add(commands: Commands) -> None:
     """Add the commands `index` and `search`."""
     description = "Encode a catalog's images and build, update or replace an index of their embeddings."
     summary = "build a searchable index of a catalog's images"
-    _add_index(commands.add_parser("index", help=summary, description=description))
+    add_command(commands, "index", IndexConfig, _index, summary, description)
     description = "Print the products whose images are most similar to an image, and draw them on a contact sheet."
     summary = "find products whose images are similar to an image"
-    _add_search(commands.add_parser("search", help=summary, description=description))
-
-
-def _add_index(parser: argparse.ArgumentParser) -> None:
-    add_config_flags(parser, IndexConfig)
-    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
-    parser.set_defaults(command=_index)
+    add_command(commands, "search", SearchConfig, _search, summary, description, ("image",))
 
 
 def _index(options: argparse.Namespace) -> None:
@@ -52,12 +46,6 @@ def _index(options: argparse.Namespace) -> None:
         if name in result:
             print(f"{name:12}{result[name]}")
     print(f"{'index':12}{index.name}")
-
-
-def _add_search(parser: argparse.ArgumentParser) -> None:
-    add_config_flags(parser, SearchConfig, positional=("image",))
-    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
-    parser.set_defaults(command=_search)
 
 
 def _search(options: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ import argparse
 from fashion_keras.commands.arguments import (
     Commands,
     Parser,
+    add_command,
     add_config_flags,
     given_values,
     print_json,
@@ -24,16 +25,11 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser("study", help=summary, description=summary.capitalize() + ".")
     studies = parser.add_subparsers(title="studies", required=True, metavar="NAME", parser_class=Parser)
     for name in _PAPERS:
-        _add_paper(studies.add_parser(name, help="re-run the paper's experiments", description=_PAPER_HELP), name)
+        paper = add_command(studies, name, StudyConfig, _paper, "re-run the paper's experiments", _PAPER_HELP)
+        paper.set_defaults(study=name)
     pretrain = studies.add_parser("pretrain", help="train fashion_small from scratch", description=_PRETRAIN_HELP)
     add_config_flags(pretrain, PretrainConfig)
     pretrain.set_defaults(command=_pretrain)
-
-
-def _add_paper(parser: argparse.ArgumentParser, name: str) -> None:
-    add_config_flags(parser, StudyConfig)
-    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
-    parser.set_defaults(command=_paper, study=name)
 
 
 def _paper(options: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ import argparse
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from fashion_keras.commands.arguments import Commands, add_config_flags, given_values, print_json
+from fashion_keras.commands.arguments import Commands, add_command, given_values, print_json
 from fashion_keras.tagging.config import TagConfig, TaggerConfig
 
 if TYPE_CHECKING:
@@ -17,21 +17,14 @@ def add(commands: Commands) -> None:
         "Train a product-type gate and attribute heads on an encoder's features, with thresholds at which tags reach a "
         "target precision."
     )
-    parser = commands.add_parser(
-        "train-tagger", help="train a product-type gate and attribute heads", description=train_help
-    )
-    add_config_flags(parser, TaggerConfig)
-    parser.add_argument("--json", action="store_true", help="Print the report as one JSON object.")
-    parser.set_defaults(command=_train)
+    summary = "train a product-type gate and attribute heads"
+    add_command(commands, "train-tagger", TaggerConfig, _train, summary, train_help)
     tag_help = (
         "Tag every product of a catalog with a trained tagger (--tagger). With --taxonomy instead, a tagger is first "
         "trained on the catalog's own labels, saved in OUT/tagger and reused later. The column 'part' of tags.csv "
         "names the part of each product in the tagger's training."
     )
-    parser = commands.add_parser("tag", help="tag the products of a catalog", description=tag_help)
-    add_config_flags(parser, TagConfig)
-    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
-    parser.set_defaults(command=_tag)
+    add_command(commands, "tag", TagConfig, _tag, "tag the products of a catalog", tag_help)
 
 
 def _train(options: argparse.Namespace) -> None:
