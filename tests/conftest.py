@@ -40,7 +40,7 @@ def real():
 
 @pytest.fixture(scope="session")
 def tiny_config(sample):
-    """A run that takes seconds: little pictures, few products, two epochs."""
+    """A run that takes seconds: small images, few products, two epochs."""
     from fashion_keras import TrainConfig
 
     return TrainConfig(

@@ -4,7 +4,6 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +33,7 @@ from fashion_keras.tagging.model.labels import TaggerLabels, build_labels
 from fashion_keras.tagging.model.provenance import Provenance, save_provenance, taxonomy_digest
 from fashion_keras.tagging.model.tagger import Tagger, save_tagger
 from fashion_keras.training.dataset_prep import SAMPLE_WARNING
+from fashion_keras.training.trained_model import TrainedModel
 
 log = logging.getLogger("fashion_keras")
 
@@ -41,14 +41,6 @@ log = logging.getLogger("fashion_keras")
 SELECTION_SHARE = 0.2
 
 Integers = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class TrainedTagger:
-    """A trained tagger: its folder, and its report, as in report.json."""
-
-    folder: Path
-    report: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -91,7 +83,7 @@ class FittedHeads:
 
 
 @takes_verbose
-def train_tagger(config: TaggerConfig | Mapping[str, Any]) -> TrainedTagger:
+def train_tagger(config: TaggerConfig | Mapping[str, Any]) -> TrainedModel:
     """Train the gate and the heads, calibrate them on validation, evaluate them on test products; all in a folder.
 
     Raises:
@@ -140,7 +132,7 @@ def train_tagger(config: TaggerConfig | Mapping[str, Any]) -> TrainedTagger:
             "seconds": round(time.perf_counter() - began, 1),
         }
         write_json(folder / "report.json", report)
-    return TrainedTagger(folder, report)
+    return TrainedModel(folder, report)
 
 
 def split_for_tagger(catalog: Catalog, config: TaggerConfig, trained: NDArray[np.bool_]) -> TaggerSplit:

@@ -1,7 +1,6 @@
 """Training run: `train(config)` makes a finished run folder, `resume(folder)` completes an interrupted one."""
 
 import logging
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -43,6 +42,7 @@ from fashion_keras.training.phase_feeds import image_feed, phase_feeds
 from fashion_keras.training.run_report import evaluate_test, report_header, throughput
 from fashion_keras.training.strategies import get_strategy
 from fashion_keras.training.targets import model_spec
+from fashion_keras.training.trained_model import discard_untrained
 from fashion_keras.training.trainer import Trainer
 from fashion_keras.training.training_products import initial_training_products
 
@@ -72,13 +72,8 @@ def train(config: TrainConfig | Mapping[str, Any], callbacks: Callbacks = ()) ->
     folder = make_output_dir(config.out, default)
     config = replace(config, data=prepared.data, out=str(folder))
     write_json(folder / "config.json", config.to_dict())
-    try:
+    with discard_untrained(folder):
         return _run_all(config, prepared, folder, callbacks)
-    except InputError:
-        # Refused before anything was trained: the same folder can be used once the call is right.
-        if not any(folder.rglob("history.csv")):
-            shutil.rmtree(folder)
-        raise
 
 
 @takes_verbose

@@ -26,8 +26,9 @@ from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training.encoder import run_folder
 from fashion_keras.training.encoder.autoencoder_config import AutoencoderConfig
-from fashion_keras.training.encoder.run_folder import EncoderData, TrainedEncoder
+from fashion_keras.training.encoder.run_folder import EncoderData
 from fashion_keras.training.optimizers import OptimizerSettings
+from fashion_keras.training.trained_model import TrainedModel
 from fashion_keras.training.trainer import Trainer, TrainerPhase
 
 Callbacks = Sequence[keras.callbacks.Callback]
@@ -85,7 +86,7 @@ class ReconstructionFeed:
 
 
 @takes_verbose
-def train_autoencoder(config: AutoencoderConfig | Mapping[str, Any], callbacks: Callbacks = ()) -> TrainedEncoder:
+def train_autoencoder(config: AutoencoderConfig | Mapping[str, Any], callbacks: Callbacks = ()) -> TrainedModel:
     """Train an autoencoder and evaluate it with held-out products; encoder half and report are written to its folder.
 
     Args:
@@ -100,7 +101,7 @@ def train_autoencoder(config: AutoencoderConfig | Mapping[str, Any], callbacks: 
 
 
 @takes_verbose
-def resume_autoencoder(folder: str | Path, callbacks: Callbacks = ()) -> TrainedEncoder:
+def resume_autoencoder(folder: str | Path, callbacks: Callbacks = ()) -> TrainedModel:
     """Resume an interrupted `train_autoencoder` from its last finished epoch; InputError as `run_folder.resume`."""
     return run_folder.resume(folder, AutoencoderConfig, partial(_train, callbacks=callbacks))
 

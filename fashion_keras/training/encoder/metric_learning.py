@@ -30,7 +30,7 @@ from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training.encoder import run_folder
 from fashion_keras.training.encoder.config import EncoderConfig
 from fashion_keras.training.encoder.pk_sampling import TITLE, label_codes, pk_batches
-from fashion_keras.training.encoder.run_folder import EncoderData, TrainedEncoder
+from fashion_keras.training.encoder.run_folder import EncoderData
 from fashion_keras.training.feeds import ImageFeed, Order, Sampling
 from fashion_keras.training.losses import (
     additive_angular_margin,
@@ -41,6 +41,7 @@ from fashion_keras.training.losses import (
 from fashion_keras.training.optimizers import OptimizerSettings
 from fashion_keras.training.phase_feeds import phase_feed
 from fashion_keras.training.strategies import get_strategy, set_trainable
+from fashion_keras.training.trained_model import TrainedModel
 from fashion_keras.training.trainer import Loss, Trainer, TrainerPhase
 from fashion_keras.training.training_products import initial_training_products
 
@@ -89,7 +90,7 @@ class CosineClassifier(keras.layers.Layer):
 
 
 @takes_verbose
-def train_encoder(config: EncoderConfig | Mapping[str, Any], callbacks: Callbacks = ()) -> TrainedEncoder:
+def train_encoder(config: EncoderConfig | Mapping[str, Any], callbacks: Callbacks = ()) -> TrainedModel:
     """Train an encoder and evaluate it with held-out products; model, report and history are written to its folder.
 
     Args:
@@ -105,7 +106,7 @@ def train_encoder(config: EncoderConfig | Mapping[str, Any], callbacks: Callback
 
 
 @takes_verbose
-def resume_encoder(folder: str | Path, callbacks: Callbacks = ()) -> TrainedEncoder:
+def resume_encoder(folder: str | Path, callbacks: Callbacks = ()) -> TrainedModel:
     """Resume an interrupted `train_encoder` from its last finished epoch; InputError as `run_folder.resume`."""
     return run_folder.resume(folder, EncoderConfig, partial(_train, callbacks=callbacks))
 

@@ -1,7 +1,6 @@
 """Encoder training runs: begin or resume one in a folder, on the same catalog and parts."""
 
 import logging
-import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -23,18 +22,11 @@ from fashion_keras.support.json_record import JsonRecord
 from fashion_keras.support.progress import LogFile
 from fashion_keras.training.base_config import EncoderTrainingConfig
 from fashion_keras.training.checkpoints import Checkpoints
+from fashion_keras.training.trained_model import TrainedModel, discard_untrained
 
 log = logging.getLogger("fashion_keras")
 
 ConfigType = TypeVar("ConfigType", bound=EncoderTrainingConfig)
-
-
-@dataclass(frozen=True)
-class TrainedEncoder:
-    """Trained encoder: its folder, for `load_encoder`, and its report, as in report.json."""
-
-    folder: Path
-    report: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -87,7 +79,7 @@ class EncoderManifest(JsonRecord):
 Body = Callable[[ConfigType, EncoderData, Path], dict[str, Any]]
 
 
-def begin(config: ConfigType, default: str, body: Body) -> TrainedEncoder:
+def begin(config: ConfigType, default: str, body: Body) -> TrainedModel:
     """Carry out a training run in a new folder: `config.out`, or the first free of DEFAULT-1, DEFAULT-2, ...
 
     Raises:
@@ -99,15 +91,11 @@ def begin(config: ConfigType, default: str, body: Body) -> TrainedEncoder:
     folder = make_output_dir(config.out, default)
     config = replace(config, data=data.data, out=str(folder))
     write_json(folder / "config.json", config.to_dict())
-    try:
+    with discard_untrained(folder):
         return _carry_out(config, data, folder, body)
-    except InputError:
-        if not (folder / "history.csv").is_file():
-            shutil.rmtree(folder)
-        raise
 
 
-def resume(folder: str | Path, kind: type[ConfigType], body: Body) -> TrainedEncoder:
+def resume(folder: str | Path, kind: type[ConfigType], body: Body) -> TrainedModel:
     """Resume an interrupted training run from its last finished epoch; a finished one is returned as it is.
 
     Raises:
@@ -118,7 +106,7 @@ def resume(folder: str | Path, kind: type[ConfigType], body: Body) -> TrainedEnc
         raise InputError(f"{folder}: no run was begun here (no config.json)")
     config = kind.from_dict(read_json(folder / "config.json"))
     if (folder / "report.json").is_file():
-        return TrainedEncoder(folder, read_json(folder / "report.json"))
+        return TrainedModel(folder, read_json(folder / "report.json"))
     return _carry_out(config, _read_data(config), folder, body)
 
 
@@ -140,7 +128,7 @@ def check_manifest(folder: Path, data: EncoderData, source: WeightsSource) -> No
             raise InputError(f"{data.catalog.folder}: {reason} since the run in {folder} was begun; start a new run")
 
 
-def _carry_out(config: ConfigType, data: EncoderData, folder: Path, body: Body) -> TrainedEncoder:
+def _carry_out(config: ConfigType, data: EncoderData, folder: Path, body: Body) -> TrainedModel:
     began = time.perf_counter()
     with LogFile(folder / "log.txt"):
         write_rejected(folder, data.catalog)
@@ -151,7 +139,7 @@ def _carry_out(config: ConfigType, data: EncoderData, folder: Path, body: Body) 
         # Last: a folder with a report is a finished run.
         write_json(folder / "report.json", report)
         Checkpoints(folder).clear()
-    return TrainedEncoder(folder, report)
+    return TrainedModel(folder, report)
 
 
 def _read_data(config: EncoderTrainingConfig) -> EncoderData:
