@@ -32,14 +32,15 @@ KAGGLE_GROUPS = (
 )
 
 ALL_ATTRIBUTES = "attributes"  # the name of all groups that a catalog has
+SEPARATORS = {"bar": "|", "semicolon": ";", "comma": ","}
 _LABELS = "labels:"
 
 
 def parse_task(task: str) -> tuple[AttributeGroup, ...]:
     """Return the groups that `--task` names: all for "attributes", else one or several with commas between.
 
-    `column:NAME` is a column whose values are classes, `labels:NAME` one whose cells hold several labels with bars
-    between.
+    `column:NAME` is a column whose values are classes, `labels:NAME` one whose cells hold several labels with bars,
+    semicolons or commas between; `labels:NAME:comma` declares which.
 
     >>> [(group.name, group.kind) for group in parse_task("pattern,column:brand,labels:cloth")]
     [('pattern', 'multi'), ('column:brand', 'single'), ('labels:cloth', 'multi')]
@@ -58,9 +59,11 @@ def parse_task(task: str) -> tuple[AttributeGroup, ...]:
 
 def _get_group(name: str, all_known: bool) -> AttributeGroup:
     groups = {group.name: group for group in (*TASKS, *KAGGLE_GROUPS)}
-    column = name.removeprefix(_LABELS)
-    if column not in ("", name):
-        return AttributeGroup(name, "multi", ColumnSource(column))
+    if name.startswith(_LABELS) and name != _LABELS:
+        column, _, separator = name.removeprefix(_LABELS).partition(":")
+        if separator and separator not in SEPARATORS:
+            raise unknown_name_error(f"separator in {name!r}", separator, SEPARATORS)
+        return AttributeGroup(name, "multi", ColumnSource(column, SEPARATORS.get(separator)))
     if name.startswith("column:") and name != "column:":
         return get_task(name)
     if name not in groups:

@@ -1,84 +1,110 @@
-"""Catalog: products with an image, and the rejected rows and files, as every reader returns them."""
+"""Catalog: one row per image of a product, and the rejected rows and files, as every reader returns them."""
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.attributes import KAGGLE_GROUPS, AttributeGroup
-from fashion_keras.catalog.csv_reader import Rejected
+from fashion_keras.catalog.columns import Columns
 from fashion_keras.support.atomic_files import write_csv
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+
+@dataclass(frozen=True)
+class Rejected:
+    """Rejected table row or file: where it is, its SKU or "", and the reason."""
+
+    where: str
+    sku: str
+    reason: str
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """Products that have an image, and the rows and files that were rejected.
+    """Images of products, and the rows and files that were rejected.
 
     Attributes:
         folder: where the catalog was read from.
-        ids [n] int64: product ids, unique.
+        skus [n] str: the product of each image, as the source writes it.
+        image_ids [n] str: unique; the SKU of a product with one image, else "SKU:NAME".
         paths [n] str: one image file each, not yet opened.
-        columns: name in snake_case -> [n] str; "" where the value is missing.
-        product_groups [n] int64: equal for rows that share their normalized title; a group of its own without a title.
+        columns: name in snake_case -> [n] str, "" where the value is missing, or int64 or float64, NaN where missing.
+        product_groups [n] str: hash of the product, see `group_products`: equal for images of one SKU or one title.
         rejected: rejected rows and files, with reasons; accepted + rejected = `inputs`, checked on construction.
-        inputs: number of table rows plus image files that belong to no row.
+        inputs: number of images that table rows name, rows without one, and image files that belong to no row.
         repaired [m] int: line numbers of rows whose surplus commas were returned to the product name.
+        notes: what was recognized and changed on reading, a line each.
         attribute_groups: the groups of labels of `--task attributes`: of the Kaggle layout, or of the catalog itself.
     """
 
     folder: Path
-    ids: NDArray[np.int64]
+    skus: NDArray[np.str_]
+    image_ids: NDArray[np.str_]
     paths: NDArray[np.str_]
-    columns: Mapping[str, NDArray[np.str_]]
-    product_groups: NDArray[np.int64]
+    columns: Columns
+    product_groups: NDArray[np.str_]
     rejected: tuple[Rejected, ...]
     inputs: int
     repaired: tuple[int, ...] = ()
-    attribute_groups: tuple[AttributeGroup, ...] = KAGGLE_GROUPS
+    notes: tuple[str, ...] = ()
+    attribute_groups: tuple[AttributeGroup, ...] = field(default=KAGGLE_GROUPS)
 
     def __post_init__(self) -> None:
-        if len(self.ids) + len(self.rejected) != self.inputs:
-            raise AssertionError(f"{len(self.ids)} accepted + {len(self.rejected)} rejected is not {self.inputs}")
+        if len(self.skus) + len(self.rejected) != self.inputs:
+            raise AssertionError(f"{len(self.skus)} accepted + {len(self.rejected)} rejected is not {self.inputs}")
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.skus)
+
+    def __repr__(self) -> str:
+        products = len(np.unique(self.skus))
+        return (
+            f"Catalog({str(self.folder)!r}: {len(self)} images of {products} products, {len(self.rejected)} rejected, "
+            f"columns {', '.join(self.columns)})"
+        )
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over ids, image names and every column; equal for equal catalogs."""
+        """SHA-256 over SKUs, image names and every column; equal for equal catalogs."""
         names = [os.path.relpath(path, self.folder) for path in self.paths]
-        parts = (self.ids.tolist(), names, sorted((name, values.tolist()) for name, values in self.columns.items()))
-        return hashlib.sha256(repr(parts).encode()).hexdigest()
+        columns = sorted((name, values.tolist()) for name, values in self.columns.items())
+        return hashlib.sha256(repr((self.skus.tolist(), names, columns)).encode()).hexdigest()
 
-    def take(self, rows: NDArray[np.int64]) -> "Catalog":
-        """Return the products at `rows` [m] as a catalog of their own, without rejected rows."""
-        columns = {name: values[rows] for name, values in self.columns.items()}
+    def to_frame(self) -> pd.DataFrame:
+        """Return a DataFrame with a row per image: sku, image_id, path, product_group and the columns."""
+        own = {"sku": self.skus, "image_id": self.image_ids, "path": self.paths, "product_group": self.product_groups}
+        return pd.DataFrame({name: values.tolist() if values.dtype.kind in "UO" else values
+                             for name, values in {**own, **self.columns}.items()})  # fmt: skip
+
+    def take(self, rows: NDArray[Any]) -> "Catalog":
+        """Return the images at `rows`, numbers [m] or a mask [n], as a catalog of their own, without rejected rows."""
         return replace(
             self,
-            ids=self.ids[rows],
+            skus=self.skus[rows],
+            image_ids=self.image_ids[rows],
             paths=self.paths[rows],
-            columns=columns,
+            columns=self.columns.map(lambda values: values[rows]),
             product_groups=self.product_groups[rows],
             rejected=(),
-            inputs=len(rows),
+            inputs=len(self.skus[rows]),
         )
 
     def reject(self, reasons: Sequence[str]) -> "Catalog":
-        """Return the catalog without the products whose entry in `reasons` [n] is not ""; they are then rejected."""
+        """Return the catalog without the images whose entry in `reasons` [n] is not ""; they are then rejected."""
         is_bad = np.array([bool(reason) for reason in reasons], dtype=bool)
         rejected = (
-            Rejected(os.path.relpath(self.paths[row], self.folder), str(self.ids[row]), reasons[row])
+            Rejected(os.path.relpath(self.paths[row], self.folder), str(self.skus[row]), reasons[row])
             for row in np.flatnonzero(is_bad).tolist()
         )
-        return replace(self.take(np.flatnonzero(~is_bad)), rejected=(*self.rejected, *rejected), inputs=self.inputs)
+        return replace(self.take(~is_bad), rejected=(*self.rejected, *rejected), inputs=self.inputs)
 
 
 def write_rejected(folder: Path, catalog: Catalog) -> None:
-    """Write rejected.csv into `folder`: where each rejected row or file is, its id, and why it was rejected."""
-    write_csv(folder / "rejected.csv", ("where", "id", "reason"), map(vars, catalog.rejected))
+    """Write rejected.csv into `folder`: where each rejected row or file is, its SKU, and why it was rejected."""
+    write_csv(folder / "rejected.csv", ("where", "sku", "reason"), map(vars, catalog.rejected))

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.catalog.csv_reader import TITLE
+from fashion_keras.catalog.columns import LABEL_SEPARATOR, TITLE, as_text
 from fashion_keras.catalog.label_groups import ClassPath
 from fashion_keras.catalog.title_rules import labels_from_title, undetermined_labels
 from fashion_keras.catalog.worn_rules import person_or_product
@@ -16,7 +16,7 @@ from fashion_keras.support.errors import InputError
 Columns = Mapping[str, NDArray[np.str_]]
 LabelLists = list[tuple[ClassPath, ...]]  # the class paths of each product; () where nothing is known
 
-LABEL_SEPARATOR = "|"  # between the labels of one cell
+_SEPARATORS = (LABEL_SEPARATOR, ";", ",")
 
 
 class LabelSource:
@@ -81,9 +81,15 @@ class TitleSource(LabelSource):
 
 @dataclass(frozen=True)
 class ColumnSource(LabelSource):
-    """A column whose cells hold a label, or several with a bar between them: "Cotton|Linen"."""
+    """A column whose cells hold a label, or several with a separator between them: "Cotton|Linen".
+
+    Attributes:
+        column: name of the column.
+        separator: between labels; None: the first of | ; , that the column's cells have.
+    """
 
     column: str
+    separator: str | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -93,10 +99,9 @@ class ColumnSource(LabelSource):
     def read(self, columns: Columns, reader: str) -> LabelLists:
         """Return the labels of each cell, sorted."""
         cells = get_column(columns, self.column, reader).tolist()
-        return [
-            tuple((label,) for label in sorted({part.strip() for part in cell.split(LABEL_SEPARATOR)} - {""}))
-            for cell in cells
-        ]
+        separator = self.separator or next((mark for mark in _SEPARATORS if any(mark in cell for cell in cells)), "|")
+        labels = {cell: sorted({part.strip() for part in cell.split(separator)} - {""}) for cell in set(cells)}
+        return [tuple((label,) for label in labels[cell]) for cell in cells]
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,7 @@ class WornSource(LabelSource):
 
 
 def get_column(columns: Columns, name: str, reader: str) -> NDArray[np.str_]:
-    """Return the values [n] str of a column; when it is missing, an InputError names it and `reader`."""
+    """Return a column as texts [n]; when it is missing, an InputError names it and `reader`."""
     if name not in columns:
         raise InputError(f"{reader} needs the column {name!r}; the catalog has: {', '.join(columns)}")
-    return columns[name]
+    return as_text(columns[name])

@@ -1,18 +1,20 @@
-"""Product hashes: which rows, and which training data, are the same product.
+"""Product hashes: which images, and which training data, are the same product.
 
-A hash depends on nothing but the product's own title (or id), so it is the same in every catalog and row order.
+A hash depends on nothing but the product's own titles and SKUs, so it is the same in every catalog and row order.
 """
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from fashion_keras.catalog.catalog import Catalog
-from fashion_keras.catalog.csv_reader import TITLE
 from fashion_keras.catalog.title_rules import normalize_text
 from fashion_keras.support.atomic_files import write_text
 from fashion_keras.support.errors import InputError
@@ -21,25 +23,44 @@ TRAINING_PRODUCTS = "training_products.txt"
 _HASH = re.compile(r"[0-9a-f]{16}")
 
 
-def group_by_title(titles: Iterable[str]) -> NDArray[np.int64]:
-    """Number the titles [n] in order of appearance; equal normalized titles share a number, empty ones never do.
+def group_products(skus: Sequence[str], titles: Sequence[str] = (), groups: Sequence[str] = ()) -> NDArray[np.str_]:
+    """Return the product [n] str of each image: equal for one SKU, one normalized title or one named group.
 
-    >>> group_by_title(["Puma Men  Shoe", "puma men shoe!", "", ""]).tolist()
-    [0, 0, 1, 2]
+    A product is written as 16 hex digits of SHA-256 over its normalized title (the first in the alphabet, should its
+    images have several), or over "id:SKU" without a title.
+
+    >>> len(set(group_products(["1", "2", "3"], ["Puma Men  Shoe", "puma men shoe!", ""])))
+    2
+
+    Args:
+        skus, titles, groups: n texts each, "" where missing; () for none.
     """
-    numbers: dict[object, int] = {}
-    keys = (normalize_text(title) or row for row, title in enumerate(titles))
-    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+    normalized = {title: normalize_text(title) for title in set(titles)}
+    keys = [[normalized[title] for title in titles], groups, skus]
+    component = _connect([column for column in keys if len(column)])
+    titled = zip(component.tolist(), keys[0] or [""] * len(skus), skus, strict=True)
+    names: dict[int, tuple[bool, str]] = {}
+    for product, title, sku in titled:
+        name = (not title, title or f"id:{sku}")
+        if product not in names or name < names[product]:
+            names[product] = name
+    hashes = {product: hashlib.sha256(name.encode()).hexdigest()[:16] for product, (_, name) in names.items()}
+    return np.array([hashes[product] for product in component.tolist()], dtype="<U16")
 
 
-def product_hashes(catalog: Catalog) -> NDArray[np.str_]:
-    """Return [n] str: 16 hex digits of SHA-256 over each row's normalized title, or over "id:ID" without a title.
-
-    Rows of one product have the same hash, whatever other rows there are.
-    """
-    titles = catalog.columns[TITLE].tolist() if TITLE in catalog.columns else [""] * len(catalog)
-    keys = (normalize_text(title) or f"id:{key}" for title, key in zip(titles, catalog.ids.tolist(), strict=True))
-    return np.array([hashlib.sha256(key.encode()).hexdigest()[:16] for key in keys], dtype="<U16")
+def _connect(columns: Sequence[Sequence[str]]) -> NDArray[np.int64]:
+    """Return the component [n] of each row: rows with an equal text in any column are connected, but for ""."""
+    count, rows, nodes = len(columns[0]), [], []
+    last = count
+    for column in columns:
+        codes, names = pd.factorize(np.array(column, dtype=object))
+        linked = np.flatnonzero(np.array([bool(name) for name in names], dtype=bool)[codes])
+        rows.append(linked)
+        nodes.append(codes[linked] + last)
+        last += len(names)
+    edges = np.concatenate(rows), np.concatenate(nodes)
+    graph = coo_array((np.ones(len(edges[0]), np.int8), edges), shape=(last, last))
+    return connected_components(graph, directed=False)[1][:count]
 
 
 def uniform_numbers(hashes: Iterable[str], seed: int, stream: str) -> NDArray[np.float64]:
@@ -58,7 +79,7 @@ def is_training_product(catalog: Catalog, training_products: Iterable[str]) -> N
         catalog: n rows.
         training_products: hashes of the model's training products, as `read_training_products` returns them.
     """
-    return np.isin(product_hashes(catalog), np.array(sorted(training_products), dtype="<U16"))
+    return np.isin(catalog.product_groups, np.array(sorted(training_products), dtype="<U16"))
 
 
 def read_training_products(folder: Path) -> frozenset[str]:

@@ -1,175 +1,239 @@
-"""Catalog readers: a product table and its images, in any of four layouts, as a `Catalog`."""
+"""Catalog readers: any usual table or folder of product images as a `Catalog`."""
 
-import os
-from dataclasses import replace
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+import pandas as pd
 
-from fashion_keras.catalog.catalog import IMAGE_SUFFIXES, Catalog
-from fashion_keras.catalog.csv_reader import PATH_COLUMNS, TITLE, Rejected, read_table
-from fashion_keras.catalog.imaterialist import find_imaterialist, read_imaterialist
-from fashion_keras.catalog.product_hashes import group_by_title
+from fashion_keras.catalog.attributes import TASKS, parse_task
+from fashion_keras.catalog.catalog import Catalog
+from fashion_keras.catalog.columns import SKU, parse_mapping
+from fashion_keras.catalog.sources.assemble import make_catalog
+from fashion_keras.catalog.sources.image_files import ImageFiles, is_image, is_junk
+from fashion_keras.catalog.sources.imaterialist import find_imaterialist, read_imaterialist
+from fashion_keras.catalog.sources.kaggle_json import read_style_files
+from fashion_keras.catalog.sources.row_images import RowImages, find_row_images, images_by_sku
+from fashion_keras.catalog.sources.shards import PARTS, find_shards, read_parquet_shards, read_webdataset
+from fashion_keras.catalog.sources.table import (
+    FOREIGN_SUFFIXES,
+    TABLE_SUFFIXES,
+    Rejected,
+    Table,
+    read_table,
+    table_of_frame,
+)  # fmt: skip
 from fashion_keras.support.errors import InputError
+from fashion_keras.support.progress import LOG
 
-_LARGEST_ID = 2**63 - 1  # of int64
+_IMAGE_FOLDERS = ("images", "image", "img", "imgs", "photos", "pictures")
 
 
-def read_catalog(source: str | Path) -> Catalog:
-    """Read a catalog in any of four layouts.
+@dataclass(frozen=True)
+class _Options:
+    """How to read a source; see `read_catalog`."""
 
-    - a folder in Kaggle's layout: `styles.csv` and `images/ID.jpg` (or .jpeg, .png, .webp);
-    - a CSV file, or a folder with exactly one, that has a path column (`path`, `image`, `filename`, ...) relative to
-      it and any label columns; without an `id` column the rows are numbered from 1;
-    - a tree with one folder per class, whose names become `article_type`;
-    - iMaterialist-Fashion 2018: see `find_imaterialist`.
+    images: Path | None = None
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    delimiter: str | None = None
+    allow_outside: bool = False
 
-    No image is opened. Rows and files that cannot be used are rejected with a reason, never dropped.
+    def files(self, root: Path) -> ImageFiles:
+        """Return the files below the folder of images, or below `root`."""
+        return ImageFiles(self.images or root, self.allow_outside)
+
+
+def read_catalog(
+    source: str | Path | pd.DataFrame,
+    images: str | Path | None = None,
+    *,
+    columns: Mapping[str, str] | Iterable[str] = (),
+    delimiter: str | None = None,
+    allow_outside: bool = False,
+) -> Catalog:
+    """Read a catalog from a table, a folder or a DataFrame.
+
+    - a folder in Kaggle's layout: `styles.csv` and `images/ID.jpg`; of the full set also `styles/ID.json`;
+    - a table, or a folder with exactly one: CSV of any dialect, Parquet, JSON lines, pandas DataFrame. Its images are
+      named by path columns (`path`, `image`, `image_2`, `additional_image_link`, ...), or by the SKU, or lie in cells;
+    - a folder of Parquet files of a Hugging Face dataset; tar files in webdataset layout;
+    - a tree with one folder per class, whose names become `article_type`; above them `train`, `test` and `val` are
+      parts, which become `split`; a folder with images alone;
+    - iMaterialist-Fashion 2018: see `find_imaterialist`;
+    - "-": paths of images on standard input, one per line.
+
+    No image is opened. Rows and files that cannot be used are rejected with a reason, never dropped. What was
+    recognized is logged, a line each, and stands in `notes`.
+
+    Args:
+        source: see above.
+        images: folder of the images; None: that of the table.
+        columns: name -> header, or texts NAME=HEADER, for columns whose headers are no known synonyms.
+        delimiter: of a CSV file; None: detected.
+        allow_outside: follow absolute and parent paths that lead out of the folder.
 
     Raises:
-        InputError: when there is no such layout, the table has no id column, or no product has an image.
+        InputError: when there is no such layout, a table cannot be read, or no product has an image.
     """
-    source = Path(source)
-    if not source.exists():
-        raise InputError(f"{source}: no such folder or file; `fashion-keras data download` gets the Kaggle set")
-    catalog = _read_any(source)
+    mapping = columns if isinstance(columns, Mapping) else parse_mapping(columns)
+    options = _Options(Path(images) if images else None, mapping, delimiter, allow_outside)
+    if options.images and not options.images.is_dir():
+        raise InputError(f"{images}: no such folder of images")
+    if isinstance(source, pd.DataFrame):
+        catalog = _catalog_of_table(table_of_frame(source, mapping), options.images or Path(), options)
+    elif str(source) == "-":
+        catalog = _read_paths(sys.stdin.read().splitlines())
+    else:
+        catalog = _read_path(Path(source), options)
+    for note in catalog.notes:
+        LOG.info("%s", note)
     if not len(catalog):
-        raise InputError(f"{source}: none of {catalog.inputs} rows and files is a product with an image{_why(catalog)}")
+        raise InputError(
+            f"{catalog.folder}: none of {catalog.inputs} rows and files is a product with an image{_why(catalog)}"
+        )
     return catalog
 
 
-def _read_any(source: Path) -> Catalog:
-    if source.is_file() and source.suffix.lower() == ".csv":
-        return _read_paths(source)
-    if (source / "styles.csv").is_file():
-        return _read_kaggle(source)
-    imaterialist = find_imaterialist(source)
+def _read_path(source: Path, options: _Options) -> Catalog:
+    if not source.exists():
+        raise InputError(f"{source}: no such folder or file; `fashion-keras data download` gets the Kaggle set")
+    if source.is_dir():
+        return _read_folder(source, options)
+    suffix = source.suffix.lower()
+    if suffix == ".json":
+        return read_imaterialist(*find_imaterialist(source))
+    if suffix == ".tar":
+        return _read_tars([source], options)
+    if suffix not in (*TABLE_SUFFIXES, *FOREIGN_SUFFIXES):
+        raise InputError(f"{source}: neither a folder nor a table ({', '.join(TABLE_SUFFIXES)}) nor a tar file")
+    return _read_table_file(source, options)
+
+
+def _read_folder(folder: Path, options: _Options) -> Catalog:
+    """Read a folder by the first of these that it holds: a known layout, tables, tar files, class folders, images."""
+    if (folder / "styles.csv").is_file():
+        return _read_kaggle(folder, options)
+    imaterialist = find_imaterialist(folder)
     if imaterialist:
         return read_imaterialist(*imaterialist)
-    if source.is_file():
-        raise InputError(f"{source}: neither a folder nor a CSV file, nor annotations in JSON")
-    tables = sorted(source.glob("*.csv"))
-    if len(tables) == 1:
-        return _read_paths(tables[0])
-    if any(entry.is_dir() for entry in source.iterdir()):
-        return _read_tree(source)
-    raise InputError(
-        f"{source}: no styles.csv, no single CSV file with a path column, no folder per class, no train.json"
-    )
+    entries = sorted(entry for entry in folder.iterdir() if not is_junk(entry.name))
+    tables = [entry for entry in entries if entry.suffix.lower() in _FOLDER_TABLES and entry.is_file()]
+    shards = find_shards(folder, tables)
+    if shards:
+        table = read_parquet_shards(folder, shards, options.mapping)
+        return _catalog_of_table(table, folder, options, f"{folder}: {len(shards)} Parquet files of one dataset")
+    if len(tables) > 1:
+        names = ", ".join(path.name for path in tables)
+        raise InputError(f"{folder}: {len(tables)} tables ({names}): name the one to read, such as {tables[0]}")
+    if tables:
+        return _read_table_file(tables[0], options)
+    tars = [entry for entry in entries if entry.suffix.lower() == ".tar"]
+    if tars:
+        return _read_tars(tars, options)
+    folders = [entry for entry in entries if entry.is_dir()]
+    has_images = any(is_image(entry.name) for entry in entries)
+    if len(folders) == 1 and not has_images and _has_table_or_folders(folders[0]):
+        inner = _read_folder(folders[0], options)
+        return replace(inner, notes=(f"{folder} holds nothing but {folders[0].name}/, which is read", *inner.notes))
+    return _read_tree(folder, options)
 
 
-def _read_kaggle(folder: Path) -> Catalog:
-    table = folder / "styles.csv"
-    columns, lines, rejected, repaired = read_table(table)
-    if "id" not in columns:
-        raise InputError(f"{table}: no column 'id'; columns: {', '.join(columns)}")
-    path_of_id, other_files = _paths_by_id(_image_files(folder / "images"))
-    paths = [path_of_id.get(_parse_id(value), "") for value in columns["id"]]
-    catalog = _assemble(folder, table, columns, lines, paths, [*rejected, *other_files], repaired)
-    used = set(catalog.paths.tolist())
-    unused = [
-        Rejected(f"images/{Path(path).name}", str(key), "no row")
-        for key, path in path_of_id.items()
-        if path not in used
-    ]
-    return replace(catalog, rejected=(*catalog.rejected, *unused), inputs=catalog.inputs + len(unused))
+_FOLDER_TABLES = {*TABLE_SUFFIXES, *FOREIGN_SUFFIXES} - {".txt", ".db", ".h5", ".xml"}
 
 
-def _read_paths(table: Path) -> Catalog:
-    columns, lines, rejected, repaired = read_table(table)
-    column = next((name for name in PATH_COLUMNS if name in columns), None)
-    if column is None:
-        raise InputError(f"{table}: no path column ({', '.join(PATH_COLUMNS)}); columns: {', '.join(columns)}")
-    paths = [str(table.parent / value) if value else "" for value in columns.pop(column)]
-    paths = [path if Path(path).is_file() else "" for path in paths]
-    columns.setdefault("id", [str(number) for number in range(1, len(lines) + 1)])
-    return _assemble(table.parent, table, columns, lines, paths, rejected, repaired)
+def _has_table_or_folders(folder: Path) -> bool:
+    """Return whether a folder is a data set by itself, and no class: it holds more than images."""
+    entries = [entry for entry in folder.iterdir() if not is_junk(entry.name)]
+    return any(entry.is_dir() or entry.suffix.lower() in (*_FOLDER_TABLES, ".tar") for entry in entries)
 
 
-def _read_tree(folder: Path) -> Catalog:
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.parent != folder)
-    images = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
-    others = [path for path in files if path.suffix.lower() not in IMAGE_SUFFIXES]
-    rejected = [Rejected(str(path.relative_to(folder)), "", "not an image") for path in others]
-    numbers = list(range(1, len(images) + 1))
-    columns = {
-        "id": [str(number) for number in numbers],
-        "article_type": [path.parent.relative_to(folder).as_posix() for path in images],
-    }
-    return _assemble(folder, folder, columns, numbers, [str(path) for path in images], rejected, [])
+def _read_kaggle(folder: Path, options: _Options) -> Catalog:
+    table = read_table(folder / "styles.csv", options.mapping, options.delimiter)
+    if SKU not in table.columns:
+        raise InputError(f"{folder / 'styles.csv'}: no column 'id'; columns: {', '.join(table.columns)}")
+    images = options.images or folder / "images"
+    if not images.is_dir():
+        raise InputError(f"{images}: no such folder; expected one image per product, named ID.jpg")
+    files = ImageFiles(options.images or folder, options.allow_outside)
+    groups = _add_style_files(folder / "styles", table)
+    found = images_by_sku(table, files, "" if options.images else "images/")
+    notes = [f"{folder}: Kaggle's layout, styles.csv with images by id", *_file_notes(files)]
+    catalog = make_catalog(folder, table, found, notes)
+    return replace(catalog, attribute_groups=groups) if groups else catalog
 
 
-def _assemble(
-    folder: Path,
-    table: Path,
-    columns: dict[str, list[str]],
-    lines: list[int],
-    paths: list[str],
-    rejected: list[Rejected],
-    repaired: list[int],
-) -> Catalog:
-    """Return the catalog of the rows that have an id of their own and a path; the others are rejected."""
-    reasons = _row_reasons(columns["id"], lines, paths)
-    accepted = [row for row, reason in enumerate(reasons) if not reason]
-    rejected_rows = [
-        Rejected(f"{table.name} line {lines[row]}", columns["id"][row], reason)
-        for row, reason in enumerate(reasons)
-        if reason
-    ]
-    arrays = {name: np.array([values[row] for row in accepted], dtype=np.str_) for name, values in columns.items()}
-    ids = arrays.pop("id").astype(np.int64)
-    return Catalog(
-        folder=folder,
-        ids=ids,
-        paths=np.array([paths[row] for row in accepted], dtype=np.str_),
-        columns=arrays,
-        product_groups=group_by_title(arrays.get(TITLE, np.full(len(accepted), ""))),
-        rejected=(*rejected, *rejected_rows),
-        inputs=len(lines) + len(rejected),
-        repaired=tuple(repaired),
-    )
-
-
-def _row_reasons(ids: list[str], lines: list[int], paths: list[str]) -> list[str]:
-    """Return for each row why it is rejected, or ""."""
-    first_line: dict[int, int] = {}
-    reasons = []
-    for value, line, path in zip(ids, lines, paths, strict=True):
-        number = _parse_id(value)
-        if number < 0:
-            reasons.append(f"id {value[:40]!r} is not a whole number")
-        elif first_line.setdefault(number, line) != line:
-            reasons.append(f"id {value} is on line {first_line[number]} already")
-        else:
-            reasons.append("" if path else "no image file")
-    return reasons
-
-
-def _parse_id(value: str) -> int:
-    """Return an id as a number; -1 where it is no whole number that int64 holds."""
-    # Python refuses to convert more than 4,300 digits.
-    number = int(value) if value.isdecimal() and len(value) < 100 else -1
-    return number if number <= _LARGEST_ID else -1
-
-
-def _image_files(folder: Path) -> list[str]:
+def _add_style_files(folder: Path, table: Table) -> tuple[Any, ...]:
+    """Add the columns of Kaggle's full set to a table, where it has them; return its attribute groups, else ()."""
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; expected one image per product, named ID.jpg")
-    return sorted(entry.path for entry in os.scandir(folder) if entry.is_file())
+        return ()
+    columns, attributes, rejected, _ = read_style_files(folder, table.columns[SKU])
+    table.columns |= {name: values for name, values in columns.items() if name not in table.columns}
+    table.rejected += rejected
+    known = [task.name for task in TASKS if task.name in table.columns]
+    return parse_task(",".join([*known, *(f"column:{name}" for name in attributes)]))
 
 
-def _paths_by_id(files: list[str]) -> tuple[dict[int, str], list[Rejected]]:
-    """Return the first image file of each id, and the other files, rejected."""
-    path_of_id: dict[int, str] = {}
-    rejected = []
-    for path in files:
-        file = Path(path)
-        number = _parse_id(file.stem)
-        if file.suffix.lower() not in IMAGE_SUFFIXES or number < 0:
-            rejected.append(Rejected(f"images/{file.name}", "", f"not named ID{'|'.join(IMAGE_SUFFIXES)}"))
-        elif path_of_id.setdefault(number, path) != path:
-            rejected.append(Rejected(f"images/{file.name}", file.stem, f"second image of id {number}"))
-    return path_of_id, rejected
+def _read_table_file(path: Path, options: _Options) -> Catalog:
+    table = read_table(path, options.mapping, options.delimiter)
+    return _catalog_of_table(table, path.parent, options, f"{path}: a table of {len(table)} rows")
+
+
+def _catalog_of_table(table: Table, root: Path, options: _Options, layout: str = "") -> Catalog:
+    files = options.files(root)
+    images = find_row_images(table, files)
+    return make_catalog(root, table, images, [*([layout] if layout else []), *_file_notes(files)])
+
+
+def _read_tars(paths: list[Path], options: _Options) -> Catalog:
+    table, images = read_webdataset(paths, options.mapping)
+    return make_catalog(paths[0].parent, table, images, [f"{len(paths)} tar files in webdataset layout"])
+
+
+def _read_paths(lines: Iterable[str]) -> Catalog:
+    """Return the catalog of paths, one per line, without labels."""
+    lines = [line for line in lines if line.strip()]
+    table, images = Table({}, "standard input", range(1, len(lines) + 1), "line"), RowImages()
+    for row, line in enumerate(lines):
+        if Path(line).is_file():
+            images.add(row, line, line)
+        else:
+            images.rejected.append(Rejected(table.where(row), "", f"no file {line[:300]}"))
+    return make_catalog(Path(), table, images, [f"{len(lines)} paths on standard input"])
+
+
+def _read_tree(folder: Path, options: _Options) -> Catalog:
+    """Read a tree of images: the folders name classes, above them perhaps parts."""
+    files = options.files(folder)
+    names = files.images
+    if not names:
+        raise InputError(f"{folder}: no styles.csv, no table, no images, no train.json")
+    parts = {name.split("/")[0].lower() for name in names}
+    has_parts = parts <= set(PARTS) and all(name.count("/") > 1 for name in names)
+    places = [name.split("/")[1 if has_parts else 0 : -1] for name in names]
+    classes = ["/".join(place) for place in places]
+    has_classes = any(classes) and {name.lower() for name in classes} - {""} - set(_IMAGE_FOLDERS) != set()
+    columns: dict[str, Any] = {SKU: names}
+    if has_classes:
+        columns["article_type"] = classes
+    if has_parts:
+        columns["split"] = [PARTS[name.split("/")[0].lower()] for name in names]
+    images = RowImages(list(range(len(names))), [files.path(name) for name in names], list(names))
+    images.unused = [Rejected(name, "", "not an image") for name in files.names if not is_image(name)]
+    layout = f"{folder}: {'a folder per class' if has_classes else 'images without labels'}"
+    notes = [layout + (", in folders train, validation or test" if has_parts else ""), *_file_notes(files)]
+    return make_catalog(folder, Table(columns, folder.name, range(1, len(names) + 1), "image"), images, notes)
+
+
+def _file_notes(files: ImageFiles) -> list[str]:
+    notes = []
+    if files.skipped:
+        notes.append(f"{files.skipped} hidden files and folders were skipped")
+    if files.links:
+        first = min(files.links)
+        notes.append(f"{len(files.links)} symbolic links were followed, such as {first}")
+    return notes
 
 
 def _why(catalog: Catalog) -> str:

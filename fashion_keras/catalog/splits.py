@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.catalog import Catalog
-from fashion_keras.catalog.product_hashes import product_hashes, uniform_numbers
+from fashion_keras.catalog.product_hashes import uniform_numbers
 from fashion_keras.support.errors import InputError, unknown_name_error
 
 SPLITS = ("product", "random")
@@ -38,7 +38,7 @@ def split(
 
     Args:
         codes [n] int64: class of each row, 0..k-1; rows of codes from k on are divided too.
-        hashes [n] str: product of each row, see `product_hashes`.
+        hashes [n] str: product of each row, see `group_products`.
         classes [k]: names of the classes that every part must have, for error messages.
         recipe: "product", or "random": rows at random, stratified by class, as the papers did (rows of one product
             then leak from train to test).
@@ -121,7 +121,7 @@ def hold_out(catalog: Catalog, fraction: float, seed: int = 0) -> tuple[Integers
     """
     if not 0 < fraction < 1:
         raise InputError(f"--hold-out must be above 0 and below 1, not {fraction}")
-    is_held_out = uniform_numbers(product_hashes(catalog), seed, "hold-out") < fraction
+    is_held_out = uniform_numbers(catalog.product_groups, seed, "hold-out") < fraction
     if is_held_out.all() or not is_held_out.any():
         side = "trained on" if is_held_out.all() else "held out"
         raise InputError(f"{catalog.folder}: of {len(catalog)} images none is {side} with --hold-out {fraction}")

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.label_groups import ClassPath, LabelGroup, Targets
-from fashion_keras.catalog.label_sources import LABEL_SEPARATOR as LABEL_SEPARATOR
 from fashion_keras.catalog.label_sources import Columns
 from fashion_keras.catalog.tasks import AttributeGroup, get_task
 from fashion_keras.support.errors import InputError

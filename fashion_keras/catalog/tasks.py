@@ -1,12 +1,14 @@
 """Tasks and attributes: groups of labels, where they are read, and how products are labeled with them."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.catalog.columns import as_text, plain_label
 from fashion_keras.catalog.label_groups import ClassPath, LabelGroup, Targets
 from fashion_keras.catalog.label_sources import Columns as Columns
 from fashion_keras.catalog.label_sources import LabelLists, LabelSource, PathSource, WornSource
@@ -95,6 +97,7 @@ class AttributeGroup:
             by_name = dict(zip(group.classes, group.paths, strict=True))
             names = [[self.source.class_name(path) for path in paths] for paths in lists]
             lists = [tuple(by_name.get(name, (name,)) for name in row) for row in names]
+        lists = _match_spelling(lists, group.paths)
         unknown = {path: f"class {'/'.join(path)!r} is unknown to the run" for paths in lists for path in paths}
         return self._label(group, lists, unknown)
 
@@ -112,7 +115,7 @@ class AttributeGroup:
             kind = self.applies_to[0]
             values = sorted(set(columns[kind.column].tolist()) - {""})
             raise unknown_name_error(f"{kind.column} of attribute group {self.name}", kind.values[0], values)
-        return {name: np.where(rows, values, "") for name, values in columns.items()}
+        return {name: np.where(rows, as_text(values), "") for name, values in columns.items()}
 
     def _class_names(self, paths: list[ClassPath]) -> tuple[str, ...]:
         """Return the name of each class: the end of its path, or the whole path where two end alike."""
@@ -137,6 +140,15 @@ class AttributeGroup:
             for labeled, paths in zip(known, lists, strict=True)
         ]
         return Targets((group,), packed, np.array(reasons, np.str_))
+
+
+def _match_spelling(lists: LabelLists, classes: Sequence[ClassPath]) -> LabelLists:
+    """Return class paths with those that differ from a class in case or spaces alone written as that class."""
+    known = {tuple(map(plain_label, path)): path for path in classes}
+    spelled: dict[ClassPath, ClassPath] = {}
+    for path in {path for paths in lists for path in paths}.difference(classes):
+        spelled[path] = known.get(tuple(map(plain_label, path)), path)
+    return [tuple(spelled.get(path, path) for path in paths) for paths in lists] if spelled else lists
 
 
 def is_color_column(column: str) -> bool:

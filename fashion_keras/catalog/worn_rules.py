@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.catalog.csv_reader import TITLE
+from fashion_keras.catalog.columns import TITLE
 from fashion_keras.catalog.title_rules import normalize_text
 from fashion_keras.support.errors import InputError
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from PIL import Image
 
-from fashion_keras.catalog.imaterialist import read_imaterialist
+from fashion_keras.catalog.sources.imaterialist import read_imaterialist
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.catalog.targets import encode_groups
 from fashion_keras.support.atomic_files import safe_file_name

@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from fashion_keras.catalog.attributes import AttributeGroup, parse_task
-from fashion_keras.catalog.catalog import IMAGE_SUFFIXES, Catalog
-from fashion_keras.catalog.csv_reader import Rejected
-from fashion_keras.catalog.json_validation import line_number, read_json_document, validate_entries
-from fashion_keras.catalog.label_map import LabelMap, read_label_map
-from fashion_keras.catalog.targets import LABEL_SEPARATOR
+from fashion_keras.catalog.catalog import Catalog, Rejected
+from fashion_keras.catalog.columns import LABEL_SEPARATOR, Columns
+from fashion_keras.catalog.product_hashes import group_products
+from fashion_keras.catalog.sources.image_files import IMAGE_SUFFIXES
+from fashion_keras.catalog.sources.json_validation import line_number, read_json_document, validate_entries
+from fashion_keras.catalog.sources.label_map import LabelMap, read_label_map
 from fashion_keras.support.errors import InputError
 
 SINGLE = ("category", "neckline", "sleeve", "style")  # tasks of which an image has at most a single label
@@ -93,10 +94,11 @@ def read_imaterialist(annotations: Path, label_map: Path, images: Path) -> Catal
     columns = _columns([sources.annotations[image][1] for image in accepted], labels)
     return Catalog(
         folder=images,
-        ids=np.array(accepted, dtype=np.int64),
+        skus=np.array(accepted, dtype=np.str_),
+        image_ids=np.array(accepted, dtype=np.str_),
         paths=np.array([sources.files[image] for image in accepted], dtype=np.str_),
-        columns=columns,
-        product_groups=np.arange(len(accepted)),
+        columns=Columns(columns),
+        product_groups=group_products(accepted),
         rejected=(*rejected, *sources.unused),
         inputs=len(sources.images) + len(sources.unused),
         attribute_groups=_attribute_groups(columns),

@@ -1,0 +1,257 @@
+"""Table columns: the standard names, their synonyms, and how cells are cleaned and typed."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fashion_keras.support.errors import InputError, unknown_name_error
+
+SKU = "sku"
+TITLE = "product_display_name"
+GROUP = "item_group_id"  # Google Merchant's: variants of one product
+COLUMNS = (
+    "gender", "master_category", "sub_category", "article_type", "base_colour", "season", "year", "usage", TITLE,
+)  # fmt: skip
+LABEL_SEPARATOR = "|"  # between the labels of one cell
+
+# Standard name -> headers that mean it, the most telling first; compared without case, spaces and underscores.
+SYNONYMS = {
+    SKU: ("sku", "product_id", "item_id", "id", "article_id", "style_id", "product_code", "item_code"),
+    TITLE: (TITLE, "title", "product_title", "product_name", "name", "display_name"),
+    "article_type": ("article_type", "product_type", "category", "product_category", "product_type_name"),
+    "base_colour": ("base_colour", "base_color", "colour", "color", "colour_name", "color_name"),
+}
+MISSING = frozenset(
+    {"", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "null", "NULL", "Null", "None", "<NA>", r"\N", "#N/A", "#NA", "NaT"}
+)
+
+_EXCEL_TEXT = re.compile(r'="(.*)"', re.DOTALL)
+_FLOAT_ID = re.compile(r"\d+\.0+")
+_NUMBER = re.compile(r"-?((0|[1-9]\d*)(\.\d+)?|[1-9]\d{0,2}(,\d{3})+\.\d+)")
+_PRICE = re.compile("price|cost|msrp|rrp|preis|prix|precio")
+_COMMA_NUMBER = re.compile(r"-?(0|[1-9]\d{0,2}(\.\d{3})*|[1-9]\d*),\d+|-?(0|[1-9]\d*)")
+_CURRENCY = re.compile(r"[^\w.,-]*(?:[A-Z]{3}\s*)?(-?[\d.,]*\d)\s*(?:[A-Z]{3}|[^\w.,-]*)")
+_LARGEST_EXACT = 2**53  # whole numbers beyond it are not exact as float64
+_LONGEST_CELL = 1000  # characters; an array of fixed-width text with a longer cell would waste memory
+
+
+class Columns(Mapping[str, NDArray[Any]]):
+    """Columns of n rows under their standard names, also found as the table writes them.
+
+    `columns["article_type"]`, `columns["Article Type"]` and, where the header is `Category`, `columns["category"]`
+    are the same column.
+    """
+
+    def __init__(self, values: Mapping[str, NDArray[Any]], written: Mapping[str, str] | None = None) -> None:
+        """Take name -> values [n], and header as written -> name where they differ."""
+        self._values = dict(values)
+        self.written = dict(written or {})
+        names = [*self._values.items(), *((header, name) for header, name in self.written.items())]
+        self._names = {
+            plain_name(name): target if isinstance(target, str) else name for name, target in reversed(names)
+        }
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self._values[name if name in self._values else self._names[plain_name(name)]]
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and (name in self._values or plain_name(name) in self._names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def map(self, change: Any) -> "Columns":  # noqa: ANN401 - a function of the values
+        """Return the columns with `change` applied to the values of each."""
+        return Columns({name: change(values) for name, values in self._values.items()}, self.written)
+
+
+def plain_name(header: str) -> str:
+    """Return a header without case, spaces and punctuation, for comparison.
+
+    >>> plain_name("Article Type") == plain_name("article_type") == plain_name("articleType")
+    True
+    """
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", header)).casefold() or header
+
+
+def snake_case(header: str) -> str:
+    """Return a header in snake_case; letters of any script are kept.
+
+    >>> snake_case("masterCategory"), snake_case("Price (EUR)"), snake_case("カテゴリ")
+    ('master_category', 'price_eur', 'カテゴリ')
+    """
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", unicodedata.normalize("NFKC", header).strip())
+    return re.sub(r"[\W_]+", "_", words).strip("_").lower()
+
+
+def name_columns(headers: Sequence[str], mapping: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
+    """Return the name of each header, and header -> standard name for those that a synonym or `mapping` renames.
+
+    A header without letters is named "" (an index column, or an empty one). Of headers that look alike, the first gets
+    the name and the others keep their own, with a number where even that is taken.
+
+    Raises:
+        InputError: when `mapping` names a header that is not there.
+    """
+    plain = [plain_name(header) for header in headers]
+    chosen: dict[int, str] = {}
+    for name, header in mapping.items():
+        if plain_name(header) not in plain:
+            raise unknown_name_error(f"column of --column {name}=", header, [text for text in headers if text.strip()])
+        chosen[plain.index(plain_name(header))] = name
+    for name, synonyms in SYNONYMS.items():
+        places = [plain.index(plain_name(word)) for word in synonyms if plain_name(word) in plain]
+        free = [place for place in places if place not in chosen]
+        if free and name not in chosen.values():
+            chosen[free[0]] = name
+    names: list[str] = []
+    for place, header in enumerate(headers):
+        name = chosen.get(place) or _known_name(header)
+        taken = {*names, *(value for other, value in chosen.items() if other != place)}
+        names.append(name if name not in taken or not name else _free_name(header, taken))
+    written = {headers[place]: name for place, name in sorted(chosen.items()) if snake_case(headers[place]) != name}
+    return names, written
+
+
+def _known_name(header: str) -> str:
+    if not header.strip() or re.fullmatch(r"Unnamed: \d+|index", header.strip()):
+        return ""
+    known = {plain_name(name): name for name in COLUMNS}
+    return known.get(plain_name(header)) or snake_case(header) or header.strip()
+
+
+def _free_name(header: str, taken: set[str]) -> str:
+    names = [header.strip(), *(f"{snake_case(header)}_{number}" for number in range(2, len(taken) + 3))]
+    return next(name for name in names if name not in taken)
+
+
+def clean_cells(values: Iterable[str]) -> list[str]:
+    """Return cells without outer spaces and NUL characters; "" where the cell is written as a missing value.
+
+    `="00123"`, which keeps Excel from dropping zeros, becomes `00123`.
+
+    >>> clean_cells(["  Red ", "N/A", '="00123"'])
+    ['Red', '', '00123']
+    """
+    values = list(values)
+    cleaned = {value: _clean(value) for value in set(values)}
+    return [cleaned[value] for value in values]
+
+
+def _clean(value: str) -> str:
+    value = value.replace("\0", "").strip()
+    if not value.isascii():
+        value = value.encode("utf-8", "replace").decode()  # a lone surrogate could be written to no file
+    excel = _EXCEL_TEXT.fullmatch(value)
+    if excel:
+        value = excel[1].replace('""', '"').strip()
+    return "" if value in MISSING else value
+
+
+def clean_skus(values: list[str]) -> list[str]:
+    """Return SKUs to the letter; where all are floats of a lost integer column, `15970.0` becomes `15970`."""
+    if all(_FLOAT_ID.fullmatch(value) for value in values if value) and any(values):
+        return [value.partition(".")[0] for value in values]
+    return values
+
+
+def typed(name: str, values: NDArray[Any] | list[str]) -> NDArray[Any]:
+    """Return a column as int64 or float64 (NaN where missing) when every cell is a number, else as text [n].
+
+    `01` is text: it is not `1`. Prices, by the name of their column, may have a currency, the same in every cell, and
+    decimal commas, when every one can be read so.
+    """
+    if isinstance(values, np.ndarray):
+        return _whole(values.astype(np.float64)) if values.dtype.kind == "f" else values.astype(np.int64)
+    distinct = set(values) - {""}
+    if not distinct or name == TITLE:
+        return text_array(values)
+    is_price = bool(_PRICE.search(name))
+    numbers = _without_currency(distinct) if is_price else {text: text for text in distinct}
+    number_of = _decimals(numbers, is_price)
+    if not number_of or max(map(abs, number_of.values())) > _LARGEST_EXACT:
+        return text_array(values)
+    return _whole(np.array([number_of.get(value, np.nan) for value in values], dtype=np.float64))
+
+
+def _decimals(numbers: Mapping[str, str], has_commas: bool) -> dict[str, float]:
+    """Return text -> number where every number is written alike, with decimal points or perhaps commas; else {}."""
+    if all(map(_NUMBER.fullmatch, numbers.values())):
+        return {text: float(number.replace(",", "")) for text, number in numbers.items()}
+    if has_commas and all(map(_COMMA_NUMBER.fullmatch, numbers.values())):
+        return {text: float(number.replace(".", "").replace(",", ".")) for text, number in numbers.items()}
+    return {}
+
+
+def _whole(array: NDArray[np.float64]) -> NDArray[Any]:
+    """Return whole numbers without a gap as int64, and other numbers as they are."""
+    return array if np.isnan(array).any() or (array % 1).any() else array.astype(np.int64)
+
+
+def _without_currency(values: Iterable[str]) -> dict[str, str]:
+    """Return text -> number; {} where a cell is no price, or the cells differ in currency."""
+    matches = {value: _CURRENCY.fullmatch(value) for value in values}
+    if not all(matches.values()):
+        return {}
+    currencies = {value.replace(match[1], "").strip() for value, match in matches.items()}
+    return {value: match[1] for value, match in matches.items()} if len(currencies) == 1 else {}
+
+
+def text_array(values: Sequence[str]) -> NDArray[Any]:
+    """Return texts [n], of dtype object where a cell is so long that a fixed width would waste memory."""
+    longest = max(map(len, values), default=0)
+    return np.array(values, dtype=np.str_ if longest <= _LONGEST_CELL else object)
+
+
+def as_text(values: NDArray[Any]) -> NDArray[Any]:
+    """Return a column as texts [n], as labels and filters compare them: 2012 and 2012.0 as "2012", NaN as "".
+
+    >>> as_text(np.array([2012.0, np.nan, 9.5])).tolist()
+    ['2012', '', '9.5']
+    """
+    if values.dtype.kind not in "iufb":
+        return values
+    return text_array(["" if value != value else f"{value:.15g}" for value in values.tolist()])
+
+
+def merge_variants(values: list[str]) -> tuple[list[str], dict[str, int]]:
+    """Return a column with spellings that differ in case or spaces merged, and "from -> to" with its count.
+
+    The commonest spelling stays, of equally common ones the first in the alphabet.
+
+    >>> merge_variants(["Men", "men", "Men", "Women"])
+    (['Men', 'Men', 'Men', 'Women'], {"'men' -> 'Men'": 1})
+    """
+    counts = Counter(values)
+    best: dict[str, str] = {}
+    for value in sorted(counts, key=lambda value: (-counts[value], value)):
+        best.setdefault(plain_label(value), value)
+    if len(best) == len(counts):
+        return values, {}
+    merged = {value: best[plain_label(value)] for value in counts}
+    changed = {f"{value!r} -> {target!r}": counts[value] for value, target in merged.items() if value != target}
+    return [merged[value] for value in values], changed
+
+
+def plain_label(label: str) -> str:
+    """Return a label as it is compared: in one case and Unicode form, with single spaces."""
+    return " ".join(unicodedata.normalize("NFC", label).casefold().split())
+
+
+def parse_mapping(pairs: Iterable[str]) -> dict[str, str]:
+    """Return the values of `--column NAME=HEADER` as name -> header; InputError for another form."""
+    mapping = {}
+    for pair in pairs:
+        name, equals, header = pair.partition("=")
+        if not (name.strip() and equals and header.strip()):
+            raise InputError(f"--column {pair!r}: expected NAME=HEADER, such as article_type=category")
+        mapping[snake_case(name)] = header.strip()
+    return mapping

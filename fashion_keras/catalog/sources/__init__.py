@@ -1,0 +1,1 @@
+"""Sources of catalogs: tables, folders, archives and the images that belong to their rows."""

@@ -1,0 +1,105 @@
+"""Assembly of a catalog: rows of a table and their images become SKUs, image ids, product groups and columns."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fashion_keras.catalog.catalog import Catalog, Rejected
+from fashion_keras.catalog.columns import GROUP, SKU, TITLE, Columns, merge_variants, text_array, typed
+from fashion_keras.catalog.product_hashes import group_products
+from fashion_keras.catalog.sources.row_images import RowImages
+from fashion_keras.catalog.sources.table import Table, join_lists
+
+_SHOWN = 3  # merged spellings in a note
+
+
+def make_catalog(folder: Path, table: Table, images: RowImages, notes: Sequence[str] = ()) -> Catalog:
+    """Return the catalog of a table's rows and their images.
+
+    A row without a SKU where others have one, and an image that its product has already, are rejected. In a table
+    without SKUs, the name of its first image is a row's SKU.
+    """
+    inputs = len(images.rows) + len(images.rejected) + len(images.unused) + len(table.rejected)
+    skus = table.columns.pop(SKU, None)
+    skus = _skus_of_images(images) if skus is None else [skus[row] for row in images.rows]
+    accepted, rejected = _accept(table, images, skus)
+    skus = [skus[image] for image in accepted]
+    rows = np.array([images.rows[image] for image in accepted], dtype=np.int64)
+    columns, merged = _columns(table, rows)
+    titles = columns[TITLE].tolist() if TITLE in columns else ()
+    groups = [str(value) for value in columns[GROUP].tolist()] if GROUP in columns else ()
+    return Catalog(
+        folder=folder,
+        skus=text_array(skus),
+        image_ids=text_array(_image_ids(skus, [images.names[image] for image in accepted])),
+        paths=text_array([images.paths[image] for image in accepted]),
+        columns=columns,
+        product_groups=group_products(skus, titles, groups),
+        rejected=(*table.rejected, *rejected, *images.rejected, *images.unused),
+        inputs=inputs,
+        repaired=tuple(table.repaired),
+        notes=(*notes, *table.notes, *merged),
+    )
+
+
+def _skus_of_images(images: RowImages) -> list[str]:
+    first: dict[int, str] = {}
+    return [first.setdefault(row, name) for row, name in zip(images.rows, images.names, strict=True)]
+
+
+def _accept(table: Table, images: RowImages, skus: Sequence[str]) -> tuple[list[int], list[Rejected]]:
+    """Return the numbers of the images that become rows of the catalog, and the others, rejected."""
+    accepted, rejected = [], []
+    first: dict[tuple[str, str], int] = {}
+    for image, (sku, path, row) in enumerate(zip(skus, images.paths, images.rows, strict=True)):
+        if not sku:
+            rejected.append(Rejected(table.where(row), "", "no SKU"))
+        elif (sku, path) in first:
+            place = f"{table.unit} {table.lines[first[sku, path]]}"
+            rejected.append(Rejected(table.where(row), sku, f"the same SKU and image as on {place}"))
+        else:
+            first[sku, path] = row
+            accepted.append(image)
+    return accepted, rejected
+
+
+def _columns(table: Table, rows: np.ndarray) -> tuple[Columns, list[str]]:
+    """Return the columns of the images, typed and with spellings merged, and a note for each that was changed."""
+    columns: dict[str, Any] = {}
+    notes = []
+    for name in list(table.columns):
+        values = table.columns.pop(name)  # frees the cells of one column after the other
+        if not isinstance(values, np.ndarray):
+            values = join_lists(values)
+            if name not in (TITLE, GROUP):
+                values, changed = merge_variants(values)
+                notes += _merge_notes(name, changed)
+        columns[name] = typed(name, values)[rows]
+    return Columns(columns, table.written), notes
+
+
+def _merge_notes(name: str, changed: dict[str, int]) -> list[str]:
+    if not changed:
+        return []
+    shown = ", ".join(f"{text} ({count})" for text, count in list(changed.items())[:_SHOWN])
+    return [f"{name}: spellings merged: {shown}{', ...' if len(changed) > _SHOWN else ''}"]
+
+
+def _image_ids(skus: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return unique ids: the SKU of a product with one image, else "SKU:NAME", with the folder where names repeat."""
+    uses = Counter(skus)
+    taken = {sku for sku, count in uses.items() if count == 1}
+    stems = [name.rpartition("/")[2].rpartition(".")[0] or name for name in names]
+    pairs = Counter(zip(skus, stems, strict=True))
+    ids = []
+    for sku, name, stem in zip(skus, names, stems, strict=True):
+        image_id = sku if uses[sku] == 1 else f"{sku}:{stem if pairs[sku, stem] == 1 else name}"
+        if uses[sku] > 1:
+            while image_id in taken:
+                image_id += "'"
+            taken.add(image_id)
+        ids.append(image_id)
+    return ids

@@ -1,0 +1,163 @@
+"""CSV reader: text tables of any usual encoding and delimiter as rows of cells, each with its line number."""
+
+import csv
+import io
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fashion_keras.support.errors import InputError
+
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
+_SNIFFED_ROWS = 50
+_MOST_LINES = 200  # of one record beside stray quotes
+_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+
+csv.field_size_limit(2**31 - 1)  # descriptions of products can be long
+
+Record = tuple[int, list[str]]  # line number, cells
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """Header and records of a text table.
+
+    Attributes:
+        header: the cells of the first line.
+        records: line number and cells of each row, as many as the header has or not.
+        notes: what was detected about the file.
+    """
+
+    header: list[str]
+    records: list[Record]
+    notes: list[str] = field(default_factory=list)
+
+
+def read_text_table(path: Path, delimiter: str | None = None) -> TextTable:
+    """Read a CSV file of any usual dialect.
+
+    UTF-8 or UTF-16, or Windows-1252 line by line where a line is not UTF-8; commas, semicolons, tabs or bars, also by a
+    first line `sep=;`; quoted cells may hold line breaks. A stray quote spoils no more than its own line.
+
+    Args:
+        path: the file.
+        delimiter: a character, or one of comma, semicolon, tab, bar; None: detected.
+
+    Raises:
+        InputError: when the file is empty.
+    """
+    text, notes = _decode(path.read_bytes(), path.name)
+    hint = re.match(r'"?sep=(.)"?\r?\n', text)
+    text = text[hint.end() :] if hint else text
+    if not text.strip():
+        raise InputError(f"{path}: empty file; expected a header such as sku,image,category,...")
+    separator = _separator(delimiter) if delimiter else hint[1] if hint else _sniff(text)
+    if separator != ",":
+        names = {character: name for name, character in DELIMITERS.items()}
+        notes.append(f"{path.name}: cells are separated by {names.get(separator, separator)}")
+    records = _parse(text, separator)
+    if not records:
+        raise InputError(f"{path}: empty file; expected a header such as sku,image,category,...")
+    return TextTable(records[0][1], records[1:], notes)
+
+
+def _separator(name: str) -> str:
+    separator = DELIMITERS.get(name, "\t" if name == r"\t" else name)
+    if len(separator) != 1 or separator in '"\r\n':
+        raise InputError(f"--delimiter {name!r}: give one character, or {', '.join(DELIMITERS)}")
+    return separator
+
+
+def _decode(data: bytes, name: str) -> tuple[str, list[str]]:
+    encoding = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), _guess_utf16(data))
+    try:
+        text = data.decode(encoding or "utf-8")
+        return text, [f"{name}: read as UTF-16"] if encoding and "16" in encoding else []
+    except UnicodeDecodeError:
+        if encoding and "16" in encoding:
+            raise InputError(f"{name}: UTF-16 that breaks off in a character; export the table again") from None
+    lines, foreign = [], 0
+    for line in data.removeprefix(_MARKS[0][0]).split(b"\n"):
+        try:
+            lines.append(line.decode("utf-8"))
+        except UnicodeDecodeError:
+            foreign += 1
+            lines.append(_decode_windows(line))
+    return "\n".join(lines), [f"{name}: {foreign} lines are not UTF-8 and were read as Windows-1252"]
+
+
+def _guess_utf16(data: bytes) -> str | None:
+    """Return UTF-16's byte order where every second byte of the beginning is 0, as in Latin text without a mark."""
+    start = data[:1000]
+    if len(start) < 4 or start.count(0) < len(start) * 0.4:
+        return None
+    return "utf-16-le" if start[1::2].count(0) > start[::2].count(0) else "utf-16-be"
+
+
+def _decode_windows(line: bytes) -> str:
+    try:
+        return line.decode("cp1252")
+    except UnicodeDecodeError:
+        return line.decode("latin-1")
+
+
+def _sniff(text: str) -> str:
+    """Return the delimiter by which most of the first rows have as many cells as the header, which has several."""
+    start = text[:200_000]
+    scores = {}
+    for separator in DELIMITERS.values():
+        counts = [len(trim(cells)) for _, cells in _parse(start, separator)[:_SNIFFED_ROWS]]
+        if counts and counts[0] > 1:
+            scores[separator] = (sum(count == counts[0] for count in counts[1:]) / max(1, len(counts) - 1), counts[0])
+    return max(scores, key=scores.__getitem__, default=",")
+
+
+def trim(cells: list[str]) -> list[str]:
+    """Return a row without the empty cells at its end."""
+    end = len(cells)
+    while end and not cells[end - 1].strip():
+        end -= 1
+    return cells[:end]
+
+
+def _parse(text: str, separator: str) -> list[Record]:
+    """Return the records that are not blank, the header first."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    records, line = [], 1
+    try:
+        for cells in reader:
+            if any(cells) and not "".join(cells).isspace():
+                records.append((line, cells))
+            if reader.line_num > line and len(cells) != len(records[0][1]):
+                return _parse_carefully(text, separator)  # a stray quote joined lines
+            line = reader.line_num + 1
+    except csv.Error:
+        return _parse_carefully(text, separator)
+    return records
+
+
+def _parse_carefully(text: str, separator: str) -> list[Record]:
+    """Parse line by line; a record takes further lines only when an open quote then closes and the width is right."""
+    lines = list(io.StringIO(text, newline=""))
+    records: list[Record] = []
+    place = 0
+    while place < len(lines):
+        cells, count = _parse_record(lines, place, separator, len(records[0][1]) if records else 0)
+        if any(cells) and not "".join(cells).isspace():
+            records.append((place + 1, cells))
+        place += count
+    return records
+
+
+def _parse_record(lines: list[str], place: int, separator: str, width: int) -> tuple[list[str], int]:
+    """Return the cells of the record that begins at a line, and how many lines it takes."""
+    if '"' in lines[place]:
+        reader = csv.reader(lines[place : place + _MOST_LINES], delimiter=separator, strict=True)
+        try:
+            cells = next(reader)
+        except csv.Error:
+            pass
+        else:
+            if reader.line_num == 1 or len(cells) == width:
+                return cells, reader.line_num
+    return next(csv.reader([lines[place]], delimiter=separator), []), 1

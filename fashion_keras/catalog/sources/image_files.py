@@ -1,0 +1,198 @@
+"""Image files of a catalog: found by a path as people write it, or by the SKU that a file name carries."""
+
+import os
+import re
+import stat
+import unicodedata
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif")
+
+_JUNK = ("__MACOSX", "Thumbs.db", "desktop.ini")
+_ENDING = re.compile(r"[\s._-]+\(?[^\s._-]*\)?$")  # "_2", "-front", " (3)" at the end of a file name
+
+
+def is_junk(name: str) -> bool:
+    """Return whether a file or folder is a by-product of a program: hidden, or __MACOSX."""
+    return name.startswith(".") or name in _JUNK
+
+
+def is_image(name: str) -> bool:
+    """Return whether a file name has an image's suffix, in any case."""
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - of a million names
+
+
+class ImageFiles:
+    """Files below a folder, scanned when they are first needed.
+
+    Attributes:
+        root: the folder.
+        allow_outside: whether paths that lead out of it are followed.
+        skipped: number of hidden files and folders and the like that the scan left out.
+        links: symbolic links that were followed, relative to the root.
+    """
+
+    def __init__(self, root: Path, allow_outside: bool = False) -> None:
+        """Take a folder; nothing is scanned yet."""
+        self.root, self.allow_outside = root, allow_outside
+        self.skipped = 0
+        self.links: set[str] = set()
+        self._root = os.path.abspath(root)  # noqa: PTH100 - resolves no links
+
+    @cached_property
+    def names(self) -> list[str]:
+        """All files, relative to the root with "/", sorted."""
+        return sorted(self._scan(self._root, {os.path.realpath(self._root)}))
+
+    def _scan(self, folder: str, open_folders: set[str]) -> Iterator[str]:
+        for entry in os.scandir(folder):
+            if is_junk(entry.name):
+                self.skipped += 1
+                continue
+            relative = os.path.relpath(entry.path, self._root).replace(os.sep, "/")
+            if entry.is_symlink():
+                self.links.add(relative)
+            if not entry.is_dir():
+                yield relative
+                continue
+            target = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
+            if target not in open_folders:  # a link to a folder above would never end
+                yield from self._scan(entry.path, open_folders | {target})
+
+    @cached_property
+    def images(self) -> list[str]:
+        """The files that have an image's suffix."""
+        return [name for name in self.names if is_image(name)]
+
+    def path(self, name: str) -> str:
+        """Return the path of a file of `names`."""
+        return os.path.join(self.root, name)  # noqa: PTH118 - keeps the root as it was given
+
+    def find(self, cell: str) -> tuple[list[str], str]:
+        """Return the images that a cell of a path column names, or [] and why there is none.
+
+        Tried in this order: the path as it is; a folder, for all images in it; then, without regard to case, Unicode
+        form, slashes and suffix, the end of the path of exactly one image. Of an address or of an absolute path of
+        another machine only the file name counts.
+        """
+        path = os.path.normpath(os.path.join(self.root, cell))  # noqa: PTH118
+        is_inside = os.path.abspath(path).startswith(self._root + os.sep)  # noqa: PTH100
+        if not is_inside and not self.allow_outside:
+            if "://" not in cell:
+                return [], f"{cell[:200]} leads out of {self.root}; --allow-outside reads it"
+        elif self._exists(path):
+            return [path], ""
+        elif Path(path).is_dir():
+            return self._in_folder(path)
+        found = self._by_ending.get(_loose(_local_name(cell)), [])
+        if len(found) > 1:
+            return [], f"{cell[:200]} could be {found[0]} or {found[1]}"
+        return ([self.path(found[0])], "") if found else ([], f"no file {path[:300]}")
+
+    def _exists(self, path: str) -> bool:
+        try:
+            mode = os.lstat(path).st_mode
+            if stat.S_ISLNK(mode):
+                self.links.add(os.path.relpath(path, self.root))
+                mode = os.stat(path).st_mode  # noqa: PTH116
+        except (OSError, ValueError):
+            return False
+        return stat.S_ISREG(mode)
+
+    def _in_folder(self, path: str) -> tuple[list[str], str]:
+        files = sorted(entry.path for entry in os.scandir(path) if entry.is_file() and is_image(entry.name))
+        return files, "" if files else f"no image in {path[:300]}"
+
+    @cached_property
+    def _by_ending(self) -> dict[str, list[str]]:
+        """End of a path, with and without the file's suffix -> the images whose path ends so."""
+        endings: dict[str, list[str]] = {}
+        for name in self.images:
+            parts = name.split("/")
+            for start in range(len(parts)):
+                ending = _loose("/".join(parts[start:]))
+                for key in {ending, ending.rpartition(".")[0]}:
+                    endings.setdefault(key, []).append(name)
+        return endings
+
+    def by_sku(self, skus: Iterable[str], folder: str = "") -> tuple[dict[str, list[str]], list[str]]:
+        """Return sku -> its images below `folder`, and the images that carry no SKU.
+
+        The images of SKU `ID` are `ID.jpg` first, then `ID_1.jpg`, `ID-2.jpg`, `ID-front.jpg` and the like, and those
+        in a folder `ID/`. Where a SKU has characters that no file name can have, "_" or "-" may stand for them.
+        """
+        exact = dict.fromkeys(skus)
+        images: dict[str, list[tuple[bool, str]]] = {}
+        others, unknown = [], []
+        for name in self.images:
+            stem = name[len(folder) :].rpartition(".")[0]
+            if not name.startswith(folder):
+                continue
+            if stem in exact:
+                images.setdefault(stem, []).append((False, name))
+            else:
+                others.append((name, stem))
+        sku_of = _forms(exact) if others else {}
+        for name, stem in others:
+            sku, is_exact = _owner(stem, sku_of)
+            if sku is None:
+                unknown.append(name)
+            else:
+                images.setdefault(sku, []).append((not is_exact, name))
+        paths = {sku: [self.path(name) for _, name in sorted(named, key=_order)] for sku, named in images.items()}
+        return paths, unknown
+
+
+def _forms(skus: Iterable[str]) -> dict[str, str]:
+    """Return the names that files of a SKU can have -> SKU; the SKU's own name before looser ones of others."""
+    sku_of: dict[str, str] = {}
+    for form in (str, _loose, lambda sku: _safe(sku, "_"), lambda sku: _safe(sku, "-")):
+        for sku in skus:
+            sku_of.setdefault(form(sku), sku)
+    return sku_of
+
+
+def _owner(stem: str, sku_of: dict[str, str]) -> tuple[str | None, bool]:
+    """Return the SKU that a relative path without suffix carries, and whether it is the whole file name."""
+    folder, _, name = stem.rpartition("/")
+    sku = _lookup(sku_of, stem, name)
+    if sku is not None:
+        return sku, True
+    while sku is None and (match := _ENDING.search(name)) and match.start():
+        name = name[: match.start()]
+        sku = _lookup(sku_of, name)
+    while sku is None and folder:
+        sku = _lookup(sku_of, folder, folder.rpartition("/")[2])
+        folder = folder.rpartition("/")[0]
+    return sku, False
+
+
+def _lookup(sku_of: dict[str, str], *names: str) -> str | None:
+    return next((sku_of[key] for name in names for key in (name, _loose(name)) if key in sku_of), None)
+
+
+def _order(item: tuple[bool, str]) -> tuple[bool, list[int | str]]:
+    """Sort key of a SKU's images: the exact name first, then by name with numbers in their order."""
+    parts = re.split(r"(\d+)", item[1])
+    return item[0], [int(part) if place % 2 and len(part) < 18 else part for place, part in enumerate(parts)]
+
+
+def _loose(path: str) -> str:
+    """Return a path for comparison: one case and Unicode form, "/" between folders, no leading "./"."""
+    return unicodedata.normalize("NFC", path).casefold().replace("\\", "/").removeprefix("./")
+
+
+def _safe(sku: str, filler: str) -> str:
+    return re.sub(r'[<>:"/\\|?*\s]', filler, sku)
+
+
+def _local_name(cell: str) -> str:
+    """Return the part of a cell that can name a local file: of an address or another machine's path the file name."""
+    if "://" in cell:
+        return unquote(urlsplit(cell).path.rpartition("/")[2])
+    if re.match(r"[A-Za-z]:[\\/]|[\\/]", cell):
+        return cell.replace("\\", "/").rpartition("/")[2]
+    return cell

@@ -1,0 +1,175 @@
+"""Images of table rows: which files each row names, or its SKU does, or its cells hold."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fashion_keras.catalog.catalog import Rejected
+from fashion_keras.catalog.columns import SKU
+from fashion_keras.catalog.sources.embedded_images import image_bytes, store_image
+from fashion_keras.catalog.sources.image_files import ImageFiles, is_image, is_junk
+from fashion_keras.catalog.sources.table import Table
+from fashion_keras.support.errors import InputError
+
+_PATH_COLUMN = re.compile(
+    r"(?P<extra>additional_|extra_|secondary_|other_)?(main_|primary_)?"
+    r"((image|img|photo|foto|picture|pic)s?(_?(path|file|file_?name|link|name|url|src|uri))?s?|(image_)?(file_?)?(path|name)s?|file)"
+    r"(_?(?P<number>\d+))?"
+)
+_NO_PATH = ("name", "names", "image_name")  # a title, where there is nothing else
+
+
+@dataclass
+class RowImages:
+    """The images of the rows of a table.
+
+    Attributes:
+        rows, paths, names: row, file and relative name of each of n images.
+        rejected: rows without an image, and images that are not there.
+        unused: files that belong to no row.
+    """
+
+    rows: list[int] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    unused: list[Rejected] = field(default_factory=list)
+
+    def add(self, row: int, path: str, name: str) -> None:
+        """Add an image of a row."""
+        self.rows.append(row)
+        self.paths.append(path)
+        self.names.append(name)
+
+
+def path_columns(names: Sequence[str]) -> list[str]:
+    """Return the columns that hold paths of images: those of the main image first, additional ones last.
+
+    >>> path_columns(["sku", "additional_image_link", "image_2", "image_link", "image_1"])
+    ['image_link', 'image_1', 'image_2', 'additional_image_link']
+    """
+    matches = {name: _PATH_COLUMN.fullmatch(name) for name in names if name not in _NO_PATH}
+    found = [(bool(match["extra"]), int(match["number"] or 0), name) for name, match in matches.items() if match]
+    return [name for *_, name in sorted(found, key=lambda row: row[:2])]
+
+
+def find_row_images(table: Table, files: ImageFiles) -> RowImages:
+    """Return the images of each row, and take the columns that name or hold them out of the table.
+
+    Raises:
+        InputError: when the table has neither a column of images or paths nor one of SKUs.
+    """
+    for name, values in table.columns.items():
+        if any(image_bytes(value) for value in values[:100]):
+            return _embedded(table, name)
+    columns = {name: table.columns.pop(name) for name in path_columns(list(table.columns))}
+    if not columns and SKU not in table.columns:
+        raise InputError(
+            f"{table.source}: no column with a SKU (sku, product_id, id, ...) or a path (path, image, filename, ...); "
+            f"columns: {', '.join(table.columns)}; name one with --column sku=HEADER or --column path=HEADER"
+        )
+    if columns and not (SKU in table.columns and _only_addresses(columns.values())):
+        return _named(table, list(zip(*columns.values(), strict=True)), files)
+    return images_by_sku(table, files)
+
+
+def _only_addresses(columns: Any) -> bool:  # noqa: ANN401 - values of a dict
+    cells = [cell for values in columns for cell in values[:1000] if isinstance(cell, str) and cell]
+    return bool(cells) and all("://" in cell for cell in cells)
+
+
+def _embedded(table: Table, column: str) -> RowImages:
+    images, cells = RowImages(), table.columns.pop(column)
+    for row, cell in enumerate(cells):
+        data = image_bytes(cell)
+        if data:
+            path = store_image(data)
+            name = cell.get("path") if isinstance(cell, dict) else None
+            images.add(row, path, name or Path(path).name)
+        else:
+            images.rejected.append(_reject(table, row, "no image in the cell"))
+    return images
+
+
+def _named(table: Table, rows: Sequence[tuple[Any, ...]], files: ImageFiles) -> RowImages:
+    """Return the images that the cells of the path columns name."""
+    images, root = RowImages(), str(files.root)
+    for row, cells in enumerate(rows):
+        missing = []
+        before = len(images.rows)
+        for cell in cells:
+            paths, reasons = _find_cell(cell, files)
+            missing += reasons
+            for path in paths:
+                images.add(row, path, path.removeprefix(root).lstrip("/\\"))
+        if len(images.rows) == before:
+            images.rejected.append(_reject(table, row, missing[0] if missing else "no image path"))
+        else:
+            images.rejected += [_reject(table, row, reason) for reason in missing]
+    images.unused = _unused_beside(images.paths, files)
+    return images
+
+
+def _find_cell(cell: str | list[str], files: ImageFiles) -> tuple[list[str], list[str]]:
+    """Return the images of a cell with a path or several, and why others were not found."""
+    if not cell:
+        return [], []
+    if isinstance(cell, str):
+        paths, reason = files.find(cell)
+        if paths or not re.search(r"[|;,\[]", cell):
+            return paths, [reason] if reason else []
+        cell = _split_paths(cell)
+    results = [files.find(part) for part in cell if part]
+    return [path for paths, _ in results for path in paths], [reason for _, reason in results if reason]
+
+
+def _split_paths(cell: str) -> list[str]:
+    """Return the paths in a cell such as "a.jpg|b.jpg", "a.jpg, b.jpg" or '["a.jpg", "b.jpg"]'."""
+    if cell.startswith("["):
+        try:
+            return [str(part) for part in json.loads(cell)]
+        except ValueError:
+            return [first or second for first, second in re.findall(r"'([^']*)'|\"([^\"]*)\"", cell)]
+    separator = next((mark for mark in "|;," if mark in cell), ",")
+    return [part.strip() for part in cell.split(separator)]
+
+
+def _unused_beside(paths: Sequence[str], files: ImageFiles) -> list[Rejected]:
+    """Return the images that no row names, in the folders of those that rows do."""
+    used = set(paths)
+    unused = []
+    for folder in sorted({path.rpartition("/")[0] for path in used}):
+        for file in sorted(Path(folder).iterdir()):
+            if is_image(file.name) and not is_junk(file.name) and str(file) not in used and file.is_file():
+                unused.append(Rejected(_relative(file, files.root), "", "no row"))
+    return unused
+
+
+def _relative(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def images_by_sku(table: Table, files: ImageFiles, folder: str = "") -> RowImages:
+    """Return the images whose file or folder is named by a row's SKU; see `ImageFiles.by_sku`."""
+    images, row_of = RowImages(), {}
+    found, unknown = files.by_sku(table.columns[SKU], folder)
+    for row, sku in enumerate(table.columns[SKU]):
+        first = row_of.setdefault(sku, row)
+        if first != row and sku:
+            images.rejected.append(_reject(table, row, f"SKU {sku} is on {table.unit} {table.lines[first]} already"))
+        elif sku not in found:
+            images.rejected.append(_reject(table, row, "no image file" if sku else "no SKU"))
+        for path in found.get(sku, []) if first == row else []:
+            images.add(row, path, path.removeprefix(str(files.root)).lstrip("/\\"))
+    images.unused = [Rejected(name, "", "no row") for name in unknown]
+    others = [name for name in files.names if not is_image(name) and folder and name.startswith(folder)]
+    images.unused += [Rejected(name, "", "not an image") for name in others]
+    return images
+
+
+def _reject(table: Table, row: int, reason: str) -> Rejected:
+    sku = table.columns[SKU][row] if SKU in table.columns else ""
+    return Rejected(table.where(row), sku, reason)
