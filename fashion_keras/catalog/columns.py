@@ -43,7 +43,7 @@ _LONGEST_CELL = 1000  # characters; an array of fixed-width text with a longer c
 class Columns(Mapping[str, NDArray[Any]]):
     """Columns of n rows under their standard names, also found as the table writes them.
 
-    `columns["article_type"]`, `columns["Article Type"]` and, where the header is `Category`, `columns["category"]`
+    `columns["article_type"]`, `columns["Article Type"]` and, where no other column is called so, `columns["category"]`
     are the same column.
     """
 
@@ -51,10 +51,9 @@ class Columns(Mapping[str, NDArray[Any]]):
         """Take name -> values [n], and header as written -> name where they differ."""
         self._values = dict(values)
         self.written = dict(written or {})
-        names = [*self._values.items(), *((header, name) for header, name in self.written.items())]
-        self._names = {
-            plain_name(name): target if isinstance(target, str) else name for name, target in reversed(names)
-        }
+        self._names = {plain_name(word): name for name in SYNONYMS if name in values for word in SYNONYMS[name]}
+        self._names |= {plain_name(header): name for header, name in self.written.items()}
+        self._names |= {plain_name(name): name for name in reversed(self._values)}
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self._values[name if name in self._values else self._names[plain_name(name)]]

@@ -37,7 +37,7 @@ def group_products(skus: Sequence[str], titles: Sequence[str] = (), groups: Sequ
     """
     normalized = {title: normalize_text(title) for title in set(titles)}
     keys = [[normalized[title] for title in titles], groups, skus]
-    component = _connect([column for column in keys if len(column)])
+    component = _connect([column for column in keys if len(column)] or [()])
     titled = zip(component.tolist(), keys[0] or [""] * len(skus), skus, strict=True)
     names: dict[int, tuple[bool, str]] = {}
     for product, title, sku in titled:

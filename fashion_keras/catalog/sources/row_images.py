@@ -71,14 +71,14 @@ def find_row_images(table: Table, files: ImageFiles) -> RowImages:
             f"{table.source}: no column with a SKU (sku, product_id, id, ...) or a path (path, image, filename, ...); "
             f"columns: {', '.join(table.columns)}; name one with --column sku=HEADER or --column path=HEADER"
         )
-    if columns and not (SKU in table.columns and _only_addresses(columns.values())):
-        return _named(table, list(zip(*columns.values(), strict=True)), files)
-    return images_by_sku(table, files)
+    named = _named(table, list(zip(*columns.values(), strict=True)), files) if columns else RowImages()
+    is_elsewhere = not named.rows and SKU in table.columns and _only_addresses(columns.values())
+    return images_by_sku(table, files) if is_elsewhere else named
 
 
 def _only_addresses(columns: Any) -> bool:  # noqa: ANN401 - values of a dict
     cells = [cell for values in columns for cell in values[:1000] if isinstance(cell, str) and cell]
-    return bool(cells) and all("://" in cell for cell in cells)
+    return all("://" in cell for cell in cells)
 
 
 def _embedded(table: Table, column: str) -> RowImages:

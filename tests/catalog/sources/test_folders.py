@@ -1,0 +1,84 @@
+"""Folders of images: classes, parts, by-products of programs, and names that carry a SKU."""
+
+import pytest
+from PIL import Image
+
+from fashion_keras.catalog.readers import read_catalog
+from fashion_keras.support.errors import InputError
+
+
+def save(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (6, 8)).save(root / name, "JPEG")
+    return root
+
+
+def test_read_catalog_of_parts_above_classes(tmp_path):
+    save(tmp_path, "train/Shirts/1.jpg", "test/Shirts/2.jpg", "val/Bags/3.jpg", "train/Bags/.ipynb_checkpoints/1.jpg")
+    catalog = read_catalog(tmp_path)
+    assert catalog.columns["article_type"].tolist() == ["Shirts", "Shirts", "Bags"]
+    assert catalog.columns["split"].tolist() == ["test", "train", "validation"]
+    assert "1 hidden files and folders were skipped" in catalog.notes
+
+
+def test_read_catalog_keys_a_tree_by_path(tmp_path):
+    save(tmp_path, "Shirts/b.jpg", "Bags/Small/c.jpg")
+    before = read_catalog(tmp_path)
+    assert before.skus.tolist() == ["Bags/Small/c.jpg", "Shirts/b.jpg"]
+    assert before.columns["article_type"].tolist() == ["Bags/Small", "Shirts"]
+    save(tmp_path, "Bags/a.jpg", "__MACOSX/Shirts/x.jpg", "Shirts/._b.jpg")
+    after = read_catalog(tmp_path)
+    assert set(after.skus) - set(before.skus) == {"Bags/a.jpg"}
+
+
+@pytest.mark.parametrize("names", [("a.jpg", "b.JPG"), ("images/a.jpg", "images/b.JPEG")])
+def test_read_catalog_makes_no_class_of_a_folder_of_images(tmp_path, names):
+    catalog = read_catalog(save(tmp_path, *names))
+    assert len(catalog) == 2
+    assert list(catalog.columns) == []
+
+
+def test_read_catalog_descends_into_an_unpacked_set(tmp_path):
+    save(tmp_path, "archive/images/1.jpg", "archive/images/2.jpg")
+    (tmp_path / "archive" / "styles.csv").write_text("id,gender\n1,Men\n2,Women\n")
+    catalog = read_catalog(tmp_path)
+    assert catalog.skus.tolist() == ["1", "2"]
+    assert catalog.notes[0] == f"{tmp_path} holds nothing but archive/, which is read"
+
+
+def test_read_catalog_never_reads_past_a_table_it_cannot_read(tmp_path):
+    save(tmp_path, "images/1.jpg")
+    (tmp_path / "products.xlsx").write_bytes(b"PK")
+    with pytest.raises(InputError, match=r"products\.xlsx"):
+        read_catalog(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "skus"),
+    [
+        (("12.jpg", "12_1.jpg", "12_2.jpg", "13.jpg"), {"12": ["12", "12_1", "12_2"], "13": ["13"]}),
+        (("12-2.jpg", "12-10.jpg", "13 (1).jpg"), {"12": ["12-2", "12-10"], "13": ["13 (1)"]}),
+        (("12/front.jpg", "12/back.jpg", "13.PNG"), {"12": ["back", "front"], "13": ["13"]}),
+        (("sub/12_front.jpg", "other/13.jpg"), {"12": ["12_front"], "13": ["13"]}),
+    ],
+)
+def test_read_catalog_finds_images_that_carry_a_sku(tmp_path, names, skus):
+    save(tmp_path, *(f"images/{name}" for name in names))
+    (tmp_path / "styles.csv").write_text("id,gender\n12,Men\n13,Women\n")
+    catalog = read_catalog(tmp_path)
+    stems = [path.rpartition("/")[2].rpartition(".")[0] for path in catalog.paths.tolist()]
+    assert {sku: [stem for own, stem in zip(catalog.skus, stems, strict=True) if own == sku] for sku in skus} == skus
+    assert catalog.rejected == ()
+
+
+def test_read_catalog_prefers_the_longer_sku(tmp_path):
+    save(tmp_path, "images/12.jpg", "images/12_1.jpg")
+    (tmp_path / "styles.csv").write_text("id\n12\n12_1\n")
+    assert read_catalog(tmp_path).image_ids.tolist() == ["12", "12_1"]
+
+
+def test_read_catalog_finds_images_of_skus_that_no_file_can_be_named(tmp_path):
+    save(tmp_path, "images/AB-1_4.jpg", "images/CD/5.jpg")
+    (tmp_path / "styles.csv").write_text("id\nAB-1/4\nCD/5\n")
+    assert read_catalog(tmp_path).skus.tolist() == ["AB-1/4", "CD/5"]
