@@ -6,6 +6,7 @@ A hash depends on nothing but the product's own titles and SKUs, so it is the sa
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,16 @@ def _connect(columns: Sequence[Sequence[str]]) -> NDArray[np.int64]:
     edges = np.concatenate(rows), np.concatenate(nodes)
     graph = coo_array((np.ones(len(edges[0]), np.int8), edges), shape=(last, last))
     return connected_components(graph, directed=False)[1][:count]
+
+
+def connect_groups(catalog: Catalog, pairs: NDArray[np.int64]) -> Catalog:
+    """Return the catalog with the product groups of each pair of rows [m, 2] joined, under the lower hash of them."""
+    products, codes = np.unique(catalog.product_groups, return_inverse=True)
+    edges = codes[pairs[:, 0]], codes[pairs[:, 1]]
+    graph = coo_array((np.ones(len(pairs), np.int8), edges), shape=(len(products),) * 2)
+    _, component = connected_components(graph, directed=False)
+    _, first = np.unique(component, return_index=True)
+    return replace(catalog, product_groups=products[first[component]][codes])
 
 
 def uniform_numbers(hashes: Iterable[str], seed: int, stream: str) -> NDArray[np.float64]:

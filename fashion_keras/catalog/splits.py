@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.product_hashes import uniform_numbers
+from fashion_keras.catalog.sampling import majority_class
 from fashion_keras.support.errors import InputError, unknown_name_error
 
 SPLITS = ("product", "random")
@@ -54,6 +54,29 @@ def split(
     return result
 
 
+def split_fixed(
+    parts: NDArray[np.str_], codes: Integers, hashes: NDArray[np.str_], classes: Sequence[str], recipe: str, seed: int
+) -> Split:
+    """Return the parts [n] "train", "validation" and "test" of n rows as a `Split`; other arguments as of `split`.
+
+    Without validation rows, a fifth of the training products, by hash, become validation. A product may then stand in
+    two parts, if that is how it was given.
+
+    Raises:
+        InputError: when a part or a class of it is missing.
+    """
+    numbers = np.select([parts == "train", parts == "validation", parts == "test"], [0, 1, 2], -1)
+    for part, name in ((0, "train"), (2, "test")):
+        if not (numbers == part).any():
+            raise InputError(f"--split {recipe}: no image is in the {name} part")
+    if not (numbers == 1).any():
+        train = np.flatnonzero(numbers == 0)
+        numbers[train] = _assign(codes, hashes, train, _TRAIN_VALIDATION, "product", seed)
+    result = _as_split(numbers, recipe, seed)
+    _check_classes([result], codes, np.arange(len(codes)), classes)
+    return result
+
+
 def k_folds(
     codes: Integers,
     hashes: NDArray[np.str_],
@@ -81,51 +104,6 @@ def k_folds(
     for result in results:
         _check_parts(result, units)
     return tuple(results)
-
-
-def subsample(codes: Integers, hashes: NDArray[np.str_], limit: float, seed: int = 0, floor: int = 0) -> Integers:
-    """Return about `limit` sorted row indices: whole products, at random, the classes in proportion.
-
-    Of each class at least three products are taken where it has them: fewer could not be split.
-
-    Args:
-        codes [n] int64: class of each row.
-        hashes [n] str: product of each row.
-        limit: number of rows or, below 1, share of the n.
-        seed: same seed, same order in which products are taken.
-        floor: rows at which a class stops shrinking (100 in schindler2018); smaller classes stay whole.
-    """
-    count = limit if limit >= 1 else limit * len(codes)
-    if count >= len(codes):
-        return np.arange(len(codes))
-    products, row_products = np.unique(hashes, return_inverse=True)
-    majority, sizes = _majority_class(codes, row_products), np.bincount(row_products)
-    order = np.argsort(uniform_numbers(products, seed, "sample"), kind="stable")
-    chosen = []
-    for code in np.unique(majority):
-        members = order[majority[order] == code]
-        rows_taken = np.cumsum(sizes[members])
-        wanted = max(rows_taken[-1] * count / len(codes), min(rows_taken[-1], floor))
-        chosen.append(members[: max(3, np.searchsorted(rows_taken, wanted) + 1)])
-    return np.flatnonzero(np.isin(row_products, np.concatenate(chosen)))
-
-
-def hold_out(catalog: Catalog, fraction: float, seed: int = 0) -> tuple[Integers, Integers]:
-    """Return the row indices to train on and those held out, each sorted, [.] int64; no product in both.
-
-    Whether a product is held out depends on its hash, the fraction and the seed alone; the products of a smaller
-    fraction are among those of a larger one.
-
-    Raises:
-        InputError: for a fraction that is not between 0 and 1, or when either side is empty.
-    """
-    if not 0 < fraction < 1:
-        raise InputError(f"--hold-out must be above 0 and below 1, not {fraction}")
-    is_held_out = uniform_numbers(catalog.product_groups, seed, "hold-out") < fraction
-    if is_held_out.all() or not is_held_out.any():
-        side = "trained on" if is_held_out.all() else "held out"
-        raise InputError(f"{catalog.folder}: of {len(catalog)} images none is {side} with --hold-out {fraction}")
-    return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
 
 
 def _units(hashes: NDArray[np.str_], recipe: str) -> NDArray[np.generic]:
@@ -159,7 +137,7 @@ def _assign_by_hash(
     numbers = uniform_numbers(products, seed, stream)
     edges = np.concatenate([[0.0], np.cumsum(fractions[::-1])[:-1], [1.0]])
     parts = len(fractions) - np.searchsorted(edges[1:-1], numbers, side="right") - 1
-    majority = _majority_class(codes, row_products)
+    majority = majority_class(codes, row_products)
     for code in np.unique(majority):
         members = np.flatnonzero(majority == code)
         if len(members) >= len(fractions):
@@ -206,16 +184,6 @@ def _assign_at_random(
     return parts
 
 
-def _majority_class(codes: Integers, units: Integers) -> Integers:
-    """Return [m] the commonest class of each unit 0..m-1, the lower code in a tie."""
-    pairs, counts = np.unique(units * (codes.max() + 1) + codes, return_counts=True)
-    pair_units, pair_codes = np.divmod(pairs, codes.max() + 1)
-    order = np.lexsort((-pair_codes, counts))
-    majority = np.zeros(units.max() + 1, dtype=np.int64)
-    majority[pair_units[order]] = pair_codes[order]  # the last of several, which is the commonest, stays
-    return majority
-
-
 def _as_split(parts: Integers, recipe: str, seed: int) -> Split:
     return Split(*(np.flatnonzero(parts == part) for part in range(3)), recipe=recipe, seed=seed)
 
@@ -225,7 +193,7 @@ def _check_classes(
 ) -> None:
     """Raise InputError for classes that some part lacks; a product counts for its commonest class."""
     _, row_units = np.unique(units, return_inverse=True)
-    majority = _majority_class(codes, row_units)
+    majority = majority_class(codes, row_units)
     parts = [part for result in splits for part in (result.train, result.validation, result.test)]
     numbers = np.arange(len(classes))
     small = np.flatnonzero(~np.all([np.isin(numbers, majority[row_units[part]]) for part in parts], axis=0))

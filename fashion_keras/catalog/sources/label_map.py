@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fashion_keras.catalog.sources.json_validation import line_number, read_json_document, read_text, validate_entries
 from fashion_keras.catalog.columns import LABEL_SEPARATOR
+from fashion_keras.catalog.sources.json_validation import line_number, read_json_document, read_text, validate_entries
 from fashion_keras.support.errors import InputError
 
 _KEYS = ("labelId", "taskId", "labelName", "taskName")
