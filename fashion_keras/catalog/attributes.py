@@ -60,10 +60,9 @@ def parse_task(task: str) -> tuple[AttributeGroup, ...]:
 def _get_group(name: str, all_known: bool) -> AttributeGroup:
     groups = {group.name: group for group in (*TASKS, *KAGGLE_GROUPS)}
     if name.startswith(_LABELS) and name != _LABELS:
-        column, _, separator = name.removeprefix(_LABELS).partition(":")
-        if separator and separator not in SEPARATORS:
-            raise unknown_name_error(f"separator in {name!r}", separator, SEPARATORS)
-        return AttributeGroup(name, "multi", ColumnSource(column, SEPARATORS.get(separator)))
+        column, _, ending = name.removeprefix(_LABELS).rpartition(":")
+        source = ColumnSource(column, SEPARATORS[ending]) if ending in SEPARATORS and column else None
+        return AttributeGroup(name, "multi", source or ColumnSource(name.removeprefix(_LABELS)))
     if name.startswith("column:") and name != "column:":
         return get_task(name)
     if name not in groups:

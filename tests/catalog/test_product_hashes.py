@@ -9,8 +9,9 @@ import pytest
 import fashion_keras
 from fashion_keras.catalog.product_hashes import (
     TRAINING_PRODUCTS,
+    connect_groups,
+    group_products,
     is_training_product,
-    product_hashes,
     read_training_products,
     uniform_numbers,
     write_training_products,
@@ -26,23 +27,28 @@ def sha(text):
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def test_product_hashes_are_of_the_normalized_title_or_the_id(tmp_path):
+def test_group_products_hashes_the_normalized_title_or_the_sku(tmp_path):
     titles = {7: "Puma Men  Shoe", 8: "puma MEN_shoe!", 9: "", 10: "!?"}
     catalog = read_catalog(write_catalog(tmp_path, titles))
     expected = [sha("puma men shoe"), sha("puma men shoe"), sha("id:9"), sha("id:10")]
-    assert product_hashes(catalog).tolist() == expected
+    assert catalog.product_groups.tolist() == expected
 
 
-def test_product_hashes_agree_with_product_groups(sample):
-    catalog = read_catalog(sample)
-    pairs = set(zip(product_hashes(catalog).tolist(), catalog.product_groups.tolist(), strict=True))
-    assert len(pairs) == len({key for key, _ in pairs}) == len({group for _, group in pairs})
+def test_group_products_joins_equal_skus_and_equal_titles():
+    groups = group_products(["1", "1", "2", "3", "4"], ["b", "a", "b", "", "c"]).tolist()
+    assert groups == [sha("a")] * 3 + [sha("id:3"), sha("c")]
 
 
-def test_product_hashes_of_a_folder_per_class_are_those_of_its_ids(tmp_path):
+def test_group_products_of_a_folder_per_class_are_those_of_its_paths(tmp_path):
     (tmp_path / "Tops").mkdir()
     (tmp_path / "Tops" / "a.jpg").write_bytes(b"x")
-    assert product_hashes(read_catalog(tmp_path)).tolist() == [sha("id:1")]
+    assert read_catalog(tmp_path).product_groups.tolist() == [sha("id:Tops/a.jpg")]
+
+
+def test_connect_groups_joins_the_products_of_pairs(tmp_path):
+    catalog = read_catalog(write_catalog(tmp_path, {1: "a", 2: "b", 3: "c", 4: "d"}))
+    joined = connect_groups(catalog, np.array([[0, 1], [1, 3]])).product_groups.tolist()
+    assert joined == [min(sha("a"), sha("b"), sha("d"))] * 2 + [sha("c"), joined[0]]
 
 
 def test_uniform_numbers_are_uniform_and_independent():

@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fashion_keras.catalog.product_hashes import product_hashes, uniform_numbers
+from fashion_keras.catalog.product_hashes import uniform_numbers
 from fashion_keras.catalog.readers import read_catalog
-from fashion_keras.catalog.splits import hold_out, k_folds, split, subsample
+from fashion_keras.catalog.sampling import hold_out, subsample
+from fashion_keras.catalog.splits import k_folds, split
 from fashion_keras.catalog.tasks import get_task
 from fashion_keras.support.errors import InputError
 
@@ -111,7 +112,7 @@ def test_split_of_real_titles_is_64_16_20(real):
     catalog = read_catalog(real)
     labels = get_task("article_type").encode(catalog.columns, min_images=20)
     rows = np.flatnonzero(labels.known)
-    codes, hashes = labels.codes[rows], product_hashes(catalog)[rows]
+    codes, hashes = labels.codes[rows], catalog.product_groups[rows]
     result = split(codes, hashes, labels.classes)
     assert [len(part) / len(rows) for part in parts_of(result)] == pytest.approx([0.64, 0.16, 0.20], abs=0.01)
     order = np.random.default_rng(0).permutation(len(rows))
@@ -295,10 +296,10 @@ def test_hold_out_keeps_products_together(sample):
 def test_hold_out_depends_on_the_hash_alone(sample):
     """Row order, other rows and labels do not matter: today's shuffle held other products out."""
     catalog = read_catalog(sample)
-    held_out = set(product_hashes(catalog)[hold_out(catalog, 0.265)[1]])
+    held_out = set(catalog.product_groups[hold_out(catalog, 0.265)[1]])
     some = catalog.take(np.random.default_rng(0).permutation(len(catalog))[:900])
     unlabeled = replace(some, columns={"product_display_name": some.columns["product_display_name"]})
-    hashes = product_hashes(unlabeled)
+    hashes = unlabeled.product_groups
     assert set(hashes[hold_out(unlabeled, 0.265)[1]]) == held_out & set(hashes)
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from fashion_keras.catalog.sources.csv_reader import read_table
 from fashion_keras.catalog.label_groups import LabelGroup
+from fashion_keras.catalog.sources.table import read_table
 from fashion_keras.catalog.tasks import TASKS, get_task
 from fashion_keras.support.errors import InputError
 
@@ -110,6 +110,6 @@ def test_tasks_have_unique_names():
     [("gender_master", 12, 44_045), ("sub_category", 15, 40_848), ("article_type", 23, 34_708)],
 )
 def test_encode_gives_the_class_counts_of_li2020(real, task, classes, rows):
-    columns = {name: np.array(values) for name, values in read_table(real / "styles.csv")[0].items()}
+    columns = {name: np.array(values) for name, values in read_table(real / "styles.csv", {}).columns.items()}
     labels = get_task(task).encode(columns, min_images=500)
     assert (len(labels.classes), int(labels.known.sum())) == (classes, rows)

@@ -17,7 +17,7 @@ from fashion_keras.catalog.attributes import AttributeGroup, parse_task
 from fashion_keras.catalog.catalog import Catalog, Rejected
 from fashion_keras.catalog.columns import LABEL_SEPARATOR, Columns
 from fashion_keras.catalog.product_hashes import group_products
-from fashion_keras.catalog.sources.image_files import IMAGE_SUFFIXES
+from fashion_keras.catalog.sources.image_files import is_image
 from fashion_keras.catalog.sources.json_validation import line_number, read_json_document, validate_entries
 from fashion_keras.catalog.sources.label_map import LabelMap, read_label_map
 from fashion_keras.support.errors import InputError
@@ -164,8 +164,8 @@ def _image_files(folder: Path, images: set[str]) -> tuple[dict[str, str], list[R
     for path in sorted(entry.path for entry in os.scandir(folder) if entry.is_file()):
         file, image = Path(path), _id(Path(path).stem)
         where = f"{folder.name}/{file.name}"
-        if file.suffix.lower() not in IMAGE_SUFFIXES or not image.isdecimal():
-            unused.append(Rejected(where, "", f"not named imageId{'|'.join(IMAGE_SUFFIXES)}"))
+        if not is_image(file.name) or not image.isdecimal():
+            unused.append(Rejected(where, "", "not named imageId.jpg"))
         elif image not in images:
             unused.append(Rejected(where, image, "file of an image that is not listed"))
         elif files.setdefault(image, path) != path:
@@ -183,7 +183,7 @@ def _reasons(sources: _Sources, labels: LabelMap, map_name: str) -> list[str]:
         elif first_row.setdefault(image, row) != row:
             reasons.append(f"imageId {image} is at images[{first_row[image]}] already")
         elif image not in sources.files:
-            reasons.append(f"not downloaded: no file imageId{'|'.join(IMAGE_SUFFIXES)}")
+            reasons.append("not downloaded: no file imageId.jpg")
         else:
             reasons.append(_label_reason(*sources.annotations.get(image, (0, ())), labels, map_name))
     return reasons

@@ -131,7 +131,7 @@ def test_read_table_maps_columns_that_are_named(folder):
     catalog = read_catalog(folder, columns=mapping)
     assert catalog.skus.tolist() == ["1"]
     assert catalog.columns["article_type"].tolist() == ["Hemd"]
-    with pytest.raises(InputError, match="warengrupe.*warengruppe"):
+    with pytest.raises(InputError, match=r"warengrupe.*warengruppe"):
         read_catalog(folder, columns={"article_type": "warengrupe"})
 
 
