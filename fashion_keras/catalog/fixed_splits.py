@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.catalog import Catalog
-from fashion_keras.catalog.columns import as_text, plain_name
+from fashion_keras.catalog.column_types import as_text
+from fashion_keras.catalog.columns import plain_name
 from fashion_keras.catalog.label_sources import get_column
 from fashion_keras.catalog.sources.shards import PARTS
 from fashion_keras.catalog.sources.table import read_table

@@ -7,7 +7,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.catalog.columns import LABEL_SEPARATOR, TITLE, as_text
+from fashion_keras.catalog.column_types import as_text
+from fashion_keras.catalog.columns import LABEL_SEPARATOR, TITLE
 from fashion_keras.catalog.label_groups import ClassPath
 from fashion_keras.catalog.title_rules import labels_from_title, undetermined_labels
 from fashion_keras.catalog.worn_rules import person_or_product

@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.catalog.columns import as_text, plain_label
+from fashion_keras.catalog.column_types import as_text
+from fashion_keras.catalog.columns import plain_label
 from fashion_keras.catalog.label_groups import ClassPath, LabelGroup, Targets
 from fashion_keras.catalog.label_sources import Columns as Columns
 from fashion_keras.catalog.label_sources import LabelLists, LabelSource, PathSource, WornSource

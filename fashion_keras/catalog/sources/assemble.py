@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from fashion_keras.catalog.catalog import Catalog, Rejected
-from fashion_keras.catalog.columns import GROUP, SKU, TITLE, Columns, merge_variants, text_array, typed
+from fashion_keras.catalog.column_types import text_array, typed
+from fashion_keras.catalog.columns import GROUP, SKU, TITLE, Columns, merge_variants
 from fashion_keras.catalog.product_hashes import group_products
 from fashion_keras.catalog.sources.row_images import RowImages
-from fashion_keras.catalog.sources.table import Table, join_lists
+from fashion_keras.catalog.sources.table import Table
 
 _SHOWN = 3  # merged spellings in a note
 
@@ -73,10 +74,8 @@ def _columns(table: Table, rows: np.ndarray) -> tuple[Columns, list[str]]:
     for name in list(table.columns):
         values = table.columns.pop(name)  # frees the cells of one column after the other
         if not isinstance(values, np.ndarray):
-            values = join_lists(values)
-            if name not in (TITLE, GROUP):
-                values, changed = merge_variants(values)
-                notes += _merge_notes(name, changed)
+            values, changed = (values, {}) if name in (TITLE, GROUP) else merge_variants(values)
+            notes += _merge_notes(name, changed)
         columns[name] = typed(name, values)[rows]
     return Columns(columns, table.written), notes
 

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif")
 
 _JUNK = ("__MACOSX", "Thumbs.db", "desktop.ini")
+_PLAIN = re.compile(r"[\w-][\w .-]*(/[\w-][\w .-]*)*")  # a relative path that leads nowhere else
 _ENDING = re.compile(r"[\s._-]+\(?[^\s._-]*\)?$")  # "_2", "-front", " (3)" at the end of a file name
 
 
@@ -78,6 +79,9 @@ class ImageFiles:
         form, slashes and suffix, the end of the path of exactly one image. Of an address or of an absolute path of
         another machine only the file name counts.
         """
+        path = f"{self.root}{os.sep}{cell}"
+        if _PLAIN.fullmatch(cell) and self._exists(path):
+            return [path], ""
         path = os.path.normpath(os.path.join(self.root, cell))  # noqa: PTH118
         is_inside = os.path.abspath(path).startswith(self._root + os.sep)  # noqa: PTH100
         if not is_inside and not self.allow_outside:

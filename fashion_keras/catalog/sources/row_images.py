@@ -8,18 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from fashion_keras.catalog.catalog import Rejected
-from fashion_keras.catalog.columns import SKU
+from fashion_keras.catalog.columns import SKU, path_columns
 from fashion_keras.catalog.sources.embedded_images import image_bytes, store_image
 from fashion_keras.catalog.sources.image_files import ImageFiles, is_image, is_junk
 from fashion_keras.catalog.sources.table import Table
 from fashion_keras.support.errors import InputError
-
-_PATH_COLUMN = re.compile(
-    r"(?P<extra>additional_|extra_|secondary_|other_)?(main_|primary_)?"
-    r"((image|img|photo|foto|picture|pic)s?(_?(path|file|file_?name|link|name|url|src|uri))?s?|(image_)?(file_?)?(path|name)s?|file)"
-    r"(_?(?P<number>\d+))?"
-)
-_NO_PATH = ("name", "names", "image_name")  # a title, where there is nothing else
 
 
 @dataclass
@@ -43,17 +36,6 @@ class RowImages:
         self.rows.append(row)
         self.paths.append(path)
         self.names.append(name)
-
-
-def path_columns(names: Sequence[str]) -> list[str]:
-    """Return the columns that hold paths of images: those of the main image first, additional ones last.
-
-    >>> path_columns(["sku", "additional_image_link", "image_2", "image_link", "image_1"])
-    ['image_link', 'image_1', 'image_2', 'additional_image_link']
-    """
-    matches = {name: _PATH_COLUMN.fullmatch(name) for name in names if name not in _NO_PATH}
-    found = [(bool(match["extra"]), int(match["number"] or 0), name) for name, match in matches.items() if match]
-    return [name for *_, name in sorted(found, key=lambda row: row[:2])]
 
 
 def find_row_images(table: Table, files: ImageFiles) -> RowImages:

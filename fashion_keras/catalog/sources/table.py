@@ -10,7 +10,15 @@ import numpy as np
 import pandas as pd
 
 from fashion_keras.catalog.catalog import Rejected
-from fashion_keras.catalog.columns import LABEL_SEPARATOR, SKU, TITLE, clean_cells, clean_skus, name_columns
+from fashion_keras.catalog.columns import (
+    LABEL_SEPARATOR,
+    SKU,
+    TITLE,
+    clean_cells,
+    clean_skus,
+    name_columns,
+    path_columns,
+)
 from fashion_keras.catalog.sources.csv_reader import read_text_table, trim
 from fashion_keras.support.errors import InputError
 
@@ -205,7 +213,12 @@ def _clean_column(name: str, values: Sequence[Any]) -> Sequence[Any]:
         return clean_cells(values)
     if any(isinstance(value, Mapping | bytes) for value in values):
         return list(values)  # images
-    return [_cell(value) for value in values]
+    cells = [_cell(value) for value in values]
+    return (
+        cells
+        if path_columns([name])
+        else [LABEL_SEPARATOR.join(cell) if isinstance(cell, list) else cell for cell in cells]
+    )
 
 
 def _cell(value: Any) -> str | list[str]:  # noqa: ANN401 - of any source
@@ -221,8 +234,3 @@ def _cell(value: Any) -> str | list[str]:  # noqa: ANN401 - of any source
     if isinstance(value, pd.Timestamp):
         return value.isoformat()
     return clean_cells([str(value)])[0]
-
-
-def join_lists(values: Sequence[Any]) -> list[str]:
-    """Return cells with lists joined by the separator of labels."""
-    return [LABEL_SEPARATOR.join(value) if isinstance(value, list) else str(value) for value in values]
