@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from fashion_keras.catalog.tasks import get_task
-from fashion_keras.evaluation.metrics.dimension_reduction import METHODS
 from fashion_keras.features.registry import DEFAULT_ENCODER
 from fashion_keras.support.config_fields import Config, DataConfig, config_field
 from fashion_keras.support.errors import InputError, unknown_name_error
@@ -16,6 +15,7 @@ from fashion_keras.training.config import TrainConfig
 
 RUN_PARTS = ("auto", "test", "all")
 CATALOG_PARTS = ("held_out", "all")
+PROJECTIONS = ("pca", "tsne")
 
 _RUN = "Finished run folder."
 _DATA = "Catalog, or 'sample'. Default: the catalog that the run was trained on."
@@ -223,7 +223,7 @@ class ProjectionConfig(DataConfig):
 
     encoder: str = config_field(DEFAULT_ENCODER, "Encoder, bare backbone or run.", metavar="NAME|DIR")
     weights: str = config_field("auto", _WEIGHTS, metavar="W")
-    method: str = config_field("pca", "Principal components or t-SNE.", METHODS)
+    method: str = config_field("pca", "Principal components or t-SNE.", PROJECTIONS)
     label: str = config_field("article_type", "Column that colors the points.", metavar="COLUMN")
     part: str = config_field("all", _CATALOG_PART, metavar="held_out|all|RUN")
     limit: int | None = config_field(

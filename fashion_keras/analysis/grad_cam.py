@@ -76,15 +76,11 @@ def explain(
     """Explain by Grad-CAM what a finished run predicts for n images.
 
     Args:
-        run: its folder.
-        images: one image or many, as `predict` takes them.
+        run, images: its folder; one image or many, as `predict` takes them.
         label: class to explain beside the predicted one.
         head: head to explain, of a run with several.
         stage: of the backbone; by default the last one whose feature maps are at least 7 places high and wide. Later
             stages are more specific to a class, but on small images the last ones have few places.
-
-    Returns:
-        n explanations; [] for no images.
 
     Raises:
         ImageError: for the first image that cannot be used.
@@ -114,16 +110,11 @@ def explain(
 def grad_cam(
     network: "keras.Model", maps: "keras.KerasTensor", pixels: NDArray[np.float32], codes: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Return heat maps [n, a, b] float32 >= 0 of the classes `codes` [n] in pixels [n, h, w, 3].
+    """Return heat maps [n, a, b] float32 >= 0 of the classes `codes` [n] in pixels [n, h, w, 3] in 0..255.
 
     Selvaraju et al. 2016, eq. 1 and 2: the feature maps [a, b], each weighted by the mean over its places of the
-    gradient of the class's logit, are added up; negative sums become 0.
-
-    Args:
-        network: pixels -> logits [n, k].
-        maps [n, a, b, channels]: output of one of its layers, symbolic.
-        pixels: of n images, in 0..255.
-        codes: for each, the logit that is explained.
+    gradient of the class's logit, are added up; negative sums become 0. `network`: pixels -> logits [n, k]; `maps`:
+    output of one of its layers, symbolic.
     """
     import keras  # noqa: PLC0415 - a wrong call must not wait for TensorFlow
     import tensorflow as tf  # noqa: PLC0415

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.analysis.config import AuditConfig
-from fashion_keras.analysis.training_overlap import encoder_training_products
+from fashion_keras.analysis.evaluation_subset import encoder_training_products
 from fashion_keras.catalog.catalog import Catalog, write_rejected
 from fashion_keras.catalog.label_groups import Targets
 from fashion_keras.catalog.product_hashes import is_training_product
 from fashion_keras.catalog.tasks import get_task
-from fashion_keras.evaluation.metrics import label_issues
-from fashion_keras.evaluation.metrics.label_issues import NEAR_DUPLICATE, REASONS, SAME_TITLE, LabelIssue
+from fashion_keras.evaluation.metrics.label_issues import (
+    NEAR_DUPLICATE,
+    REASONS,
+    SAME_TITLE,
+    LabelIssue,
+    conflicting_pairs,
+    low_self_confidence,
+    pairs_within,
+    rank_issues,
+)
 from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.features.cache import encode
 from fashion_keras.features.registry import load_encoder
@@ -82,14 +91,8 @@ def out_of_fold(
 ) -> NDArray[np.float64]:
     """Return class probabilities [n, k] float64, each row by a classifier that was not trained on its product.
 
-    Logistic regression on standardized features.
-
-    Args:
-        features [n, d].
-        codes [n]: class of each row; folds are stratified by it.
-        groups [n]: product of each row; the rows of one product are in one fold.
-        folds: how many.
-        seed: of the folds.
+    Logistic regression on standardized features [n, d]. Folds are stratified by `codes` [n]; the rows of one product,
+    an equal entry in `groups` [n], are in one fold.
     """
     # Imported here: scikit-learn takes a second, for which help and errors must not wait.
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
@@ -107,9 +110,8 @@ def out_of_fold(
 
 def _labeled_rows(config: AuditConfig, training_products: frozenset[str]) -> tuple[Catalog, Targets, dict[str, int]]:
     """Return the rows to audit, their labels, and the counts of all others by reason."""
-    task, catalog = get_task(config.task), load_catalog(config.data)
-    unusable = len(catalog.rejected)
-    readable = len(catalog)
+    task, readable = get_task(config.task), load_catalog(config.data)
+    catalog = readable
     if config.exclude_trained:
         trained = is_training_product(catalog, training_products)
         catalog = catalog.reject(np.where(trained, "the encoder was trained on it", "").tolist())
@@ -120,8 +122,8 @@ def _labeled_rows(config: AuditConfig, training_products: frozenset[str]) -> tup
         "audited": len(audited),
         "without_label": len(catalog) - known,
         "in_small_classes": known - len(audited),
-        "excluded": readable - len(catalog),
-        "unusable": unusable,
+        "excluded": len(readable) - len(catalog),
+        "unusable": len(readable.rejected),
     }
     return audited, task.encode(audited.columns), counts
 
@@ -142,15 +144,12 @@ def _check_folds(catalog: Catalog, labels: Targets, folds: int) -> None:
 def _rank_issues(
     catalog: Catalog, codes: NDArray[np.int64], features: NDArray[np.float32], probabilities: NDArray[np.float64]
 ) -> list[LabelIssue]:
-    duplicates = _conflicting_duplicates(catalog.paths.tolist(), codes, features)
-    same_title = label_issues.pairs_within(catalog.product_groups)
-    return label_issues.rank_issues(
-        [
-            *label_issues.conflicting_pairs(duplicates, probabilities, codes, NEAR_DUPLICATE),
-            *label_issues.conflicting_pairs(same_title, probabilities, codes, SAME_TITLE),
-            *label_issues.low_self_confidence(probabilities, codes),
-        ]
-    )
+    pairs = {
+        NEAR_DUPLICATE: _conflicting_duplicates(catalog.paths.tolist(), codes, features),
+        SAME_TITLE: pairs_within(catalog.product_groups),
+    }
+    conflicts = [conflicting_pairs(values, probabilities, codes, reason) for reason, values in pairs.items()]
+    return rank_issues([*chain(*conflicts), *low_self_confidence(probabilities, codes)])
 
 
 def _conflicting_duplicates(
@@ -180,9 +179,9 @@ def _row(issue: LabelIssue, catalog: Catalog, labels: Targets) -> dict[str, Any]
 
 def _draw(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     images = [decode(row["path"], _THUMBNAIL) for row in rows]
-    captions = [f"given: {row['given']}\nsuggested: {row['suggested']}\n{_reason(row)}, id {row['id']}" for row in rows]
+    captions = []
+    for row in rows:
+        evidence = f"{row['score']:.3f}" if row["other"] is None else row["other"]
+        labels = f"given: {row['given']}\nsuggested: {row['suggested']}"
+        captions.append(f"{labels}\n{row['reason']} {evidence}, id {row['id']}")
     contact_sheet(path, images, captions, title="Labels that may be wrong")
-
-
-def _reason(row: Mapping[str, Any]) -> str:
-    return f"{row['reason']} {row['score']:.3f}" if row["other"] is None else f"{row['reason']} {row['other']}"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.analysis.config import ProbeConfig
-from fashion_keras.analysis.training_overlap import encoder_training_products
+from fashion_keras.analysis.evaluation_subset import encoder_training_products
 from fashion_keras.catalog.product_hashes import is_training_product
 from fashion_keras.evaluation.metrics.intervals import accuracy_interval
 from fashion_keras.features.cache import Features, encode

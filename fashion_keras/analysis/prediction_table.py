@@ -61,17 +61,16 @@ def write_prediction_table(config: PredictConfig) -> dict[str, Any]:
 
 def _list_images(source: Path) -> list[dict[str, str]]:
     """Return path and rejected of each image file of a folder, sub-folders included, or of each row of a table."""
-    unusable: list[dict[str, str]] = []
+    unusable = ()
     if source.is_dir():
         paths = sorted(str(path) for path in source.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     else:
         catalog = read_catalog(source)
-        paths = catalog.paths.tolist()
-        unusable = [{"path": row.where, "rejected": row.reason} for row in catalog.rejected]
+        paths, unusable = catalog.paths.tolist(), catalog.rejected
     if not paths:
         raise InputError(f"{source}: no image files ({', '.join(IMAGE_SUFFIXES)})")
-    reasons = check_images(paths)
-    return [*({"path": path, "rejected": reason} for path, reason in zip(paths, reasons, strict=True)), *unusable]
+    rows = [*zip(paths, check_images(paths), strict=True), *((row.where, row.reason) for row in unusable)]
+    return [{"path": path, "rejected": reason} for path, reason in rows]
 
 
 def _predict(classifier: Classifier, rows: list[dict[str, str]]) -> None:
@@ -86,11 +85,8 @@ def _predict(classifier: Classifier, rows: list[dict[str, str]]) -> None:
 
 
 def _columns(spec: ClassifierSpec) -> list[str]:
-    names = [group.name for group in spec.groups]
-    heads = ["predicted", "confidence"]
-    if len(names) > 1:
-        heads = [column for name in names for column in (name, f"{name} confidence")]
-    return ["path", *heads, "rejected"]
+    heads = [column for group in spec.groups for column in (group.name, f"{group.name} confidence")]
+    return ["path", *(heads if len(spec.groups) > 1 else ("predicted", "confidence")), "rejected"]
 
 
 def _cells(prediction: Mapping[str, Any]) -> dict[str, str]:

@@ -1,9 +1,4 @@
-"""Calibration: temperatures fitted on validation rows, reliability diagrams, the Brier score.
-
-Shapes: n rows, k classes or labels. The calibration error itself is classification.expected_calibration_error: of a
-class, give it the confidence of each prediction and whether it was correct; of labels, the scores and targets of known
-cells. Input that cannot be scored raises InputError, a ValueError.
-"""
+"""Calibration of n rows and k classes or labels: temperatures fitted on validation rows, reliability, Brier score."""
 
 from collections.abc import Callable
 
@@ -18,17 +13,11 @@ _BRACKETS = 13  # temperatures that bracket the minimum before it is refined
 
 
 def fit_temperature(
-    logits: np.ndarray,
-    targets: np.ndarray,
-    known: np.ndarray,
-    objective: str = "softmax",
-    prior_errors: int = 0,
+    logits: np.ndarray, targets: np.ndarray, known: np.ndarray, objective: str = "softmax", prior_errors: int = 0
 ) -> float:
-    """Return the temperature T > 0 with the least `temperature_loss`.
+    """Return the temperature in 0.05..20 with the least `temperature_loss`; 1 where none is better than 1.
 
-    Accuracy does not change, T keeps the order of the logits (Guo et al. 2017, arXiv:1706.04599, section 4.2). T is
-    sought in 0.05..20: near the low end all predictions were right, near the high end the logits carry no information;
-    1 where no T is better than 1. The arguments and errors are those of `temperature_loss`.
+    Accuracy does not change (Guo et al. 2017, arXiv:1706.04599, section 4.2).
 
     >>> logits, truth = np.array([[2.0, 0.0]] * 4), np.array([0, 0, 0, 1])
     >>> targets, known = np.eye(2, dtype=int)[truth], np.ones((4, 2), dtype=bool)
@@ -47,13 +36,11 @@ def temperature_loss(
     objective: str = "softmax",
     prior_errors: int = 0,
 ) -> float:
-    """Return the mean negative log-likelihood of `targets` at a temperature.
+    """Return the mean negative log-likelihood of `targets` when logits are divided by a temperature.
 
     Args:
-        temperature: by which logits are divided.
-        logits [n, k] float: of validation rows.
-        targets [n, k]: in {0, 1}.
-        known [n, k] bool: cells that are not known are left out.
+        temperature: above 0.
+        logits [n, k], targets [n, k] in {0, 1}, known [n, k] bool: of validation rows; unknown cells are left out.
         objective: "softmax": -log p of the true class, over rows with all cells known and exactly one positive.
             "sigmoid": -log p of each known cell. "top_label": log loss of whether the most probable class is right,
             over rows that know that cell; with many classes "softmax" leaves the confidence of the prediction too high
@@ -72,11 +59,7 @@ def reliability(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (rows [bins] int, confidence [bins], accuracy [bins]) of `confidence` [n] in 0..1 and `correct` [n] bool.
 
-    The mean confidence and the share of correct rows within each bin of classification.expected_calibration_error,
-    which is the mean gap between the two; NaN in an empty bin (Guo et al. 2017, fig. 1).
-
-    >>> [column.tolist() for column in reliability(np.array([0.5, 0.25, 1.0]), np.array([True, False, True]), bins=2)]
-    [[2, 1], [0.375, 1.0], [0.5, 1.0]]
+    Means within each bin of classification.expected_calibration_error; NaN in an empty one (Guo et al. 2017, fig. 1).
     """
     confidence, correct = validation.rows(confidence=confidence, correct=correct)
     places = classification.confidence_bins(confidence, bins)
@@ -85,10 +68,7 @@ def reliability(
 
 
 def brier_score(probability: np.ndarray, positive: np.ndarray) -> float:
-    """Return the mean of (`probability` [n] in 0..1 - `positive` [n] bool)^2: 0 is perfect, 1 is sure and wrong.
-
-    Of labels: brier_score(scores[known], targets[known]).
-    """
+    """Return the mean of (`probability` [n] in 0..1 - `positive` [n] bool)^2: 0 is perfect, 1 is sure and wrong."""
     from sklearn.metrics import brier_score_loss  # noqa: PLC0415 - a second that help must not wait for
 
     probability, positive = validation.rows(probability=probability, positive=positive)
@@ -107,7 +87,7 @@ def log_sum_exp(logits: np.ndarray) -> np.ndarray:
 def _loss_of_factor(
     logits: np.ndarray, targets: np.ndarray, known: np.ndarray, objective: str, prior_errors: int
 ) -> Callable[[float], float]:
-    """Return the function factor -> loss of logits * factor; the arguments are those of `temperature_loss`."""
+    """Return the function factor -> `temperature_loss` of logits * factor."""
     if objective not in OBJECTIVES:
         raise unknown_name_error("objective", objective, OBJECTIVES)
     positive, known = validation.cells(targets, known)
@@ -136,7 +116,7 @@ def _softmax_loss(logits: np.ndarray, positive: np.ndarray, known: np.ndarray) -
 
 
 def _log_loss(margins: np.ndarray, correct: np.ndarray, prior_errors: int) -> float:
-    """Return the mean log loss of predictions whose confidence has the logits `margins` [n] and of errors added."""
+    """Return the mean log loss of predictions whose confidence has the logits `margins` [n], with errors added."""
     losses = np.logaddexp(0, np.where(correct, -margins, margins))
     added = prior_errors * np.logaddexp(0, np.median(margins))
     return float((losses.sum() + added) / (len(margins) + prior_errors))
@@ -148,7 +128,7 @@ def _require_known(usable: np.ndarray) -> None:
 
 
 def _minimize(loss: Callable[[float], float]) -> float:
-    """Return the T in 0.05..20 whose loss is least: bracketed on a grid, then refined; 1 where none is better."""
+    """Return the T whose loss is least, bracketed on a grid, then refined."""
     from scipy.optimize import minimize_scalar  # noqa: PLC0415 - half a second that help must not wait for
 
     grid = np.linspace(np.log(MIN_TEMPERATURE), np.log(MAX_TEMPERATURE), _BRACKETS)

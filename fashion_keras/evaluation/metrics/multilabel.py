@@ -1,9 +1,9 @@
 """Scores of a multi-label classifier as pure functions: predicted labels, their precision, recall and F1.
 
 Shapes: n images, k labels. `targets` [n, k] in {0, 1}; an unknown cell, False in `known` [n, k] bool, is not counted.
-`scores` [n, k] float in 0..1; `decisions` [n, k] bool, the predicted labels, covers unknown cells, too. A label without
-a known positive has no recall, F1 or average precision: it is out of every macro average, and counted as excluded
-(scikit-learn counts it as 0). Input that cannot be scored raises InputError.
+`scores` [n, k] float in 0..1; `decisions` [n, k] bool are the predicted labels. A label without a known positive has no
+recall, F1 or average precision: it is out of every macro average, and counted as excluded (scikit-learn counts it as
+0). Input that cannot be scored raises InputError.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,13 +20,7 @@ _BLOCK = 2**16  # rows at a time, few enough for exact counts in float32
 
 
 def top_n(scores: np.ndarray, count: int = GUO2019_LABELS) -> np.ndarray:
-    """Return decisions [n, k] bool: the `count` highest of each row of `scores` [n, k] (guo2019, section 4.1).
-
-    Of tied scores, the labels that come first. Raises InputError for a count not in 1..k.
-
-    >>> top_n(np.array([[0.2, 0.9, 0.2]]), count=2).tolist()
-    [[True, True, False]]
-    """
+    """Return decisions [n, k] bool: the `count` highest of each row of `scores` [n, k] (guo2019, section 4.1)."""
     scores = np.asarray(scores)
     if not 1 <= count <= scores.shape[1]:
         raise InputError(f"cannot predict {count} of {scores.shape[1]} labels for each image")
@@ -37,10 +31,7 @@ def top_n(scores: np.ndarray, count: int = GUO2019_LABELS) -> np.ndarray:
 
 
 def at_least(scores: np.ndarray, thresholds: float | np.ndarray) -> np.ndarray:
-    """Return decisions [n, k] bool: where `scores` [n, k] reach the threshold, one for all or [k], one per label.
-
-    Raises InputError when there is another number of thresholds.
-    """
+    """Return decisions [n, k] bool: where `scores` [n, k] reach the threshold, one for all or [k], one per label."""
     scores, thresholds = np.asarray(scores), np.asarray(thresholds)
     if thresholds.shape not in {(), scores.shape[1:]}:
         raise InputError(f"need one threshold, or one for each of {scores.shape[1]} labels, got {thresholds.shape}")
@@ -48,12 +39,9 @@ def at_least(scores: np.ndarray, thresholds: float | np.ndarray) -> np.ndarray:
 
 
 def best_threshold(relevant: np.ndarray, scores: np.ndarray) -> float:
-    """Return the threshold with the highest F1 for `relevant` [n] bool and `scores` [n], to be chosen on validation.
+    """Return the threshold with the highest F1 for `relevant` [n] bool and `scores` [n], the highest in a tie.
 
-    The highest of equally good ones. Infinite when nothing is relevant.
-
-    >>> best_threshold([True, False, True, False], [0.9, 0.6, 0.5, 0.1])  # F1 2/3, 2/4, 4/5, 4/6
-    0.5
+    Infinite when nothing is relevant.
     """
     thresholds, predicted, hits = classification.ranked_counts(relevant, scores)
     if not hits[-1]:
@@ -62,10 +50,7 @@ def best_threshold(relevant: np.ndarray, scores: np.ndarray) -> float:
 
 
 def best_thresholds(targets: np.ndarray, known: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Return [k] float: the threshold of each label with the highest F1 on these (validation) rows, see best_threshold.
-
-    A label without a positive gets infinity.
-    """
+    """Return [k] float: the `best_threshold` of each label, to be chosen on validation; infinite without a positive."""
     return _label_by_label(best_threshold, targets, known, scores, without=np.inf)
 
 
@@ -80,11 +65,7 @@ def counts(targets: np.ndarray, known: np.ndarray, decisions: np.ndarray) -> tup
 
 
 def micro(hits: np.ndarray, positives: np.ndarray, predicted: np.ndarray) -> dict[str, float | None]:
-    """Return precision, recall and f1 of the labels of `counts` together (guo2019, eq. 1); None where undefined.
-
-    >>> micro(hits=np.array([1, 1]), positives=np.array([1, 3]), predicted=np.array([2, 3]))
-    {'precision': 0.4, 'recall': 0.5, 'f1': 0.4444444444444444}
-    """
+    """Return precision, recall and f1 of the labels of `counts` together (guo2019, eq. 1); None where undefined."""
     scores = classification.scores_of_counts(hits.sum(), positives.sum(), predicted.sum())
     return dict(zip(_SCORES, map(validation.or_none, scores), strict=True))
 
@@ -92,13 +73,12 @@ def micro(hits: np.ndarray, positives: np.ndarray, predicted: np.ndarray) -> dic
 def macro(hits: np.ndarray, positives: np.ndarray, predicted: np.ndarray) -> dict[str, float | int | None]:
     """Return precision, recall and f1, the means over labels of eq. 1 of guo2019 within each; labels and excluded.
 
-    f1 is the mean of the labels' F1, not the F1 of the mean precision and recall. All three are over the same `labels`
-    labels, those with a positive: the precision of one that is never predicted counts as 0. None when there are none.
+    All three are over the same `labels` labels, those with a positive: the precision of one that is never predicted
+    counts as 0. None when there are none.
     """
     present = positives > 0
-    scores = classification.scores_of_counts(hits[present], positives[present], predicted[present])
-    precision, recall, f1 = scores
-    means = (validation.or_none(validation.mean(values)) for values in (np.nan_to_num(precision), recall, f1))
+    precision, recall, f1 = classification.scores_of_counts(hits[present], positives[present], predicted[present])
+    means = map(validation.mean_or_none, (np.nan_to_num(precision), recall, f1))
     count = int(present.sum())
     return dict(zip(_SCORES, means, strict=True)) | {"labels": count, "excluded": len(present) - count}
 
@@ -124,15 +104,11 @@ def f1_intervals(
 
 
 def summary(
-    targets: np.ndarray,
-    known: np.ndarray,
-    decisions: np.ndarray,
-    product_groups: np.ndarray | None = None,
-    seed: int = 0,
+    targets: np.ndarray, known: np.ndarray, decisions: np.ndarray, product_groups: np.ndarray | None = None
 ) -> dict[str, dict[str, float | int | list[float] | None]]:
     """Return micro {precision, recall, f1, f1_ci95} and macro {the same, labels, excluded}, ready for JSON."""
     sums = counts(targets, known, decisions)
-    intervals = f1_intervals(targets, known, decisions, product_groups, seed=seed)
+    intervals = f1_intervals(targets, known, decisions, product_groups)
     return {
         "micro": micro(*sums) | {"f1_ci95": intervals["micro"]},
         "macro": macro(*sums) | {"f1_ci95": intervals["macro"]},
@@ -145,7 +121,10 @@ def group_f1(
     """Return group -> labels, excluded, macro_f1, micro_f1, over the labels (column numbers) of each of `groups`."""
     sums = counts(targets, known, decisions)
     scores = {}
-    for name, columns in validation.groups(groups, len(sums[0])).items():
+    for name, labels in groups.items():
+        if not len(labels):
+            raise InputError(f"group {name!r} has no labels")
+        columns = validation.codes(f"group {name!r}", np.asarray(labels), len(sums[0]))
         parts = [part[columns] for part in sums]
         mean = macro(*parts)
         scores[name] = {key: mean[key] for key in ("labels", "excluded")}
@@ -166,10 +145,9 @@ def per_label(
     labels: Sequence[str],
     train_positives: np.ndarray,
 ) -> list[dict[str, str | int | float | None]]:
-    """Return one row per label: name, support, precision, recall, f1, average_precision, frequency.
+    """Return one row per label, as `classification.per_class` does.
 
-    `labels` k names; `train_positives` [k] int, the training images of each, decide its frequency (see terciles);
-    support is its positives here. A score that is undefined is None. classification.by_class_frequency sums them up.
+    `labels` k names; `train_positives` [k] int, the training images of each, decide its frequency (see terciles).
     """
     hits, positives, predicted = counts(targets, known, decisions)
     if not len(labels) == len(train_positives) == len(hits):
@@ -184,10 +162,9 @@ def per_label(
 def terciles(train_positives: np.ndarray) -> list[str]:
     """Name each label of `train_positives` [k] int (its training images) "head", "mid" or "tail": thirds of the labels.
 
-    Thirds of the *labels* by rank, so that each mean is over as many labels and bounds need not follow the catalog's
-    size, as guo2019's (500 and 10,000 of a million images) would. classification.head_mid_tail cuts by images, which
-    here would put one attribute that every image has, gender, alone at the head. Labels as frequent as each other are
-    never separated: they take the middle of their ranks.
+    By rank, so that each mean is over as many labels and bounds need not follow the catalog's size, as guo2019's (500
+    and 10,000 of a million images) would; `head_mid_tail`, by images, would put an attribute that every image has alone
+    at the head. Labels as frequent as each other take the middle of their ranks.
 
     >>> terciles([5, 900, 40, 5, 5, 70])
     ['tail', 'head', 'mid', 'tail', 'tail', 'head']
@@ -201,22 +178,14 @@ def terciles(train_positives: np.ndarray) -> list[str]:
 
 
 def co_occurrence(targets: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return [k, k] int: rows in which both labels are known positives; the diagonal is each label's positives.
-
-    >>> co_occurrence(np.array([[1, 1], [1, 0]]), np.ones((2, 2), dtype=bool)).tolist()
-    [[2, 1], [1, 1]]
-    """
+    """Return [k, k] int: rows in which both labels are known positives; the diagonal is each label's positives."""
     positive, _ = validation.cells(targets, known)
     blocks = (positive[start : start + _BLOCK].astype(np.float32) for start in range(0, len(positive), _BLOCK))
     return sum((block.T @ block).astype(np.int64) for block in blocks)
 
 
 def labels_per_image(targets: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Return [m + 1] int: how many rows are known to have 0, 1, ..., m labels (guo2019, fig. 2).
-
-    >>> labels_per_image(np.array([[1, 1], [1, 0], [0, 1]]), np.ones((3, 2), dtype=bool)).tolist()
-    [0, 2, 1]
-    """
+    """Return [m + 1] int: how many rows are known to have 0, 1, ..., m labels (guo2019, fig. 2)."""
     positive, _ = validation.cells(targets, known)
     return np.bincount(positive.sum(axis=1))
 
@@ -251,6 +220,5 @@ def _micro_f1(sums: np.ndarray) -> np.ndarray:
 
 
 def _macro_f1(sums: np.ndarray) -> np.ndarray:
-    """Return [draws]: macro-F1 of `sums` [draws, 3k] over the labels with a positive; NaN where none has one."""
-    f1 = classification.scores_of_counts(*np.split(sums, 3, axis=1))[2]
-    return validation.ratio(np.nansum(f1, axis=1), (~np.isnan(f1)).sum(axis=1))
+    """Return macro-F1 [draws] of `sums` [draws, 3k] over the labels with a positive; NaN where none has one."""
+    return validation.row_means(classification.scores_of_counts(*np.split(sums, 3, axis=1))[2])

@@ -1,7 +1,4 @@
-"""Accuracy per product, where products have several images (schindler2018, section V), as pure functions.
-
-Shapes: n images, k classes, p products. Images of one product have an equal number in `groups` [n] int.
-"""
+"""Accuracy per product, where products have several images (schindler2018, section V), as pure functions."""
 
 from typing import Any
 
@@ -14,11 +11,7 @@ from fashion_keras.evaluation.metrics.intervals import accuracy_interval
 def cumulative_maximum(probabilities: np.ndarray, products: np.ndarray) -> np.ndarray:
     """Return the highest probability of each class over a product's images, [p, k].
 
-    Its largest class is that of the image with the highest confidence. `probabilities` [n, k], `products` [n] int in
-    0..p-1, each at least once.
-
-    >>> cumulative_maximum(np.array([[0.6, 0.4], [0.1, 0.9], [0.7, 0.3]]), np.array([0, 0, 1])).tolist()
-    [[0.6, 0.9], [0.7, 0.3]]
+    `probabilities` [n, k]; `products` [n] int in 0..p-1, each at least once.
     """
     highest = np.zeros((products.max() + 1, probabilities.shape[1]))
     np.maximum.at(highest, products, probabilities)
@@ -26,11 +19,7 @@ def cumulative_maximum(probabilities: np.ndarray, products: np.ndarray) -> np.nd
 
 
 def mean_probability(probabilities: np.ndarray, products: np.ndarray) -> np.ndarray:
-    """Return the mean probability of each class over a product's images, [p, k]; see `cumulative_maximum`.
-
-    >>> mean_probability(np.array([[0.5, 0.5], [0.25, 0.75], [1.0, 0.0]]), np.array([0, 0, 1])).tolist()
-    [[0.375, 0.625], [1.0, 0.0]]
-    """
+    """Return the mean probability of each class over a product's images, [p, k]; see `cumulative_maximum`."""
     sums = np.zeros((products.max() + 1, probabilities.shape[1]))
     np.add.at(sums, products, probabilities)
     return sums / np.bincount(products)[:, None]
@@ -39,13 +28,11 @@ def mean_probability(probabilities: np.ndarray, products: np.ndarray) -> np.ndar
 def per_product(truth: np.ndarray, probabilities: np.ndarray, groups: np.ndarray) -> dict[str, Any]:
     """Return the report's key "per_product": accuracies per image and per product, ready for JSON.
 
-    all: of products whose images agree in their label; several_images: of those among them with two images or more,
-    the only ones that combining images can change; mixed: products whose images disagree in label, which are left out.
-    all + mixed = products. Of classes that are equally probable, the first is predicted, as everywhere.
+    all: of products whose images agree in their label; several_images: of those among them with two images or more;
+    mixed: products whose images disagree in label, which are left out. all + mixed = products.
 
     Args:
-        truth [n] int: class codes of the images.
-        probabilities [n, k].
+        truth [n] int, probabilities [n, k]: of n images.
         groups [n] int: which images show one product.
 
     Returns:

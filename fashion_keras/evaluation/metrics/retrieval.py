@@ -1,8 +1,8 @@
 """Retrieval metrics as pure NumPy functions: embeddings to rankings, rankings to one score per query, to means.
 
-Shapes: q queries, n gallery items, ranks best first. A score takes `relevant` [q, m] bool, one row per query: whether
-the item at each rank is relevant, down the *whole* gallery without the query itself, so that a row also holds how many
-relevant items there are, R. A query without any has no score: NaN, out of the mean, and counted as excluded.
+A score takes `relevant` [q, m] bool, one row per query: whether the item at each rank is relevant, down the *whole*
+gallery without the query itself, so that a row also holds how many relevant items there are, R. A query without any has
+no score: NaN, out of the mean, and counted as excluded.
 """
 
 from collections import defaultdict
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from fashion_keras.evaluation.metrics import validation
 from fashion_keras.evaluation.metrics.intervals import mean_interval
 from fashion_keras.support.errors import InputError
 
@@ -30,9 +31,8 @@ def rankings(
 
     Ranked by the dot product of `queries` [q, d] float32 with `gallery` [n, d] float32, both of unit norm; without
     queries each gallery item is a query, and is left out of its own ranking. m is all of them unless given. Products
-    are summed in float64 and rounded to 2**-24, so that equal embeddings tie whatever `block`, the queries at a time;
-    ties go to the lower row. Memory: both sets in float64, and a block against the gallery. Raises InputError for m or
-    block < 1, m above the gallery, embeddings that are not finite, not of unit norm, or of two widths.
+    are rounded to 2**-24, so that equal embeddings tie whatever `block`, the queries at a time; ties go to the lower
+    row. Raises InputError for m or block < 1, m above the gallery, embeddings not finite or not of unit norm.
     """
     gallery = _unit("gallery", gallery)
     leave_one_out = queries is None
@@ -60,8 +60,7 @@ def nearest(gallery: np.ndarray, m: int, queries: np.ndarray | None = None) -> n
 def precision_at(relevant: np.ndarray, k: int, min_relevant: int = 1) -> np.ndarray:
     """Return precision@k [q]: the relevant items of the first k, divided by k (Manning et al. 2008, chapter 8).
 
-    Only of queries with at least `min_relevant` relevant items: with 1, a query of R < k cannot exceed R / k; with k,
-    the mean is over the queries that can reach 1.
+    Of queries with at least `min_relevant` relevant items: one of R < k cannot exceed R / k.
     """
     relevant, totals = _ranked(relevant)
     hits = np.count_nonzero(relevant[:, : _at_least_one("k", k)], axis=1)
@@ -69,19 +68,13 @@ def precision_at(relevant: np.ndarray, k: int, min_relevant: int = 1) -> np.ndar
 
 
 def recall_at(relevant: np.ndarray, k: int) -> np.ndarray:
-    """Return recall@k [q]: the relevant items of the first k, divided by R (Manning et al. 2008, chapter 8).
-
-    It cannot exceed k / R: where R is in the thousands, recall@10 is small however good the search.
-    """
+    """Return recall@k [q]: the relevant items of the first k, divided by R; it cannot exceed k / R."""
     relevant, totals = _ranked(relevant)
-    return _share(np.count_nonzero(relevant[:, : _at_least_one("k", k)], axis=1), totals)
+    return validation.ratio(np.count_nonzero(relevant[:, : _at_least_one("k", k)], axis=1), totals)
 
 
 def hit_at(relevant: np.ndarray, k: int) -> np.ndarray:
-    """Return [q]: 1 where any of the first k is relevant, else 0.
-
-    Its mean is the recall@k of metric learning (Oh Song et al. 2016, arXiv:1511.06452).
-    """
+    """Return [q]: 1 where any of the first k is relevant, else 0: recall@k of Oh Song et al. 2016, arXiv:1511.06452."""
     relevant, totals = _ranked(relevant)
     return np.where(totals > 0, relevant[:, : _at_least_one("k", k)].any(axis=1), np.nan)
 
@@ -89,15 +82,12 @@ def hit_at(relevant: np.ndarray, k: int) -> np.ndarray:
 def average_precision_at_r(relevant: np.ndarray) -> np.ndarray:
     """Return [q]: 1/R x the sum, over the ranks i <= R that hold a relevant item, of precision@i.
 
-    Its mean is the MAP@R of Musgrave et al. 2020, arXiv:2003.08505; 1 only when the first R are the R relevant items.
-
-    >>> average_precision_at_r([[True, False, True, True]]).round(4).tolist()  # 1/3 * (1/1 + 2/3); rank 4 is beyond R
-    [0.5556]
+    Its mean is the MAP@R of Musgrave et al. 2020, arXiv:2003.08505.
     """
     relevant, totals = _ranked(relevant)
     ranks = np.arange(1, totals.max(initial=0) + 1)
     counted = relevant[:, : len(ranks)] & (ranks <= totals[:, None])
-    return _share(np.sum(np.cumsum(counted, axis=1) / ranks, axis=1, where=counted), totals)
+    return validation.ratio(np.sum(np.cumsum(counted, axis=1) / ranks, axis=1, where=counted), totals)
 
 
 def reciprocal_rank(relevant: np.ndarray) -> np.ndarray:
@@ -109,20 +99,19 @@ def reciprocal_rank(relevant: np.ndarray) -> np.ndarray:
 def ndcg_at(grades: np.ndarray, k: int) -> np.ndarray:
     """Return nDCG@k [q] of `grades` [q, m] int >= 0, the grade of the item at each rank down the whole gallery.
 
-    DCG@k is the sum over the first k ranks of (2**grade - 1) / log2(rank + 1); the ideal it is divided by ranks all
-    items of the gallery by grade, retrieved or not (Järvelin & Kekäläinen 2002; the gain is of Burges et al. 2005).
+    DCG@k is the sum over the first k ranks of (2**grade - 1) / log2(rank + 1), divided by that of the best ranking of
+    the gallery (Järvelin & Kekäläinen 2002; the gain is of Burges et al. 2005).
     """
     grades, _ = _ranked(grades, None)
     ideal = np.sort(grades, axis=1, kind="stable")[:, ::-1]
     best = _gain(ideal[:, : _at_least_one("k", k)])
-    return np.where(best > 0, _gain(grades[:, :k]) / np.where(best > 0, best, 1), np.nan)
+    return validation.ratio(_gain(grades[:, :k]), best)
 
 
 def mean_score(values: np.ndarray, product_groups: np.ndarray | None = None, seed: int = 0) -> Score:
     """Return value, ci95, queries and excluded of `values` [q] float, where NaN is a query without a score.
 
-    value is the mean over the others, ci95 its interval [low, high] that resamples products, queries with an equal
-    entry in `product_groups` [q]; both are None when there are none.
+    ci95 resamples products, queries with an equal entry in `product_groups` [q]; None where there is no value.
     """
     values = np.asarray(values, dtype=np.float64)
     scored = ~np.isnan(values)
@@ -141,8 +130,7 @@ def encoder_scores(
 
     Every product is a query against all others. `columns` has article_type, base_colour and gender, each [n] str; ""
     is a missing label, which agrees with nothing. `titles` [n] int is the product group; intervals resample it. The
-    grade of nDCG is how many of the three labels agree. Raises InputError for lengths that differ, a missing column,
-    embeddings that cannot be ranked.
+    grade of nDCG is how many of the three labels agree.
     """
     embeddings = _unit("embeddings", embeddings)
     groups = {name: _groups(columns, name, len(embeddings)) for name in COLUMNS}
@@ -235,11 +223,6 @@ def _at_least_one(name: str, number: int) -> int:
     if number < 1:
         raise InputError(f"{name} must be at least 1, got {number}")
     return number
-
-
-def _share(part: np.ndarray, totals: np.ndarray) -> np.ndarray:
-    """Divide [q] by [q]; NaN where the total is 0."""
-    return np.where(totals > 0, part / np.maximum(totals, 1), np.nan)
 
 
 def _gain(grades: np.ndarray) -> np.ndarray:

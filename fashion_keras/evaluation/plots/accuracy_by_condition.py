@@ -16,11 +16,8 @@ COLUMNS = 3
 def plot_accuracy_by_condition(path: Path, series: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]) -> None:
     """Accuracy with its interval by condition, one panel for each run and head, up to 3 side by side.
 
-    A dashed line goes down from the first condition, the reference.
-
-    Args:
-        path: PNG file to write.
-        series: (run, head) -> rows, each with condition, products, accuracy, low, high; the same conditions in all.
+    `series`: (run, head) -> rows, each with condition, products, accuracy, low, high; the same conditions in all. A
+    dashed line goes down from the first condition, the reference.
     """
     style.require_nonempty(series, "conditions")
     columns = min(COLUMNS, len(series))

@@ -34,12 +34,9 @@ def plot_class_accuracy(
     recall is NaN or None has no bar and stands last.
 
     Args:
-        path: PNG file to write.
-        classes: k names.
-        recall [k]: in 0..1.
-        support [k] int: images of each class.
+        path, task, run: the PNG file, and words of its title.
+        classes, recall [k] in 0..1, support [k] int: names of k classes, and images of each.
         interval [2, k]: ends of the interval.
-        task, run: for the title.
     """
     recall = np.asarray(recall, dtype=np.float64)
     order = np.argsort(-recall, kind="stable")  # NaN sorts last
@@ -60,12 +57,9 @@ def plot_class_accuracy(
 
 
 def plot_class_counts(path: Path, counts: Mapping[str, Mapping[str, int]], title: str = "Images per class") -> None:
-    """Images of each class, a panel per task, largest first; classes after the 30th are summed as "N more".
+    """Images of each class (`counts`: task -> class -> images), a panel per task, largest first.
 
-    Args:
-        path: PNG file to write.
-        counts: task -> class -> images.
-        title: above the first panel.
+    Classes after the 30th are summed as "N more".
     """
     style.require_nonempty(counts, "tasks")
     filled = [0.7] * min(3, len(counts))  # inches of each column of panels; the title stands above
@@ -92,13 +86,7 @@ def plot_class_counts(path: Path, counts: Mapping[str, Mapping[str, int]], title
 def plot_labels_per_image(path: Path, parts: Mapping[str, np.ndarray], run: str = "") -> None:
     """Share of the images that have 0, 1, ... labels, as bars for each of at most 3 parts (guo2019, fig. 2).
 
-    Args:
-        path: PNG file to write.
-        parts: name -> images [m + 1] int that have 0, 1, ..., m labels.
-        run: for the title.
-
-    Raises:
-        InputError: there are no parts, or more than 3.
+    `parts`: name -> images [m + 1] int that have 0, 1, ..., m labels.
     """
     style.require_nonempty(parts, "parts")
     if len(parts) > len(PARTS):
@@ -123,10 +111,7 @@ def plot_labels_per_image(path: Path, parts: Mapping[str, np.ndarray], run: str 
 
 
 def two_columns(order: np.ndarray) -> tuple[list[np.ndarray], int]:
-    """Split indices into one or two columns of bars, and count those of the middle that are left out.
-
-    Up to 20 make one column, up to 40 two; of more, the first 20 and the last 20 remain.
-    """
+    """Split indices into one or two columns of 20 bars at most, and count those of the middle that are left out."""
     if len(order) <= COLUMN:
         return [order], 0
     if len(order) <= 2 * COLUMN:

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
+from fashion_keras.evaluation.metrics import validation
 from fashion_keras.evaluation.plots import style
 from fashion_keras.evaluation.plots.style import ACCENT, GRID
 
@@ -21,12 +22,7 @@ def plot_confusion(path: Path, counts: np.ndarray, classes: Sequence[str], task:
 
     Of more than 25 classes, the 25 that take part in most errors are drawn, in the order given; what is predicted to
     be any of the others stands in a last column. Cells from 1 % on are labeled; a class without images is a gray band.
-
-    Args:
-        path: PNG file to write.
-        counts [k, k] int: images by true class (rows) and predicted class (columns).
-        classes: k names.
-        task, run: for the title.
+    `counts` [k, k] int: images by true class (rows) and predicted class (columns).
     """
     errors = counts * ~np.eye(len(classes), dtype=bool)
     shown = _most_frequent(errors.sum(axis=0) + errors.sum(axis=1))
@@ -37,7 +33,7 @@ def plot_confusion(path: Path, counts: np.ndarray, classes: Sequence[str], task:
         columns = np.column_stack([columns, counts[shown].sum(axis=1) - columns.sum(axis=1)])
         caption += f"\nthe {len(shown)} of {len(classes)} classes with the most errors"
     images = counts.sum(axis=1)[shown]
-    share = np.divide(columns, images[:, None], out=np.full(columns.shape, np.nan), where=images[:, None] > 0)
+    share = validation.ratio(columns, images[:, None])
     axes = _heat_map(share, names, [*names, "any other"][: columns.shape[1]], images)
     axes.set(xlabel="predicted class", ylabel="true class and its images")
     style.style_axes(axes, "Confusion matrix, %", style.context(task, run, int(counts.sum())), *caption.splitlines())
@@ -50,19 +46,13 @@ def plot_co_occurrence(
 ) -> None:
     """Co-occurrence of labels as a heat map: of the images with the row's label, the share with the column's.
 
-    The diagonal holds each label's images and is gray, as is a label without any. Of more than 25 labels, the 25 most
-    frequent are drawn, in the order given.
-
-    Args:
-        path: PNG file to write.
-        counts [k, k] int: images that have both labels.
-        labels: k names.
-        images: number of all images, and `run`: for the title.
+    `counts` [k, k] int: images that have both labels. The diagonal is gray, as is a label without any. Of more than 25
+    labels, the 25 most frequent are drawn, in the order given.
     """
     style.require_nonempty(labels, "labels")
     shown = _most_frequent(np.diag(counts))
     both, own = counts[np.ix_(shown, shown)], np.diag(counts)[shown]
-    share = np.divide(both, own[:, None], out=np.full(both.shape, np.nan), where=own[:, None] > 0)
+    share = validation.ratio(both, own[:, None])
     np.fill_diagonal(share, np.nan)
     names = [labels[i] for i in shown]
     axes = _heat_map(share, names, names, own)

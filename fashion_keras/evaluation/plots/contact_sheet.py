@@ -20,17 +20,10 @@ SHOWN = 160  # pixels: smaller images are enlarged to at most this height
 def contact_sheet(
     path: Path, images: Sequence[np.ndarray], captions: Sequence[str], columns: int = 6, title: str = "", note: str = ""
 ) -> None:
-    """Write `images` row by row, each with a caption of up to 3 lines below it.
+    """Write `images`, uint8 [h, w, 3] each, row by row, each with its caption of up to 3 lines below it.
 
     Small images are enlarged by a whole number without smoothing (60x80 by 2), so that their pixels stay visible.
-
-    Args:
-        path: PNG file to write.
-        images: each uint8 [h, w, 3].
-        captions: one for each image; lines that are too long end in an ellipsis.
-        columns: images in a row.
-        title: above all, in a larger font.
-        note: line below the title: run, task, number of images.
+    Lines that are too long end in an ellipsis. Title and note stand above all; the note names run, task, images.
 
     Raises:
         InputError: there are no images, an image is not uint8 [h, w, 3], or captions are missing.

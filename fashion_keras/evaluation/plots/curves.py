@@ -30,14 +30,7 @@ def plot_precision_recall(
     """Micro-averaged precision-recall curve, and beside it the average precision (AP) of each class as bars.
 
     Bars are sorted, best first. Of more than 40 classes, the 20 best and the 20 worst are drawn. A class whose AP is
-    NaN or None is left out.
-
-    Args:
-        path: PNG file to write.
-        classes: k names.
-        average_precisions [k]: in 0..1.
-        micro: precision [t], recall [t] and AP of all classes together.
-        task, run, images: for the title.
+    NaN or None is left out. `micro`: precision [t], recall [t] and AP of all classes together.
     """
     areas = np.array(average_precisions, dtype=np.float64)
     order = np.argsort(-areas, kind="stable")[: int((~np.isnan(areas)).sum())]
@@ -62,22 +55,12 @@ def plot_precision_recall(
 
 
 def plot_reliability(
-    path: Path,
-    task: str,
-    rows: np.ndarray,
-    confidence: np.ndarray,
-    accuracy: np.ndarray,
-    error: float,
-    run: str = "",
+    path: Path, task: str, rows: np.ndarray, confidence: np.ndarray, accuracy: np.ndarray, error: float, run: str = ""
 ) -> None:
     """Reliability diagram: accuracy within each bin of confidence, and below it the share of rows in each bin.
 
-    Args:
-        path: PNG file to write.
-        task: for the title.
-        rows, confidence, accuracy [bins]: as `calibration.reliability` returns them; NaN where a bin is empty.
-        error: expected calibration error.
-        run: for the title.
+    `rows`, `confidence`, `accuracy` [bins] as `calibration.reliability` returns them; `error`: expected calibration
+    error.
     """
     style.require_nonempty(rows, "bins")
     figure = Figure(figsize=(5, 6))
@@ -101,15 +84,8 @@ def plot_reliability(
 def plot_coverage_risk(path: Path, curves: Sequence[Curve], run: str = "", images: int | None = None) -> None:
     """Risk against coverage, one curve per confidence score, the smallest area named first.
 
-    The scale is that of coverages from 5 % on: among the first few rows one error is a large risk.
-
-    Args:
-        path: PNG file to write.
-        curves: at most 12 of (name, coverage [t], risk [t], area under the curve).
-        run, images: for the title.
-
-    Raises:
-        InputError: there are no curves, or more than 12.
+    The scale is that of coverages from 5 % on: among the first few rows one error is a large risk. At most 12 of
+    `curves`: (name, coverage [t], risk [t], area under the curve).
     """
     style.require_nonempty(curves, "curves")
     axes = style.new_axes(6, 4)
@@ -131,8 +107,7 @@ def _draw_micro_curve(axes: Axes, precision: np.ndarray, recall: np.ndarray) -> 
     """Draw a precision-recall curve as steps, less the points on the pixel of the one before: there may be millions."""
     pixels = np.round(np.stack([precision, recall]) * 1000)
     moved = np.any(np.diff(pixels, axis=1, prepend=-1) != 0, axis=0)
-    line = {"drawstyle": "steps-post", "color": INK, "linewidth": 2.2}
-    axes.plot(np.asarray(recall)[moved], np.asarray(precision)[moved], **line)
+    axes.plot(recall[moved], precision[moved], drawstyle="steps-post", color=INK, linewidth=2.2)
     axes.set(xlim=(0, 1.005), ylim=(0, 1.02), xlabel="recall", ylabel="precision")
     axes.grid(color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)

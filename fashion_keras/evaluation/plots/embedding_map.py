@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
-from fashion_keras.evaluation.metrics.dimension_reduction import non_overlapping
 from fashion_keras.evaluation.plots import style
 from fashion_keras.evaluation.plots.style import CURVES, FAINT, MUTED
 
@@ -47,13 +46,9 @@ def plot_embedding_map(
     The 12 most frequent labels have a color and a shape; all others, "" among them, are gray.
 
     Args:
-        path: PNG file to write.
-        places [n, 2]: coordinates.
-        labels: n labels.
-        thumbnail: pixels [80, 60, 3] uint8 of a row.
-        thumbnails: number of thumbnails at most.
-        title: of the figure.
-        note: line below the title: run or encoder, label, number of images.
+        path, title, note: the PNG file, and the words above: run or encoder, label, number of images.
+        places [n, 2], labels [n]: coordinates, and labels of the points.
+        thumbnail, thumbnails: pixels [80, 60, 3] uint8 of a row, and how many are shown at most.
         label_colors: whether labels are names of colors, which are drawn in their own.
     """
     low, span = places.min(axis=0), np.maximum(np.ptp(places, axis=0), 1e-9)
@@ -73,6 +68,17 @@ def plot_embedding_map(
     )
     axes.spines[:].set_visible(False)
     style.save(axes.figure, path)
+
+
+def non_overlapping(places: np.ndarray, width: float, height: float, count: int, seed: int = 0) -> list[int]:
+    """Return up to `count` rows of `places` [n, 2], in random order, on which boxes of that size do not overlap."""
+    chosen: list[int] = []
+    for row in np.random.default_rng(seed).permutation(len(places)).tolist():
+        if len(chosen) == count:
+            break
+        if not (np.abs(places[chosen] - places[row]) < (width, height)).all(axis=1).any():
+            chosen.append(row)
+    return chosen
 
 
 def _palette(labels: Sequence[str], label_colors: bool) -> dict[str, str]:

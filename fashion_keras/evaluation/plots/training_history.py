@@ -17,14 +17,9 @@ Rows = Sequence[Mapping[str, float | str | None]]
 def plot_history(path: Path, rows: Rows, task: str = "", run: str = "", images: int | None = None) -> None:
     """Loss, accuracy and learning rate against epoch; phases and each phase's best epoch are marked.
 
-    The best epoch of a phase has its lowest validation loss: its weights are kept. A vertical line marks where the
-    phase changes.
-
-    Args:
-        path: PNG file to write.
-        rows: epoch (counted through all phases), phase, loss, accuracy, val_loss, val_accuracy, learning_rate of each
-            epoch; None is a gap in its line.
-        task, run, images: for the title; the number of training images.
+    The best epoch of a phase has its lowest validation loss: its weights are kept. `rows` hold epoch (counted through
+    all phases), phase, loss, accuracy, val_loss, val_accuracy, learning_rate; None is a gap in its line. `images`: the
+    number of training images.
     """
     style.require_nonempty(rows, "epochs")
     figure = Figure(figsize=(8, 8))
@@ -53,14 +48,12 @@ def plot_history(path: Path, rows: Rows, task: str = "", run: str = "", images: 
 
 def best_epochs(rows: Rows) -> list[int]:
     """Indices of the rows with the lowest validation loss of their phase; a phase without any has none."""
-    losses = _column(rows, "val_loss")
-    phases = [row["phase"] for row in rows]
-    best = []
-    for phase in dict.fromkeys(phases):
-        own = [i for i, name in enumerate(phases) if name == phase and not np.isnan(losses[i])]
-        if own:
-            best.append(min(own, key=lambda i: losses[i]))
-    return best
+    best: dict[str, int] = {}
+    for i, row in enumerate(rows):
+        loss, rival = row["val_loss"], best.get(row["phase"])
+        if loss is not None and not np.isnan(loss) and (rival is None or loss < rows[rival]["val_loss"]):
+            best[row["phase"]] = i
+    return list(best.values())
 
 
 def _caption(rows: Rows, best: Sequence[int]) -> str:

@@ -15,8 +15,7 @@ class Scores(JsonRecord):
         counts: products per part, and rejected rows and files.
         test: accuracy, top_3, macro_f1, ece, accuracy_ci95 and others: of the one group, or means over the groups.
         groups: group name -> kind, classes, counts, test, per_class, by_frequency.
-        per_class: a row for each label.
-        by_frequency: means over the labels with many, some and few training images.
+        per_class, by_frequency: a row for each label, and means over those with many, some and few training images.
         labels: with several groups or multi-valued ones, all labels as one multi-label task.
         per_product: of one single-valued group, accuracy per product where one has several images.
         hierarchy: how article types and the categories above them fit together, where they are predicted.
@@ -41,9 +40,8 @@ class Report(Scores):
     Attributes:
         backbone, strategy, weights: what was trained, and from which weights.
         seconds, images_per_second: of encoding, training and testing.
-        versions: of Python and the libraries.
+        versions, device: of Python and the libraries; the training device and its precision.
         warnings: repeated at the end of the run.
-        device: the training device and its precision.
         test_in_initial_weights: test images of products that the initial weights were trained on.
         calibration: group name -> temperature, ece_before, ece_after.
         tuned: the head that the search chose.
@@ -73,8 +71,7 @@ class EvaluationReport(Scores):
     """Report of a run on a catalog.
 
     Attributes:
-        run, catalog: the folders.
-        part: "test" or "all".
+        run, catalog, part: the folders; "test" or "all".
         reasons: reason -> rejected rows and files.
         trained_on_left_out: products of the catalog that the run was trained on; they are not in the scores.
         test_products_missing: products of the run's test part that the catalog lacks.

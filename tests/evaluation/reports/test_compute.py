@@ -8,8 +8,7 @@ import pytest
 
 from fashion_keras.catalog.label_groups import LabelGroup
 from fashion_keras.evaluation.reports.calibration import calibrate_groups, confidence_and_correct, ece_before_after
-from fashion_keras.evaluation.reports.compute import compute_scores, mean_accuracy_interval
-from fashion_keras.evaluation.reports.hierarchy import hierarchy_metrics
+from fashion_keras.evaluation.reports.compute import compute_scores, hierarchy_metrics, mean_accuracy_interval
 from fashion_keras.models.predictions import Predictions, probabilities
 
 PATHS = (("Apparel", "Topwear", "Shirts"), ("Footwear", "Shoes", "Flats"), ("Footwear", "Shoes", "Heels"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fashion_keras.evaluation.metrics.cross_validation_summary import fold_statistics, summarize_folds
+from fashion_keras.evaluation.reports.compute import fold_statistics, summarize_folds
 
 
 def test_spread_of_a_sample():
