@@ -29,8 +29,7 @@ class Subset:
     """Products of a catalog to evaluate a run on.
 
     Attributes:
-        rows [m] int64: sorted.
-        part: "test" or "all".
+        rows [m] int64, part: the products, sorted; "test" or "all".
         test_products_missing: products of the run's test part that the catalog lacks.
         trained_on_left_out: products that the run was trained on, which part "all" leaves out.
     """
@@ -59,12 +58,11 @@ class RunSubset:
 
 
 def load_subset(run: str, data: str | None, part: str, limit: int | None = None, seed: int = 0) -> RunSubset:
-    """Load a run and the products to evaluate it on, at most `limit` of them, drawn at random.
+    """Load a run and the products to evaluate it on; see `select_rows`.
 
     Args:
-        run, data: the run's folder; a catalog, None for that of the run.
-        part: see `select_rows`.
-        limit, seed: of the draw.
+        run, data, part: the run's folder; a catalog, None for that of the run; "test", "all" or "auto".
+        limit, seed: at most so many products, drawn at random.
 
     Raises:
         InputError: when run or catalog cannot be used, or no product is left.
@@ -103,9 +101,6 @@ def select_rows(catalog: Catalog, manifest: RunManifest, part: str = "auto") -> 
         catalog, manifest: any catalog, and that of the run.
         part: "test": the run's test products that the catalog has; "all": every product that the run was not trained
             on; "auto": "test" where the catalog has at least half of them, else "all".
-
-    Raises:
-        InputError: for "test" where the catalog has none of the test products.
     """
     products, images = product_hashes(catalog), image_hashes(catalog.paths)
     titled = catalog.columns.get(TITLE, np.full(len(catalog), "")) != ""
@@ -141,27 +136,24 @@ def scorable_rows(
     The other ones are among the `rejected` of the catalog returned. Raises InputError when no product is left.
     """
     chosen = replace(catalog.take(rows), rejected=catalog.rejected, inputs=len(rows) + len(catalog.rejected))
+    nothing = f"{catalog.folder}: no product to evaluate the run on"
     if not len(chosen):
-        raise InputError(f"{catalog.folder}: no product to evaluate the run on: it was trained on all of them")
+        raise InputError(f"{nothing}: it was trained on all of them")
     targets = classifier.spec.encode(chosen.columns)
     reasons = targets.reasons.astype(object)
     labeled = np.flatnonzero(targets.known)
     reasons[labeled] = check_images(chosen.paths[labeled])
     scorable = chosen.reject(reasons.tolist())
     if not len(scorable):
-        raise InputError(f"{catalog.folder}: no product to evaluate the run on; {scorable.rejected[-1].reason}")
+        raise InputError(f"{nothing}; {scorable.rejected[-1].reason}")
     return scorable, targets.packed[reasons == ""]
 
 
 def encoder_training_products(name: str, weights: str = "auto") -> frozenset[str]:
     """Return the hashes of the products that an encoder was trained on; none for a bare backbone.
 
-    Args:
-        name: as `load_encoder` takes it.
-        weights: of a bare backbone; the folder of a run counts with what the run was trained on.
-
-    Raises:
-        InputError: for an unknown encoder, or one whose training products are not recorded.
+    `name` as `load_encoder` takes it; `weights` of a bare backbone: a run's folder counts with what the run was trained
+    on. Raises InputError for an unknown encoder, or one whose training products are not recorded.
     """
     if Path(weights).is_dir():
         return folder_training_products(Path(weights))

@@ -145,18 +145,18 @@ def plot_explanations(path: Path, explanations: Sequence[Explanation], names: Se
     columns = 1 + max(len(explanation.activations) for explanation in explanations)
     cells, captions = [], []
     for explanation, name in zip(explanations, names, strict=True):
-        pixels, activations = explanation.pixels, explanation.activations
-        blank = [np.full_like(pixels, 255)] * (columns - 1 - len(activations))
-        cells += [pixels, *(style.overlay_heatmap(pixels, activation.heat) for activation in activations), *blank]
-        captions += [f"{name}\n{_LEGEND}", *map(_caption, activations), *([""] * len(blank))]
-    first = explanations[0]
-    title = f"Grad-CAM at the backbone's {first.stage}"
-    note = style.context(first.head, run, len(explanations))
+        pixels, blank = explanation.pixels, columns - 1 - len(explanation.activations)
+        cells.append(pixels)
+        captions.append(f"{name}\n{_LEGEND}")
+        for activation in explanation.activations:
+            cells.append(style.overlay_heatmap(pixels, activation.heat))
+            nothing = "" if activation.peak else "\nno activation"
+            captions.append(f"{activation.label}\n{activation.probability:.1%}{nothing}")
+        cells += [np.full_like(pixels, 255)] * blank
+        captions += [""] * blank
+    title = f"Grad-CAM at the backbone's {explanations[0].stage}"
+    note = style.context(explanations[0].head, run, len(explanations))
     contact_sheet(path, cells, captions, columns=columns, title=title, note=note)
-
-
-def _caption(activation: ClassActivation) -> str:
-    return f"{activation.label}\n{activation.probability:.1%}" + ("" if activation.peak else "\nno activation")
 
 
 def _activations(

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +14,8 @@ from fashion_keras.catalog.catalog import Catalog, write_rejected
 from fashion_keras.catalog.label_groups import Targets
 from fashion_keras.catalog.product_hashes import is_training_product
 from fashion_keras.catalog.tasks import get_task
-from fashion_keras.evaluation.metrics.label_issues import (
-    NEAR_DUPLICATE,
-    REASONS,
-    SAME_TITLE,
-    LabelIssue,
-    conflicting_pairs,
-    low_self_confidence,
-    pairs_within,
-    rank_issues,
-)
+from fashion_keras.evaluation.metrics import label_issues
+from fashion_keras.evaluation.metrics.label_issues import NEAR_DUPLICATE, REASONS, SAME_TITLE, LabelIssue
 from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.features.cache import encode
 from fashion_keras.features.registry import load_encoder
@@ -48,8 +39,8 @@ def audit(config: AuditConfig | Mapping[str, Any] | None = None) -> dict[str, An
     """Rank the labels of a catalog that may be wrong; write audit.csv, audit.png and rejected.csv.
 
     A label is an issue when a linear classifier on the encoder's features, trained on other products, predicts another
-    label; when a near-duplicate image carries another label; or when a product of the same title does. See
-    `evaluation.metrics.label_issues` for the scores. An encoder trained on these labels has partly fitted their errors.
+    label; when a near-duplicate image carries another label; or when a product of the same title does. An encoder
+    trained on these labels has partly fitted their errors.
 
     Returns:
         out, task, encoder; counts {inputs, audited, without_label, in_small_classes, excluded, unusable}: all but the
@@ -144,12 +135,13 @@ def _check_folds(catalog: Catalog, labels: Targets, folds: int) -> None:
 def _rank_issues(
     catalog: Catalog, codes: NDArray[np.int64], features: NDArray[np.float32], probabilities: NDArray[np.float64]
 ) -> list[LabelIssue]:
-    pairs = {
-        NEAR_DUPLICATE: _conflicting_duplicates(catalog.paths.tolist(), codes, features),
-        SAME_TITLE: pairs_within(catalog.product_groups),
-    }
-    conflicts = [conflicting_pairs(values, probabilities, codes, reason) for reason, values in pairs.items()]
-    return rank_issues([*chain(*conflicts), *low_self_confidence(probabilities, codes)])
+    duplicates = _conflicting_duplicates(catalog.paths.tolist(), codes, features)
+    same_title = label_issues.pairs_within(catalog.product_groups)
+    return label_issues.rank_issues(
+        label_issues.conflicting_pairs(duplicates, probabilities, codes, NEAR_DUPLICATE)
+        + label_issues.conflicting_pairs(same_title, probabilities, codes, SAME_TITLE)
+        + label_issues.low_self_confidence(probabilities, codes)
+    )
 
 
 def _conflicting_duplicates(

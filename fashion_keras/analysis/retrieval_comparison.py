@@ -93,8 +93,7 @@ def load_part(
     Args:
         data: a catalog, "sample", or None; see `resolve_dataset`.
         part: "all"; "held_out": what is not among `training_products`; or a run's folder: the run's test part.
-        training_products: product hashes.
-        exclude_trained: leave the training products out of any part.
+        training_products, exclude_trained: product hashes, and whether to leave them out of any part.
 
     Raises:
         InputError: when no row is left, or the catalog has none of the run's test products.
@@ -119,7 +118,7 @@ def load_part(
 def color_histograms(images: Sequence[Any]) -> NDArray[np.float32]:
     """Return [n, 512] float32 of unit norm: square roots of the shares of 8x8x8 RGB bins, at 80x60 pixels.
 
-    The cosine of two is then the Bhattacharyya coefficient of their histograms.
+    The cosine of two is the Bhattacharyya coefficient of their histograms.
     """
     histograms = []
     for pixels in for_inference(as_image_list(images), ImageSpec(80, 60)):

@@ -15,7 +15,7 @@ from fashion_keras.evaluation.plots.accuracy_by_condition import plot_accuracy_b
 from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.evaluation.plots.style import context
 from fashion_keras.images.corruptions import CORRUPTIONS, apply_all
-from fashion_keras.images.decode import ImageSpec, decode
+from fashion_keras.images.decode import decode
 from fashion_keras.images.pipeline import prefetch
 from fashion_keras.models.classifier import Classifier, make_predictions
 from fashion_keras.models.predictions import Predictions
@@ -48,17 +48,15 @@ def robustness(config: RobustnessConfig | Mapping[str, Any]) -> dict[str, Any]:
     """Score finished runs on the same products under each of `images.corruptions.CORRUPTIONS`.
 
     Of runs with several heads, the single-valued ones are scored. With `out`, robustness.csv, .json and .png are
-    written and, if any predicted class changes, worst.png: the most confident change under each condition (of several
-    runs worst-1.png, worst-2.png, ...).
+    written and, if any predicted class changes, worst.png (of several runs worst-1.png, worst-2.png, ...).
 
     Returns:
         "conditions" {name: description}; "differ": which of "products" and "task" differ between the runs; "runs"
-        [{run, task, catalog, part, counts, reasons, heads_left_out, test_products_missing, resized}]; "rows", one per
-        run, head and condition, with COLUMNS: accuracy and its 95 % interval low..high, which resamples products; and
-        against the reference, the run's own decoding: accuracy_change, the share of equal predictions (agreement), the
-        mean change of confidence, the mean absolute change of a pixel in 0..255.
-        counts {test, rejected, beyond_limit, trained_on, other_parts} add up to all rows and files of the catalog;
-        resized: whether resizers changed any image.
+        [{run, task, catalog, part, counts, reasons, heads_left_out, test_products_missing, resized}], whose counts
+        {test, rejected, beyond_limit, trained_on, other_parts} add up to all rows and files of the catalog; "rows",
+        one per run, head and condition, with COLUMNS: accuracy and its 95 % interval, and against the reference, the
+        run's own decoding: accuracy_change, the share of equal predictions (agreement), the mean change of confidence,
+        the mean absolute change of a pixel in 0..255.
 
     Raises:
         InputError: when a run or its catalog cannot be used, no product is left, or no head is single-valued.
@@ -124,19 +122,18 @@ def _corrupted_logits(
     classifier: Classifier, paths: list[str], bar: ProgressBar
 ) -> tuple[NDArray[np.float32], list[float]]:
     """Return logits [c, n, K] of n images under c conditions, and the mean absolute change of a pixel under each."""
+
+    def corrupt(batch: list[str]) -> NDArray[np.uint8]:
+        return np.stack([apply_all(decode(path, None), classifier.spec.image_spec) for path in batch])
+
     logits, changes = [], []
     batches = (paths[start : start + _BATCH] for start in range(0, len(paths), _BATCH))
-    for pixels in prefetch(_corrupted_images(batch, classifier.spec.image_spec) for batch in batches):
+    for pixels in prefetch(map(corrupt, batches)):
         count, conditions = pixels.shape[:2]
         changes.append(np.abs(pixels - pixels[:, :1].astype(np.int16)).mean(axis=(2, 3, 4)))
-        flat = classifier.logits(pixels.reshape(-1, *pixels.shape[2:]))
-        logits.append(flat.reshape(count, conditions, -1))
+        logits.append(classifier.logits(pixels.reshape(-1, *pixels.shape[2:])).reshape(count, conditions, -1))
         bar.advance(count)
     return np.concatenate(logits).swapaxes(0, 1), np.concatenate(changes).mean(axis=0).tolist()
-
-
-def _corrupted_images(paths: list[str], spec: ImageSpec) -> NDArray[np.uint8]:
-    return np.stack([apply_all(decode(path, None), spec) for path in paths])
 
 
 def _scored_heads(predictions: Predictions) -> list[Predictions]:
@@ -147,18 +144,17 @@ def _scored_heads(predictions: Predictions) -> list[Predictions]:
 
 def _compare(corrupted: Predictions, reference: Predictions, product_groups: Sequence[int]) -> dict[str, float]:
     """Return the scores of n products under a condition, and how they differ from the reference."""
-    codes, reference_codes = corrupted.codes, reference.codes
-    confidence, reference_confidence = (values.probabilities.max(axis=1) for values in (corrupted, reference))
-    correct = codes == corrupted.true_codes
+    correct = corrupted.codes == corrupted.true_codes
     low, high = accuracy_interval(correct, product_groups)
+    confidence_change = corrupted.probabilities.max(axis=1) - reference.probabilities.max(axis=1)
     return {
-        "products": len(codes),
+        "products": len(corrupted),
         "accuracy": float(correct.mean()),
         "low": low,
         "high": high,
-        "accuracy_change": float(correct.mean() - (reference_codes == reference.true_codes).mean()),
-        "agreement": float((codes == reference_codes).mean()),
-        "confidence_change": float(np.mean(confidence - reference_confidence)),
+        "accuracy_change": float(correct.mean() - (reference.codes == reference.true_codes).mean()),
+        "agreement": float((corrupted.codes == reference.codes).mean()),
+        "confidence_change": float(np.mean(confidence_change)),
     }
 
 

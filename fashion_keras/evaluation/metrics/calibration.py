@@ -18,11 +18,6 @@ def fit_temperature(
     """Return the temperature in 0.05..20 with the least `temperature_loss`; 1 where none is better than 1.
 
     Accuracy does not change (Guo et al. 2017, arXiv:1706.04599, section 4.2).
-
-    >>> logits, truth = np.array([[2.0, 0.0]] * 4), np.array([0, 0, 0, 1])
-    >>> targets, known = np.eye(2, dtype=int)[truth], np.ones((4, 2), dtype=bool)
-    >>> round(fit_temperature(logits, targets, known), 4)  # softmax gives 3/4 when 2 / T = log 3
-    1.8205
     """
     loss = _loss_of_factor(logits, targets, known, objective, prior_errors)
     return _minimize(lambda temperature: loss(1 / temperature))
@@ -47,9 +42,6 @@ def temperature_loss(
             (Gupta & Ramdas 2022, arXiv:2107.08353), and it has no term for a row whose true label is not a class.
         prior_errors: wrong predictions of median confidence that are added to "sigmoid" or "top_label": with one, n
             correct predictions of n make a confidence of n / (n + 1), not of 1.
-
-    Raises:
-        InputError: for an unknown objective, shapes that differ, or when no row or cell can be used.
     """
     return _loss_of_factor(logits, targets, known, objective, prior_errors)(1 / temperature)
 
@@ -59,7 +51,7 @@ def reliability(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (rows [bins] int, confidence [bins], accuracy [bins]) of `confidence` [n] in 0..1 and `correct` [n] bool.
 
-    Means within each bin of classification.expected_calibration_error; NaN in an empty one (Guo et al. 2017, fig. 1).
+    Means within each bin of `classification.expected_calibration_error`; NaN in an empty one.
     """
     confidence, correct = validation.rows(confidence=confidence, correct=correct)
     places = classification.confidence_bins(confidence, bins)
@@ -69,16 +61,14 @@ def reliability(
 
 def brier_score(probability: np.ndarray, positive: np.ndarray) -> float:
     """Return the mean of (`probability` [n] in 0..1 - `positive` [n] bool)^2: 0 is perfect, 1 is sure and wrong."""
-    from sklearn.metrics import brier_score_loss  # noqa: PLC0415 - a second that help must not wait for
-
     probability, positive = validation.rows(probability=probability, positive=positive)
-    # A float32 softmax may exceed 1 by rounding, which scikit-learn refuses.
+    # A float32 softmax may exceed 1 by rounding.
     clipped = np.clip(validation.unit("probability", probability).astype(np.float64), 0, 1)
-    return float(brier_score_loss(positive.astype(bool), clipped))
+    return float(np.mean((clipped - positive.astype(bool)) ** 2))
 
 
 def log_sum_exp(logits: np.ndarray) -> np.ndarray:
-    """Return log(sum(exp(logits))) [n] float64 of the rows of `logits` [n, k] float, however large they are."""
+    """Return log(sum(exp(logits))) [n] float64 of the rows of `logits` [n, k], however large they are."""
     logits = np.asarray(logits, dtype=np.float64)
     peak = logits.max(axis=1)
     return peak + np.log(np.sum(np.exp(logits - peak[:, None]), axis=1))
@@ -93,7 +83,10 @@ def _loss_of_factor(
     positive, known = validation.cells(targets, known)
     logits = validation.table("logits", logits, known.shape).astype(np.float64)
     if objective == "softmax":
-        return _softmax_loss(logits, positive, known)
+        usable = known.all(axis=1) & (positive.sum(axis=1) == 1)
+        _require_known(usable)
+        logits, own = logits[usable], logits[usable][positive[usable]]
+        return lambda factor: float(np.mean(log_sum_exp(logits * factor) - own * factor))
     if objective == "sigmoid":
         _require_known(known)
         margins, correct = np.abs(logits[known]), (logits[known] >= 0) == positive[known]
@@ -101,18 +94,10 @@ def _loss_of_factor(
     rows, best = np.arange(len(logits)), logits.argmax(axis=1)
     usable = known[rows, best]
     _require_known(usable)
-    logits, best, correct = logits[usable], best[usable], positive[rows, best][usable]
-    rows = rows[: len(logits)]
-    peaks, others = logits[rows, best], logits.copy()
+    peaks, correct, others = logits[rows, best][usable], positive[rows, best][usable], logits.copy()
     others[rows, best] = -np.inf
+    others = others[usable]
     return lambda factor: _log_loss(peaks * factor - log_sum_exp(others * factor), correct, prior_errors)
-
-
-def _softmax_loss(logits: np.ndarray, positive: np.ndarray, known: np.ndarray) -> Callable[[float], float]:
-    usable = known.all(axis=1) & (positive.sum(axis=1) == 1)
-    _require_known(usable)
-    logits, own = logits[usable], logits[usable][positive[usable]]
-    return lambda factor: float(np.mean(log_sum_exp(logits * factor) - own * factor))
 
 
 def _log_loss(margins: np.ndarray, correct: np.ndarray, prior_errors: int) -> float:

@@ -1,33 +1,20 @@
-"""Scores of a single-label classifier as pure functions: arrays in, plain numbers out.
+"""Scores of a single-label classifier as pure functions of n rows and k classes; what is undefined is NaN."""
 
-Shapes: n rows, k classes; `truth` and `predicted` are class codes in 0..k-1. A class without support (no row of it in
-`truth`) has no recall, F1 or average precision: NaN, and out of every mean; scikit-learn, which counts it as 0, is used
-where both agree. Input that cannot be scored raises InputError, a ValueError.
-"""
-
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
 from fashion_keras.evaluation.metrics import validation
 from fashion_keras.evaluation.metrics.intervals import accuracy_interval
-from fashion_keras.support.errors import InputError
 
 FREQUENCIES = ("head", "mid", "tail")
-
-
-def accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Return the share of rows where `predicted` [n] int equals `truth` [n] int."""
-    truth, predicted = validation.rows(truth=truth, predicted=predicted)
-    return float(np.mean(truth == predicted))
 
 
 def top_k_accuracy(truth: np.ndarray, probabilities: np.ndarray, k: int = 3) -> float:
     """Return the share of rows of `truth` [n] int whose class is among the k best of `probabilities` [n, classes].
 
     Ties count against the model (scikit-learn breaks them by class order): a row is a hit when fewer than k *other*
-    classes score as high as its class or higher. A constant output therefore scores 0, unless k covers every class.
+    classes score as high as its class or higher.
     """
     truth, probabilities = validation.scored(truth, probabilities)
     own = probabilities[np.arange(len(truth)), truth]
@@ -47,8 +34,8 @@ def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> 
 def precision_recall_f1(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (precision, recall, f1), each [k] float64, of `confusion` [k, k] int (rows are the truth).
 
-    NaN where undefined: precision of a class that is never predicted; recall and F1 of a class without support. The F1
-    of a class that has support and is never predicted is 0.
+    NaN where undefined (0 in scikit-learn): precision of a class that is never predicted; recall and F1 of a class
+    without support.
     """
     confusion = np.asarray(confusion)
     return scores_of_counts(np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0))
@@ -87,15 +74,9 @@ def precision_recall_curve(relevant: np.ndarray, scores: np.ndarray) -> tuple[np
 
     As scikit-learn's, but recall is NaN when nothing is relevant (1 there).
     """
-    from sklearn import metrics  # noqa: PLC0415 - a second that help must not wait for
-
-    relevant, scores = validation.rows(relevant=relevant, scores=scores)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "No positive class found")
-        precision, recall, thresholds = metrics.precision_recall_curve(relevant.astype(bool), scores)
-    if not relevant.any():
-        recall[:-1] = np.nan
-    return precision, recall, thresholds
+    thresholds, released, hits = ranked_counts(relevant, scores)
+    precision, recall = (hits / released)[::-1], validation.ratio(hits, hits[-1])[::-1]
+    return np.append(precision, 1), np.append(recall, 0), thresholds[::-1]
 
 
 def average_precision(relevant: np.ndarray, scores: np.ndarray) -> float:
@@ -128,7 +109,7 @@ def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins
 
 
 def confidence_bins(confidence: np.ndarray, bins: int = 15) -> np.ndarray:
-    """Return the bin [n] int in 0..bins-1 of `confidence` [n], as expected_calibration_error has them."""
+    """Return the bin [n] int in 0..bins-1 of `confidence` [n], as `expected_calibration_error` has them."""
     return np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], validation.unit("confidence", confidence))
 
 
@@ -137,9 +118,6 @@ def head_mid_tail(support_train: np.ndarray) -> list[str]:
 
     Classes are ranked by size, ties by index. By the share of all training images *before* a class: head below 50 %,
     tail from 80 % on, mid between. Empty classes are tail.
-
-    >>> head_mid_tail([10, 60, 30])
-    ['tail', 'head', 'mid']
     """
     (sizes,) = validation.rows(support_train=np.asarray(support_train, dtype=np.int64))
     order = np.argsort(-sizes, kind="stable")
@@ -168,7 +146,7 @@ def summary(
     predicted = probabilities.argmax(axis=1)
     correct = predicted == truth
     return {
-        "accuracy": accuracy(truth, predicted),
+        "accuracy": float(np.mean(correct)),
         "accuracy_ci95": list(accuracy_interval(correct, product_groups)),
         "top_3": top_k_accuracy(truth, probabilities, k=3),
         "macro_f1": macro_f1(confusion_matrix(truth, predicted, probabilities.shape[1])),
@@ -177,38 +155,8 @@ def summary(
     }
 
 
-def per_class(
-    truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], train_counts: np.ndarray
-) -> list[dict[str, str | int | float | None]]:
-    """Return one row per class: name, support, precision, recall, f1, average_precision, frequency.
-
-    `train_counts` [k] int, the training images per class, decide the frequency (see head_mid_tail). A score that is
-    undefined is None.
-    """
-    truth, probabilities = validation.scored(truth, probabilities)
-    k = probabilities.shape[1]
-    if not len(classes) == len(train_counts) == k:
-        raise InputError(f"{k} columns of probabilities, {len(classes)} classes, {len(train_counts)} train_counts")
-    confusion = confusion_matrix(truth, probabilities.argmax(axis=1), k)
-    areas = [average_precision(truth == code, probabilities[:, code]) for code in range(k)]
-    scores = np.column_stack([*precision_recall_f1(confusion), areas])
-    return class_rows(classes, confusion.sum(axis=1), scores, head_mid_tail(train_counts))
-
-
-def class_rows(
-    classes: Sequence[str], support: np.ndarray, scores: np.ndarray, frequency: Sequence[str]
-) -> list[dict[str, str | int | float | None]]:
-    """Return the rows of per_class; `scores` [k, 4] are precision, recall, F1 and average precision, NaN for None."""
-    keys = ("name", "support", "precision", "recall", "f1", "average_precision", "frequency")
-    columns = zip(classes, support.tolist(), scores, frequency, strict=True)
-    return [
-        dict(zip(keys, (name, count, *map(validation.or_none, values), zone), strict=True))
-        for name, count, values, zone in columns
-    ]
-
-
 def by_class_frequency(rows: Sequence[dict]) -> dict[str, dict[str, int | float | None]]:
-    """Return, for head, mid and tail of the rows of per_class: classes, support, balanced_accuracy, macro_f1.
+    """Return, for head, mid and tail of the rows of per_label: classes, support, balanced_accuracy, macro_f1.
 
     The unweighted means of recall and F1, over the classes with support; None where there are none.
     """

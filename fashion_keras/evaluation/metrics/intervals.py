@@ -1,7 +1,4 @@
-"""Confidence intervals: percentile bootstrap over products, and exact binomial bounds of Clopper and Pearson.
-
-Images of one product are right or wrong together, so products are resampled, never rows.
-"""
+"""Confidence intervals: bootstrap over products, whose images are right or wrong together; exact binomial bounds."""
 
 from collections.abc import Callable
 
@@ -37,9 +34,6 @@ def mean_interval(
         product_groups [n]: rows with an equal entry show one product; None: every row is a product of its own.
         level: share of such intervals that hold the true mean.
         draws, seed: bootstrap resamples.
-
-    Raises:
-        InputError: for no rows, values that are not finite, or lengths that differ.
     """
     (values,) = validation.rows(values=values)
     values = values.astype(np.float64)
@@ -89,8 +83,9 @@ def clopper_pearson_interval(hits: ArrayLike, trials: ArrayLike, confidence: flo
 
     Clopper & Pearson 1934; (0, 1) where there are no trials.
     """
-    one_sided = (1 + confidence) / 2
-    return np.stack([proportion_lower_bound(hits, trials, one_sided), proportion_upper_bound(hits, trials, one_sided)])
+    hits, trials, one_sided = np.asarray(hits), np.asarray(trials), (1 + confidence) / 2
+    misses_bound = proportion_lower_bound(trials - hits, trials, one_sided)
+    return np.stack([proportion_lower_bound(hits, trials, one_sided), 1 - misses_bound])
 
 
 def proportion_lower_bound(hits: ArrayLike, trials: ArrayLike, confidence: float = 0.95) -> Floats:
@@ -103,12 +98,6 @@ def proportion_lower_bound(hits: ArrayLike, trials: ArrayLike, confidence: float
 
     hits, trials = np.asarray(hits), np.asarray(trials)
     return np.where(hits > 0, betaincinv(np.maximum(hits, 1), trials - hits + 1, 1 - confidence), 0.0)
-
-
-def proportion_upper_bound(hits: ArrayLike, trials: ArrayLike, confidence: float = 0.95) -> Floats:
-    """Return the one-sided exact upper bound [...]; see `proportion_lower_bound`."""
-    hits, trials = np.asarray(hits), np.asarray(trials)
-    return 1 - proportion_lower_bound(trials - hits, trials, confidence)
 
 
 def _resampled_sums(product_sums: Floats, draws: int, seed: int) -> Floats:

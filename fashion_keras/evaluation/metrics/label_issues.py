@@ -1,8 +1,4 @@
-"""Label issues: which labels of a catalog may be wrong, from labels and out-of-fold probabilities.
-
-`codes` [n] int is the label of each of n products; `probabilities` [n, k] must be of a classifier that was not trained
-on the product, or it repeats the label.
-"""
+"""Label issues: which labels [n] of a catalog may be wrong, by out-of-fold probabilities [n, k]."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,8 +19,7 @@ class LabelIssue:
     """A label that may be wrong.
 
     Attributes:
-        row: of the product.
-        suggested: code of the label that it should rather have.
+        row, suggested: of the product, and the code of the label that it should rather have.
         score: the estimated probability, in 0..1, that the label is wrong.
         reason: one of REASONS.
         other: row of the product whose label contradicts it; None where there is none.
@@ -79,8 +74,7 @@ def pairs_within(groups: np.ndarray) -> np.ndarray:
 
 def rank_issues(issues: Iterable[LabelIssue]) -> list[LabelIssue]:
     """Return the strongest issue of each product, the strongest first: near-duplicates, then by score."""
-    ranked = sorted(issues, key=lambda issue: (issue.reason != NEAR_DUPLICATE, -issue.score, issue.row))
     strongest: dict[int, LabelIssue] = {}
-    for issue in ranked:
+    for issue in sorted(issues, key=lambda issue: (issue.reason != NEAR_DUPLICATE, -issue.score, issue.row)):
         strongest.setdefault(issue.row, issue)
     return list(strongest.values())

@@ -1,10 +1,4 @@
-"""Scores of a multi-label classifier as pure functions: predicted labels, their precision, recall and F1.
-
-Shapes: n images, k labels. `targets` [n, k] in {0, 1}; an unknown cell, False in `known` [n, k] bool, is not counted.
-`scores` [n, k] float in 0..1; `decisions` [n, k] bool are the predicted labels. A label without a known positive has no
-recall, F1 or average precision: it is out of every macro average, and counted as excluded (scikit-learn counts it as
-0). Input that cannot be scored raises InputError.
-"""
+"""Scores of a multi-label classifier over known cells and labels with a positive (scikit-learn counts others as 0)."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -93,12 +87,20 @@ def f1_intervals(
     seed: int = 0,
 ) -> dict[str, list[float] | None]:
     """Return micro and macro -> [low, high], the intervals of both F1 (see `bootstrap_interval`); None if undefined."""
+
+    def f1(*sums: np.ndarray) -> np.ndarray:
+        return classification.scores_of_counts(*sums)[2]
+
+    statistics = {
+        "micro": lambda sums: f1(*(part.sum(axis=1) for part in np.split(sums, 3, axis=1))),
+        "macro": lambda sums: validation.row_means(f1(*np.split(sums, 3, axis=1))),
+    }
     positive, known = validation.cells(targets, known)
     decisions = _known_decisions(decisions, known)
     counted = np.hstack([positive & decisions, positive, decisions])
     intervals = {
         name: bootstrap_interval(counted, statistic, product_groups, level, draws, seed)
-        for name, statistic in {"micro": _micro_f1, "macro": _macro_f1}.items()
+        for name, statistic in statistics.items()
     }
     return {name: interval and list(interval) for name, interval in intervals.items()}
 
@@ -137,37 +139,11 @@ def average_precisions(targets: np.ndarray, known: np.ndarray, scores: np.ndarra
     return _label_by_label(classification.average_precision, targets, known, scores, without=np.nan)
 
 
-def per_label(
-    targets: np.ndarray,
-    known: np.ndarray,
-    scores: np.ndarray,
-    decisions: np.ndarray,
-    labels: Sequence[str],
-    train_positives: np.ndarray,
-) -> list[dict[str, str | int | float | None]]:
-    """Return one row per label, as `classification.per_class` does.
-
-    `labels` k names; `train_positives` [k] int, the training images of each, decide its frequency (see terciles).
-    """
-    hits, positives, predicted = counts(targets, known, decisions)
-    if not len(labels) == len(train_positives) == len(hits):
-        raise InputError(
-            f"{len(hits)} columns of targets, {len(labels)} labels, {len(train_positives)} train_positives"
-        )
-    areas = average_precisions(targets, known, scores)
-    columns = np.column_stack([*classification.scores_of_counts(hits, positives, predicted), areas])
-    return classification.class_rows(labels, positives, columns, terciles(train_positives))
-
-
 def terciles(train_positives: np.ndarray) -> list[str]:
     """Name each label of `train_positives` [k] int (its training images) "head", "mid" or "tail": thirds of the labels.
 
-    By rank, so that each mean is over as many labels and bounds need not follow the catalog's size, as guo2019's (500
-    and 10,000 of a million images) would; `head_mid_tail`, by images, would put an attribute that every image has alone
-    at the head. Labels as frequent as each other take the middle of their ranks.
-
-    >>> terciles([5, 900, 40, 5, 5, 70])
-    ['tail', 'head', 'mid', 'tail', 'tail', 'head']
+    By rank, so that each mean is over as many labels; `head_mid_tail`, by images, would put an attribute that every
+    image has alone at the head. Labels as frequent as each other take the middle of their ranks.
     """
     (sizes,) = validation.rows(train_positives=np.asarray(train_positives, dtype=np.int64))
     ascending = np.sort(sizes)
@@ -175,6 +151,35 @@ def terciles(train_positives: np.ndarray) -> list[str]:
     equal = not_larger - np.searchsorted(ascending, sizes, side="left")
     twice_rank = 2 * (len(sizes) - not_larger) + equal - 1  # from 0, the largest
     return [classification.FREQUENCIES[place] for place in 3 * twice_rank // (2 * len(sizes))]
+
+
+def per_label(
+    targets: np.ndarray,
+    known: np.ndarray,
+    scores: np.ndarray,
+    decisions: np.ndarray,
+    labels: Sequence[str],
+    train_positives: np.ndarray,
+    frequency: Callable[[np.ndarray], list[str]] = terciles,
+) -> list[dict[str, str | int | float | None]]:
+    """Return one row per label: name, support, precision, recall, f1, average_precision, frequency; None if undefined.
+
+    `labels` k names; `train_positives` [k] int, the training images of each, from which `frequency` names head, mid
+    and tail. `classification.by_class_frequency` sums the rows up.
+    """
+    hits, positives, predicted = counts(targets, known, decisions)
+    if not len(labels) == len(train_positives) == len(hits):
+        raise InputError(
+            f"{len(hits)} columns of targets, {len(labels)} labels, {len(train_positives)} train_positives"
+        )
+    areas = average_precisions(targets, known, scores)
+    values = np.column_stack([*classification.scores_of_counts(hits, positives, predicted), areas])
+    keys = ("name", "support", "precision", "recall", "f1", "average_precision", "frequency")
+    columns = zip(labels, positives.tolist(), values, frequency(train_positives), strict=True)
+    return [
+        dict(zip(keys, (name, support, *map(validation.or_none, row), zone), strict=True))
+        for name, support, row, zone in columns
+    ]
 
 
 def co_occurrence(targets: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -212,13 +217,3 @@ def _known_decisions(decisions: np.ndarray, known: np.ndarray) -> np.ndarray:
     if decisions.dtype != bool:
         raise InputError(f"decisions must be bool, not {decisions.dtype}: top_n and at_least make them of scores")
     return decisions & known
-
-
-def _micro_f1(sums: np.ndarray) -> np.ndarray:
-    """Return micro-F1 [draws] of `sums` [draws, 3k] of hits, positives and predicted labels."""
-    return classification.scores_of_counts(*(part.sum(axis=1) for part in np.split(sums, 3, axis=1)))[2]
-
-
-def _macro_f1(sums: np.ndarray) -> np.ndarray:
-    """Return macro-F1 [draws] of `sums` [draws, 3k] over the labels with a positive; NaN where none has one."""
-    return validation.row_means(classification.scores_of_counts(*np.split(sums, 3, axis=1))[2])

@@ -1,8 +1,4 @@
-"""Out-of-distribution scores, higher = more like the training data, and how well they separate outliers.
-
-Shapes: n rows to be scored, m training rows, k classes, d dimensions; `inside` and `outside` are scores of rows that
-belong and of outliers. Input that cannot be scored raises InputError, a ValueError.
-"""
+"""Out-of-distribution scores [n], higher = more like the training data, and how well they separate outliers."""
 
 from dataclasses import dataclass
 
@@ -38,12 +34,7 @@ def neighbor_similarity(train: np.ndarray, features: np.ndarray, k: int) -> np.n
 
 @dataclass(frozen=True)
 class ClassGaussians:
-    """One Gaussian per class, all of one covariance.
-
-    Attributes:
-        means [c, d] float64: of the classes that have training rows.
-        whitening [d, d] float64: W with W W^T = the inverse of the covariance.
-    """
+    """One Gaussian per class: means [c, d], and W [d, d] with W W^T = the inverse of the covariance that they share."""
 
     means: np.ndarray
     whitening: np.ndarray
@@ -53,8 +44,8 @@ def fit_gaussians(train: np.ndarray, codes: np.ndarray, shrinkage: float = 0.01)
     """Fit the class means and the shared covariance of `train` [m, d] float with classes `codes` [m] int.
 
     Lee et al. 2018, arXiv:1807.03888, eq. 1. They do not shrink; here the covariance S becomes
-    (1 - shrinkage) S + shrinkage (trace(S) / d) I, since S has no inverse where d is near m or directions are unused
-    (after a ReLU some are). Little of it, because outliers show in the directions that vary least.
+    (1 - shrinkage) S + shrinkage (trace(S) / d) I, since S has no inverse where d is near m or directions are unused.
+    Little of it, because outliers show in the directions that vary least.
     """
     if not 0 <= shrinkage <= 1:
         raise InputError(f"shrinkage must be in 0..1, got {shrinkage:g}")
@@ -111,10 +102,9 @@ def mean_threshold_errors(
 ) -> dict[str, float | int]:
     """Return a row of Table 4 of gutierrez2019: what a threshold at the mean confidence lets through.
 
-    `confidence` [n] in 0..1 and `correct` [n] bool are of images that belong, `outlier_confidence` [m] of outliers,
-    m >= 0, whose every label is an error; `rejected` images were refused before the classifier. Returned are
-    mean_confidence, over all n + m; released, those at least as confident; errors of both kinds among the released;
-    outlier_errors; error_share and outlier_error_share, of the released; coverage, the released of all images.
+    `confidence` [n] in 0..1 and `correct` [n] bool are of images that belong, `outlier_confidence` [m], m >= 0, of
+    outliers, whose every label is an error; `rejected` images were refused before the classifier. errors are among the
+    released, of both kinds; the shares are of the released, coverage is of all images.
     """
     confidence, correct = validation.rows(confidence=confidence, correct=correct)
     outliers = np.ravel(outlier_confidence)

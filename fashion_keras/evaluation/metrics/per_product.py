@@ -9,31 +9,24 @@ from fashion_keras.evaluation.metrics.intervals import accuracy_interval
 
 
 def cumulative_maximum(probabilities: np.ndarray, products: np.ndarray) -> np.ndarray:
-    """Return the highest probability of each class over a product's images, [p, k].
-
-    `probabilities` [n, k]; `products` [n] int in 0..p-1, each at least once.
-    """
+    """Return the highest probability [p, k] of each class over a product's images; `products` [n] int in 0..p-1."""
     highest = np.zeros((products.max() + 1, probabilities.shape[1]))
     np.maximum.at(highest, products, probabilities)
     return highest
 
 
 def mean_probability(probabilities: np.ndarray, products: np.ndarray) -> np.ndarray:
-    """Return the mean probability of each class over a product's images, [p, k]; see `cumulative_maximum`."""
+    """Return the mean probability [p, k] of each class over a product's images; see `cumulative_maximum`."""
     sums = np.zeros((products.max() + 1, probabilities.shape[1]))
     np.add.at(sums, products, probabilities)
     return sums / np.bincount(products)[:, None]
 
 
 def per_product(truth: np.ndarray, probabilities: np.ndarray, groups: np.ndarray) -> dict[str, Any]:
-    """Return the report's key "per_product": accuracies per image and per product, ready for JSON.
+    """Return accuracies per image and per product of `truth` [n] and `probabilities` [n, k], ready for JSON.
 
-    all: of products whose images agree in their label; several_images: of those among them with two images or more;
-    mixed: products whose images disagree in label, which are left out. all + mixed = products.
-
-    Args:
-        truth [n] int, probabilities [n, k]: of n images.
-        groups [n] int: which images show one product.
+    `groups` [n] int: which images show one product. all: of products whose images agree in their label; several_images:
+    of those among them with two images or more; mixed: products whose images disagree, which are left out.
 
     Returns:
         products, images, mixed {products, images}, all and several_images {products, images, per_image,

@@ -1,9 +1,4 @@
-"""Retrieval metrics as pure NumPy functions: embeddings to rankings, rankings to one score per query, to means.
-
-A score takes `relevant` [q, m] bool, one row per query: whether the item at each rank is relevant, down the *whole*
-gallery without the query itself, so that a row also holds how many relevant items there are, R. A query without any has
-no score: NaN, out of the mean, and counted as excluded.
-"""
+"""Retrieval metrics: embeddings to rankings, `relevant` [q, m] down the whole gallery to one score [q] per query."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -30,9 +25,8 @@ def rankings(
     """Yield (rows, ranked), a block of queries at a time: the rows, and their m best gallery rows [b, m] int64.
 
     Ranked by the dot product of `queries` [q, d] float32 with `gallery` [n, d] float32, both of unit norm; without
-    queries each gallery item is a query, and is left out of its own ranking. m is all of them unless given. Products
-    are rounded to 2**-24, so that equal embeddings tie whatever `block`, the queries at a time; ties go to the lower
-    row. Raises InputError for m or block < 1, m above the gallery, embeddings not finite or not of unit norm.
+    queries each gallery item is a query, and is left out of its own ranking. Products are rounded to 2**-24, so that
+    equal embeddings tie whatever `block`, the queries at a time; ties go to the lower row.
     """
     gallery = _unit("gallery", gallery)
     leave_one_out = queries is None
@@ -49,19 +43,12 @@ def rankings(
 
 
 def nearest(gallery: np.ndarray, m: int, queries: np.ndarray | None = None) -> np.ndarray:
-    """Return the m best rows of `gallery` [n, d] float32 for each query: [q, m] int64, best first (see rankings).
-
-    >>> nearest(np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]), 2).tolist()
-    [[2, 1], [2, 0], [1, 0]]
-    """
+    """Return the m best rows of `gallery` [n, d] float32 for each query: [q, m] int64, best first (see rankings)."""
     return np.concatenate([ranked for _, ranked in rankings(gallery, queries, m)])
 
 
 def precision_at(relevant: np.ndarray, k: int, min_relevant: int = 1) -> np.ndarray:
-    """Return precision@k [q]: the relevant items of the first k, divided by k (Manning et al. 2008, chapter 8).
-
-    Of queries with at least `min_relevant` relevant items: one of R < k cannot exceed R / k.
-    """
+    """Return precision@k [q]: the relevant items of the first k, divided by k; NaN for fewer than `min_relevant`."""
     relevant, totals = _ranked(relevant)
     hits = np.count_nonzero(relevant[:, : _at_least_one("k", k)], axis=1)
     return np.where(totals >= _at_least_one("min_relevant", min_relevant), hits / k, np.nan)
@@ -80,10 +67,7 @@ def hit_at(relevant: np.ndarray, k: int) -> np.ndarray:
 
 
 def average_precision_at_r(relevant: np.ndarray) -> np.ndarray:
-    """Return [q]: 1/R x the sum, over the ranks i <= R that hold a relevant item, of precision@i.
-
-    Its mean is the MAP@R of Musgrave et al. 2020, arXiv:2003.08505.
-    """
+    """Return [q]: 1/R x the sum, over the ranks i <= R that hold a relevant item, of precision@i (arXiv:2003.08505)."""
     relevant, totals = _ranked(relevant)
     ranks = np.arange(1, totals.max(initial=0) + 1)
     counted = relevant[:, : len(ranks)] & (ranks <= totals[:, None])
@@ -99,8 +83,7 @@ def reciprocal_rank(relevant: np.ndarray) -> np.ndarray:
 def ndcg_at(grades: np.ndarray, k: int) -> np.ndarray:
     """Return nDCG@k [q] of `grades` [q, m] int >= 0, the grade of the item at each rank down the whole gallery.
 
-    DCG@k is the sum over the first k ranks of (2**grade - 1) / log2(rank + 1), divided by that of the best ranking of
-    the gallery (Järvelin & Kekäläinen 2002; the gain is of Burges et al. 2005).
+    The gain is 2**grade - 1 (Burges et al. 2005), the discount log2(rank + 1) (Järvelin & Kekäläinen 2002).
     """
     grades, _ = _ranked(grades, None)
     ideal = np.sort(grades, axis=1, kind="stable")[:, ::-1]
@@ -126,11 +109,10 @@ def mean_score(values: np.ndarray, product_groups: np.ndarray | None = None, see
 def encoder_scores(
     embeddings: np.ndarray, columns: Mapping[str, np.ndarray], titles: np.ndarray, seed: int = 0
 ) -> dict[str, Score]:
-    """Return name -> score (see mean_score) of retrieval with `embeddings` [n, d] float32 of unit norm.
+    """Return name -> score (see mean_score) of retrieval with `embeddings` [n, d] float32, each product a query.
 
-    Every product is a query against all others. `columns` has article_type, base_colour and gender, each [n] str; ""
-    is a missing label, which agrees with nothing. `titles` [n] int is the product group; intervals resample it. The
-    grade of nDCG is how many of the three labels agree.
+    `columns` has article_type, base_colour and gender, each [n] str; "" is a missing label, which agrees with nothing.
+    `titles` [n] int is the product group; intervals resample it. nDCG grades count the labels that agree.
     """
     embeddings = _unit("embeddings", embeddings)
     groups = {name: _groups(columns, name, len(embeddings)) for name in COLUMNS}

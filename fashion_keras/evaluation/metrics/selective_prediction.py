@@ -1,9 +1,4 @@
-"""Selective prediction: score thresholds that reach a target precision, and the coverage that they leave.
-
-A threshold is selected on rows that nothing else was fitted or chosen on, and releases what scores at least as high; an
-infinite one releases nothing. Its statement is about one class or label at a time: of 20 that release at confidence
-0.95, one may miss the target precision by chance; only `select_pooled_threshold` makes one statement about several.
-"""
+"""Selective prediction: score thresholds that reach a target precision, and the coverage that they leave."""
 
 import math
 from dataclasses import dataclass
@@ -17,11 +12,10 @@ from fashion_keras.support.errors import InputError
 
 @dataclass(frozen=True)
 class SelectiveThreshold:
-    """A score threshold, and the precision it was shown to have.
+    """A score threshold, infinite where nothing is released, and the precision it was shown to have.
 
     Attributes:
-        threshold: the lowest score that is released; infinite: none is.
-        n_released, n_correct: rows that score at least as high, and those of them that are correct.
+        threshold, n_released, n_correct: rows that score at least as high are released; how many, and how many right.
         lower_bound: of the precision, at least the target precision; 0 where nothing is released.
     """
 
@@ -35,11 +29,7 @@ ABSTAIN = SelectiveThreshold(math.inf, 0, 0, 0.0)
 
 
 def min_samples(target_precision: float, confidence: float = 0.95) -> int:
-    """Return how many rows, all of them correct, have a lower bound of precision of at least `target_precision`.
-
-    >>> min_samples(0.9), min_samples(0.95), min_samples(0.99)
-    (29, 59, 299)
-    """
+    """Return how many rows, all of them correct, have a lower bound of precision of at least `target_precision`."""
     for name, value in (("target precision", target_precision), ("confidence", confidence)):
         if not 0 < value < 1:
             raise InputError(f"{name} must be between 0 and 1, got {value:g}")
@@ -51,8 +41,8 @@ def select_threshold(
 ) -> SelectiveThreshold:
     """Return the lowest threshold shown to have a precision of at least `target_precision`, or ABSTAIN.
 
-    `scores` [n] float in 0..1; `correct` [n] bool. With probability `confidence`, over the draw of these rows, what the
-    threshold releases from the same source has a precision of at least `target_precision`.
+    `scores` [n] float in 0..1 and `correct` [n] bool are of rows that nothing else was fitted on. With probability
+    `confidence`, over their draw, what the threshold releases from the same source has the target precision.
 
     Testing every threshold and taking the lowest whose bound reaches the target would exceed the error level (multiple
     testing). So thresholds are tested in an order fixed before any `correct` is seen, from the strictest down to the
@@ -76,9 +66,9 @@ def select_threshold(
 def select_label_thresholds(
     scores: np.ndarray, targets: np.ndarray, known: np.ndarray, target_precision: float, confidence: float = 0.95
 ) -> list[SelectiveThreshold]:
-    """Return k thresholds, one per label over its known rows (see `select_threshold`).
+    """Return k thresholds, one per label over its known rows, each right on its own with probability `confidence`.
 
-    `scores` [n, k] float in 0..1, `targets` [n, k] in {0, 1}, `known` [n, k] bool.
+    `scores` [n, k] float in 0..1, `targets` [n, k] in {0, 1}, `known` [n, k] bool; see `select_threshold`.
     """
     positive, known = validation.cells(targets, known)
     scores = validation.table("scores", scores, known.shape)
@@ -120,11 +110,7 @@ def coverage_risk(confidence: np.ndarray, correct: np.ndarray) -> tuple[np.ndarr
 
 
 def area_under_coverage_risk(confidence: np.ndarray, correct: np.ndarray) -> float:
-    """Return AURC in 0..1, less is better: the mean, over the rows as they are released, of the risk so far.
-
-    Geifman et al. 2019, arXiv:1805.08206, section 2; tied rows enter together: a constant confidence scores the error
-    rate.
-    """
+    """Return AURC, less is better: the mean of the risk over the rows as they are released (arXiv:1805.08206)."""
     coverage, risk, _ = coverage_risk(confidence, correct)
     return float(np.sum(np.diff(coverage, prepend=0.0) * risk))
 

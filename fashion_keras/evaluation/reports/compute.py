@@ -1,6 +1,6 @@
 """Scores of predictions against their truth, of folds and of an encoder: the values of a report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -22,6 +22,7 @@ _DRAWS = 1000
 Counts = NDArray[np.int64]
 TrainCounts = Mapping[str, Sequence[int]]
 KnownCounts = Mapping[str, Mapping[str, int]]
+Frequency = Callable[[Counts], list[str]]
 
 
 def compute_scores(
@@ -71,10 +72,7 @@ def mean_accuracy_interval(right: Counts, known: Counts, product_groups: Counts 
 
 
 def retrieval_scores(embeddings: NDArray[np.float32], catalog: Catalog, seed: int = 0) -> dict[str, retrieval.Score]:
-    """Return how well embeddings [n, d] retrieve similar products of a catalog of n; see `retrieval.encoder_scores`.
-
-    A column that the catalog lacks agrees with nothing: its scores have no value.
-    """
+    """Return `retrieval.encoder_scores` of embeddings [n, d]; a column that the catalog lacks agrees with nothing."""
     missing = np.full(len(catalog), "")
     columns = {name: catalog.columns.get(name, missing) for name in retrieval.COLUMNS}
     return retrieval.encoder_scores(embeddings, columns, catalog.product_groups, seed)
@@ -87,11 +85,7 @@ def summarize_folds(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> 
 
 
 def fold_statistics(values: Sequence[float]) -> dict[str, float | int]:
-    """Return best_fold (from 1, the first in a tie), best, mean and standard_deviation (of a sample) of K >= 2 folds.
-
-    >>> fold_statistics([0.5, 1.0, 0.75])
-    {'best_fold': 2, 'best': 1.0, 'mean': 0.75, 'standard_deviation': 0.25}
-    """
+    """Return best_fold (from 1, the first in a tie), best, mean and sample standard_deviation of K >= 2 folds."""
     return {
         "best_fold": int(np.argmax(values)) + 1,
         "best": float(max(values)),
@@ -163,7 +157,7 @@ def _group_report(
     if group.kind == "single":
         product_groups, head = product_groups[head.known], head.take(head.known)
         test = classification.summary(head.true_codes, head.probabilities, product_groups)
-        rows = classification.per_class(head.true_codes, head.probabilities, group.classes, positives)
+        rows = _label_rows(head, positives, classification.head_mid_tail)
     else:
         rows = _label_rows(head, positives)
         test = _multi_valued_test(head, rows, product_groups)
@@ -193,11 +187,9 @@ def _right_and_known(head: Predictions) -> tuple[Counts, Counts]:
     return (known & (head.predicted_labels == head.true_labels)).sum(axis=1), known.sum(axis=1)
 
 
-def _label_rows(predictions: Predictions, positives: Counts) -> list[dict[str, Any]]:
-    truth = predictions.true_labels
-    return multilabel.per_label(
-        truth, truth >= 0, predictions.probabilities, predictions.predicted_labels, predictions.classes, positives
-    )
+def _label_rows(head: Predictions, positives: Counts, frequency: Frequency = multilabel.terciles) -> list[dict]:
+    cells = head.true_labels, head.true_labels >= 0, head.probabilities, head.predicted_labels
+    return multilabel.per_label(*cells, head.classes, positives, frequency)
 
 
 def _label_scores(predictions: Predictions, product_groups: Counts) -> dict[str, Any]:
