@@ -26,12 +26,10 @@ _ENOUGH = 0.5
 
 @dataclass(frozen=True)
 class Subset:
-    """Products of a catalog to evaluate a run on.
+    """Rows [m] of a catalog to evaluate a run on, sorted, and the part, "test" or "all".
 
-    Attributes:
-        rows [m] int64, part: the products, sorted; "test" or "all".
-        test_products_missing: products of the run's test part that the catalog lacks.
-        trained_on_left_out: products that the run was trained on, which part "all" leaves out.
+    test_products_missing: products of the run's test part that the catalog lacks; trained_on_left_out: products that
+    the run was trained on, which part "all" leaves out.
     """
 
     rows: NDArray[np.int64]
@@ -42,12 +40,9 @@ class Subset:
 
 @dataclass(frozen=True)
 class RunSubset:
-    """A run, and the labeled products of a catalog that it is evaluated on.
+    """A run, and the labeled products of a catalog, with packed targets `truth` [n, C], that it is evaluated on.
 
-    Attributes:
-        classifier, manifest: of the run.
-        products, truth [n, C]: n rows with a readable image and a label, and their packed targets.
-        summary: run, task, catalog, part, counts, reasons and test_products_missing, for a report.
+    summary: run, task, catalog, part, counts, reasons and test_products_missing, for a report.
     """
 
     classifier: Classifier
@@ -58,14 +53,10 @@ class RunSubset:
 
 
 def load_subset(run: str, data: str | None, part: str, limit: int | None = None, seed: int = 0) -> RunSubset:
-    """Load a run and the products to evaluate it on; see `select_rows`.
+    """Load a run and at most `limit` products, drawn at random, to evaluate it on; see `select_rows`.
 
-    Args:
-        run, data, part: the run's folder; a catalog, None for that of the run; "test", "all" or "auto".
-        limit, seed: at most so many products, drawn at random.
-
-    Raises:
-        InputError: when run or catalog cannot be used, or no product is left.
+    `data` is None for the catalog of the run. Raises InputError when run or catalog cannot be used, or no product is
+    left.
     """
     classifier, manifest = load_classifier(run), RunManifest.read(run)
     catalog = read_catalog(resolve_dataset(data or manifest.data)[0])
@@ -93,14 +84,12 @@ def load_subset(run: str, data: str | None, part: str, limit: int | None = None,
 def select_rows(catalog: Catalog, manifest: RunManifest, part: str = "auto") -> Subset:
     """Return the products of a catalog to evaluate a run on.
 
+    part: "test": the run's test products that the catalog has; "all": every product that the run was not trained on;
+    "auto": "test" where the catalog has at least half of them, else "all".
+
     The run's test products are recognized in any catalog by id and product hash together (by id and image content
     where there is no title, for then the hash is that of the id), so other rows may change or be added, and the images
     may be larger ones. Products that the run was trained on are recognized by product hash or image content.
-
-    Args:
-        catalog, manifest: any catalog, and that of the run.
-        part: "test": the run's test products that the catalog has; "all": every product that the run was not trained
-            on; "auto": "test" where the catalog has at least half of them, else "all".
     """
     products, images = product_hashes(catalog), image_hashes(catalog.paths)
     titled = catalog.columns.get(TITLE, np.full(len(catalog), "")) != ""

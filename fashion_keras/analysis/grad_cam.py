@@ -32,9 +32,7 @@ _LEGEND = "yellow: low, red: high"
 class ClassActivation:
     """Heat map of one class in an image.
 
-    Attributes:
-        label, probability: the class, and its predicted probability.
-        heat [h, w] float32 in 0..1: how much each pixel raises the class's logit, the largest 1; all 0 where none does.
+    heat [h, w] float32 in 0..1: how much each pixel raises the class's logit, the largest 1; all 0 where none does.
     """
 
     label: str
@@ -52,12 +50,9 @@ class ClassActivation:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Heat maps of an image.
+    """Heat maps of an image: its pixels [h, w, 3] uint8 as the network gets it, the head and backbone stage explained.
 
-    Attributes:
-        pixels [h, w, 3] uint8: the image as the network gets it.
-        head, stage: the head that was explained, and the backbone stage whose feature maps were used.
-        activations: of the predicted class, then of the class that was given, if it is another.
+    activations: of the predicted class, then of the class that was given, if it is another.
     """
 
     pixels: NDArray[np.uint8]
@@ -73,14 +68,11 @@ def explain(
     head: str = "",
     stage: str = "",
 ) -> list[Explanation]:
-    """Explain by Grad-CAM what a finished run predicts for n images.
+    """Explain by Grad-CAM what a finished run predicts for n images, one or many, as `predict` takes them.
 
-    Args:
-        run, images: its folder; one image or many, as `predict` takes them.
-        label: class to explain beside the predicted one.
-        head: head to explain, of a run with several.
-        stage: of the backbone; by default the last one whose feature maps are at least 7 places high and wide. Later
-            stages are more specific to a class, but on small images the last ones have few places.
+    `label` is a class to explain beside the predicted one; `head` is needed of a run with several. `stage` of the
+    backbone is by default the last one whose feature maps are at least 7 places high and wide: later stages are more
+    specific to a class, but on small images have few places.
 
     Raises:
         ImageError: for the first image that cannot be used.
@@ -112,9 +104,8 @@ def grad_cam(
 ) -> NDArray[np.float32]:
     """Return heat maps [n, a, b] float32 >= 0 of the classes `codes` [n] in pixels [n, h, w, 3] in 0..255.
 
-    Selvaraju et al. 2016, eq. 1 and 2: the feature maps [a, b], each weighted by the mean over its places of the
-    gradient of the class's logit, are added up; negative sums become 0. `network`: pixels -> logits [n, k]; `maps`:
-    output of one of its layers, symbolic.
+    Selvaraju et al. 2016, eq. 1 and 2, of a network pixels -> logits [n, k] and the output `maps` of one of its layers:
+    the maps, each weighted by the mean gradient of the class's logit, are added up; negative sums become 0.
     """
     import keras  # noqa: PLC0415 - a wrong call must not wait for TensorFlow
     import tensorflow as tf  # noqa: PLC0415

@@ -10,7 +10,7 @@ from fashion_keras.catalog.catalog import IMAGE_SUFFIXES
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.features.runtime import load_classifier
 from fashion_keras.images.validation import check_images
-from fashion_keras.models.classifier import Classifier, ClassifierSpec
+from fashion_keras.models.classifier import Classifier
 from fashion_keras.models.serialization import load_classifier_spec
 from fashion_keras.support.atomic_files import write_csv
 from fashion_keras.support.errors import InputError
@@ -49,7 +49,8 @@ def write_prediction_table(config: PredictConfig) -> dict[str, Any]:
         raise InputError(f"{source}: none of {len(rows)} images is readable; {first['path']}: {first['rejected']}")
     out.parent.mkdir(parents=True, exist_ok=True)
     _predict(load_classifier(config.run), readable)
-    write_csv(out, _columns(spec), rows)
+    heads = [column for group in spec.groups for column in (group.name, f"{group.name} confidence")]
+    write_csv(out, ["path", *(heads if len(spec.groups) > 1 else ("predicted", "confidence")), "rejected"], rows)
     return {
         "out": str(out),
         "images": len(rows),
@@ -82,11 +83,6 @@ def _predict(classifier: Classifier, rows: list[dict[str, str]]) -> None:
             for row, prediction in zip(batch, predictions, strict=True):
                 row.update(_cells(prediction))
             bar.advance(len(batch))
-
-
-def _columns(spec: ClassifierSpec) -> list[str]:
-    heads = [column for group in spec.groups for column in (group.name, f"{group.name} confidence")]
-    return ["path", *(heads if len(spec.groups) > 1 else ("predicted", "confidence")), "rejected"]
 
 
 def _cells(prediction: Mapping[str, Any]) -> dict[str, str]:

@@ -34,7 +34,7 @@ def draw_map(config: ProjectionConfig | Mapping[str, Any] | None = None) -> dict
     """Plot a catalog's embeddings in two dimensions; write the points as a CSV file beside the figure.
 
     The CSV file, of columns id, x, y, label, has the figure's name. A label column of color names gives each point its
-    own color. Thumbnails do not overlap.
+    own color.
 
     Returns:
         encoder, method, label, products, beyond_limit (of the part), rejected, explained_variance (of the two axes;
@@ -46,8 +46,7 @@ def draw_map(config: ProjectionConfig | Mapping[str, Any] | None = None) -> dict
     config = as_config(ProjectionConfig, config)
     figure = Path(config.out)
     check_png_path(figure)
-    training_products = encoder_training_products(config.encoder, config.weights)
-    part = load_part(config.data, config.part, training_products)
+    part = load_part(config.data, config.part, encoder_training_products(config.encoder, config.weights))
     catalog, total = part.catalog, len(part.catalog)
     if config.label not in catalog.columns:
         raise unknown_name_error("label", config.label, catalog.columns)
@@ -75,19 +74,11 @@ def draw_map(config: ProjectionConfig | Mapping[str, Any] | None = None) -> dict
 def project(
     features: NDArray[np.float32], method: str = "pca", seed: int = 0
 ) -> tuple[NDArray[np.float64], float | None]:
-    """Project `features` [n, d] of unit norm to two dimensions.
+    """Return coordinates [n, 2] of `features` [n, d], and the share of their variance along both; None for t-SNE.
 
-    Args:
-        features: at least 3 rows, not all equal.
-        method: "pca": the two directions of largest variance; "tsne": neighbors stay neighbors (van der Maaten & Hinton
-            2008, JMLR 9), by cosine, initialized with the principal components.
-        seed: of t-SNE.
-
-    Returns:
-        coordinates [n, 2], and the share of the variance along both; None for t-SNE, whose distances are not to scale.
-
-    Raises:
-        InputError: for too few rows, or rows that do not vary.
+    method: "pca": the two directions of largest variance; "tsne": neighbors stay neighbors (van der Maaten & Hinton
+    2008, JMLR 9), by cosine, initialized with the principal components. Raises InputError for less than 3 rows, or
+    rows that do not vary.
     """
     if len(features) < 3:
         raise InputError(f"a map needs at least 3 products, not {len(features)}")

@@ -37,14 +37,10 @@ Embed = Callable[[Catalog], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class CatalogPart:
-    """The part of a catalog that encoders are evaluated on.
+    """The part of a catalog that encoders are evaluated on: rows with a readable image.
 
-    Attributes:
-        source: folder or file of the catalog.
-        catalog: the rows of the part, each with a readable image.
-        excluded: rows left out because their product is a training product.
-        rejected: rows and files of the whole catalog without a readable image.
-        missing: products of a run's test part that the catalog lacks.
+    excluded: training products left out; rejected: rows and files of the whole catalog without a readable image;
+    missing: products of a run's test part that the catalog lacks.
     """
 
     source: Path
@@ -63,8 +59,7 @@ def evaluate_search(config: RetrievalConfig | Mapping[str, Any]) -> dict[str, An
 
     Returns:
         data, part, products, rejected, excluded, test_products_missing (of a run as part), and rows: name, width,
-        seconds, scores (see `retrieval.encoder_scores`), trained_products (how many of the products the encoder was
-        trained on).
+        seconds, scores (see `retrieval.encoder_scores`), trained_products (of the encoder, among the products).
 
     Raises:
         InputError: for an unknown part, a run none of whose test products is in the catalog, an index that lacks
@@ -88,15 +83,10 @@ def evaluate_search(config: RetrievalConfig | Mapping[str, Any]) -> dict[str, An
 def load_part(
     data: str | None, part: str, training_products: frozenset[str], exclude_trained: bool = False
 ) -> CatalogPart:
-    """Read a catalog and return a part of it.
+    """Return a part of a catalog: "all"; "held_out": what is not among `training_products`; or a run's test part.
 
-    Args:
-        data: a catalog, "sample", or None; see `resolve_dataset`.
-        part: "all"; "held_out": what is not among `training_products`; or a run's folder: the run's test part.
-        training_products, exclude_trained: product hashes, and whether to leave them out of any part.
-
-    Raises:
-        InputError: when no row is left, or the catalog has none of the run's test products.
+    `data` is a catalog, "sample", or None (see `resolve_dataset`); `training_products` are product hashes, which
+    `exclude_trained` leaves out of any part. Raises InputError when no row is left.
     """
     source, _ = resolve_dataset(data)
     catalog = read_catalog(source)

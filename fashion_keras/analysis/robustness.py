@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fashion_keras.analysis.config import RobustnessConfig
 from fashion_keras.analysis.evaluation_subset import RunSubset, load_subset
 from fashion_keras.evaluation.metrics.intervals import accuracy_interval
-from fashion_keras.evaluation.plots.accuracy_by_condition import plot_accuracy_by_condition
+from fashion_keras.evaluation.plots.bars import plot_accuracy_by_condition
 from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.evaluation.plots.style import context
 from fashion_keras.images.corruptions import CORRUPTIONS, apply_all

@@ -19,8 +19,18 @@ def fit_temperature(
 
     Accuracy does not change (Guo et al. 2017, arXiv:1706.04599, section 4.2).
     """
+    from scipy.optimize import minimize_scalar  # noqa: PLC0415 - half a second that help must not wait for
+
     loss = _loss_of_factor(logits, targets, known, objective, prior_errors)
-    return _minimize(lambda temperature: loss(1 / temperature))
+
+    def loss_of_log(log_temperature: float) -> float:
+        return loss(1 / np.exp(log_temperature))
+
+    grid = np.linspace(np.log(MIN_TEMPERATURE), np.log(MAX_TEMPERATURE), _BRACKETS)
+    best = int(np.argmin([loss_of_log(log_temperature) for log_temperature in grid]))
+    bounds = grid[max(best - 1, 0)], grid[min(best + 1, _BRACKETS - 1)]
+    result = minimize_scalar(loss_of_log, bounds=bounds, method="bounded", options={"xatol": 1e-6})
+    return float(np.exp(result.x)) if result.fun < loss(1.0) else 1.0
 
 
 def temperature_loss(
@@ -38,8 +48,8 @@ def temperature_loss(
         logits [n, k], targets [n, k] in {0, 1}, known [n, k] bool: of validation rows; unknown cells are left out.
         objective: "softmax": -log p of the true class, over rows with all cells known and exactly one positive.
             "sigmoid": -log p of each known cell. "top_label": log loss of whether the most probable class is right,
-            over rows that know that cell; with many classes "softmax" leaves the confidence of the prediction too high
-            (Gupta & Ramdas 2022, arXiv:2107.08353), and it has no term for a row whose true label is not a class.
+            over rows that know that cell; "softmax" leaves the confidence of many classes too high (Gupta & Ramdas
+            2022, arXiv:2107.08353), and has no term for a row whose true label is not a class.
         prior_errors: wrong predictions of median confidence that are added to "sigmoid" or "top_label": with one, n
             correct predictions of n make a confidence of n / (n + 1), not of 1.
     """
@@ -110,16 +120,3 @@ def _log_loss(margins: np.ndarray, correct: np.ndarray, prior_errors: int) -> fl
 def _require_known(usable: np.ndarray) -> None:
     if not usable.any():
         raise InputError("no known label to fit a temperature on")
-
-
-def _minimize(loss: Callable[[float], float]) -> float:
-    """Return the T whose loss is least, bracketed on a grid, then refined."""
-    from scipy.optimize import minimize_scalar  # noqa: PLC0415 - half a second that help must not wait for
-
-    grid = np.linspace(np.log(MIN_TEMPERATURE), np.log(MAX_TEMPERATURE), _BRACKETS)
-    best = int(np.argmin([loss(float(np.exp(log_t))) for log_t in grid]))
-    bounds = grid[max(best - 1, 0)], grid[min(best + 1, _BRACKETS - 1)]
-    result = minimize_scalar(
-        lambda log_t: loss(np.exp(log_t)), bounds=bounds, method="bounded", options={"xatol": 1e-6}
-    )
-    return float(np.exp(result.x)) if result.fun < loss(1.0) else 1.0

@@ -1,6 +1,7 @@
 """Scores of a single-label classifier as pure functions of n rows and k classes; what is undefined is NaN."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +14,7 @@ FREQUENCIES = ("head", "mid", "tail")
 def top_k_accuracy(truth: np.ndarray, probabilities: np.ndarray, k: int = 3) -> float:
     """Return the share of rows of `truth` [n] int whose class is among the k best of `probabilities` [n, classes].
 
-    Ties count against the model (scikit-learn breaks them by class order): a row is a hit when fewer than k *other*
-    classes score as high as its class or higher.
+    Ties count against the model: a row is a hit when fewer than k *other* classes score at least as high as its class.
     """
     truth, probabilities = validation.scored(truth, probabilities)
     own = probabilities[np.arange(len(truth)), truth]
@@ -32,11 +32,7 @@ def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> 
 
 
 def precision_recall_f1(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (precision, recall, f1), each [k] float64, of `confusion` [k, k] int (rows are the truth).
-
-    NaN where undefined (0 in scikit-learn): precision of a class that is never predicted; recall and F1 of a class
-    without support.
-    """
+    """Return (precision, recall, f1), each [k], of `confusion` [k, k] int (rows are the truth); NaN where undefined."""
     confusion = np.asarray(confusion)
     return scores_of_counts(np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0))
 
@@ -58,9 +54,6 @@ def ranked_counts(relevant: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray,
     """Return (thresholds [t], released [t] int, hits [t] int) of `relevant` [n] bool ranked by `scores` [n] float.
 
     thresholds are the distinct scores, highest first: `released` rows score at least as high, `hits` of them relevant.
-
-    >>> [column.tolist() for column in ranked_counts(np.array([True, False, True]), np.array([0.5, 0.9, 0.5]))]
-    [[0.9, 0.5], [1, 3], [0, 2]]
     """
     relevant, scores = validation.rows(relevant=relevant, scores=scores)
     order = np.argsort(scores)[::-1]
@@ -100,8 +93,7 @@ def micro_average_precision(truth: np.ndarray, probabilities: np.ndarray) -> flo
 def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = 15) -> float:
     """Return the mean gap, in 0..1, between `confidence` [n] float in 0..1 and how often it was `correct` [n] bool.
 
-    Equal-width bins closed on the right, (low, high], weighted by their rows (Guo et al. 2017, arXiv:1706.04599); 0
-    belongs to the first.
+    Equal-width bins (low, high], weighted by their rows (Guo et al. 2017, arXiv:1706.04599); 0 is in the first.
     """
     confidence, correct = validation.rows(confidence=confidence, correct=correct)
     gaps = np.bincount(confidence_bins(confidence, bins), weights=confidence - correct)
@@ -138,10 +130,7 @@ def most_confident_mistakes(truth: np.ndarray, probabilities: np.ndarray, count:
 def summary(
     truth: np.ndarray, probabilities: np.ndarray, product_groups: np.ndarray | None = None
 ) -> dict[str, float | list[float]]:
-    """Return the headline scores of `probabilities` [n, k] against `truth` [n] int, ready for JSON.
-
-    The interval resamples products, rows with an equal entry in `product_groups` [n]; None: each row is a product.
-    """
+    """Return the headline scores of `probabilities` [n, k], ready for JSON; intervals resample `product_groups` [n]."""
     truth, probabilities = validation.scored(truth, probabilities)
     predicted = probabilities.argmax(axis=1)
     correct = predicted == truth
@@ -156,10 +145,7 @@ def summary(
 
 
 def by_class_frequency(rows: Sequence[dict]) -> dict[str, dict[str, int | float | None]]:
-    """Return, for head, mid and tail of the rows of per_label: classes, support, balanced_accuracy, macro_f1.
-
-    The unweighted means of recall and F1, over the classes with support; None where there are none.
-    """
+    """Return, for head, mid and tail of the rows of per_label: classes, support, mean recall and mean F1."""
     zones = {zone: [row for row in rows if row["frequency"] == zone] for zone in FREQUENCIES}
     return {
         zone: {
@@ -169,4 +155,59 @@ def by_class_frequency(rows: Sequence[dict]) -> dict[str, dict[str, int | float 
             "macro_f1": validation.mean_or_none([row["f1"] for row in own]),
         }
         for zone, own in zones.items()
+    }
+
+
+def cumulative_maximum(probabilities: np.ndarray, products: np.ndarray) -> np.ndarray:
+    """Return the highest probability [p, k] of each class over a product's images; `products` [n] int in 0..p-1."""
+    highest = np.zeros((products.max() + 1, probabilities.shape[1]))
+    np.maximum.at(highest, products, probabilities)
+    return highest
+
+
+def mean_probability(probabilities: np.ndarray, products: np.ndarray) -> np.ndarray:
+    """Return the mean probability [p, k] of each class over a product's images; see `cumulative_maximum`."""
+    sums = np.zeros((products.max() + 1, probabilities.shape[1]))
+    np.add.at(sums, products, probabilities)
+    return sums / np.bincount(products)[:, None]
+
+
+def per_product(truth: np.ndarray, probabilities: np.ndarray, groups: np.ndarray) -> dict[str, Any]:
+    """Return accuracies per image and per product of `truth` [n] and `probabilities` [n, k], ready for JSON.
+
+    `groups` [n] int: which images show one product. all: of products whose images agree in their label; several_images:
+    of those among them with two images or more; mixed: products whose images disagree, which are left out. all and
+    several_images hold products, images, per_image, cumulative_maximum, mean_probability, each of the last three
+    {accuracy, accuracy_ci95}, or None where there is no such product. All intervals resample products.
+    """
+    truth, probabilities = validation.scored(truth, probabilities)
+    _, first, products = np.unique(groups, return_index=True, return_inverse=True)
+    agreeing = np.bincount(products, truth != truth[first][products]) == 0
+    sizes = np.bincount(products)
+    return {
+        "products": len(sizes),
+        "images": len(truth),
+        "mixed": {"products": int((~agreeing).sum()), "images": int(sizes[~agreeing].sum())},
+        "all": _product_scores(truth, probabilities, products, agreeing),
+        "several_images": _product_scores(truth, probabilities, products, agreeing & (sizes > 1)),
+    }
+
+
+def _product_scores(
+    truth: np.ndarray, probabilities: np.ndarray, products: np.ndarray, chosen: np.ndarray
+) -> dict[str, Any]:
+    """Return the accuracies of the products chosen [p] bool."""
+    rows = chosen[products]
+    counts = {"products": int(chosen.sum()), "images": int(rows.sum())}
+    if not rows.any():
+        return counts | {"per_image": None, "cumulative_maximum": None, "mean_probability": None}
+    truth, probabilities = truth[rows], probabilities[rows]
+    _, first, products = np.unique(products[rows], return_index=True, return_inverse=True)
+    correct = {"per_image": probabilities.argmax(axis=1) == truth}
+    for rule in (cumulative_maximum, mean_probability):
+        correct[rule.__name__] = rule(probabilities, products).argmax(axis=1) == truth[first]
+    groups = {"per_image": products}
+    return counts | {
+        name: {"accuracy": float(values.mean()), "accuracy_ci95": list(accuracy_interval(values, groups.get(name)))}
+        for name, values in correct.items()
     }

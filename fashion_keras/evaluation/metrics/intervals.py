@@ -26,14 +26,9 @@ def mean_interval(
 ) -> tuple[float, float]:
     """Return (low, high), the percentile bootstrap interval of the mean of `values` [n] float, resampling products.
 
-    Where all values are 0, or all are 1, resamples have no width: the bounds are those of `clopper_pearson_interval`
-    over the products.
-
-    Args:
-        values: one score per row, at least one row.
-        product_groups [n]: rows with an equal entry show one product; None: every row is a product of its own.
-        level: share of such intervals that hold the true mean.
-        draws, seed: bootstrap resamples.
+    Rows with an equal entry in `product_groups` [n] show one product; None: each row is a product. `level` is the share
+    of such intervals that hold the true mean. Where all values are 0, or all are 1, resamples have no width: the bounds
+    are those of `clopper_pearson_interval` over the products.
     """
     (values,) = validation.rows(values=values)
     values = values.astype(np.float64)
@@ -55,12 +50,10 @@ def bootstrap_interval(
     draws: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float] | None:
-    """Return (low, high), the percentile bootstrap interval of a statistic of sums over rows; None if undefined.
+    """Return (low, high), as `mean_interval`, of a statistic of sums over rows; None if undefined in every resample.
 
-    Args:
-        counted [n, c]: what each row adds to each of c sums.
-        statistic: sums [draws, c] -> values [draws]; NaN where it is undefined, which is left out.
-        product_groups, level, draws, seed: as in `mean_interval`.
+    `counted` [n, c]: what each row adds to each of c sums; `statistic`: sums [draws, c] -> values [draws], with NaN
+    where it is undefined, which is left out.
     """
     values = statistic(_resampled_sums(sum_by_product(counted, product_groups), draws, seed))
     defined = values[~np.isnan(values)]
@@ -79,20 +72,16 @@ def sum_by_product(counted: NDArray[np.generic], product_groups: ArrayLike | Non
 
 
 def clopper_pearson_interval(hits: ArrayLike, trials: ArrayLike, confidence: float = 0.95) -> Floats:
-    """Return the two-sided exact bounds [2, ...] of a proportion: `hits` [...] int of `trials` [...] int.
-
-    Clopper & Pearson 1934; (0, 1) where there are no trials.
-    """
+    """Return the two-sided exact bounds [2, ...] of a proportion `hits` [...] of `trials` [...]; (0, 1) of none."""
     hits, trials, one_sided = np.asarray(hits), np.asarray(trials), (1 + confidence) / 2
     misses_bound = proportion_lower_bound(trials - hits, trials, one_sided)
     return np.stack([proportion_lower_bound(hits, trials, one_sided), 1 - misses_bound])
 
 
 def proportion_lower_bound(hits: ArrayLike, trials: ArrayLike, confidence: float = 0.95) -> Floats:
-    """Return the one-sided exact lower bound [...] of a proportion: `hits` [...] int of `trials` [...] int.
+    """Return the one-sided exact lower bound [...] of a proportion, `hits` [...] int of `trials` [...] int.
 
-    Clopper & Pearson 1934: the proportion at which so many hits, or more, have the probability 1 - confidence; a
-    quantile of Beta(hits, trials - hits + 1), and 0 where there are no hits.
+    Clopper & Pearson 1934: a quantile of Beta(hits, trials - hits + 1), and 0 where there are no hits.
     """
     from scipy.special import betaincinv  # noqa: PLC0415 - half a second that help must not wait for
 

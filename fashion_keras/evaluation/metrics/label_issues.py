@@ -16,13 +16,9 @@ _EPSILON = 1e-12
 
 @dataclass(frozen=True)
 class LabelIssue:
-    """A label that may be wrong.
+    """A label that may be wrong, with probability `score`: the product's row, and the code of a better label.
 
-    Attributes:
-        row, suggested: of the product, and the code of the label that it should rather have.
-        score: the estimated probability, in 0..1, that the label is wrong.
-        reason: one of REASONS.
-        other: row of the product whose label contradicts it; None where there is none.
+    `reason` is one of REASONS; `other` is the row of the product whose label contradicts it.
     """
 
     row: int
@@ -61,11 +57,7 @@ def conflicting_pairs(pairs: np.ndarray, probabilities: np.ndarray, codes: np.nd
 
 
 def pairs_within(groups: np.ndarray) -> np.ndarray:
-    """Return [m, 2] int: every pair of rows with the same number in `groups` [n] int, the lower row first.
-
-    >>> pairs_within(np.array([7, 4, 7, 7])).tolist()
-    [[0, 2], [0, 3], [2, 3]]
-    """
+    """Return [m, 2] int: every pair of rows with the same number in `groups` [n] int, the lower row first."""
     order = np.argsort(groups, kind="stable")
     members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
     pairs = [np.stack(np.triu_indices(len(rows), 1), axis=1) for rows in members]

@@ -33,10 +33,7 @@ def at_least(scores: np.ndarray, thresholds: float | np.ndarray) -> np.ndarray:
 
 
 def best_threshold(relevant: np.ndarray, scores: np.ndarray) -> float:
-    """Return the threshold with the highest F1 for `relevant` [n] bool and `scores` [n], the highest in a tie.
-
-    Infinite when nothing is relevant.
-    """
+    """Return the threshold of `scores` [n] with the highest F1 for `relevant` [n] bool; infinite if nothing is."""
     thresholds, predicted, hits = classification.ranked_counts(relevant, scores)
     if not hits[-1]:
         return float("inf")
@@ -49,10 +46,7 @@ def best_thresholds(targets: np.ndarray, known: np.ndarray, scores: np.ndarray) 
 
 
 def counts(targets: np.ndarray, known: np.ndarray, decisions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (hits, positives, predicted), each [k] int: how often each label is correctly predicted, true, predicted.
-
-    N^t, N^g and N^p of guo2019, eq. 1, over known cells.
-    """
+    """Return (hits, positives, predicted), each [k] int: N^t, N^g and N^p of guo2019, eq. 1, over known cells."""
     positive, known = validation.cells(targets, known)
     decisions = _known_decisions(decisions, known)
     return (positive & decisions).sum(axis=0), positive.sum(axis=0), decisions.sum(axis=0)
@@ -65,10 +59,9 @@ def micro(hits: np.ndarray, positives: np.ndarray, predicted: np.ndarray) -> dic
 
 
 def macro(hits: np.ndarray, positives: np.ndarray, predicted: np.ndarray) -> dict[str, float | int | None]:
-    """Return precision, recall and f1, the means over labels of eq. 1 of guo2019 within each; labels and excluded.
+    """Return precision, recall and f1, means of eq. 1 of guo2019 over `labels` with a positive; how many are `excluded`.
 
-    All three are over the same `labels` labels, those with a positive: the precision of one that is never predicted
-    counts as 0. None when there are none.
+    The precision of a label that is never predicted counts as 0.
     """
     present = positives > 0
     precision, recall, f1 = classification.scores_of_counts(hits[present], positives[present], predicted[present])
@@ -140,10 +133,10 @@ def average_precisions(targets: np.ndarray, known: np.ndarray, scores: np.ndarra
 
 
 def terciles(train_positives: np.ndarray) -> list[str]:
-    """Name each label of `train_positives` [k] int (its training images) "head", "mid" or "tail": thirds of the labels.
+    """Name each label of `train_positives` [k] int "head", "mid" or "tail": thirds of the labels, ties together.
 
     By rank, so that each mean is over as many labels; `head_mid_tail`, by images, would put an attribute that every
-    image has alone at the head. Labels as frequent as each other take the middle of their ranks.
+    image has alone at the head.
     """
     (sizes,) = validation.rows(train_positives=np.asarray(train_positives, dtype=np.int64))
     ascending = np.sort(sizes)
@@ -164,8 +157,7 @@ def per_label(
 ) -> list[dict[str, str | int | float | None]]:
     """Return one row per label: name, support, precision, recall, f1, average_precision, frequency; None if undefined.
 
-    `labels` k names; `train_positives` [k] int, the training images of each, from which `frequency` names head, mid
-    and tail. `classification.by_class_frequency` sums the rows up.
+    `train_positives` [k] int are the training images of each label, from which `frequency` names head, mid and tail.
     """
     hits, positives, predicted = counts(targets, known, decisions)
     if not len(labels) == len(train_positives) == len(hits):

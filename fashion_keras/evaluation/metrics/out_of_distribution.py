@@ -10,10 +10,7 @@ from fashion_keras.support.errors import InputError
 
 
 def maximum_softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """Return [n] float64 in 0..1: the largest softmax probability of `logits` [n, k] / `temperature`.
-
-    Hendrycks & Gimpel 2017, arXiv:1610.02136. From logits, since float32 probabilities of sure rows all are 1.
-    """
+    """Return [n]: the largest softmax probability of `logits` [n, k] / `temperature` (arXiv:1610.02136), in float64."""
     logits = _scaled_logits(logits, temperature)
     return np.exp(logits.max(axis=1) - log_sum_exp(logits))
 
@@ -24,10 +21,7 @@ def energy(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
 
 
 def neighbor_similarity(train: np.ndarray, features: np.ndarray, k: int) -> np.ndarray:
-    """Return [n] float64 in -1..1: the cosine of each of `features` [n, d] with its k-th nearest of `train` [m, d].
-
-    Both of unit norm. Sun et al. 2022, arXiv:2204.06507 (k = 50 for 50,000 training images of 10 classes).
-    """
+    """Return [n]: the cosine of `features` [n, d] with their k-th nearest of `train` [m, d] (arXiv:2204.06507)."""
     farthest = retrieval.nearest(train, k, features)[:, -1]
     return np.einsum("ij,ij->i", np.asarray(features, np.float64), np.asarray(train, np.float64)[farthest])
 
@@ -43,9 +37,8 @@ class ClassGaussians:
 def fit_gaussians(train: np.ndarray, codes: np.ndarray, shrinkage: float = 0.01) -> ClassGaussians:
     """Fit the class means and the shared covariance of `train` [m, d] float with classes `codes` [m] int.
 
-    Lee et al. 2018, arXiv:1807.03888, eq. 1. They do not shrink; here the covariance S becomes
-    (1 - shrinkage) S + shrinkage (trace(S) / d) I, since S has no inverse where d is near m or directions are unused.
-    Little of it, because outliers show in the directions that vary least.
+    Lee et al. 2018, arXiv:1807.03888, eq. 1; here with a little shrinkage, since the covariance has no inverse where d
+    is near m or directions are unused. Outliers show in the directions that vary least.
     """
     if not 0 <= shrinkage <= 1:
         raise InputError(f"shrinkage must be in 0..1, got {shrinkage:g}")
@@ -66,10 +59,7 @@ def fit_gaussians(train: np.ndarray, codes: np.ndarray, shrinkage: float = 0.01)
 
 
 def mahalanobis(gaussians: ClassGaussians, features: np.ndarray) -> np.ndarray:
-    """Return [n] float64 <= 0: minus the squared Mahalanobis distance of `features` [n, d] to the nearest class mean.
-
-    Lee et al. 2018, eq. 2, of one layer, without their input perturbation.
-    """
+    """Return [n]: minus the squared Mahalanobis distance of `features` [n, d] to the nearest class mean."""
     features = _matrix("features", features)
     if features.shape[1] != gaussians.means.shape[1]:
         raise InputError(f"features have {features.shape[1]} dimensions, the training rows {gaussians.means.shape[1]}")
@@ -88,10 +78,7 @@ def auroc(inside: np.ndarray, outside: np.ndarray) -> float:
 
 
 def false_positives_at_95(inside: np.ndarray, outside: np.ndarray) -> float:
-    """Return the share of outliers let through by the highest threshold that lets at least 95 % of the others through.
-
-    FPR at 95 % TPR (Liang et al. 2018, arXiv:1706.02690); a score at the threshold is let through.
-    """
+    """Return the share of outliers at or above the highest threshold that lets at least 95 % of the others through."""
     (inside,), (outside,) = validation.rows(inside=inside), validation.rows(outside=outside)
     needed = -(-95 * len(inside) // 100)  # whole numbers, so that exactly 95 % does not depend on rounding
     return float(np.mean(outside >= np.sort(inside)[-needed]))
@@ -103,8 +90,8 @@ def mean_threshold_errors(
     """Return a row of Table 4 of gutierrez2019: what a threshold at the mean confidence lets through.
 
     `confidence` [n] in 0..1 and `correct` [n] bool are of images that belong, `outlier_confidence` [m], m >= 0, of
-    outliers, whose every label is an error; `rejected` images were refused before the classifier. errors are among the
-    released, of both kinds; the shares are of the released, coverage is of all images.
+    outliers, whose every label is an error; `rejected` images were refused before the classifier. The shares are of the
+    released, coverage is of all images.
     """
     confidence, correct = validation.rows(confidence=confidence, correct=correct)
     outliers = np.ravel(outlier_confidence)

@@ -81,10 +81,7 @@ def reciprocal_rank(relevant: np.ndarray) -> np.ndarray:
 
 
 def ndcg_at(grades: np.ndarray, k: int) -> np.ndarray:
-    """Return nDCG@k [q] of `grades` [q, m] int >= 0, the grade of the item at each rank down the whole gallery.
-
-    The gain is 2**grade - 1 (Burges et al. 2005), the discount log2(rank + 1) (Järvelin & Kekäläinen 2002).
-    """
+    """Return nDCG@k [q] of `grades` [q, m] int >= 0 down the whole gallery; gains 2**grade - 1 (Burges et al. 2005)."""
     grades, _ = _ranked(grades, None)
     ideal = np.sort(grades, axis=1, kind="stable")[:, ::-1]
     best = _gain(ideal[:, : _at_least_one("k", k)])
@@ -145,8 +142,8 @@ def _query_scores(relevant: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def _keys(gallery: np.ndarray, queries: np.ndarray, first: int | None) -> np.ndarray:
     """Return whole numbers [b, n] int64, smaller is better: the similarity in the high bits, the row in the low ones.
 
-    No two of a query are equal, so the fastest sort, which is not stable, puts ties in the order of rows. When `first`
-    is given, the queries are the gallery rows from there on, and each comes last for itself.
+    No two of a query are equal, so that ties are in the order of rows. When `first` is given, the queries are the
+    gallery rows from there on, and each comes last for itself.
     """
     similarity = queries @ gallery.T
     if first is not None:

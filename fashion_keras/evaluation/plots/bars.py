@@ -1,7 +1,8 @@
-"""Bar charts: accuracy of each class, images of each class, labels of each image."""
+"""Bars and dots: accuracy of each class and condition, images of each class, labels of each image."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,13 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from fashion_keras.evaluation.plots import style
-from fashion_keras.evaluation.plots.style import ACCENT, FAINT, INK, MUTED
+from fashion_keras.evaluation.plots.style import ACCENT, FAINT, GRID, INK, MUTED
 from fashion_keras.support.errors import InputError
 
 BAR = 0.24  # inches from one bar to the next
 COLUMN = 20  # bars in one column of plot_class_accuracy, which has at most two
 LARGEST = 30  # bars in one panel of plot_class_counts
 PARTS = (ACCENT, FAINT, INK)
+PANELS = 3  # side by side in plot_accuracy_by_condition
 LIGHT = "#6fb3bf"
 
 
@@ -31,12 +33,8 @@ def plot_class_accuracy(
     """Accuracy within each class as bars, best first, with a 95 % interval (schindler2018, fig. 3).
 
     More than 20 classes stand in two columns. Of more than 40, the 20 best and the 20 worst are drawn. A class whose
-    recall is NaN or None has no bar and stands last.
-
-    Args:
-        path, task, run: the PNG file, and words of its title.
-        classes, recall [k] in 0..1, support [k] int: names of k classes, and images of each.
-        interval [2, k]: ends of the interval.
+    recall is NaN or None has no bar and stands last. `recall` [k] in 0..1; `support` [k] int: images of each class;
+    `interval` [2, k]: its ends.
     """
     recall = np.asarray(recall, dtype=np.float64)
     order = np.argsort(-recall, kind="stable")  # NaN sorts last
@@ -66,7 +64,10 @@ def plot_class_counts(path: Path, counts: Mapping[str, Mapping[str, int]], title
     panels = []
     for task, sizes in counts.items():
         column = int(np.argmin(filled))
-        bars = _largest(sizes)
+        ranked = sorted(sizes.items(), key=lambda item: -item[1])
+        bars = dict(ranked[:LARGEST])
+        if len(ranked) > LARGEST:
+            bars[f"{len(ranked) - LARGEST} more"] = sum(count for _, count in ranked[LARGEST:])
         panels.append((task, bars, column, filled[column] + 0.6))
         filled[column] += BAR * len(bars) + 0.85
     width, height = 5.2 * len(filled), max(filled)
@@ -145,7 +146,37 @@ def draw_bars(
     axes.spines["bottom"].set_visible(False)
 
 
-def _largest(sizes: Mapping[str, int]) -> dict[str, int]:
-    ranked = sorted(sizes.items(), key=lambda item: -item[1])
-    rest = sum(count for _, count in ranked[LARGEST:])
-    return dict(ranked[:LARGEST]) | ({f"{len(ranked) - LARGEST} more": rest} if len(ranked) > LARGEST else {})
+def plot_accuracy_by_condition(path: Path, series: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]) -> None:
+    """Accuracy with its interval by condition, one panel for each run and head, up to 3 side by side.
+
+    `series`: (run, head) -> rows, each with condition, products, accuracy, low, high; the same conditions in all. A
+    dashed line goes down from the first condition, the reference.
+    """
+    style.require_nonempty(series, "conditions")
+    columns = min(PANELS, len(series))
+    lines = -(-len(series) // columns)
+    tall = len(next(iter(series.values())))
+    size = (6 if columns == 1 else 3.6 * columns, (0.28 * tall + 0.6) * lines + 1.1 * (lines - 1))
+    figure = Figure(figsize=size)
+    grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for axes in grid[len(series) :]:
+        axes.remove()
+    for axes, ((run, head), rows) in zip(grid, series.items(), strict=False):
+        _draw_panel(axes, rows)
+        title = f"{style.short_name(Path(run).name)}: {style.short_name(head)}"
+        style.style_axes(axes, title, f"{rows[0]['products']:,} images")
+    figure.subplots_adjust(hspace=1.4 / (0.28 * tall), wspace=0.12)
+    style.save(figure, path)
+
+
+def _draw_panel(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
+    places = range(len(rows))
+    accuracies = [row["accuracy"] for row in rows]
+    spread = [[row["accuracy"] - row["low"] for row in rows], [row["high"] - row["accuracy"] for row in rows]]
+    axes.axvline(accuracies[0], color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
+    axes.errorbar(accuracies, places, xerr=spread, fmt="o", color=ACCENT, markersize=4.5, elinewidth=1.4)
+    axes.set_yticks(places, [row["condition"] for row in rows])
+    axes.set(ylim=(len(rows) - 0.4, -0.6), xlabel="accuracy and its 95 % interval;\ndashed: unchanged images")
+    axes.tick_params(axis="x", labelbottom=True)
+    axes.grid(axis="x", color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)

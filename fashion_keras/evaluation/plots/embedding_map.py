@@ -41,15 +41,10 @@ def plot_embedding_map(
     note: str = "",
     label_colors: bool = False,
 ) -> None:
-    """Scatter plot of embeddings, colored by label, with thumbnails where they do not overlap.
+    """Scatter plot of n embeddings at `places` [n, 2], colored by label, with thumbnails that do not overlap.
 
-    The 12 most frequent labels have a color and a shape; all others, "" among them, are gray.
-
-    Args:
-        path, title, note: the PNG file, and the words above: run or encoder, label, number of images.
-        places [n, 2], labels [n]: coordinates, and labels of the points.
-        thumbnail, thumbnails: pixels [80, 60, 3] uint8 of a row, and how many are shown at most.
-        label_colors: whether labels are names of colors, which are drawn in their own.
+    The 12 most frequent labels have a color and a shape, with `label_colors` the color that they name; all others, ""
+    among them, are gray. `thumbnail` returns the pixels [80, 60, 3] uint8 of a row; at most `thumbnails` are shown.
     """
     low, span = places.min(axis=0), np.maximum(np.ptp(places, axis=0), 1e-9)
     size = np.array([WIDTH, np.clip(WIDTH * span[1] / span[0], LOWEST, TALLEST)])
@@ -63,9 +58,8 @@ def plot_embedding_map(
         image = OffsetImage(thumbnail(row), zoom=72 * THUMBNAIL[0] / 60)
         frame = {"edgecolor": colors[row], "linewidth": 1.6}
         axes.add_artist(AnnotationBbox(image, inches[row], pad=0, bboxprops=frame))
-    style.style_axes(
-        axes, title, note, "near to each other: similar by their embeddings; frames have the label's color"
-    )
+    caption = "near to each other: similar by their embeddings; frames have the label's color"
+    style.style_axes(axes, title, note, caption)
     axes.spines[:].set_visible(False)
     style.save(axes.figure, path)
 
@@ -90,9 +84,8 @@ def _palette(labels: Sequence[str], label_colors: bool) -> dict[str, str]:
 
 def _scatter(axes: Axes, inches: np.ndarray, labels: Sequence[str], palette: Mapping[str, str]) -> list[str]:
     """Draw the points and a legend beside them, and return the color of each."""
-    colors = [palette.get(label, FAINT) for label in labels]
-    rows = [[row for row, label in enumerate(labels) if label == name] for name in palette]
-    parts = [*zip(palette, palette.values(), rows, cycle(MARKERS), strict=False)]
+    rows = {name: [row for row, label in enumerate(labels) if label == name] for name in palette}
+    parts = [*zip(palette, palette.values(), rows.values(), cycle(MARKERS), strict=False)]
     if rest := [row for row, label in enumerate(labels) if label not in palette]:
         parts.append(("other", FAINT, rest, "o"))
     # The edge keeps white points visible.
@@ -101,7 +94,6 @@ def _scatter(axes: Axes, inches: np.ndarray, labels: Sequence[str], palette: Map
         axes.scatter(*inches[own].T, facecolors=color, marker=shape, zorder=2 - (color == FAINT), **marker)
         for _, color, own, shape in parts
     ]
-    style.legend(
-        axes, handles, [f"{style.short_name(name)}  {len(own):,}" for name, _, own, _ in parts], "label, images"
-    )
-    return colors
+    texts = [f"{style.short_name(name)}  {len(own):,}" for name, _, own, _ in parts]
+    style.legend(axes, handles, texts, "label, images")
+    return [palette.get(label, FAINT) for label in labels]

@@ -1,7 +1,4 @@
-"""Shared style of all figures: colors, axes, titles, legends, and how a figure is written.
-
-`Figure` objects are used directly, never pyplot: there is no global state, no window system, and any thread may draw.
-"""
+"""Shared style of all figures. `Figure` objects are used directly, never pyplot: any thread may draw."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -39,11 +36,7 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def context(task: str = "", run: str = "", images: int | None = None) -> str:
-    """Second line of a title: run, task and number of images, each left out where it is not given.
-
-    >>> context("gender", "runs/gender-vgg19-frozen-1", 1651)
-    'run gender-vgg19-frozen-1  ·  task gender  ·  1,651 images'
-    """
+    """Second line of a title: run, task and number of images, each left out where it is not given."""
     parts = [
         f"run {short_name(Path(run).name, 60)}" if run else "",
         f"task {short_name(task, 40)}" if task else "",

@@ -17,12 +17,8 @@ def calibrate_groups(
 ) -> tuple[LabelGroup, ...]:
     """Return the groups with temperatures, and thresholds of highest F1 for multi-valued ones, by the validation part.
 
-    A group without a known label keeps temperature 1; a label that no product has is never predicted.
-
-    Args:
-        groups: K labels in all.
-        logits [n, K] float32: of the validation part.
-        truth [n, C]: packed targets, see `Targets.packed`.
+    A group without a known label keeps temperature 1; a label that no product has is never predicted. `logits` [n, K]
+    float32 and packed targets `truth` [n, C] are of all groups.
     """
     labels, packed = group_slices(groups), target_slices(groups)
     return tuple(_calibrate(group, logits[:, labels[group.name]], truth[:, packed[group.name]]) for group in groups)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.label_groups import ClassPath, group_slices
 from fashion_keras.evaluation.metrics import classification, intervals, multilabel, retrieval, validation
-from fashion_keras.evaluation.metrics.per_product import per_product
 from fashion_keras.evaluation.reports.calibration import confidence_and_correct
 from fashion_keras.models.hierarchy import LEVELS, HierarchicalPredictions
 from fashion_keras.models.predictions import Predictions
@@ -32,13 +31,8 @@ def compute_scores(
 
     test: of the one group; of several, means over the single-valued ones, or over the multi-valued where there is no
     other. labels: all K labels as one multi-label task, by the predicted labels or, as guo2019 does, the eight most
-    probable.
-
-    Args:
-        predictions: of n images, truth included.
-        train_counts: group -> training images of each label.
-        known: part -> group -> images of that part of which a label is known.
-        product_groups [n]: images with an equal number show one product.
+    probable. `train_counts`: group -> training images of each label; `known`: part -> group -> images of that part of
+    which a label is known; images with an equal number in `product_groups` [n] show one product.
     """
     groups = {
         head.groups[0].name: _group_report(head, train_counts, known, product_groups) for head in predictions.split()
@@ -51,7 +45,9 @@ def compute_scores(
     if len(groups) > 1 or predictions.groups[0].kind == "multi":
         scores["labels"] = _label_scores(predictions, product_groups)
     else:
-        scores["per_product"] = per_product(predictions.true_codes, predictions.probabilities, product_groups)
+        scores["per_product"] = classification.per_product(
+            predictions.true_codes, predictions.probabilities, product_groups
+        )
     if len(groups) == 1:
         (report,) = groups.values()
         return scores | {name: report[name] for name in ("per_class", "by_frequency")}
@@ -97,9 +93,8 @@ def fold_statistics(values: Sequence[float]) -> dict[str, float | int]:
 def hierarchy_metrics(predictions: Predictions) -> dict[str, Any] | None:
     """Return the report's key "hierarchy"; None where article types, or the categories above them, are not predicted.
 
-    contradictions: the share of images of which the separate predictions of two heads cannot both be true; None with
-    one head. accuracy: level -> rows, and the accuracy of the head of that level (separate; None without one) and of
-    the joint prediction.
+    contradictions: the share of images of which two heads cannot both be right; None with one head. accuracy: level ->
+    rows, and the accuracy of the head of that level (separate; None without one) and of the joint prediction.
     """
     try:
         joint = predictions.joint()

@@ -39,13 +39,8 @@ def read_probabilities(folder: Path) -> NDArray[np.float32]:
 def plot_report(folder: Path, predictions: Predictions, paths: Sequence[str], spec: ImageSpec, run: str = "") -> None:
     """Draw the figures of each group, of one group into `folder`, of several each into a folder of its own.
 
-    Several groups have co_occurrence.png and labels_per_image.png in `folder` (guo2019, figs. 3 and 2).
-
-    Args:
-        folder: receives the figures.
-        predictions, paths: of n images, truth included; mistakes are shown at the size of `spec`.
-        spec: image size.
-        run: folder of the run, for the titles; "" where it is `folder`.
+    Several groups have co_occurrence.png and labels_per_image.png in `folder` (guo2019, figs. 3 and 2). `predictions`
+    are of n images at `paths`, truth included; `spec` is the size of mistakes; `run` is "" where it is `folder`.
     """
     run = run or str(folder)
     if len(predictions.groups) > 1:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fashion_keras.evaluation.plots.accuracy_by_condition import plot_accuracy_by_condition
+from fashion_keras.evaluation.plots.bars import plot_accuracy_by_condition
 from tests.helpers.figures import lines_above
 
 

@@ -1,6 +1,6 @@
 """The history marks where phases change and which epoch of each is best."""
 
-from fashion_keras.evaluation.plots.training_history import best_epochs, plot_history
+from fashion_keras.evaluation.plots.curves import best_epochs, plot_history
 from tests.helpers.figures import lines_above, texts
 
 ROW = {"loss": 1.0, "accuracy": 0.5, "val_loss": None, "val_accuracy": None, "learning_rate": 1e-3}
