@@ -203,11 +203,10 @@ def _product_scores(
         return counts | {"per_image": None, "cumulative_maximum": None, "mean_probability": None}
     truth, probabilities = truth[rows], probabilities[rows]
     _, first, products = np.unique(products[rows], return_index=True, return_inverse=True)
-    correct = {"per_image": probabilities.argmax(axis=1) == truth}
+    correct = probabilities.argmax(axis=1) == truth
+    interval = list(accuracy_interval(correct, products))
+    scores = {"per_image": {"accuracy": float(correct.mean()), "accuracy_ci95": interval}}
     for rule in (cumulative_maximum, mean_probability):
-        correct[rule.__name__] = rule(probabilities, products).argmax(axis=1) == truth[first]
-    groups = {"per_image": products}
-    return counts | {
-        name: {"accuracy": float(values.mean()), "accuracy_ci95": list(accuracy_interval(values, groups.get(name)))}
-        for name, values in correct.items()
-    }
+        correct = rule(probabilities, products).argmax(axis=1) == truth[first]
+        scores[rule.__name__] = {"accuracy": float(correct.mean()), "accuracy_ci95": list(accuracy_interval(correct))}
+    return counts | scores

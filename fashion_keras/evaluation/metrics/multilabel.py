@@ -59,7 +59,7 @@ def micro(hits: np.ndarray, positives: np.ndarray, predicted: np.ndarray) -> dic
 
 
 def macro(hits: np.ndarray, positives: np.ndarray, predicted: np.ndarray) -> dict[str, float | int | None]:
-    """Return precision, recall and f1, means of eq. 1 of guo2019 over `labels` with a positive; how many are `excluded`.
+    """Return precision, recall and f1, means of eq. 1 of guo2019 over `labels` with a positive, and number `excluded`.
 
     The precision of a label that is never predicted counts as 0.
     """
