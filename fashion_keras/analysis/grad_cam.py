@@ -20,7 +20,7 @@ from fashion_keras.support.errors import InputError, unknown_name_error
 from fashion_keras.support.tensorflow_import import import_tensorflow
 
 if TYPE_CHECKING:
-    import keras
+    from keras import KerasTensor, Model
 
 # Places on the shorter side of feature maps that still localize; what most networks end with on 224x224 pixels.
 _FINE = 7
@@ -30,10 +30,7 @@ _LEGEND = "yellow: low, red: high"
 
 @dataclass(frozen=True)
 class ClassActivation:
-    """Heat map of one class in an image.
-
-    heat [h, w] float32 in 0..1: how much each pixel raises the class's logit, the largest 1; all 0 where none does.
-    """
+    """Heat map [h, w] in 0..1 of one class in an image: how much each pixel raises its logit, the largest 1 or all 0."""
 
     label: str
     probability: float
@@ -50,7 +47,7 @@ class ClassActivation:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Heat maps of an image: its pixels [h, w, 3] uint8 as the network gets it, the head and backbone stage explained.
+    """Heat maps of an image, `pixels` [h, w, 3] uint8 as the network gets it, for the head and stage explained.
 
     activations: of the predicted class, then of the class that was given, if it is another.
     """
@@ -100,7 +97,7 @@ def explain(
 
 
 def grad_cam(
-    network: "keras.Model", maps: "keras.KerasTensor", pixels: NDArray[np.float32], codes: NDArray[np.int64]
+    network: "Model", maps: "KerasTensor", pixels: NDArray[np.float32], codes: NDArray[np.int64]
 ) -> NDArray[np.float32]:
     """Return heat maps [n, a, b] float32 >= 0 of the classes `codes` [n] in pixels [n, h, w, 3] in 0..255.
 
@@ -151,12 +148,7 @@ def plot_explanations(path: Path, explanations: Sequence[Explanation], names: Se
 
 
 def _activations(
-    network: "keras.Model",
-    maps: "keras.KerasTensor",
-    spec: ClassifierSpec,
-    group: LabelGroup,
-    batch: NDArray[np.uint8],
-    label: str,
+    network: "Model", maps: "KerasTensor", spec: ClassifierSpec, group: LabelGroup, batch: NDArray[np.uint8], label: str
 ) -> list[tuple[ClassActivation, ...]]:
     """Return the activations of the predicted class, and of `label` where it is another, for each image."""
     pixels, columns = batch.astype(np.float32), group_slices(spec.groups)[group.name]
@@ -193,7 +185,7 @@ def _select_stages(spec: ClassifierSpec, name: str) -> dict[str, str]:
     return {stage: stages[stage] for stage in ([name] if name else usable)}
 
 
-def _select_maps(network: "keras.Model", stages: dict[str, str]) -> tuple[str, "keras.KerasTensor"]:
+def _select_maps(network: "Model", stages: dict[str, str]) -> tuple[str, "KerasTensor"]:
     """Return the last stage with fine feature maps, else the one with the finest, and its maps."""
     maps = {
         stage: network.get_layer(layer).output if layer else network.get_layer("pool").input

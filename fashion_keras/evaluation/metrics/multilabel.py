@@ -42,7 +42,8 @@ def best_threshold(relevant: np.ndarray, scores: np.ndarray) -> float:
 
 def best_thresholds(targets: np.ndarray, known: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Return [k] float: the `best_threshold` of each label, to be chosen on validation; infinite without a positive."""
-    return _label_by_label(best_threshold, targets, known, scores, without=np.inf)
+    thresholds = _label_by_label(best_threshold, targets, known, scores)
+    return np.where(np.isnan(thresholds), np.inf, thresholds)
 
 
 def counts(targets: np.ndarray, known: np.ndarray, decisions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -129,7 +130,7 @@ def group_f1(
 
 def average_precisions(targets: np.ndarray, known: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Return [k] float: the average precision of each label over its known rows; NaN without a positive."""
-    return _label_by_label(classification.average_precision, targets, known, scores, without=np.nan)
+    return _label_by_label(classification.average_precision, targets, known, scores)
 
 
 def terciles(train_positives: np.ndarray) -> list[str]:
@@ -188,16 +189,12 @@ def labels_per_image(targets: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def _label_by_label(
-    score: Callable[[np.ndarray, np.ndarray], float],
-    targets: np.ndarray,
-    known: np.ndarray,
-    scores: np.ndarray,
-    without: float,
+    score: Callable[[np.ndarray, np.ndarray], float], targets: np.ndarray, known: np.ndarray, scores: np.ndarray
 ) -> np.ndarray:
-    """Return [k] float: score(relevant, scores) of each label's known rows; `without` where it has no positive."""
+    """Return [k] float: score(relevant, scores) of each label's known rows; NaN where it has no positive."""
     positive, known = validation.cells(targets, known)
     scores = validation.unit("scores", validation.table("scores", scores, known.shape))
-    values = np.full(known.shape[1], without)
+    values = np.full(known.shape[1], np.nan)
     for label in np.flatnonzero(positive.any(axis=0)):
         rows = known[:, label]
         values[label] = score(positive[rows, label], scores[rows, label])

@@ -104,10 +104,8 @@ def plot_labels_per_image(path: Path, parts: Mapping[str, np.ndarray], run: str 
     axes.set(xlabel="labels of an image", ylabel="share of images")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
-    images = int(next(iter(parts.values())).sum())
-    style.style_axes(
-        axes, "Labels per image", style.context("", run, images), "equal bars: as many labels as there are"
-    )
+    context = style.context("", run, int(next(iter(parts.values())).sum()))
+    style.style_axes(axes, "Labels per image", context, "equal bars: as many labels as there are")
     style.save(axes.figure, path)
 
 
@@ -122,11 +120,7 @@ def two_columns(order: np.ndarray) -> tuple[list[np.ndarray], int]:
 
 
 def draw_bars(
-    axes: Axes,
-    names: Sequence[str],
-    values: Sequence[float] | np.ndarray,
-    texts: Sequence[str],
-    whiskers: np.ndarray | None = None,
+    axes: Axes, names: Sequence[str], values: Sequence[float], texts: Sequence[str], whiskers: np.ndarray | None = None
 ) -> None:
     """Draw horizontal bars from the top down, each with its text at the end instead of an axis.
 

@@ -1,7 +1,7 @@
 """Map of embeddings in two dimensions (gutierrez2019, fig. 3)."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import cycle
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def plot_embedding_map(
     axes = style.new_axes(*(size + THUMBNAIL))
     left, bottom = -THUMBNAIL / 2  # half a thumbnail is on each side
     axes.set(xticks=[], yticks=[], xlim=(left, size[0] - left), ylim=(bottom, size[1] - bottom))
-    colors = _scatter(axes, inches, labels, _palette(labels, label_colors))
+    colors = _scatter(axes, inches, labels, label_colors)
     for row in non_overlapping(inches, *(SPACING * THUMBNAIL), thumbnails):
         # An image of 60 pixels takes so many points, 72 to an inch.
         image = OffsetImage(thumbnail(row), zoom=72 * THUMBNAIL[0] / 60)
@@ -75,15 +75,11 @@ def non_overlapping(places: np.ndarray, width: float, height: float, count: int,
     return chosen
 
 
-def _palette(labels: Sequence[str], label_colors: bool) -> dict[str, str]:
-    """Color of each label that has one, the most frequent first."""
+def _scatter(axes: Axes, inches: np.ndarray, labels: Sequence[str], label_colors: bool) -> list[str]:
+    """Draw the points and a legend beside them, the most frequent label first, and return the color of each."""
     ranked = [label for label, _ in Counter(label for label in labels if label).most_common()]
     own = {label: LABEL_COLORS[label] for label in ranked if label_colors and label in LABEL_COLORS}
-    return own or dict(zip(ranked, CURVES, strict=False))
-
-
-def _scatter(axes: Axes, inches: np.ndarray, labels: Sequence[str], palette: Mapping[str, str]) -> list[str]:
-    """Draw the points and a legend beside them, and return the color of each."""
+    palette = own or dict(zip(ranked, CURVES, strict=False))
     rows = {name: [row for row, label in enumerate(labels) if label == name] for name in palette}
     parts = [*zip(palette, palette.values(), rows.values(), cycle(MARKERS), strict=False)]
     if rest := [row for row, label in enumerate(labels) if label not in palette]:

@@ -101,18 +101,13 @@ def hierarchy_metrics(predictions: Predictions) -> dict[str, Any] | None:
     except InputError:
         return None
     heads = {name: predictions.group(name) for name in LEVELS if name in predictions.group_names}
-    return {
-        "contradictions": _contradictions(heads),
-        "accuracy": {name: _level_accuracy(name, heads, joint) for name in joint.levels},
-    }
-
-
-def _contradictions(heads: Mapping[str, Predictions]) -> float | None:
-    if len(heads) == 1:
-        return None
     # Heads are ordered from the leaf up: each path begins with those above it, or contradicts them.
     images = zip(*(_paths(head, head.codes) for head in heads.values()), strict=True)
-    return float(np.mean([any(low[: len(high)] != high for low, high in combinations(image, 2)) for image in images]))
+    wrong = [any(low[: len(high)] != high for low, high in combinations(image, 2)) for image in images]
+    return {
+        "contradictions": float(np.mean(wrong)) if len(heads) > 1 else None,
+        "accuracy": {name: _level_accuracy(name, heads, joint) for name in joint.levels},
+    }
 
 
 def _level_accuracy(name: str, heads: Mapping[str, Predictions], joint: HierarchicalPredictions) -> dict[str, Any]:
