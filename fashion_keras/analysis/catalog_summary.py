@@ -24,9 +24,7 @@ _THUMBNAIL = ImageSpec(height=80, width=60)
 
 
 def summarize_catalog(catalog: Catalog, out: Path) -> dict[str, Any]:
-    """Count what a catalog holds and draw it into `out`.
-
-    Writes description.json, rejected.csv, class_counts.png and samples.png.
+    """Count what a catalog holds; write description.json, rejected.csv, class_counts.png and samples.png into `out`.
 
     Returns:
         inputs, products, rejected, repaired, reasons {reason: count}, missing {column: count}, shared_titles (rows

@@ -30,7 +30,7 @@ _LEGEND = "yellow: low, red: high"
 
 @dataclass(frozen=True)
 class ClassActivation:
-    """Heat map [h, w] in 0..1 of one class in an image: how much each pixel raises its logit, the largest 1 or all 0."""
+    """Heat map [h, w] of one class in an image: how much each pixel raises its logit, the largest 1, or all 0."""
 
     label: str
     probability: float

@@ -43,9 +43,8 @@ def audit(config: AuditConfig | Mapping[str, Any] | None = None) -> dict[str, An
     trained on these labels has partly fitted their errors.
 
     Returns:
-        out, task, encoder; counts {inputs, audited, without_label, in_small_classes, excluded, unusable}: all but the
-        first add up to inputs; trained_products: how many of the audited rows the encoder was trained on; by_reason
-        {reason: products}; issues: the rows of audit.csv.
+        out, task, encoder; counts, of which all but the first add up to inputs; trained_products: audited rows that the
+        encoder was trained on; by_reason {reason: products}; issues: the rows of audit.csv.
 
     Raises:
         InputError: when catalog, task or encoder cannot be used, or a class has fewer products than folds.

@@ -29,10 +29,8 @@ def write_prediction_table(config: PredictConfig) -> dict[str, Any]:
     """Predict every image of a folder or CSV table and write one row for each, rejected ones included.
 
     Columns: path; predicted and confidence, or for each head NAME and "NAME confidence" (of multi-valued heads the
-    assigned labels, with bars between); rejected: why there is no prediction.
-
-    Returns:
-        out, images, predicted, rejected, reasons {reason: count}; predicted + rejected = images.
+    assigned labels, with bars between); rejected: why there is no prediction. Returned are out, images, predicted,
+    rejected and reasons {reason: count}.
 
     Raises:
         InputError: for a folder without a classifier, a name that is no CSV file, or when no image is readable.

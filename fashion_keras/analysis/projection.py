@@ -31,10 +31,9 @@ _PERPLEXITY = 30
 
 @takes_verbose
 def draw_map(config: ProjectionConfig | Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Plot a catalog's embeddings in two dimensions; write the points as a CSV file beside the figure.
+    """Plot a catalog's embeddings in two dimensions; write the points (id, x, y, label) as a CSV file beside the figure.
 
-    The CSV file, of columns id, x, y, label, has the figure's name. A label column of color names gives each point its
-    own color.
+    A label column of color names gives each point its own color.
 
     Returns:
         encoder, method, label, products, beyond_limit (of the part), rejected, explained_variance (of the two axes;

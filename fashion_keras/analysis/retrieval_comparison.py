@@ -62,8 +62,7 @@ def evaluate_search(config: RetrievalConfig | Mapping[str, Any]) -> dict[str, An
         seconds, scores (see `retrieval.encoder_scores`), trained_products (of the encoder, among the products).
 
     Raises:
-        InputError: for an unknown part, a run none of whose test products is in the catalog, an index that lacks
-            one of the products, and as `load_encoder`.
+        InputError: for an unknown part, an index that lacks one of the products, and as `load_encoder`.
     """
     config = as_config(RetrievalConfig, config)
     sources = _sources(config)

@@ -51,12 +51,10 @@ def robustness(config: RobustnessConfig | Mapping[str, Any]) -> dict[str, Any]:
     written and, if any predicted class changes, worst.png (of several runs worst-1.png, worst-2.png, ...).
 
     Returns:
-        "conditions" {name: description}; "differ": which of "products" and "task" differ between the runs; "runs"
-        [{run, task, catalog, part, counts, reasons, heads_left_out, test_products_missing, resized}], whose counts
-        {test, rejected, beyond_limit, trained_on, other_parts} add up to all rows and files of the catalog; "rows",
-        one per run, head and condition, with COLUMNS: accuracy and its 95 % interval, and against the reference, the
-        run's own decoding: accuracy_change, the share of equal predictions (agreement), the mean change of confidence,
-        the mean absolute change of a pixel in 0..255.
+        "conditions" {name: description}; "differ": which of "products" and "task" differ between the runs; "runs",
+        whose counts add up to all rows and files of the catalog; "rows", one per run, head and condition, with COLUMNS:
+        accuracy and its 95 % interval, and against the reference, the run's own decoding: accuracy_change, the share of
+        equal predictions (agreement), the mean change of confidence, the mean absolute change of a pixel in 0..255.
 
     Raises:
         InputError: when a run or its catalog cannot be used, no product is left, or no head is single-valued.

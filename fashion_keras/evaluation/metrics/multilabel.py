@@ -15,13 +15,11 @@ _BLOCK = 2**16  # rows at a time, few enough for exact counts in float32
 
 def top_n(scores: np.ndarray, count: int = GUO2019_LABELS) -> np.ndarray:
     """Return decisions [n, k] bool: the `count` highest of each row of `scores` [n, k] (guo2019, section 4.1)."""
-    scores = np.asarray(scores)
+    scores = np.asarray(scores, dtype=np.float64)
     if not 1 <= count <= scores.shape[1]:
         raise InputError(f"cannot predict {count} of {scores.shape[1]} labels for each image")
-    best = np.argsort(-scores.astype(np.float64), axis=1, kind="stable")[:, :count]
-    decisions = np.zeros(scores.shape, dtype=bool)
-    np.put_along_axis(decisions, best, True, axis=1)
-    return decisions
+    ranks = np.argsort(np.argsort(-scores, axis=1, kind="stable"), axis=1)
+    return ranks < count
 
 
 def at_least(scores: np.ndarray, thresholds: float | np.ndarray) -> np.ndarray:

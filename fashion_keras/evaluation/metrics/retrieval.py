@@ -20,13 +20,13 @@ Score = dict[str, float | int | list[float] | None]
 
 
 def rankings(
-    gallery: np.ndarray, queries: np.ndarray | None = None, m: int | None = None, block: int | None = None
+    gallery: np.ndarray, queries: np.ndarray | None = None, m: int | None = None
 ) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield (rows, ranked), a block of queries at a time: the rows, and their m best gallery rows [b, m] int64.
 
     Ranked by the dot product of `queries` [q, d] float32 with `gallery` [n, d] float32, both of unit norm; without
     queries each gallery item is a query, and is left out of its own ranking. Products are rounded to 2**-24, so that
-    equal embeddings tie whatever `block`, the queries at a time; ties go to the lower row.
+    equal embeddings tie whatever the block; ties go to the lower row.
     """
     gallery = _unit("gallery", gallery)
     leave_one_out = queries is None
@@ -37,7 +37,7 @@ def rankings(
     m = max(others, 1) if m is None else _at_least_one("m", m)
     if m > others:
         raise InputError(f"cannot return the {m} best gallery rows: a query has {others} to choose from")
-    step = max(1, _CELLS // len(gallery)) if block is None else _at_least_one("block", block)
+    step = max(1, _CELLS // len(gallery))
     blocks = (slice(start, min(start + step, len(queries))) for start in range(0, len(queries), step))
     return ((rows, _best(_keys(gallery, queries[rows], rows.start if leave_one_out else None), m)) for rows in blocks)
 

@@ -111,12 +111,9 @@ def plot_labels_per_image(path: Path, parts: Mapping[str, np.ndarray], run: str 
 
 def two_columns(order: np.ndarray) -> tuple[list[np.ndarray], int]:
     """Split indices into one or two columns of 20 bars at most, and count those of the middle that are left out."""
-    if len(order) <= COLUMN:
-        return [order], 0
-    if len(order) <= 2 * COLUMN:
-        half = -(-len(order) // 2)
-        return [order[:half], order[half:]], 0
-    return [order[:COLUMN], order[-COLUMN:]], len(order) - 2 * COLUMN
+    if len(order) > 2 * COLUMN:
+        return [order[:COLUMN], order[-COLUMN:]], len(order) - 2 * COLUMN
+    return np.array_split(order, 1 + (len(order) > COLUMN)), 0
 
 
 def draw_bars(
