@@ -31,7 +31,7 @@ _PERPLEXITY = 30
 
 @takes_verbose
 def draw_map(config: ProjectionConfig | Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Plot a catalog's embeddings in two dimensions; write the points (id, x, y, label) as a CSV file beside the figure.
+    """Plot a catalog's embeddings in two dimensions; write the points (id, x, y, label) as a CSV file beside it.
 
     A label column of color names gives each point its own color.
 
