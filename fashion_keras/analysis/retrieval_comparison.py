@@ -127,12 +127,12 @@ def _sources(config: RetrievalConfig) -> dict[str, tuple[Embed, frozenset[str]]]
     sources: dict[str, tuple[Embed, frozenset[str]]] = {}
     for index in map(open_index, config.index):
         products = encoder_training_products(index.spec.encoder, index.spec.weights)
-        sources[index.name] = lambda catalog, index=index: index.lookup(catalog.ids).embeddings, products
+        sources[index.name] = (lambda catalog, index=index: index.lookup(catalog.ids).embeddings, products)
     for name in config.encoder:
         products = encoder_training_products(name, config.weights)
-        sources[name] = lambda catalog, name=name: cached_features(catalog, name, config.weights), products
-    sources["color histogram"] = lambda catalog: color_histograms(catalog.paths.tolist()), frozenset()
-    sources["random"] = lambda catalog: _random_embeddings(len(catalog), config.seed), frozenset()
+        sources[name] = (lambda catalog, name=name: cached_features(catalog, name, config.weights), products)
+    sources["color histogram"] = (lambda catalog: color_histograms(catalog.paths.tolist()), frozenset())
+    sources["random"] = (lambda catalog: _random_embeddings(len(catalog), config.seed), frozenset())
     return sources
 
 
