@@ -71,10 +71,12 @@ def reliability(
 
 def brier_score(probability: np.ndarray, positive: np.ndarray) -> float:
     """Return the mean of (`probability` [n] in 0..1 - `positive` [n] bool)^2: 0 is perfect, 1 is sure and wrong."""
+    from sklearn.metrics import brier_score_loss  # noqa: PLC0415 - a second that help must not wait for
+
     probability, positive = validation.rows(probability=probability, positive=positive)
-    # A float32 softmax may exceed 1 by rounding.
+    # A float32 softmax may exceed 1 by rounding, which scikit-learn refuses.
     clipped = np.clip(validation.unit("probability", probability).astype(np.float64), 0, 1)
-    return float(np.mean((clipped - positive.astype(bool)) ** 2))
+    return float(brier_score_loss(positive.astype(bool), clipped))
 
 
 def log_sum_exp(logits: np.ndarray) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Scores of a single-label classifier as pure functions of n rows and k classes; what is undefined is NaN."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -67,9 +68,15 @@ def precision_recall_curve(relevant: np.ndarray, scores: np.ndarray) -> tuple[np
 
     As scikit-learn's, but recall is NaN when nothing is relevant (1 there).
     """
-    thresholds, released, hits = ranked_counts(relevant, scores)
-    precision, recall = (hits / released)[::-1], validation.ratio(hits, hits[-1])[::-1]
-    return np.append(precision, 1), np.append(recall, 0), thresholds[::-1]
+    from sklearn import metrics  # noqa: PLC0415 - a second that help must not wait for
+
+    relevant, scores = validation.rows(relevant=relevant, scores=scores)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "No positive class found")
+        precision, recall, thresholds = metrics.precision_recall_curve(relevant.astype(bool), scores)
+    if not relevant.any():
+        recall[:-1] = np.nan
+    return precision, recall, thresholds
 
 
 def average_precision(relevant: np.ndarray, scores: np.ndarray) -> float:
