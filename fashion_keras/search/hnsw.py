@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from usearch.index import Index as UsearchIndex
 
 from fashion_keras.search.manifest import HNSW_FILE, HNSW_MANIFEST
-from fashion_keras.search.snapshot import MAX_CHECKED_BYTES, IndexSnapshot
+from fashion_keras.search.snapshot import MAX_CHECKED_BYTES, IndexSnapshot, cosines
 from fashion_keras.support.atomic_files import atomic_write, file_sha256, read_json, write_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import dataclass_from_json
@@ -73,7 +73,7 @@ class HnswIndex:
         for query, match, (_, scores) in zip(queries, matches, snapshot.scores(queries, unindexed), strict=True):
             rows = match.keys.astype(np.int64)
             live = rows[snapshot.live_mask[rows]]
-            yield np.concatenate([live, unindexed]), np.concatenate([snapshot.embeddings(live) @ query, scores])
+            yield np.concatenate([live, unindexed]), np.concatenate([cosines(query, snapshot.embeddings(live)), scores])
 
 
 def needs_rebuild(folder: Path, snapshot: IndexSnapshot) -> bool:

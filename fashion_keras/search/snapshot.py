@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +25,8 @@ _PICKED_SHARE = 0.25
 _BLOCK_ROWS = 8192
 # How many scores are in memory at once.
 _MAX_SCORES = 2**24
+# Held while a matrix is multiplied: that uses all cores, and threads of several products only wait for each other.
+_MULTIPLYING = Lock()
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,7 @@ class IndexSnapshot:
         step = max(1, _MAX_SCORES // max(len(self.live_mask), 1))
         for start in range(0, len(queries), step):
             batch = queries[start : start + step]
-            scores = np.concatenate([batch @ values.T for values in parts], axis=1)
+            scores = np.concatenate([cosines(batch, values) for values in parts], axis=1)
             scores = scores if picked or len(rows) == len(self.live_mask) else scores[:, rows]
             yield from ((rows, query_scores) for query_scores in scores)
 
@@ -168,6 +171,12 @@ class IndexSnapshot:
             inside = segment_of == number
             values[inside] = self.segments[number].embeddings[rows[inside] - ([0, *ends][number])]
         return values
+
+
+def cosines(queries: NDArray[np.float32], embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the cosines [q, n] of `queries` [q, d] and `embeddings` [n, d], one call at a time."""
+    with _MULTIPLYING:
+        return queries @ embeddings.T
 
 
 def top_k(ids: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Neighbors:
