@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from fashion_keras.features.encoder import Encoder, compiled_folder
+from fashion_keras.features.encoder import Encoder
 from fashion_keras.features.networks import KerasNetwork, OpenVINONetwork
 from fashion_keras.features.runtime import NETWORK, agrees, ensure_compiled, parity_images
 from fashion_keras.images.decode import ImageSpec
@@ -120,6 +120,4 @@ def _candidates(runtime: str, precision: str) -> list[tuple[str, str]]:
 def _compile(network: keras.Model, identity: str, runtime: str, precision: str) -> Forward:
     if runtime == "tensorflow":
         return KerasNetwork(cast_copy(network, dtype_policy(precision)))
-    folder = compiled_folder(identity)
-    ensure_compiled(network, folder, identity)
-    return OpenVINONetwork(folder / NETWORK, precision)
+    return OpenVINONetwork(ensure_compiled(network, identity) / NETWORK, precision)

@@ -53,7 +53,8 @@ class OpenVINONetwork:
                     outputs.append(_output(running[0]))
                     request = running.popleft()
                 running.append(request)
-                request.start_async({0: _filled(pixels[start : start + size], size)})
+                part = pixels[start : start + size]
+                request.start_async({0: part if len(part) == size else np.resize(part, (size, *part.shape[1:]))})
             outputs.extend(map(_output, running))
         finally:
             for request in running:
@@ -112,10 +113,6 @@ def _output(request: Any) -> NDArray[np.float32]:  # noqa: ANN401 - an openvino.
     """
     request.wait()
     return request.get_output_tensor(0).data.copy()
-
-
-def _filled(pixels: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    return pixels if len(pixels) == size else np.resize(pixels, (size, *pixels.shape[1:]))
 
 
 def _abandon_inherited() -> None:

@@ -49,15 +49,16 @@ class HnswManifest:
             return cls()
         path = folder / HNSW_FILE
         whole = path.is_file() and path.stat().st_size == manifest.bytes
-        segments = _checksums(snapshot)[: len(manifest.segments)]
-        return manifest if whole and segments == manifest.segments else cls()
+        return manifest if whole and _checksums(snapshot)[: len(manifest.segments)] == manifest.segments else cls()
 
 
 class HnswIndex:
-    """HNSW index over the first `rows` rows of a snapshot; 0 where there is none. Threads may share it."""
+    """HNSW index over the first `rows` rows of a snapshot; 0 where there is none. Threads may share it.
+
+    What `previous`, of an earlier version, has open is taken over.
+    """
 
     def __init__(self, folder: Path, snapshot: IndexSnapshot, previous: "HnswIndex | None" = None) -> None:
-        """Open the HNSW index beside a snapshot, or take over what `previous`, of an earlier version, has open."""
         self.manifest = HnswManifest.read(folder, snapshot)
         same = previous is not None and previous.manifest == self.manifest
         self._usearch = previous._usearch if same else _open(folder / HNSW_FILE, self.manifest)
@@ -76,28 +77,24 @@ class HnswIndex:
             yield np.concatenate([live, unindexed]), np.concatenate([cosines(query, snapshot.embeddings(live)), scores])
 
 
-def needs_rebuild(folder: Path, snapshot: IndexSnapshot) -> bool:
-    """Return whether a snapshot is large and its HNSW index is missing or contains too little of it."""
-    rows = len(snapshot.live_mask)
-    return rows > HNSW_MIN_ROWS and rows - HnswManifest.read(folder, snapshot).rows > _MAX_UNINDEXED_SHARE * rows
-
-
-def build_hnsw(folder: Path, snapshot: IndexSnapshot) -> None:
-    """Write an HNSW index of a snapshot's rows, deleted rows included; one of the first rows is extended."""
+def update_hnsw(folder: Path, snapshot: IndexSnapshot) -> None:
+    """Write an HNSW index of all rows where a snapshot is large and it is missing or contains too little of them."""
+    rows, path = len(snapshot.live_mask), folder / HNSW_FILE
+    manifest = HnswManifest.read(folder, snapshot)
+    if rows <= HNSW_MIN_ROWS or rows - manifest.rows <= _MAX_UNINDEXED_SHARE * rows:
+        return
     index = UsearchIndex(
         ndim=snapshot.manifest.spec.width, metric="ip", dtype="bf16", connectivity=_CONNECTIVITY,
         expansion_add=_EXPANSION_ADD, enable_key_lookups=False,
     )  # fmt: skip
-    if _open(folder / HNSW_FILE, HnswManifest.read(folder, snapshot)) is not None:
-        index.load(str(folder / HNSW_FILE))
+    if _open(path, manifest) is not None:
+        index.load(str(path))
         index.expansion_add = _EXPANSION_ADD
-    rows = len(snapshot.live_mask)
     with ProgressBar("HNSW index", rows - len(index), "products") as bar:
         for start in range(len(index), rows, _BLOCK_ROWS):
             part = np.arange(start, min(start + _BLOCK_ROWS, rows))
             index.add(part, snapshot.embeddings(part))
             bar.advance(len(part))
-    path = folder / HNSW_FILE
     with atomic_write(path) as temporary:
         index.save(str(temporary))
     manifest = HnswManifest(_checksums(snapshot), rows, path.stat().st_size, file_sha256(path))

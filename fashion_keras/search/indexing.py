@@ -84,18 +84,14 @@ def update_index(index: Index, data: Any = None) -> UpdateSummary:  # noqa: ANN4
     Raises:
         InputError: as `build_index`, and when the catalog has other columns.
     """
-    spec = index.spec
     catalog = load_catalog(data)
-    encoder = load_encoder(spec.encoder, spec.weights, spec.image_size)
-    if encoder.identity != spec.encoder_identity:
-        raise InputError(f"the index was made by another {spec.encoder}; build it again with --overwrite")
-    records = _records(catalog, encoder)
-    records.check(spec)
+    records = _records(catalog, load_index_encoder(index.spec))
+    records.check(index.spec)
     before = index.ids()
     known = np.isin(records.ids, before)
-    changed = np.flatnonzero(known)[_differ(index, records, np.flatnonzero(known))]
-    removed = before[~np.isin(before, records.ids)]
-    new = np.flatnonzero(~known)
+    new, common = np.flatnonzero(~known), np.flatnonzero(known)
+    changed = common[_differ(index, records.take(common))]
+    removed = np.setdiff1d(before, records.ids)
     for rows, change in ((new, index.add), (changed, index.update)):
         if len(rows):
             change(records.take(rows))
@@ -110,21 +106,28 @@ def open_index(location: str | Path) -> Index:
     return kind(place)
 
 
+def load_index_encoder(spec: IndexSpec) -> Encoder:
+    """Load the encoder of an index; InputError when it is no longer the encoder that made the embeddings."""
+    encoder = load_encoder(spec.encoder, spec.weights, spec.image_size)
+    if encoder.identity != spec.encoder_identity:
+        raise InputError(
+            f"the index was made by another {spec.encoder} (weights {spec.encoder_identity}, now "
+            f"{encoder.identity}); build it again with `fashion-keras index --overwrite`"
+        )
+    return encoder
+
+
 def _location(location: str | Path) -> tuple[type, str | Path]:
     """Return the class of index at a location, and what that opens."""
-    if _URL.match(str(location)):
-        return _postgres(), str(location)
-    if isinstance(location, str) and _KEYWORDS.search(location):
-        raise InputError("a connection string of keywords is not supported: write postgresql://USER@HOST/DATABASE")
-    return LocalIndex, location
-
-
-def _postgres() -> type:
+    if not _URL.match(str(location)):
+        if isinstance(location, str) and _KEYWORDS.search(location):
+            raise InputError("a connection string of keywords is not supported: write postgresql://USER@HOST/DATABASE")
+        return LocalIndex, location
     try:
         from fashion_keras.search.postgres import PostgresIndex  # noqa: PLC0415 - an extra, not installed by all
     except ModuleNotFoundError as error:
         raise InputError(f"an index in PostgreSQL needs {error.name}: pip install 'fashion_keras[postgres]'") from None
-    return PostgresIndex
+    return PostgresIndex, str(location)
 
 
 def _size_text(size: Any) -> str | None:  # noqa: ANN401 - as `load_encoder` takes it
@@ -141,12 +144,12 @@ def _records(catalog: Catalog, encoder: Encoder) -> Records:
     return Records(catalog.ids, embeddings, paths, dict(catalog.columns), encoder.identity)
 
 
-def _differ(index: Index, records: Records, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return [len(rows)]: whether the index holds another embedding, path or attribute for a row's product."""
-    stored = index.lookup(records.ids[rows])
+def _differ(index: Index, records: Records) -> NDArray[np.bool_]:
+    """Return [n]: whether the index holds another embedding, path or attribute for each of n products of it."""
+    stored = index.lookup(records.ids)
     # The server stores embeddings in 16 bits.
-    differ = np.abs(stored.embeddings - records.embeddings[rows]).max(axis=1, initial=0) > 1e-3
-    differ |= stored.paths != records.paths[rows]
+    differ = np.abs(stored.embeddings - records.embeddings).max(axis=1, initial=0) > 1e-3
+    differ |= stored.paths != records.paths
     for name, values in records.columns.items():
-        differ |= stored.columns[name] != values[rows]
+        differ |= stored.columns[name] != values
     return differ

@@ -1,11 +1,12 @@
 """Local index in a folder: segments of embeddings and product columns, and a manifest that is replaced atomically.
 
-Exact cosine similarity by NumPy over memory-mapped embeddings; above 20,000 rows an HNSW index proposes candidates. A
-change writes new files and then a new manifest, so it is complete or absent even if the process is killed; an open
-index keeps showing the version that it opened. Readers write nothing: the folder may be read-only.
+Exact by NumPy over memory-mapped embeddings; above 20,000 rows HNSW proposes candidates. A change writes new files and
+then a new manifest, so it is complete or absent even if the process is killed; an open index keeps showing the version
+that it opened. Readers write nothing: the folder may be read-only.
 """
 
 import logging
+import os
 from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import asdict, replace
@@ -18,11 +19,9 @@ from numpy.typing import NDArray
 
 from fashion_keras.search.base import IndexSpec, Neighbors, Records, check_k, check_query, replaced_error
 from fashion_keras.search.filters import Where
-from fashion_keras.search.folder import explain_os_errors, sync_folder, write_lock
-from fashion_keras.search.hnsw import HnswIndex, build_hnsw, needs_rebuild
-from fashion_keras.search.manifest import IndexManifest, next_version, remove_stale
-from fashion_keras.search.snapshot import IndexSnapshot, top_k
-from fashion_keras.search.storage import Segment, product_table, write_deleted, write_segment
+from fashion_keras.search.hnsw import HnswIndex, update_hnsw
+from fashion_keras.search.manifest import IndexManifest, explain_os_errors, next_version, remove_stale, write_lock
+from fashion_keras.search.snapshot import IndexSnapshot, top_k, write_deleted, write_records, write_segment
 from fashion_keras.support.errors import InputError
 
 log = logging.getLogger("fashion_keras")
@@ -40,31 +39,27 @@ class LocalIndex:
         self.name = str(folder)
         self._lock = Lock()
         # Replaced in one step: other threads may be searching.
-        self._opened: tuple[IndexSnapshot, HnswIndex | None] | None = None
+        self._opened: tuple[IndexSnapshot, HnswIndex] | None = None
         self._show(self._open())
-        self.spec, self.id = self._manifest.spec, self._manifest.id
+        self.spec, self.id = self._snapshot.manifest.spec, self._snapshot.manifest.id
 
     @classmethod
     def create(
         cls, folder: str | Path, spec: IndexSpec, records: Records | None = None, overwrite: bool = False
     ) -> "LocalIndex":
-        """Make an index, of `records` or empty, in one step.
-
-        Raises:
-            InputError: when the folder holds an index and `overwrite` is False, or anything else.
-        """
+        """Make an index, of `records` or empty, in one step; InputError where an index or other files are."""
         folder = Path(folder)
         if records is not None:
             records.check(spec)
         cls.check_free(folder, overwrite)
         with explain_os_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        with write_lock(folder), explain_os_errors(folder):
+        with write_lock(folder):
             manifest = IndexManifest(spec, version=next_version(folder, overwrite))
             try:
                 with explain_os_errors(folder, "; no index was made"):
-                    if records is not None:
-                        manifest = replace(manifest, **_appended(folder, manifest, manifest.version, records))
+                    if records is not None and len(records):
+                        manifest = replace(manifest, segments=(write_records(folder, manifest.version, records),))
                     manifest.write(folder)
             except InputError:
                 for path in folder.glob(f"{manifest.version:010d}.*"):
@@ -91,13 +86,9 @@ class LocalIndex:
         return self._opened[0]
 
     @property
-    def _manifest(self) -> IndexManifest:
-        return self._snapshot.manifest
-
-    @property
     def version(self) -> int:
         """How many changes were made to what was opened."""
-        return self._manifest.version
+        return self._snapshot.manifest.version
 
     def add(self, records: Records) -> None:
         """See `Index`."""
@@ -107,24 +98,22 @@ class LocalIndex:
             known = records.ids[snapshot.contains(records.ids)]
             if len(known):
                 raise InputError(f"id {known[0]} is in the index already; update replaces it")
-            return _appended(self.folder, snapshot.manifest, version, records)
+            return self._appended(snapshot, version, records)
 
         self._commit(change)
 
     def update(self, records: Records) -> None:
         """See `Index`."""
         records.check(self.spec)
-
-        def change(snapshot: IndexSnapshot, version: int) -> dict[str, Any]:
-            deleted = _deleted(self.folder, snapshot, version, records.ids)
-            return deleted | _appended(self.folder, snapshot.manifest, version, records)
-
-        self._commit(change)
+        self._commit(
+            lambda snapshot, version: (
+                self._deleted(snapshot, version, records.ids) | self._appended(snapshot, version, records)
+            )
+        )
 
     def delete(self, ids: NDArray[np.int64]) -> None:
         """See `Index`."""
-        rows = np.asarray(ids, np.int64)
-        self._commit(lambda snapshot, version: _deleted(self.folder, snapshot, version, rows))
+        self._commit(lambda snapshot, version: self._deleted(snapshot, version, np.asarray(ids, np.int64)))
 
     def compact(self) -> None:
         """Write the live rows as one segment, and remove the others."""
@@ -138,15 +127,15 @@ class LocalIndex:
 
     def stats(self) -> dict[str, Any]:
         """Return products, removed rows that still take space, segments, rows in HNSW, version, bytes, and the spec."""
-        manifest = self._manifest
+        snapshot, hnsw = self._opened
         return {
-            "products": len(self),
-            "removed": len(self._snapshot.live_mask) - len(self),
-            "segments": len(manifest.segments),
-            "hnsw_rows": self._opened[1].rows,
-            "version": manifest.version,
-            "bytes": sum(file.bytes for file in manifest.files),
-            **asdict(manifest.spec),
+            "products": len(snapshot),
+            "removed": len(snapshot.live_mask) - len(snapshot),
+            "segments": len(snapshot.segments),
+            "hnsw_rows": hnsw.rows,
+            "version": snapshot.manifest.version,
+            "bytes": sum(file.bytes for file in snapshot.manifest.files),
+            **asdict(self.spec),
         }
 
     def refresh(self) -> bool:
@@ -208,7 +197,7 @@ class LocalIndex:
 
     def _commit(self, change: Callable[[IndexSnapshot, int], dict[str, Any]]) -> None:
         """Let `change` write files of the next version and return what they alter in the manifest; then rename that."""
-        with write_lock(self.folder), explain_os_errors(self.folder):
+        with write_lock(self.folder):
             snapshot = self._open()
             if snapshot.manifest.id != self.id:
                 raise replaced_error(self.name)
@@ -221,28 +210,29 @@ class LocalIndex:
                 raise
             self._finish_change()
 
+    def _appended(self, snapshot: IndexSnapshot, version: int, records: Records) -> dict[str, Any]:
+        if not len(records):
+            return {}
+        return {"segments": (*snapshot.manifest.segments, write_records(self.folder, version, records))}
+
+    def _deleted(self, snapshot: IndexSnapshot, version: int, ids: NDArray[np.int64]) -> dict[str, Any]:
+        rows = np.union1d(np.flatnonzero(~snapshot.live_mask), snapshot.positions(ids))
+        return {"deleted": write_deleted(self.folder, version, rows)}
+
     def _finish_change(self) -> None:
         """Show the new version, remove the files of older ones, and bring HNSW up to date."""
-        sync_folder(self.folder)
+        if os.name != "nt":
+            # The renames in the folder, too, are flushed to disk.
+            descriptor = os.open(self.folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
         snapshot = self._open()
         remove_stale(self.folder, snapshot.manifest)
         self._show(snapshot)
         try:
-            if needs_rebuild(self.folder, snapshot):
-                build_hnsw(self.folder, snapshot)
+            update_hnsw(self.folder, snapshot)
         except (OSError, RuntimeError) as error:
             log.warning("%s: no HNSW index, search will be slow: %s", self.folder, error)
         self._show(snapshot)
-
-
-def _appended(folder: Path, manifest: IndexManifest, version: int, records: Records) -> dict[str, Any]:
-    if not len(records):
-        return {}
-    segment = Segment(records.embeddings, product_table(records))
-    entry = write_segment(folder, version, len(records), iter([segment]))
-    return {"segments": (*manifest.segments, entry)}
-
-
-def _deleted(folder: Path, snapshot: IndexSnapshot, version: int, ids: NDArray[np.int64]) -> dict[str, Any]:
-    rows = np.union1d(np.flatnonzero(~snapshot.live_mask), snapshot.positions(ids))
-    return {"deleted": write_deleted(folder, version, rows)}

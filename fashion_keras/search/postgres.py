@@ -16,12 +16,10 @@ from numpy.typing import NDArray
 from pgvector import HalfVector
 from psycopg import sql
 
-from fashion_keras.search import pg_products
+from fashion_keras.search import pg_schema
 from fashion_keras.search.base import IndexSpec, Neighbors, Records, check_k, check_query, replaced_error
 from fashion_keras.search.filters import Filters, Where, check_filters, normalize_filters
 from fashion_keras.search.pg_connection import EF_SEARCH, PostgresConnection
-from fashion_keras.search.pg_products import SIZE, copy_products, remove_products
-from fashion_keras.search.pg_schema import check_version, create_schema, make_room, open_schema
 from fashion_keras.support.errors import InputError
 
 MAX_EXACT = 50_000
@@ -32,14 +30,10 @@ class PostgresIndex:
     """Index in one schema of a database; see `Index`. Threads may share it; they take turns on one connection."""
 
     def __init__(self, url: str) -> None:
-        """Open postgresql://...[?index=NAME], bringing an older version up to date.
-
-        Raises:
-            InputError: when no server responds, it has no pgvector, no such index is there, or a later version made it.
-        """
+        """Open postgresql://...[?index=NAME], bringing an older version up to date; InputError when that cannot be."""
         self._session = PostgresConnection(url)
         self.name = self._session.name
-        self._tables = open_schema(self._session)
+        self._tables = pg_schema.open_schema(self._session)
         self.spec, self.id = self._tables.spec, self._tables.id
 
     @classmethod
@@ -50,10 +44,10 @@ class PostgresIndex:
         if records is not None:
             records.check(spec)
         session = PostgresConnection(url)
-        with session.transaction(sql.SQL("SELECT 1")) as (connection, _):
-            tables = create_schema(connection, session, spec, overwrite)
+        with session.transaction() as (connection, _):
+            tables = pg_schema.create_schema(connection, session, spec, overwrite)
             if records is not None:
-                copy_products(connection, tables, records)
+                pg_schema.copy_products(connection, tables, records)
         session.close()
         return cls(url)
 
@@ -61,8 +55,8 @@ class PostgresIndex:
     def check_free(url: str, overwrite: bool = False) -> None:
         """Raise InputError unless an index can be made in a schema; see `create`."""
         session = PostgresConnection(url)
-        with session.transaction(sql.SQL("SELECT 1")) as (connection, _):
-            make_room(connection, session, overwrite)
+        with session.transaction() as (connection, _):
+            pg_schema.make_room(connection, session, overwrite)
             connection.rollback()
         session.close()
 
@@ -81,19 +75,19 @@ class PostgresIndex:
         """See `Index`."""
         records.check(self.spec)
         with self._writing() as connection:
-            copy_products(connection, self._tables, records)
+            pg_schema.copy_products(connection, self._tables, records)
 
     def update(self, records: Records) -> None:
         """See `Index`."""
         records.check(self.spec)
         with self._writing() as connection:
-            remove_products(connection, self._tables, records.ids)
-            copy_products(connection, self._tables, records)
+            pg_schema.remove_products(connection, self._tables, records.ids)
+            pg_schema.copy_products(connection, self._tables, records)
 
     def delete(self, ids: NDArray[np.int64]) -> None:
         """See `Index`."""
         with self._writing() as connection:
-            remove_products(connection, self._tables, np.asarray(ids, np.int64))
+            pg_schema.remove_products(connection, self._tables, np.asarray(ids, np.int64))
 
     def compact(self) -> None:
         """Free the space of replaced and removed products, and refresh the planner's statistics."""
@@ -144,7 +138,7 @@ class PostgresIndex:
         with self._reading() as (connection, size):
             counts = self._counts(connection, where)
             filters = check_filters(where, counts)
-            exact = self._few_match(connection, filters, counts) if filters else size <= pg_products.HNSW_MIN_ROWS
+            exact = self._few_match(connection, filters, counts) if filters else size <= pg_schema.HNSW_MIN_ROWS
             return [self._nearest(connection, query, min(k, size), filters, exact) for query in queries]
 
     def _counts(self, connection: psycopg.Connection, where: Where | None) -> dict[str, dict[str, int]]:
@@ -154,8 +148,9 @@ class PostgresIndex:
         if not pairs:
             return counts
         names, values = map(list, zip(*pairs, strict=True))
-        query = "SELECT name, value, products FROM {counts} WHERE products > 0 AND name = ANY(%s)"
-        query = self._tables.statement(query)
+        query = self._tables.statement(
+            "SELECT name, value, products FROM {counts} WHERE products > 0 AND name = ANY(%s)"
+        )
         only = sql.SQL(" AND (name, value) IN (SELECT unnest(%s::text[]), unnest(%s::text[]))")
         rows = connection.execute(query + only, [names, names, values]).fetchall()
         if len(rows) < len(set(pairs)):
@@ -188,7 +183,7 @@ class PostgresIndex:
         if not exact and 2 * k > EF_SEARCH:
             connection.execute(f"SET LOCAL hnsw.ef_search = {min(_MAX_EF_SEARCH, 2 * k)}")
         values = [HalfVector(embedding), *map(list, filters.values()), k]
-        query = self._tables.statement(query, matching=self._tables.matching(filters))
+        query = self._tables.statement(query, distance=sql.SQL(distance), matching=self._tables.matching(filters))
         rows = connection.execute(query, values).fetchall()
         if len(rows) < k and not exact:
             return self._nearest(connection, embedding, k, filters, exact=True)
@@ -198,7 +193,7 @@ class PostgresIndex:
     @contextmanager
     def _reading(self) -> Iterator[tuple[psycopg.Connection, int]]:
         """Yield a transaction's connection and the number of products."""
-        query = self._tables.statement("SELECT version, id, (" + SIZE + ") FROM {about}")
+        query = self._tables.statement("SELECT version, id, (" + pg_schema.SIZE + ") FROM {about}")
         with self._session.transaction(query) as (connection, row):
             self._check(row)
             yield connection, row[2]
@@ -206,14 +201,12 @@ class PostgresIndex:
     @contextmanager
     def _writing(self) -> Iterator[psycopg.Connection]:
         """Yield a connection while other writers wait: committed at the end, rolled back when anything is raised."""
-        with self._session.transaction(self._tables.statement("SELECT version, id FROM {about} FOR UPDATE")) as (
-            connection,
-            row,
-        ):
+        query = self._tables.statement("SELECT version, id FROM {about} FOR UPDATE")
+        with self._session.transaction(query) as (connection, row):
             self._check(row)
             yield connection
 
     def _check(self, row: tuple[Any, ...] | None) -> None:
         if row is None or row[1] != self.id:
             raise replaced_error(self.name)
-        check_version(self._session, row[0])
+        pg_schema.check_version(self._session, row[0])
