@@ -47,11 +47,9 @@ class AugmentedView:
 
 @dataclass(frozen=True)
 class Features:
-    """Features of n products' images.
+    """Features of n products' images: ids [n] int64, and values [n, d] float32, read from disk as they are indexed.
 
     Attributes:
-        ids [n] int64: of the products.
-        values [n, d]: float32 rows, read from disk as they are indexed.
         unit_norm: whether every row has length 1.
         fingerprint: of encoder, view and image files: equal ones mean equal values.
         encoded: how many of the n images had to be encoded now; the others were in the cache.
@@ -87,11 +85,7 @@ def count_missing(catalog: Catalog, encoder: "Encoder", view: AugmentedView | No
 
 
 def list_cache() -> list[dict[str, Any]]:
-    """Return the cached features, one entry per encoder and view: folder, its settings, images, bytes.
-
-    Raises:
-        InputError: when the settings of an entry are damaged; `clear_cache` without a name removes it.
-    """
+    """Return folder, settings, images and bytes of each encoder and view in the cache; InputError for damaged ones."""
     entries = []
     for path in sorted(_home().glob(f"*/*/{_SETTINGS}")):
         folder = path.parent
@@ -101,11 +95,7 @@ def list_cache() -> list[dict[str, Any]]:
 
 
 def clear_cache(name: str = "") -> int:
-    """Remove the features of the network called `name`, or everything cached, and return how many bytes that freed.
-
-    Raises:
-        InputError: when there are no features of that network.
-    """
+    """Remove a network's features (InputError for none), or everything cached; return how many bytes that freed."""
     paths = [_home(), *(cache_dir() / other for other in _OTHERS)]
     if name:
         entries = list_cache()

@@ -20,9 +20,7 @@ class Encoder:
 
     Attributes:
         name: of the network, and of its last layer where it is a part of one.
-        image_spec: how an image becomes pixels.
-        forward: the compiled network.
-        runtime, precision: what it runs in.
+        forward: the compiled network; `runtime` and `precision` are what it runs in.
         identity: of network, weights and input: embeddings of encoders that share it can be compared.
         storage: float32 or float16, the type of its features on disk.
         unit_norm: whether its embeddings have length 1.

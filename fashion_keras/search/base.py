@@ -1,8 +1,8 @@
 """Index contents and the Index protocol: what a folder and a database have in common, and the checks they share."""
 
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,15 +18,7 @@ _UNIT_TOLERANCE = 1e-2
 
 @dataclass(frozen=True)
 class IndexSpec:
-    """Index contents; embeddings of another encoder are refused.
-
-    Attributes:
-        encoder, weights, image_size: what `load_encoder` takes.
-        encoder_identity: of network, weights and input.
-        image_spec: how an image becomes pixels.
-        width: of the embeddings.
-        columns: of the products, to filter by.
-    """
+    """Index contents: encoder, weights, image_size as `load_encoder` takes them; width of the embeddings; columns."""
 
     encoder: str
     encoder_identity: str
@@ -82,7 +74,7 @@ class Records:
         ids, counts = np.unique(self.ids, return_counts=True)
         if (counts > 1).any():
             raise InputError(f"id {ids[counts > 1][0]} occurs {counts.max()} times")
-        check_embeddings(self.embeddings, self.ids)
+        _check_lengths(self.embeddings, self.ids)
 
 
 @dataclass(frozen=True)
@@ -96,10 +88,7 @@ class Neighbors:
 class Index(Protocol):
     """Products with embeddings, searched by cosine similarity: the same for a folder and for a database.
 
-    Attributes:
-        name: the folder or URL, without a password.
-        id: random; another index built in the same place has another.
-        spec: its contents.
+    `name` is the folder or URL, without a password; `id` is random: another index built in the same place has another.
     """
 
     name: str
@@ -140,25 +129,11 @@ class Index(Protocol):
         """Return the k products of highest cosine for each of [q, d], fewer where fewer match `where`."""
 
 
-def check_embeddings(embeddings: NDArray[np.float32], names: NDArray[Any] | None = None) -> None:
-    """Raise InputError for the first of `embeddings` [n, d] that is not finite or not of length 1."""
-    # Not np.linalg.norm, which makes a copy of them all.
-    lengths = np.sqrt(np.einsum("ij,ij->i", embeddings, embeddings))
-    wrong = np.flatnonzero(~(np.abs(lengths - 1) < _UNIT_TOLERANCE))
-    if len(wrong):
-        name = wrong[0] if names is None else names[wrong[0]]
-        raise InputError(f"embedding of {name}: length {lengths[wrong[0]]:.3g}; embeddings here have length 1")
-
-
 def check_k(k: int) -> int:
     """Return a number of results as an int; InputError unless it is a whole number of at least 1."""
-    try:
-        count = operator.index(k)
-    except TypeError:
-        count = 0
-    if count < 1:
+    if not isinstance(k, Integral) or k < 1:
         raise InputError(f"k is a whole number of at least 1, not {k!r}")
-    return count
+    return int(k)
 
 
 def check_query(embeddings: NDArray[np.float32], spec: IndexSpec) -> NDArray[np.float32]:
@@ -166,10 +141,21 @@ def check_query(embeddings: NDArray[np.float32], spec: IndexSpec) -> NDArray[np.
     embeddings = np.atleast_2d(np.asarray(embeddings, np.float32))
     if embeddings.shape[1] != spec.width:
         raise InputError(f"embeddings are [q, {spec.width}] in this index, not {list(embeddings.shape)}")
-    check_embeddings(embeddings)
+    _check_lengths(embeddings, np.arange(len(embeddings)))
     return embeddings
 
 
 def replaced_error(name: str) -> InputError:
     """Return the error of a call on an index in whose place another was built."""
     return InputError(f"{name}: another index was built here meanwhile; open it again")
+
+
+def _check_lengths(embeddings: NDArray[np.float32], names: NDArray[np.int64]) -> None:
+    """Raise InputError for the first of `embeddings` [n, d] that is not finite or not of length 1."""
+    # Not np.linalg.norm, which makes a copy of them all.
+    lengths = np.sqrt(np.einsum("ij,ij->i", embeddings, embeddings))
+    wrong = np.flatnonzero(~(np.abs(lengths - 1) < _UNIT_TOLERANCE))
+    if len(wrong):
+        raise InputError(
+            f"embedding of {names[wrong[0]]}: length {lengths[wrong[0]]:.3g}; embeddings here have length 1"
+        )

@@ -29,7 +29,7 @@ _KEYWORDS = re.compile(r"(^|\s)(host|hostaddr|port|dbname|user|password|passfile
 
 @dataclass(frozen=True)
 class UpdateSummary:
-    """Changes made to an index: how many products were added, replaced and removed; rejected rows of the catalog."""
+    """How many products of an index were added, replaced and removed; rejected rows of the catalog."""
 
     added: int
     updated: int

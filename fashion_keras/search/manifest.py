@@ -139,11 +139,7 @@ class IndexManifest:
 
 
 def next_version(folder: Path, overwrite: bool) -> int:
-    """Return the version at which a new index in a folder starts: 0, or after that of the index it overwrites.
-
-    Raises:
-        InputError: when the folder holds an index that is not to be overwritten, or anything else.
-    """
+    """Return a new index's version: 0, or after that of the index it overwrites; InputError for a taken folder."""
     if overwrite and (folder / MANIFEST).is_file():
         values = read_json(folder / MANIFEST)
         if str(values.get("format")).startswith("fashion_keras.index/"):

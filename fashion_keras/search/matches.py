@@ -24,10 +24,9 @@ class Match:
     """A product that a search returns.
 
     Attributes:
-        id: of the product.
+        id, path: of the product and its image file.
         rank: from 1.
         score: cosine similarity of its embedding and the query's.
-        path: its image file.
         attributes: column -> value, as the index has them.
         shared_attributes: columns in which it agrees with the query: with the product searched for, or with what most
             of an image's nearest neighbors have.
@@ -56,14 +55,9 @@ class SearchOptions:
 
 @dataclass(frozen=True)
 class SearchQuery:
-    """Embedded query of a search, with its attributes.
+    """Embedded query, its attributes (an image's are predicted by its neighbors) and its image's signature, if known.
 
-    Attributes:
-        embedding [d]: of length 1.
-        attributes: the product's, or an image's predicted by its neighbors.
-        signature: of the image, if that can be read.
-        id: in the index, for a product of it.
-        neighbors: the nearest products without a filter, where they are known already.
+    `id` is of a product in the index; `neighbors` are the nearest without a filter, where they are known already.
     """
 
     embedding: NDArray[np.float32]

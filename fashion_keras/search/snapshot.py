@@ -40,8 +40,7 @@ class Segment:
 class IndexSnapshot:
     """One version of an index with its files open; it never changes, so that threads may share it.
 
-    Attributes:
-        live_mask [n] bool: which rows were neither replaced nor removed.
+    `live_mask` [n] bool: which rows were neither replaced nor removed.
     """
 
     manifest: IndexManifest
@@ -50,11 +49,7 @@ class IndexSnapshot:
 
     @classmethod
     def open(cls, folder: Path, manifest: IndexManifest, previous: "IndexSnapshot | None" = None) -> "IndexSnapshot":
-        """Open the files of a manifest; segments that `previous` has open already are taken from there.
-
-        Raises:
-            InputError: for the first file that is missing, truncated, altered or cannot be opened.
-        """
+        """Open the files of a manifest, or take them from `previous`; InputError for a file that is not as written."""
         opened = dict(zip(previous.manifest.segments, previous.segments, strict=True)) if previous else {}
         known = {file for entry in opened for file in (entry.embeddings, entry.products)}
         small = sum(file.bytes for file in manifest.files) <= MAX_CHECKED_BYTES
