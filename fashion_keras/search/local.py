@@ -7,7 +7,8 @@ that it opened. Readers write nothing: the folder may be read-only.
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -93,37 +94,29 @@ class LocalIndex:
     def add(self, records: Records) -> None:
         """See `Index`."""
         records.check(self.spec)
-
-        def change(snapshot: IndexSnapshot, version: int) -> dict[str, Any]:
+        with self._changing() as (snapshot, changes):
             known = records.ids[snapshot.contains(records.ids)]
             if len(known):
                 raise InputError(f"id {known[0]} is in the index already; update replaces it")
-            return self._appended(snapshot, version, records)
-
-        self._commit(change)
+            self._append(snapshot, changes, records)
 
     def update(self, records: Records) -> None:
         """See `Index`."""
         records.check(self.spec)
-        self._commit(
-            lambda snapshot, version: (
-                self._deleted(snapshot, version, records.ids) | self._appended(snapshot, version, records)
-            )
-        )
+        with self._changing() as (snapshot, changes):
+            self._delete(snapshot, changes, records.ids)
+            self._append(snapshot, changes, records)
 
     def delete(self, ids: NDArray[np.int64]) -> None:
         """See `Index`."""
-        self._commit(lambda snapshot, version: self._deleted(snapshot, version, np.asarray(ids, np.int64)))
+        with self._changing() as (snapshot, changes):
+            self._delete(snapshot, changes, np.asarray(ids, np.int64))
 
     def compact(self) -> None:
         """Write the live rows as one segment, and remove the others."""
-
-        def change(snapshot: IndexSnapshot, version: int) -> dict[str, Any]:
-            size = len(snapshot)
-            segments = (write_segment(self.folder, version, size, snapshot.blocks()),) if size else ()
-            return {"segments": segments, "deleted": None}
-
-        self._commit(change)
+        with self._changing() as (snapshot, changes):
+            segment = len(snapshot) and write_segment(self.folder, changes["version"], len(snapshot), snapshot.blocks())
+            changes |= {"segments": (segment,) if segment else (), "deleted": None}
 
     def stats(self) -> dict[str, Any]:
         """Return products, removed rows that still take space, segments, rows in HNSW, version, bytes, and the spec."""
@@ -164,20 +157,15 @@ class LocalIndex:
         queries, k = check_query(embeddings, self.spec), check_k(k)
         if where or not hnsw.rows:
             scored = snapshot.scores(queries, snapshot.matching(where))
-        else:
-            scored = self._by_hnsw(snapshot, hnsw, queries, k)
-        return [top_k(snapshot.ids[rows], scores, k) for rows, scores in scored]
-
-    def _by_hnsw(
-        self, snapshot: IndexSnapshot, hnsw: HnswIndex, queries: NDArray[np.float32], k: int
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """Yield each query's candidates and their cosines; all live rows where HNSW has fewer than k."""
+            return [top_k(snapshot.ids[rows], scores, k) for rows, scores in scored]
+        neighbors = []
         candidates = hnsw.candidates(snapshot, queries, max(_MIN_CANDIDATES, 4 * k))
         for query, (rows, scores) in zip(queries, candidates, strict=True):
-            if len(rows) >= k:
-                yield rows, scores
-            else:
-                yield from snapshot.scores(query[None], snapshot.matching(None))
+            if len(rows) < k:
+                # HNSW proposed deleted rows: all live ones are compared.
+                rows, scores = next(snapshot.scores(query[None], snapshot.matching(None)))
+            neighbors.append(top_k(snapshot.ids[rows], scores, k))
+        return neighbors
 
     def _show(self, snapshot: IndexSnapshot) -> None:
         """Let later calls see a snapshot, unless they see a later one already."""
@@ -195,29 +183,31 @@ class LocalIndex:
                 if IndexManifest.read(self.folder) == manifest:
                     raise
 
-    def _commit(self, change: Callable[[IndexSnapshot, int], dict[str, Any]]) -> None:
-        """Let `change` write files of the next version and return what they alter in the manifest; then rename that."""
+    @contextmanager
+    def _changing(self) -> Iterator[tuple[IndexSnapshot, dict[str, Any]]]:
+        """Yield the snapshot and what changes in its manifest, for which the block writes files; then write that."""
         with write_lock(self.folder):
             snapshot = self._open()
             if snapshot.manifest.id != self.id:
                 raise replaced_error(self.name)
-            version = snapshot.manifest.version + 1
+            changes = {"version": snapshot.manifest.version + 1}
             try:
                 with explain_os_errors(self.folder, "; the index is as it was"):
-                    replace(snapshot.manifest, version=version, **change(snapshot, version)).write(self.folder)
+                    yield snapshot, changes
+                    replace(snapshot.manifest, **changes).write(self.folder)
             except InputError:
                 remove_stale(self.folder, snapshot.manifest)
                 raise
             self._finish_change()
 
-    def _appended(self, snapshot: IndexSnapshot, version: int, records: Records) -> dict[str, Any]:
-        if not len(records):
-            return {}
-        return {"segments": (*snapshot.manifest.segments, write_records(self.folder, version, records))}
+    def _append(self, snapshot: IndexSnapshot, changes: dict[str, Any], records: Records) -> None:
+        if len(records):
+            segment = write_records(self.folder, changes["version"], records)
+            changes["segments"] = (*snapshot.manifest.segments, segment)
 
-    def _deleted(self, snapshot: IndexSnapshot, version: int, ids: NDArray[np.int64]) -> dict[str, Any]:
+    def _delete(self, snapshot: IndexSnapshot, changes: dict[str, Any], ids: NDArray[np.int64]) -> None:
         rows = np.union1d(np.flatnonzero(~snapshot.live_mask), snapshot.positions(ids))
-        return {"deleted": write_deleted(self.folder, version, rows)}
+        changes["deleted"] = write_deleted(self.folder, changes["version"], rows)
 
     def _finish_change(self) -> None:
         """Show the new version, remove the files of older ones, and bring HNSW up to date."""
