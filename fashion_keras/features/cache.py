@@ -47,18 +47,9 @@ class AugmentedView:
 
 @dataclass(frozen=True)
 class Features:
-    """Features of n products' images: ids [n] int64, and values [n, d] float32, read from disk as they are indexed.
+    """Features [n, d] float32 of a catalog's images, and how many were encoded now; the others were in the cache."""
 
-    Attributes:
-        unit_norm: whether every row has length 1.
-        fingerprint: of encoder, view and image files: equal ones mean equal values.
-        encoded: how many of the n images had to be encoded now; the others were in the cache.
-    """
-
-    ids: NDArray[np.int64]
     values: LazyArray
-    unit_norm: bool
-    fingerprint: str
     encoded: int
 
 
@@ -75,8 +66,7 @@ def encode(catalog: Catalog, encoder: "Encoder", view: AugmentedView | None = No
     if missing:
         write_json(folder / _SETTINGS, {**encoder.settings, "view": "plain" if view is None else view.name})
         _encode_missing(missing, encoder, view, folder)
-    fingerprint = _digest([encoder.fingerprint, folder.name, *keys])
-    return Features(catalog.ids, read_rows(folder, keys), encoder.unit_norm, fingerprint, len(missing))
+    return Features(read_rows(folder, keys), len(missing))
 
 
 def count_missing(catalog: Catalog, encoder: "Encoder", view: AugmentedView | None = None) -> int:

@@ -21,6 +21,8 @@ from fashion_keras.support.json_record import dataclass_from_json
 HNSW_MIN_ROWS = 20_000
 # KiB of memory that the server is asked for, at most, when it builds HNSW.
 _MAX_MEMORY = 2**21
+_SET_MEMORY = """SELECT set_config(
+    'maintenance_work_mem', greatest(%s, pg_size_bytes(current_setting('maintenance_work_mem')) / 1024)::text, true)"""
 SIZE = "SELECT coalesce(max(products), 0) FROM {counts} WHERE name = ''"
 _TABLES = ("about", "counts", "products")
 # Statements that bring an index of one version to the next; a new one runs them all.
@@ -169,7 +171,11 @@ def copy_products(connection: psycopg.Connection, tables: PostgresTables, record
         raise InputError(f"id {taken} is in the index already; update replaces it") from None
     (products,) = connection.execute(tables.statement(SIZE)).fetchone()
     if products > HNSW_MIN_ROWS:
-        _build_hnsw(connection, tables, products)
+        # It takes many times as long when it does not fit into the server's memory.
+        needed = min(_MAX_MEMORY, products * (2 * tables.spec.width + 500) // 1024)
+        connection.execute(_SET_MEMORY, [needed])
+        create = "CREATE INDEX IF NOT EXISTS hnsw ON {products} USING hnsw (embedding halfvec_cosine_ops)"
+        connection.execute(tables.statement(create))
 
 
 def remove_products(connection: psycopg.Connection, tables: PostgresTables, ids: NDArray[np.int64]) -> None:
@@ -204,16 +210,3 @@ def _migrate(connection: psycopg.Connection, tables: PostgresTables, version: in
     }
     for step in _MIGRATIONS[version:]:
         connection.execute(tables.statement(step, **parts))
-
-
-def _build_hnsw(connection: psycopg.Connection, tables: PostgresTables, products: int) -> None:
-    """Build HNSW unless it is there; it takes many times as long when it does not fit into the server's memory."""
-    needed = min(_MAX_MEMORY, products * (2 * tables.spec.width + 500) // 1024)
-    connection.execute(
-        "SELECT set_config('maintenance_work_mem', greatest(%s, pg_size_bytes(current_setting("
-        "'maintenance_work_mem')) / 1024)::text, true)",
-        [needed],
-    )
-    connection.execute(
-        tables.statement("CREATE INDEX IF NOT EXISTS hnsw ON {products} USING hnsw (embedding halfvec_cosine_ops)")
-    )

@@ -61,7 +61,7 @@ class PostgresIndex:
         session.close()
 
     def __len__(self) -> int:
-        with self._reading() as (_, size):
+        with self._transaction() as (_, size):
             return size
 
     def __repr__(self) -> str:
@@ -74,31 +74,31 @@ class PostgresIndex:
     def add(self, records: Records) -> None:
         """See `Index`."""
         records.check(self.spec)
-        with self._writing() as connection:
+        with self._transaction("FOR UPDATE") as (connection, _):
             pg_schema.copy_products(connection, self._tables, records)
 
     def update(self, records: Records) -> None:
         """See `Index`."""
         records.check(self.spec)
-        with self._writing() as connection:
+        with self._transaction("FOR UPDATE") as (connection, _):
             pg_schema.remove_products(connection, self._tables, records.ids)
             pg_schema.copy_products(connection, self._tables, records)
 
     def delete(self, ids: NDArray[np.int64]) -> None:
         """See `Index`."""
-        with self._writing() as connection:
+        with self._transaction("FOR UPDATE") as (connection, _):
             pg_schema.remove_products(connection, self._tables, np.asarray(ids, np.int64))
 
     def compact(self) -> None:
         """Free the space of replaced and removed products, and refresh the planner's statistics."""
-        with self._writing() as connection:
+        with self._transaction("FOR UPDATE") as (connection, _):
             connection.execute(self._tables.statement("DELETE FROM {counts} WHERE products = 0 AND name <> ''"))
         self._session.vacuum(self._tables.qualified("products"))
 
     def stats(self) -> dict[str, Any]:
         """Return products, bytes with all that the server stores beside them, whether HNSW is built, the spec."""
         query = "SELECT pg_total_relation_size(%s::regclass), to_regclass(%s) IS NOT NULL"
-        with self._reading() as (connection, products):
+        with self._transaction() as (connection, products):
             names = [self._tables.qualified(name).as_string(connection) for name in ("products", "hnsw")]
             size, hnsw = connection.execute(query, names).fetchone()
         return {"products": products, "bytes": size, "hnsw": hnsw, **asdict(self.spec)}
@@ -114,7 +114,7 @@ class PostgresIndex:
 
     def ids(self) -> NDArray[np.int64]:
         """See `Index`."""
-        with self._reading() as (connection, _):
+        with self._transaction() as (connection, _):
             rows = connection.execute(self._tables.statement("SELECT id FROM {products} ORDER BY id")).fetchall()
         return np.array([row[0] for row in rows], np.int64)
 
@@ -122,7 +122,7 @@ class PostgresIndex:
         """See `Index`."""
         numbers = np.asarray(ids, np.int64).tolist()
         query = self._tables.statement("SELECT id, path, embedding{columns} FROM {products} WHERE id = ANY(%s)")
-        with self._reading() as (connection, _):
+        with self._transaction() as (connection, _):
             row_of = {row[0]: row for row in connection.execute(query, [numbers])}
         for number in numbers:
             if number not in row_of:
@@ -135,7 +135,7 @@ class PostgresIndex:
     def nearest(self, embeddings: NDArray[np.float32], k: int, where: Where | None = None) -> list[Neighbors]:
         """See `Index`; exact where at most `MAX_EXACT` products match a filter."""
         queries, k = check_query(embeddings, self.spec), check_k(k)
-        with self._reading() as (connection, size):
+        with self._transaction() as (connection, size):
             counts = self._counts(connection, where)
             filters = check_filters(where, counts)
             exact = self._few_match(connection, filters, counts) if filters else size <= pg_schema.HNSW_MIN_ROWS
@@ -191,22 +191,11 @@ class PostgresIndex:
         return Neighbors(ids.astype(np.int64), 1 - distances.astype(np.float32))
 
     @contextmanager
-    def _reading(self) -> Iterator[tuple[psycopg.Connection, int]]:
-        """Yield a transaction's connection and the number of products."""
-        query = self._tables.statement("SELECT version, id, (" + pg_schema.SIZE + ") FROM {about}")
+    def _transaction(self, lock: str = "") -> Iterator[tuple[psycopg.Connection, int]]:
+        """Yield a connection and the number of products; with "FOR UPDATE" while other writers wait."""
+        query = self._tables.statement("SELECT version, id, (" + pg_schema.SIZE + ") FROM {about} " + lock)
         with self._session.transaction(query) as (connection, row):
-            self._check(row)
+            if row is None or row[1] != self.id:
+                raise replaced_error(self.name)
+            pg_schema.check_version(self._session, row[0])
             yield connection, row[2]
-
-    @contextmanager
-    def _writing(self) -> Iterator[psycopg.Connection]:
-        """Yield a connection while other writers wait: committed at the end, rolled back when anything is raised."""
-        query = self._tables.statement("SELECT version, id FROM {about} FOR UPDATE")
-        with self._session.transaction(query) as (connection, row):
-            self._check(row)
-            yield connection
-
-    def _check(self, row: tuple[Any, ...] | None) -> None:
-        if row is None or row[1] != self.id:
-            raise replaced_error(self.name)
-        pg_schema.check_version(self._session, row[0])

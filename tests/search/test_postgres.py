@@ -137,7 +137,7 @@ def test_index_is_shared_by_threads(index):
 def test_writers_wait_for_each_other(index):
     other = PostgresIndex(index.name)
     waiting = threading.Thread(target=other.update, args=[records(0, 30, seed=1)])
-    with index._writing():
+    with index._transaction("FOR UPDATE"):
         waiting.start()
         waiting.join(0.3)
         assert waiting.is_alive()
