@@ -1,9 +1,10 @@
 """Index contents and the Index protocol: what a folder and a database have in common, and the checks they share."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +86,7 @@ class Neighbors:
     scores: NDArray[np.float32]
 
 
-class Index(Protocol):
+class Index(ABC):
     """Products with embeddings, searched by cosine similarity: the same for a folder and for a database.
 
     `name` is the folder or URL, without a password; `id` is random: another index built in the same place has another.
@@ -95,38 +96,65 @@ class Index(Protocol):
     id: str
     spec: IndexSpec
 
+    @abstractmethod
     def __len__(self) -> int:
         """The number of products."""
 
     def add(self, records: Records) -> None:
         """Add products; when this returns, they are stored. InputError for an id that is there already."""
+        records.check(self.spec)
+        self._change(None, records)
 
     def update(self, records: Records) -> None:
         """Replace products; InputError for an id that is not there."""
+        records.check(self.spec)
+        self._change(records.ids, records)
 
     def delete(self, ids: NDArray[np.int64]) -> None:
         """Remove products; InputError for an id that is not there."""
+        self._change(np.asarray(ids, np.int64), None)
 
+    @abstractmethod
+    def _change(self, removed: NDArray[np.int64] | None, added: Records | None) -> None:
+        """Remove and add products, in one step."""
+
+    @abstractmethod
     def compact(self) -> None:
         """Free the space of replaced and removed products."""
 
+    @abstractmethod
     def stats(self) -> dict[str, Any]:
         """Return counts, bytes and the spec."""
 
+    @abstractmethod
     def ids(self) -> NDArray[np.int64]:
         """Return the ids of all products, in ascending order."""
 
+    @abstractmethod
     def refresh(self) -> bool:
         """Load what others have changed since; False when another index was built in this one's place."""
 
     def pinned(self) -> "Index":
-        """Return the index as it is now, for several calls that belong together while other threads change it."""
+        """Return the index as it is now, for several calls that belong together, where it can be kept from changing."""
+        return self
 
+    @abstractmethod
     def lookup(self, ids: NDArray[np.int64]) -> Records:
         """Return products by their ids, in that order; InputError for an id that is not there."""
 
     def nearest(self, embeddings: NDArray[np.float32], k: int, where: Where | None = None) -> list[Neighbors]:
         """Return the k products of highest cosine for each of [q, d], fewer where fewer match `where`."""
+        queries = np.atleast_2d(np.asarray(embeddings, np.float32))
+        if queries.shape[1] != self.spec.width:
+            raise InputError(f"embeddings are [q, {self.spec.width}] in this index, not {list(queries.shape)}")
+        _check_lengths(queries, np.arange(len(queries)))
+        return self._nearest(queries, check_k(k), where)
+
+    @abstractmethod
+    def _nearest(self, queries: NDArray[np.float32], k: int, where: Where | None) -> list[Neighbors]: ...
+
+    def _replaced(self) -> InputError:
+        return InputError(f"{self.name}: another index was built here meanwhile; open it again")
 
 
 def check_k(k: int) -> int:
@@ -134,20 +162,6 @@ def check_k(k: int) -> int:
     if not isinstance(k, Integral) or k < 1:
         raise InputError(f"k is a whole number of at least 1, not {k!r}")
     return int(k)
-
-
-def check_query(embeddings: NDArray[np.float32], spec: IndexSpec) -> NDArray[np.float32]:
-    """Return query embeddings as [q, d] float32; InputError unless they have the index's width and length 1."""
-    embeddings = np.atleast_2d(np.asarray(embeddings, np.float32))
-    if embeddings.shape[1] != spec.width:
-        raise InputError(f"embeddings are [q, {spec.width}] in this index, not {list(embeddings.shape)}")
-    _check_lengths(embeddings, np.arange(len(embeddings)))
-    return embeddings
-
-
-def replaced_error(name: str) -> InputError:
-    """Return the error of a call on an index in whose place another was built."""
-    return InputError(f"{name}: another index was built here meanwhile; open it again")
 
 
 def _check_lengths(embeddings: NDArray[np.float32], names: NDArray[np.int64]) -> None:

@@ -61,8 +61,18 @@ class HnswIndex:
     def __init__(self, folder: Path, snapshot: IndexSnapshot, previous: "HnswIndex | None" = None) -> None:
         self.manifest = HnswManifest.read(folder, snapshot)
         same = previous is not None and previous.manifest == self.manifest
-        self._usearch = previous._usearch if same else _open(folder / HNSW_FILE, self.manifest)
+        self._usearch = previous._usearch if same else self._open(folder / HNSW_FILE)
         self.rows = len(self._usearch) if self._usearch is not None else 0
+
+    def _open(self, path: Path) -> UsearchIndex | None:
+        """Map the file into memory, so that only what a search touches is read; None where its manifis of another."""
+        manifest = self.manifest
+        if not manifest.rows or (manifest.bytes <= MAX_CHECKED_BYTES and file_sha256(path) != manifest.sha256):
+            return None
+        index = UsearchIndex.restore(str(path), view=True, enable_key_lookups=False)
+        index.expansion_search = _EXPANSION_SEARCH
+        # A writer may have replaced the file meanwhile.
+        return index if len(index) == manifest.rows else None
 
     def candidates(
         self, snapshot: IndexSnapshot, queries: NDArray[np.float32], count: int
@@ -77,17 +87,16 @@ class HnswIndex:
             yield np.concatenate([live, unindexed]), np.concatenate([cosines(query, snapshot.embeddings(live)), scores])
 
 
-def update_hnsw(folder: Path, snapshot: IndexSnapshot) -> None:
-    """Write an HNSW index of all rows where a snapshot is large and it is missing or contains too little of them."""
+def update_hnsw(folder: Path, snapshot: IndexSnapshot, current: HnswIndex) -> None:
+    """Write an HNSW index of all rows where a snapshot is large and `current` contains too little of it."""
     rows, path = len(snapshot.live_mask), folder / HNSW_FILE
-    manifest = HnswManifest.read(folder, snapshot)
-    if rows <= HNSW_MIN_ROWS or rows - manifest.rows <= _MAX_UNINDEXED_SHARE * rows:
+    if rows <= HNSW_MIN_ROWS or rows - current.rows <= _MAX_UNINDEXED_SHARE * rows:
         return
     index = UsearchIndex(
         ndim=snapshot.manifest.spec.width, metric="ip", dtype="bf16", connectivity=_CONNECTIVITY,
         expansion_add=_EXPANSION_ADD, enable_key_lookups=False,
     )  # fmt: skip
-    if _open(path, manifest) is not None:
+    if current.rows:
         index.load(str(path))
         index.expansion_add = _EXPANSION_ADD
     with ProgressBar("HNSW index", rows - len(index), "products") as bar:
@@ -103,13 +112,3 @@ def update_hnsw(folder: Path, snapshot: IndexSnapshot) -> None:
 
 def _checksums(snapshot: IndexSnapshot) -> tuple[str, ...]:
     return tuple(entry.embeddings.sha256 for entry in snapshot.manifest.segments)
-
-
-def _open(path: Path, manifest: HnswManifest) -> UsearchIndex | None:
-    """Map the file into memory, so that only what a search touches is read; None where the manifest is not of it."""
-    if not manifest.rows or (manifest.bytes <= MAX_CHECKED_BYTES and file_sha256(path) != manifest.sha256):
-        return None
-    index = UsearchIndex.restore(str(path), view=True, enable_key_lookups=False)
-    index.expansion_search = _EXPANSION_SEARCH
-    # A writer may have replaced the file meanwhile.
-    return index if len(index) == manifest.rows else None

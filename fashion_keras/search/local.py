@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.search.base import IndexSpec, Neighbors, Records, check_k, check_query, replaced_error
+from fashion_keras.search.base import Index, IndexSpec, Neighbors, Records
 from fashion_keras.search.filters import Where
 from fashion_keras.search.hnsw import HnswIndex, update_hnsw
 from fashion_keras.search.manifest import IndexManifest, explain_os_errors, next_version, remove_stale, write_lock
@@ -31,7 +31,7 @@ log = logging.getLogger("fashion_keras")
 _MIN_CANDIDATES = 64
 
 
-class LocalIndex:
+class LocalIndex(Index):
     """The index in a folder; see `Index`. Threads may share it."""
 
     def __init__(self, folder: str | Path) -> None:
@@ -91,30 +91,20 @@ class LocalIndex:
         """How many changes were made to what was opened."""
         return self._snapshot.manifest.version
 
-    def add(self, records: Records) -> None:
-        """See `Index`."""
-        records.check(self.spec)
-        with self._changing() as (snapshot, changes):
-            known = records.ids[snapshot.contains(records.ids)]
-            if len(known):
-                raise InputError(f"id {known[0]} is in the index already; update replaces it")
-            self._append(snapshot, changes, records)
-
-    def update(self, records: Records) -> None:
-        """See `Index`."""
-        records.check(self.spec)
-        with self._changing() as (snapshot, changes):
-            self._delete(snapshot, changes, records.ids)
-            self._append(snapshot, changes, records)
-
-    def delete(self, ids: NDArray[np.int64]) -> None:
-        """See `Index`."""
-        with self._changing() as (snapshot, changes):
-            self._delete(snapshot, changes, np.asarray(ids, np.int64))
+    def _change(self, removed: NDArray[np.int64] | None, added: Records | None) -> None:
+        with self._next_version() as (snapshot, changes):
+            if removed is not None:
+                rows = np.union1d(np.flatnonzero(~snapshot.live_mask), snapshot.positions(removed))
+                changes["deleted"] = write_deleted(self.folder, changes["version"], rows)
+            elif (known := snapshot.contains(added.ids)).any():
+                raise InputError(f"id {added.ids[known][0]} is in the index already; update replaces it")
+            if added is not None and len(added):
+                segment = write_records(self.folder, changes["version"], added)
+                changes["segments"] = (*snapshot.manifest.segments, segment)
 
     def compact(self) -> None:
         """Write the live rows as one segment, and remove the others."""
-        with self._changing() as (snapshot, changes):
+        with self._next_version() as (snapshot, changes):
             segment = len(snapshot) and write_segment(self.folder, changes["version"], len(snapshot), snapshot.blocks())
             changes |= {"segments": (segment,) if segment else (), "deleted": None}
 
@@ -151,10 +141,9 @@ class LocalIndex:
         snapshot = self._snapshot
         return snapshot.take(snapshot.positions(np.asarray(ids, np.int64)))
 
-    def nearest(self, embeddings: NDArray[np.float32], k: int, where: Where | None = None) -> list[Neighbors]:
+    def _nearest(self, queries: NDArray[np.float32], k: int, where: Where | None) -> list[Neighbors]:
         """See `Index`; with a filter these are the true nearest of all that match, however many there are."""
         snapshot, hnsw = self._opened
-        queries, k = check_query(embeddings, self.spec), check_k(k)
         if where or not hnsw.rows:
             scored = snapshot.scores(queries, snapshot.matching(where))
             return [top_k(snapshot.ids[rows], scores, k) for rows, scores in scored]
@@ -184,12 +173,12 @@ class LocalIndex:
                     raise
 
     @contextmanager
-    def _changing(self) -> Iterator[tuple[IndexSnapshot, dict[str, Any]]]:
+    def _next_version(self) -> Iterator[tuple[IndexSnapshot, dict[str, Any]]]:
         """Yield the snapshot and what changes in its manifest, for which the block writes files; then write that."""
         with write_lock(self.folder):
             snapshot = self._open()
             if snapshot.manifest.id != self.id:
-                raise replaced_error(self.name)
+                raise self._replaced()
             changes = {"version": snapshot.manifest.version + 1}
             try:
                 with explain_os_errors(self.folder, "; the index is as it was"):
@@ -199,15 +188,6 @@ class LocalIndex:
                 remove_stale(self.folder, snapshot.manifest)
                 raise
             self._finish_change()
-
-    def _append(self, snapshot: IndexSnapshot, changes: dict[str, Any], records: Records) -> None:
-        if len(records):
-            segment = write_records(self.folder, changes["version"], records)
-            changes["segments"] = (*snapshot.manifest.segments, segment)
-
-    def _delete(self, snapshot: IndexSnapshot, changes: dict[str, Any], ids: NDArray[np.int64]) -> None:
-        rows = np.union1d(np.flatnonzero(~snapshot.live_mask), snapshot.positions(ids))
-        changes["deleted"] = write_deleted(self.folder, changes["version"], rows)
 
     def _finish_change(self) -> None:
         """Show the new version, remove the files of older ones, and bring HNSW up to date."""
@@ -222,7 +202,7 @@ class LocalIndex:
         remove_stale(self.folder, snapshot.manifest)
         self._show(snapshot)
         try:
-            update_hnsw(self.folder, snapshot)
+            update_hnsw(self.folder, *self._opened)
         except (OSError, RuntimeError) as error:
             log.warning("%s: no HNSW index, search will be slow: %s", self.folder, error)
         self._show(snapshot)

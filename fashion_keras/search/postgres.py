@@ -17,7 +17,7 @@ from pgvector import HalfVector
 from psycopg import sql
 
 from fashion_keras.search import pg_schema
-from fashion_keras.search.base import IndexSpec, Neighbors, Records, check_k, check_query, replaced_error
+from fashion_keras.search.base import Index, IndexSpec, Neighbors, Records
 from fashion_keras.search.filters import Filters, Where, check_filters, normalize_filters
 from fashion_keras.search.pg_connection import EF_SEARCH, PostgresConnection
 from fashion_keras.support.errors import InputError
@@ -26,7 +26,7 @@ MAX_EXACT = 50_000
 _MAX_EF_SEARCH = 1000
 
 
-class PostgresIndex:
+class PostgresIndex(Index):
     """Index in one schema of a database; see `Index`. Threads may share it; they take turns on one connection."""
 
     def __init__(self, url: str) -> None:
@@ -71,23 +71,12 @@ class PostgresIndex:
         """Close the connection; the next call opens a new one."""
         self._session.close()
 
-    def add(self, records: Records) -> None:
-        """See `Index`."""
-        records.check(self.spec)
+    def _change(self, removed: NDArray[np.int64] | None, added: Records | None) -> None:
         with self._transaction("FOR UPDATE") as (connection, _):
-            pg_schema.copy_products(connection, self._tables, records)
-
-    def update(self, records: Records) -> None:
-        """See `Index`."""
-        records.check(self.spec)
-        with self._transaction("FOR UPDATE") as (connection, _):
-            pg_schema.remove_products(connection, self._tables, records.ids)
-            pg_schema.copy_products(connection, self._tables, records)
-
-    def delete(self, ids: NDArray[np.int64]) -> None:
-        """See `Index`."""
-        with self._transaction("FOR UPDATE") as (connection, _):
-            pg_schema.remove_products(connection, self._tables, np.asarray(ids, np.int64))
+            if removed is not None:
+                pg_schema.remove_products(connection, self._tables, removed)
+            if added is not None:
+                pg_schema.copy_products(connection, self._tables, added)
 
     def compact(self) -> None:
         """Free the space of replaced and removed products, and refresh the planner's statistics."""
@@ -107,10 +96,6 @@ class PostgresIndex:
         """See `Index`; there is nothing to load, as every call reads what is there."""
         with self._session.transaction(self._tables.statement("SELECT id FROM {about}")) as (_, row):
             return row == (self.id,)
-
-    def pinned(self) -> "PostgresIndex":
-        """See `Index`; the server's changes are seen nevertheless."""
-        return self
 
     def ids(self) -> NDArray[np.int64]:
         """See `Index`."""
@@ -132,14 +117,13 @@ class PostgresIndex:
         columns = {name: np.array([row[3 + at] for row in rows], np.str_) for at, name in enumerate(self.spec.columns)}
         return Records(np.array(numbers, np.int64), embeddings, np.array([row[1] for row in rows], np.str_), columns)
 
-    def nearest(self, embeddings: NDArray[np.float32], k: int, where: Where | None = None) -> list[Neighbors]:
+    def _nearest(self, queries: NDArray[np.float32], k: int, where: Where | None) -> list[Neighbors]:
         """See `Index`; exact where at most `MAX_EXACT` products match a filter."""
-        queries, k = check_query(embeddings, self.spec), check_k(k)
         with self._transaction() as (connection, size):
             counts = self._counts(connection, where)
             filters = check_filters(where, counts)
             exact = self._few_match(connection, filters, counts) if filters else size <= pg_schema.HNSW_MIN_ROWS
-            return [self._nearest(connection, query, min(k, size), filters, exact) for query in queries]
+            return [self._query(connection, query, min(k, size), filters, exact) for query in queries]
 
     def _counts(self, connection: psycopg.Connection, where: Where | None) -> dict[str, dict[str, int]]:
         """Return how many products have each value of a filter, or, where one is unknown, each value of its column."""
@@ -172,7 +156,7 @@ class PostgresIndex:
         values = [*map(list, filters.values()), MAX_EXACT + 1]
         return len(filters) > 1 and connection.execute(query, values).fetchone()[0] <= MAX_EXACT
 
-    def _nearest(
+    def _query(
         self, connection: psycopg.Connection, embedding: NDArray[np.float32], k: int, filters: Filters, exact: bool
     ) -> Neighbors:
         # HNSW knows the bare distance only, so that every product is compared by any other expression.
@@ -186,7 +170,7 @@ class PostgresIndex:
         query = self._tables.statement(query, distance=sql.SQL(distance), matching=self._tables.matching(filters))
         rows = connection.execute(query, values).fetchall()
         if len(rows) < k and not exact:
-            return self._nearest(connection, embedding, k, filters, exact=True)
+            return self._query(connection, embedding, k, filters, exact=True)
         ids, distances = (np.array([row[at] for row in rows]) for at in (0, 1))
         return Neighbors(ids.astype(np.int64), 1 - distances.astype(np.float32))
 
@@ -196,6 +180,6 @@ class PostgresIndex:
         query = self._tables.statement("SELECT version, id, (" + pg_schema.SIZE + ") FROM {about} " + lock)
         with self._session.transaction(query) as (connection, row):
             if row is None or row[1] != self.id:
-                raise replaced_error(self.name)
+                raise self._replaced()
             pg_schema.check_version(self._session, row[0])
             yield connection, row[2]
