@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("fashion_keras")
 
-
 # Named encoder -> its backbone and pooling.
 PRESETS = {"li2020_resnet50": "resnet50:max"}
 DEFAULT_ENCODER = "fashion_small"
@@ -50,10 +49,11 @@ class EncoderSource:
     @property
     def key(self) -> str:
         """SHA-256, 24 digits, of all that decides what is built; a file counts by its content."""
-        path = self.folder or Path(self.weights)
-        origin = (
-            load_spec(path)[1] if (path / SPEC).is_file() else file_sha256(path) if path.is_file() else self.weights
-        )
+        path, origin = self.folder or Path(self.weights), self.weights
+        if (path / SPEC).is_file():
+            origin = load_spec(path)[1]
+        elif path.is_file():
+            origin = file_sha256(path)
         parts = ["2", repr(self.spec), origin, version("keras"), version("fashion_keras")]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 

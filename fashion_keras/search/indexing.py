@@ -13,6 +13,7 @@ from fashion_keras.catalog.readers import Catalog
 from fashion_keras.features.cache import encode
 from fashion_keras.features.encoder import Encoder
 from fashion_keras.features.registry import DEFAULT_ENCODER, load_encoder
+from fashion_keras.images.decode import parse_image_size
 from fashion_keras.images.validation import load_catalog
 from fashion_keras.search.base import Index, IndexSpec, Records
 from fashion_keras.search.config import DEFAULT_INDEX
@@ -60,13 +61,14 @@ def build_index(
     kind, place = _location(out)
     # Before anything that takes long.
     kind.check_free(place, overwrite)
+    size = None if image_size is None else "{}x{}".format(*parse_image_size(image_size))
     catalog = load_catalog(data)
-    loaded = load_encoder(encoder, str(weights), _size_text(image_size))
+    loaded = load_encoder(encoder, str(weights), size)
     records = _records(catalog, loaded)
     spec = IndexSpec(
         encoder=str(encoder),
         weights=str(weights),
-        image_size=_size_text(image_size),
+        image_size=size,
         encoder_identity=loaded.identity,
         image_spec=loaded.image_spec,
         width=records.embeddings.shape[1],
@@ -128,14 +130,6 @@ def _location(location: str | Path) -> tuple[type, str | Path]:
     except ModuleNotFoundError as error:
         raise InputError(f"an index in PostgreSQL needs {error.name}: pip install 'fashion_keras[postgres]'") from None
     return PostgresIndex, str(location)
-
-
-def _size_text(size: Any) -> str | None:  # noqa: ANN401 - as `load_encoder` takes it
-    """Return an image size as "HEIGHTxWIDTH"; None for none."""
-    if size is None or isinstance(size, str):
-        return size
-    height, width = (size, size) if np.ndim(size) == 0 else size
-    return f"{int(height)}x{int(width)}"
 
 
 def _records(catalog: Catalog, encoder: Encoder) -> Records:
