@@ -81,7 +81,7 @@ class HnswIndex:
         unindexed = self.rows + np.flatnonzero(snapshot.live_mask[self.rows :])
         result = self._usearch.search(queries, min(count, self.rows))
         matches = [result] if len(queries) == 1 else result
-        for query, match, (_, scores) in zip(queries, matches, snapshot.scores(queries, unindexed), strict=True):
+        for query, match, scores in zip(queries, matches, snapshot.scores(queries, unindexed), strict=True):
             rows = match.keys.astype(np.int64)
             live = rows[snapshot.live_mask[rows]]
             yield np.concatenate([live, unindexed]), np.concatenate([cosines(query, snapshot.embeddings(live)), scores])

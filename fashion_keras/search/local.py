@@ -145,14 +145,15 @@ class LocalIndex(Index):
         """See `Index`; with a filter these are the true nearest of all that match, however many there are."""
         snapshot, hnsw = self._opened
         if where or not hnsw.rows:
-            scored = snapshot.scores(queries, snapshot.matching(where))
-            return [top_k(snapshot.ids[rows], scores, k) for rows, scores in scored]
+            rows = snapshot.matching(where)
+            return [top_k(snapshot.ids[rows], scores, k) for scores in snapshot.scores(queries, rows)]
         neighbors = []
         candidates = hnsw.candidates(snapshot, queries, max(_MIN_CANDIDATES, 4 * k))
         for query, (rows, scores) in zip(queries, candidates, strict=True):
             if len(rows) < k:
                 # HNSW proposed deleted rows: all live ones are compared.
-                rows, scores = next(snapshot.scores(query[None], snapshot.matching(None)))
+                rows = snapshot.matching(None)
+                scores = next(snapshot.scores(query[None], rows))
             neighbors.append(top_k(snapshot.ids[rows], scores, k))
         return neighbors
 

@@ -132,9 +132,8 @@ class PostgresIndex(Index):
         if not pairs:
             return counts
         names, values = map(list, zip(*pairs, strict=True))
-        query = self._tables.statement(
-            "SELECT name, value, products FROM {counts} WHERE products > 0 AND name = ANY(%s)"
-        )
+        query = "SELECT name, value, products FROM {counts} WHERE products > 0 AND name = ANY(%s)"
+        query = self._tables.statement(query)
         only = sql.SQL(" AND (name, value) IN (SELECT unnest(%s::text[]), unnest(%s::text[]))")
         rows = connection.execute(query + only, [names, names, values]).fetchall()
         if len(rows) < len(set(pairs)):
@@ -161,9 +160,7 @@ class PostgresIndex(Index):
     ) -> Neighbors:
         # HNSW knows the bare distance only, so that every product is compared by any other expression.
         distance = "(embedding <=> %b) + 0" if exact else "embedding <=> %b"
-        query = (
-            "SELECT id, " + distance + " AS distance FROM {products} WHERE {matching} ORDER BY distance, id LIMIT %s"
-        )
+        query = "SELECT id, {distance} AS distance FROM {products} WHERE {matching} ORDER BY distance, id LIMIT %s"
         if not exact and 2 * k > EF_SEARCH:
             connection.execute(f"SET LOCAL hnsw.ef_search = {min(_MAX_EF_SEARCH, 2 * k)}")
         values = [HalfVector(embedding), *map(list, filters.values()), k]

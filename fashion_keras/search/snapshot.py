@@ -136,17 +136,14 @@ class IndexSnapshot:
             columns[name] = codes, {value: code for code, value in enumerate(values) if used[code]}
         return columns
 
-    def scores(
-        self, queries: NDArray[np.float32], rows: NDArray[np.int64]
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """Yield (rows, their cosines) for each of `queries` [q, d]; `rows` in ascending order."""
+    def scores(self, queries: NDArray[np.float32], rows: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
+        """Yield the cosines [m] of `rows` [m], in ascending order, for each of `queries` [q, d]."""
         picked = len(rows) < _PICKED_SHARE * len(self.live_mask) or not self.segments
         parts = [self.embeddings(rows)] if picked else [segment.embeddings for segment in self.segments]
         step = max(1, _MAX_SCORES // max(len(self.live_mask), 1))
         for start in range(0, len(queries), step):
             scores = np.concatenate([cosines(queries[start : start + step], values) for values in parts], axis=1)
-            scores = scores if picked or len(rows) == len(self.live_mask) else scores[:, rows]
-            yield from ((rows, query_scores) for query_scores in scores)
+            yield from scores if picked or len(rows) == len(self.live_mask) else scores[:, rows]
 
     def embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the embeddings [m, d] of `rows`."""
