@@ -70,8 +70,7 @@ def _robustness(options: argparse.Namespace) -> None:
         check_output_dir(given["out"], "")
     given.setdefault("out", str((Path(runs[0]) if len(runs) == 1 else Path("runs")) / "robustness"))
     config = RobustnessConfig(**given)
-    from fashion_keras.analysis.robustness import robustness
-    from fashion_keras.analysis.robustness_scores import rows_by_head
+    from fashion_keras.analysis.robustness import robustness, rows_by_head
 
     report = robustness(config)
     if options.json:

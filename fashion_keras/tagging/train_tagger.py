@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.analysis.training_overlap import encoder_training_products
+from fashion_keras.analysis.evaluation_subset import encoder_training_products
 from fashion_keras.catalog.catalog import Catalog, write_rejected
 from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.product_hashes import is_training_product, product_hashes, uniform_numbers

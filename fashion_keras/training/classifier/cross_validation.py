@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from fashion_keras.catalog.label_groups import LabelGroup
-from fashion_keras.evaluation.metrics.cross_validation_summary import summarize_folds
-from fashion_keras.evaluation.reports.compute import compute_scores
+from fashion_keras.evaluation.reports.compute import compute_scores, summarize_folds
 from fashion_keras.evaluation.reports.report import Report
 from fashion_keras.evaluation.reports.write import plot_report, read_probabilities, write_predictions
 from fashion_keras.models.predictions import Predictions

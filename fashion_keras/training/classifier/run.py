@@ -13,8 +13,8 @@ import numpy as np
 from fashion_keras.catalog.catalog import write_rejected
 from fashion_keras.catalog.product_hashes import is_training_product
 from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
+from fashion_keras.evaluation.plots.curves import plot_history
 from fashion_keras.evaluation.plots.style import context
-from fashion_keras.evaluation.plots.training_history import plot_history
 from fashion_keras.evaluation.reports.calibration import calibrate_groups
 from fashion_keras.evaluation.reports.report import Report
 from fashion_keras.features.runtime import store_network

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.product_hashes import product_hashes, write_training_products
 from fashion_keras.catalog.tasks import get_task
-from fashion_keras.evaluation.reports.retrieval import retrieval_scores
+from fashion_keras.evaluation.reports.compute import retrieval_scores
 from fashion_keras.features.registry import load_encoder
 from fashion_keras.features.runtime import store_network
 from fashion_keras.images.augment import get_augmentation, without_color
