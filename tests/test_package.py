@@ -2,14 +2,13 @@
 
 import ast
 import os
-import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 import fashion_keras
+from tests.helpers.cli import run_python
 
 
 def test_package_lists_every_public_name_and_loads_it():
@@ -25,12 +24,7 @@ def test_package_lists_every_public_name_and_loads_it():
 
 def test_package_loads_tensorflow_without_its_messages():
     environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
-    result = subprocess.run(
-        [sys.executable, "-c", "import fashion_keras; fashion_keras.train"],
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+    result = run_python("import fashion_keras; fashion_keras.train", env=environment)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
@@ -47,7 +41,7 @@ def test_package_names_the_modules_that_load_tensorflow():
         "        os._exit(0)\n"
         "    os.waitpid(child, 0)\n"
     )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    result = run_python(program)
     assert set(result.stdout.split()) == fashion_keras._TENSORFLOW_MODULES
 
 

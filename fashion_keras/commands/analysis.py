@@ -2,15 +2,12 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import fashion_keras
 from fashion_keras.analysis.config import AuditConfig, ProbeConfig, ProjectionConfig, RetrievalConfig, RobustnessConfig
-from fashion_keras.commands.arguments import Commands, add_command
+from fashion_keras.commands.arguments import Commands, Report, add_command
 from fashion_keras.commands.formatting import print_counts
 from fashion_keras.support.atomic_files import check_output_dir
-
-Report = dict[str, Any]
 
 # Columns of the table of evaluate-search: the score's name, and its heading.
 _SCORES = (

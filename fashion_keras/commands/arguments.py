@@ -12,6 +12,8 @@ from fashion_keras.support.progress import log_to_console
 
 # What `add_subparsers` returns; argparse has no public name for it.
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
+# JSON object that a command returns, prints by --json, and otherwise shows as text.
+Report = dict[str, Any]
 
 
 class Parser(argparse.ArgumentParser):
@@ -73,8 +75,8 @@ def add_command(
     commands: Commands,
     name: str,
     kind: type[Config],
-    run: Callable[[Any], dict[str, Any]],
-    show: Callable[[dict[str, Any], Any], None],
+    run: Callable[[Any], Report],
+    show: Callable[[Report, Any], None],
     summary: str,
     description: str,
     positional: Sequence[str] = (),

@@ -2,12 +2,11 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from fashion_keras.analysis.config import DescribeConfig
 from fashion_keras.catalog.datasets import SAMPLE, download, resolve_dataset
 from fashion_keras.catalog.readers import read_catalog
-from fashion_keras.commands.arguments import Commands, Parser, add_command
+from fashion_keras.commands.arguments import Commands, Parser, Report, add_command
 from fashion_keras.commands.formatting import print_counts
 from fashion_keras.features.cache import clear_cache, list_cache
 
@@ -40,13 +39,13 @@ def _add_group(commands: Commands, name: str, summary: str) -> Commands:
     return parser.add_subparsers(title="actions", required=True, metavar="ACTION", parser_class=Parser)
 
 
-def _describe(config: DescribeConfig) -> dict[str, Any]:
+def _describe(config: DescribeConfig) -> Report:
     from fashion_keras.analysis.catalog_summary import summarize_catalog
 
     return summarize_catalog(read_catalog(resolve_dataset(config.data)[0]), Path(config.out))
 
 
-def _print_description(report: dict[str, Any], config: DescribeConfig) -> None:
+def _print_description(report: Report, config: DescribeConfig) -> None:
     for name in ("inputs", "products", "rejected", "repaired", "shared_titles"):
         print(f"{name.replace('_', ' '):16}{report[name]:>8}")
     for name in ("reasons", "missing", "sizes"):

@@ -7,13 +7,11 @@ from typing import Any
 
 import fashion_keras
 from fashion_keras.analysis.config import EvaluateConfig, ExplainConfig, PredictConfig
-from fashion_keras.commands.arguments import Commands, add_command
+from fashion_keras.commands.arguments import Commands, Report, add_command
 from fashion_keras.commands.formatting import print_counts, print_heads, print_products, with_interval
 from fashion_keras.models.serialization import load_classifier_spec
 from fashion_keras.support.atomic_files import check_png_path
 from fashion_keras.support.errors import InputError
-
-Report = dict[str, Any]
 
 
 def add(commands: Commands) -> None:

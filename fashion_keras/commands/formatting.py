@@ -1,8 +1,6 @@
 """Printed lines that the reports of several commands share."""
 
-from typing import Any
-
-Report = dict[str, Any]
+from fashion_keras.commands.arguments import Report
 
 
 def with_interval(test: Report) -> str:

@@ -2,14 +2,12 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import fashion_keras
-from fashion_keras.commands.arguments import Commands, add_command
+from fashion_keras.commands.arguments import Commands, Report, add_command
 from fashion_keras.search.config import IndexConfig, SearchConfig
 from fashion_keras.support.atomic_files import check_png_path
 
-Report = dict[str, Any]
 _SHOWN = ("gender", "base_colour", "article_type")
 
 

@@ -1,14 +1,11 @@
 """Command `study`."""
 
 from functools import partial
-from typing import Any
 
-from fashion_keras.commands.arguments import Commands, Parser, add_command
+from fashion_keras.commands.arguments import Commands, Parser, Report, add_command
 from fashion_keras.commands.formatting import print_scores
 from fashion_keras.studies.config import PretrainConfig, StudyConfig
 from fashion_keras.support.tensorflow_import import import_tensorflow
-
-Report = dict[str, Any]
 
 _PAPERS = ("li2020", "schindler2018", "gutierrez2019", "guo2019")
 _PAPER_HELP = "Re-run the paper's experiments and write its tables, the paper's numbers beside ours."

@@ -1,13 +1,10 @@
 """Commands `train-tagger` and `tag`."""
 
 from dataclasses import asdict
-from typing import Any
 
 import fashion_keras
-from fashion_keras.commands.arguments import Commands, add_command
+from fashion_keras.commands.arguments import Commands, Report, add_command
 from fashion_keras.tagging.config import TagConfig, TaggerConfig
-
-Report = dict[str, Any]
 
 
 def add(commands: Commands) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fashion_keras.commands.arguments import Commands, Parser, add_command, add_config_flags, given_values
+from fashion_keras.commands.arguments import Commands, Parser, Report, add_command, add_config_flags, given_values
 from fashion_keras.commands.formatting import print_heads, print_products, print_scores, with_interval
 from fashion_keras.support.atomic_files import read_json
 from fashion_keras.support.config_fields import Config
@@ -89,7 +89,7 @@ def _autoencoder() -> tuple[Function, Function]:
     return train_autoencoder, resume_autoencoder
 
 
-def _whiten(config: WhiteningConfig) -> dict[str, Any]:
+def _whiten(config: WhiteningConfig) -> Report:
     import_tensorflow()
     from fashion_keras.training.encoder.whitening import whiten_encoder
 
@@ -106,7 +106,7 @@ def _print_run(run: Run) -> None:
     print_heads(report)
 
 
-def _print_folds(folds: list[dict[str, Any]], over_folds: dict[str, Any]) -> None:
+def _print_folds(folds: list[Report], over_folds: Report) -> None:
     """Print a line for each fold of a cross-validation, and their best and mean."""
     print(f"{'':20}{'products':>9}" + "".join(f"{name.replace('_', ' '):>20}" for name in over_folds))
     for row in folds:

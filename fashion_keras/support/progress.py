@@ -18,9 +18,6 @@ from fashion_keras.support.errors import InputError
 
 CONSOLE = Console(stderr=True)
 LOG = logging.getLogger("fashion_keras")
-# Steps of up to 10 s then make lines that are at most 20 s apart.
-_SECONDS_BETWEEN_LINES = 10.0
-_SECONDS_BETWEEN_NOTEBOOK_UPDATES = 0.5
 
 
 class ProgressBar:
@@ -100,7 +97,7 @@ class _NoDisplay:
 
 
 class _LogLines(_NoDisplay):
-    seconds_between_updates = _SECONDS_BETWEEN_LINES
+    seconds_between_updates = 10.0  # steps of up to 10 s then make lines that are at most 20 s apart
 
     def __init__(self, bar: ProgressBar) -> None:
         super().__init__(bar)
@@ -154,7 +151,7 @@ atexit.register(_TerminalBar.stop)
 class _NotebookLine(_NoDisplay):
     """A line of a notebook's output that is replaced: rich's own bars need ipywidgets."""
 
-    seconds_between_updates = _SECONDS_BETWEEN_NOTEBOOK_UPDATES
+    seconds_between_updates = 0.5
 
     def __init__(self, bar: ProgressBar) -> None:
         from IPython.display import display  # noqa: PLC0415 - only notebooks have it

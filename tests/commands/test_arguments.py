@@ -1,7 +1,6 @@
 """The command line's frame: flags from config fields, unknown names, exit codes and one-line errors."""
 
 import errno
-import json
 import os
 from dataclasses import dataclass
 
@@ -113,8 +112,6 @@ def test_commands_that_resume_are_those_with_the_flag(command):
     ("error", "message"),
     [
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "no space left on the disk"),
-        (OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)), "no space left on the disk, or its quota"),
-        (OSError(errno.EMFILE, os.strerror(errno.EMFILE), "a.npy"), "a.npy: too many open files: raise the limit"),
         (PermissionError(errno.EACCES, "Permission denied", "runs"), "runs: Permission denied"),
         (InputError("a.csv: bad\nname"), "a.csv: bad name"),
     ],
@@ -140,12 +137,6 @@ def test_main_with_a_full_disk_prints_nothing_but_the_error(monkeypatch, sample,
     monkeypatch.setattr(os, "fsync", full)
     result = run_cli("data", "describe", sample, "--out", tmp_path / "out", "--json")
     assert_one_line(result, str(tmp_path / "out"), "no space left on the disk")
-
-
-def test_json_output_is_one_object(sample, tmp_path):
-    result = run_cli("data", "describe", sample, "--out", tmp_path / "out", "--json")
-    assert result.returncode == 0
-    assert json.loads(result.stdout)["inputs"] > 1800
 
 
 def test_sample_that_is_interrupted_leaves_nothing(monkeypatch, tmp_path):

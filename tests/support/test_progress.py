@@ -2,7 +2,6 @@
 
 import io
 import logging
-import subprocess
 import sys
 import types
 
@@ -12,6 +11,7 @@ from rich.console import Console
 from fashion_keras.support import progress
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import LogFile, ProgressBar, log_to_console, set_verbosity, verbosity
+from tests.helpers.cli import run_python
 
 
 class Clock:
@@ -191,7 +191,7 @@ def test_progress_bar_shows_its_lines_where_no_log_is_set_up():
         "times = iter(range(0, 10**6, 15))\n"
         "with ProgressBar('encoding', 2, 'images', lambda: next(times)) as bar: bar.advance()"
     )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    result = run_python(program)
     assert result.stdout == ""
     assert result.stderr.startswith("encoding: 1 of 2 images")
     assert len(result.stderr.splitlines()) == 1
@@ -204,5 +204,5 @@ def test_verbosity_shows_the_log_where_none_is_set_up():
         "from fashion_keras.support.progress import verbosity\n"
         "with verbosity(None): logging.getLogger('fashion_keras').info('epoch 1/2')"
     )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    result = run_python(program)
     assert (result.stdout, result.stderr) == ("", "epoch 1/2\n")
