@@ -8,7 +8,7 @@ from typing import Any
 
 from fashion_keras.catalog.tasks import get_task
 from fashion_keras.features.registry import DEFAULT_ENCODER
-from fashion_keras.support.config_fields import Config, DataConfig, config_field
+from fashion_keras.support.config_fields import Config, DataConfig, SourceConfig, config_field
 from fashion_keras.support.errors import InputError, unknown_name_error
 from fashion_keras.training.classifier.artifacts import RunManifest
 from fashion_keras.training.config import TrainConfig
@@ -69,7 +69,7 @@ def _images_field(help: str) -> Any:  # noqa: ANN401 - a dataclass field
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateConfig(Config):
+class EvaluateConfig(SourceConfig):
     """Settings of the command `evaluate`: a run is scored on a catalog."""
 
     run: str = _run_field()
@@ -150,13 +150,12 @@ class AuditConfig(DataConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProbeConfig(Config):
+class ProbeConfig(SourceConfig):
     """Settings of the command `probe`: validation accuracy of simple classifiers on features of several backbones."""
 
     backbones: tuple[str, ...] = config_field(
         (), "Backbones to compare, such as vgg19,resnet50.", metavar="B,..", convert=_as_names
     )
-    data: str | None = same_field("data")
     task: str = same_field("task")
     weights: str = same_field("weights")
     image_size: str | None = same_field("image_size")
@@ -188,10 +187,9 @@ class ProbeConfig(Config):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RetrievalConfig(Config):
+class RetrievalConfig(SourceConfig):
     """Settings of the command `evaluate-search`: retrieval scores of indexes and encoders on one catalog."""
 
-    data: str | None = same_field("data")
     index: tuple[str, ...] = config_field(
         (), "Index folder or postgresql://...; may be repeated.", metavar="DIR|URL", convert=_as_paths
     )
@@ -231,8 +229,8 @@ class ProjectionConfig(DataConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DescribeConfig(Config):
+class DescribeConfig(SourceConfig):
     """Settings of the command `data describe`: counts and figures of a catalog."""
 
-    data: str | None = config_field(None, "Catalog, or 'sample'.", metavar="SOURCE")
     out: str = config_field("runs/describe", "Folder for description.json, rejected.csv and figures.", metavar="DIR")
+    leaks: bool = config_field(False, "Count products that stand in two parts of the default split.")

@@ -9,14 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.catalog import Catalog
-from fashion_keras.catalog.csv_reader import TITLE
-from fashion_keras.catalog.datasets import resolve_dataset
-from fashion_keras.catalog.product_hashes import product_hashes
-from fashion_keras.catalog.readers import read_catalog
+from fashion_keras.catalog.columns import TITLE
 from fashion_keras.features.registry import resolve_encoder
 from fashion_keras.features.runtime import load_classifier
-from fashion_keras.images.validation import check_images, image_hashes
+from fashion_keras.images.validation import check_images, image_hashes, read_source
 from fashion_keras.models.classifier import Classifier
+from fashion_keras.support.config_fields import SourceConfig
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.classifier.artifacts import RunManifest
 from fashion_keras.training.training_products import folder_training_products, initial_training_products
@@ -52,14 +50,15 @@ class RunSubset:
     summary: dict[str, Any]
 
 
-def load_subset(run: str, data: str | None, part: str, limit: int | None = None, seed: int = 0) -> RunSubset:
+def load_subset(run: str, source: SourceConfig, part: str, limit: int | None = None, seed: int = 0) -> RunSubset:
     """Load a run and at most `limit` products, drawn at random, to evaluate it on; see `select_rows`.
 
-    `data` is None for the catalog of the run. Raises InputError when run or catalog cannot be used, or no product is
+    `source.data` is None for the catalog of the run. Raises InputError when run or catalog cannot be used, or no product is
     left.
     """
     classifier, manifest = load_classifier(run), RunManifest.read(run)
-    catalog = read_catalog(resolve_dataset(data or manifest.data)[0])
+    own = SourceConfig(**{**manifest.source, "data": manifest.data})
+    catalog, _ = read_source(own if source.data is None else source)
     selected = select_rows(catalog, manifest, part)
     drawn = np.sort(np.random.default_rng(seed).permutation(selected.rows)[:limit])
     products, truth = scorable_rows(catalog, drawn, classifier)
@@ -91,11 +90,11 @@ def select_rows(catalog: Catalog, manifest: RunManifest, part: str = "auto") -> 
     where there is no title, for then the hash is that of the id), so other rows may change or be added, and the images
     may be larger ones. Products that the run was trained on are recognized by product hash or image content.
     """
-    products, images = product_hashes(catalog), image_hashes(catalog.paths)
+    products, images = catalog.product_groups, image_hashes(catalog.paths)
     titled = catalog.columns.get(TITLE, np.full(len(catalog), "")) != ""
     ids, count = manifest.parts["test"], len(manifest.parts["test"])
-    by_title = _pairs_in(catalog.ids, products, ids, manifest.part_hashes["test"])
-    by_image = _pairs_in(catalog.ids, images, ids, manifest.image_hashes["test"])
+    by_title = _pairs_in(catalog.image_ids, products, ids, manifest.part_hashes["test"])
+    by_image = _pairs_in(catalog.image_ids, images, ids, manifest.image_hashes["test"])
     rows = np.flatnonzero(np.where(titled, by_title, by_image))
     missing = count - len(rows)
     if part == "test" or (part == "auto" and len(rows) >= _ENOUGH * count):
@@ -111,7 +110,7 @@ def select_rows(catalog: Catalog, manifest: RunManifest, part: str = "auto") -> 
 
 
 def _pairs_in(
-    ids: NDArray[np.int64], hashes: NDArray[np.str_], known_ids: list[int], known_hashes: list[str]
+    ids: NDArray[np.str_], hashes: NDArray[np.str_], known_ids: list[str], known_hashes: list[str]
 ) -> NDArray[np.bool_]:
     known = set(zip(known_ids, known_hashes, strict=True))
     return np.array([pair in known for pair in zip(ids.tolist(), hashes.tolist(), strict=True)], dtype=bool)

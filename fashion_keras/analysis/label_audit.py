@@ -100,7 +100,7 @@ def out_of_fold(
 
 def _labeled_rows(config: AuditConfig, training_products: frozenset[str]) -> tuple[Catalog, Targets, dict[str, int]]:
     """Return the rows to audit, their labels, and the counts of all others by reason."""
-    task, readable = get_task(config.task), load_catalog(config.data)
+    task, readable = get_task(config.task), load_catalog(config)
     catalog = readable
     if config.exclude_trained:
         trained = is_training_product(catalog, training_products)
@@ -158,13 +158,13 @@ def _conflicting_duplicates(
 
 def _row(issue: LabelIssue, catalog: Catalog, labels: Targets) -> dict[str, Any]:
     return {
-        "id": int(catalog.ids[issue.row]),
+        "id": str(catalog.image_ids[issue.row]),
         "path": str(catalog.paths[issue.row]),
         "given": labels.classes[labels.codes[issue.row]],
         "suggested": labels.classes[issue.suggested],
         "score": round(issue.score, 4),
         "reason": issue.reason,
-        "other": None if issue.other is None else int(catalog.ids[issue.other]),
+        "other": None if issue.other is None else str(catalog.image_ids[issue.other]),
     }
 
 

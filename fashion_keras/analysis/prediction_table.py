@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from fashion_keras.analysis.config import PredictConfig
-from fashion_keras.catalog.catalog import IMAGE_SUFFIXES
 from fashion_keras.catalog.readers import read_catalog
+from fashion_keras.catalog.sources.table import TABLE_SUFFIXES
 from fashion_keras.features.runtime import load_classifier
 from fashion_keras.images.validation import check_images
 from fashion_keras.models.classifier import Classifier
@@ -21,14 +21,15 @@ _BATCH = 256
 
 
 def is_table_source(images: tuple[str, ...]) -> bool:
-    """Return whether `images` is one folder or one CSV table rather than image files."""
-    return len(images) == 1 and (Path(images[0]).is_dir() or Path(images[0]).suffix.lower() == ".csv")
+    """Return whether `images` is one catalog, a folder, a table or an archive, rather than image files."""
+    path = Path(images[0])
+    return len(images) == 1 and (path.is_dir() or path.suffix.lower() in (*TABLE_SUFFIXES, ".tar"))
 
 
 def write_prediction_table(config: PredictConfig) -> dict[str, Any]:
-    """Predict every image of a folder or CSV table and write one row for each, rejected ones included.
+    """Predict every image of a catalog and write one row for each, rejected ones included.
 
-    Columns: path; predicted and confidence, or for each head NAME and "NAME confidence" (of multi-valued heads the
+    Columns: sku, image_id, path; predicted and confidence, or for each head NAME and "NAME confidence" (of multi-valued heads the
     assigned labels, with bars between); rejected: why there is no prediction. Returned are out, images, predicted,
     rejected and reasons {reason: count}.
 
@@ -48,7 +49,11 @@ def write_prediction_table(config: PredictConfig) -> dict[str, Any]:
     out.parent.mkdir(parents=True, exist_ok=True)
     _predict(load_classifier(config.run), readable)
     heads = [column for group in spec.groups for column in (group.name, f"{group.name} confidence")]
-    write_csv(out, ["path", *(heads if len(spec.groups) > 1 else ("predicted", "confidence")), "rejected"], rows)
+    write_csv(
+        out,
+        ["sku", "image_id", "path", *(heads if len(spec.groups) > 1 else ("predicted", "confidence")), "rejected"],
+        rows,
+    )
     return {
         "out": str(out),
         "images": len(rows),
@@ -59,17 +64,12 @@ def write_prediction_table(config: PredictConfig) -> dict[str, Any]:
 
 
 def _list_images(source: Path) -> list[dict[str, str]]:
-    """Return path and rejected of each image file of a folder, sub-folders included, or of each row of a table."""
-    unusable = ()
-    if source.is_dir():
-        paths = sorted(str(path) for path in source.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
-    else:
-        catalog = read_catalog(source)
-        paths, unusable = catalog.paths.tolist(), catalog.rejected
-    if not paths:
-        raise InputError(f"{source}: no image files ({', '.join(IMAGE_SUFFIXES)})")
-    rows = [*zip(paths, check_images(paths), strict=True), *((row.where, row.reason) for row in unusable)]
-    return [{"path": path, "rejected": reason} for path, reason in rows]
+    """Return sku, image_id, path and rejected of each image of a catalog, and of each rejected row or file."""
+    catalog = read_catalog(source)
+    reasons = check_images(catalog.paths)
+    images = zip(catalog.skus.tolist(), catalog.image_ids.tolist(), catalog.paths.tolist(), reasons, strict=True)
+    unusable = ((row.sku, "", row.where, row.reason) for row in catalog.rejected)
+    return [dict(zip(("sku", "image_id", "path", "rejected"), row, strict=True)) for row in (*images, *unusable)]
 
 
 def _predict(classifier: Classifier, rows: list[dict[str, str]]) -> None:

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from fashion_keras.analysis.config import ProjectionConfig
 from fashion_keras.analysis.evaluation_subset import encoder_training_products
 from fashion_keras.analysis.retrieval_comparison import cached_features, load_part
+from fashion_keras.catalog.column_types import as_text
 from fashion_keras.catalog.readers import Catalog
-from fashion_keras.catalog.splits import subsample
+from fashion_keras.catalog.sampling import subsample
 from fashion_keras.catalog.tasks import is_color_column
 from fashion_keras.evaluation.plots.embedding_map import plot_embedding_map
 from fashion_keras.evaluation.plots.style import short_name
@@ -45,7 +46,7 @@ def draw_map(config: ProjectionConfig | Mapping[str, Any] | None = None) -> dict
     config = as_config(ProjectionConfig, config)
     figure = Path(config.out)
     check_png_path(figure)
-    part = load_part(config.data, config.part, encoder_training_products(config.encoder, config.weights))
+    part = load_part(config, config.part, encoder_training_products(config.encoder, config.weights))
     catalog, total = part.catalog, len(part.catalog)
     if config.label not in catalog.columns:
         raise unknown_name_error("label", config.label, catalog.columns)
@@ -99,10 +100,10 @@ def _draw(figure: Path, catalog: Catalog, places: NDArray[np.float64], title: st
     def thumbnail(row: int) -> NDArray[np.uint8]:
         return decode(str(catalog.paths[row]), _THUMBNAIL)
 
-    labels = catalog.columns[config.label].tolist()
+    labels = as_text(catalog.columns[config.label]).tolist()
     note = f"colored by {config.label}  ·  {len(catalog):,} images"
     by_color = is_color_column(config.label)
     plot_embedding_map(figure, places, labels, thumbnail, config.thumbnails, title, note, by_color)
     columns = ("id", "x", "y", "label")
-    points = zip(catalog.ids.tolist(), *places.T.tolist(), labels, strict=True)
+    points = zip(catalog.image_ids.tolist(), *places.T.tolist(), labels, strict=True)
     write_csv(figure.with_suffix(".csv"), columns, (dict(zip(columns, point, strict=True)) for point in points))

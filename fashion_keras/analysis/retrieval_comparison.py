@@ -4,7 +4,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,8 @@ from numpy.typing import NDArray
 
 from fashion_keras.analysis.config import CATALOG_PARTS, RetrievalConfig
 from fashion_keras.analysis.evaluation_subset import encoder_training_products, own_weights, select_rows
-from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.product_hashes import is_training_product
-from fashion_keras.catalog.readers import Catalog, read_catalog
+from fashion_keras.catalog.readers import Catalog
 from fashion_keras.evaluation.reports.compute import retrieval_scores
 from fashion_keras.features.cache import encode
 from fashion_keras.features.registry import load_encoder
@@ -43,7 +41,7 @@ class CatalogPart:
     missing: products of a run's test part that the catalog lacks.
     """
 
-    source: Path
+    source: str
     catalog: Catalog
     excluded: int
     rejected: int
@@ -67,9 +65,9 @@ def evaluate_search(config: RetrievalConfig | Mapping[str, Any]) -> dict[str, An
     config = as_config(RetrievalConfig, config)
     sources = _sources(config)
     training_products = frozenset().union(*(products for _, products in sources.values()))
-    part = load_part(config.data, config.part, training_products, config.exclude_trained)
+    part = load_part(config, config.part, training_products, config.exclude_trained)
     return {
-        "data": str(part.source),
+        "data": part.source,
         "part": config.part,
         "products": len(part.catalog),
         "rejected": part.rejected,
@@ -80,28 +78,27 @@ def evaluate_search(config: RetrievalConfig | Mapping[str, Any]) -> dict[str, An
 
 
 def load_part(
-    data: str | None, part: str, training_products: frozenset[str], exclude_trained: bool = False
+    source: SourceConfig, part: str, training_products: frozenset[str], exclude_trained: bool = False
 ) -> CatalogPart:
     """Return a part of a catalog: "all"; "held_out": what is not among `training_products`; or a run's test part.
 
-    `data` is a catalog, "sample", or None (see `resolve_dataset`); `training_products` are product hashes, which
-    `exclude_trained` leaves out of any part. Raises InputError when no row is left.
+    `training_products` are product hashes, which `exclude_trained` leaves out of any part. Raises InputError when no
+    row is left.
     """
-    source, _ = resolve_dataset(data)
-    catalog = read_catalog(source)
-    ids, missing = catalog.ids, 0
+    catalog, data = read_source(source)
+    ids, missing = catalog.image_ids, 0
     if part not in CATALOG_PARTS:
         # Of the catalog as read: a test product with an unreadable image does not make it another catalog.
         subset = select_rows(catalog, RunManifest.read(part), "test")
         ids, missing = ids[subset.rows], subset.test_products_missing
     readable = reject_unreadable(catalog)
-    left = selected = np.isin(readable.ids, ids)
+    left = selected = np.isin(readable.image_ids, ids)
     if exclude_trained or part == "held_out":
         left = selected & ~is_training_product(readable, training_products)
     if not left.any():
-        raise InputError(f"{source}: no product left in part {part}: the encoders were trained on all of them")
+        raise InputError(f"{data}: no product left in part {part}: the encoders were trained on all of them")
     excluded = int((selected & ~left).sum())
-    return CatalogPart(source, readable.take(np.flatnonzero(left)), excluded, len(readable.rejected), missing)
+    return CatalogPart(data, readable.take(np.flatnonzero(left)), excluded, len(readable.rejected), missing)
 
 
 def color_histograms(images: Sequence[Any]) -> NDArray[np.float32]:
@@ -127,7 +124,7 @@ def _sources(config: RetrievalConfig) -> dict[str, tuple[Embed, frozenset[str]]]
     sources: dict[str, tuple[Embed, frozenset[str]]] = {}
     for index in map(open_index, config.index):
         products = encoder_training_products(index.spec.encoder, index.spec.weights)
-        sources[index.name] = (lambda catalog, index=index: index.lookup(catalog.ids).embeddings, products)
+        sources[index.name] = (lambda catalog, index=index: index.lookup(catalog.image_ids).embeddings, products)
     for name in config.encoder:
         products = encoder_training_products(name, config.weights)
         sources[name] = (lambda catalog, name=name: cached_features(catalog, name, config.weights), products)

@@ -62,11 +62,11 @@ def robustness(config: RobustnessConfig | Mapping[str, Any]) -> dict[str, Any]:
     config = as_config(RobustnessConfig, config)
     for run in config.runs:
         load_classifier_spec(run)
-    subsets = [load_subset(str(Path(run)), config.data, config.part, config.limit, config.seed) for run in config.runs]
+    subsets = [load_subset(str(Path(run)), config, config.part, config.limit, config.seed) for run in config.runs]
     with ProgressBar("robustness", sum(len(subset.products) for subset in subsets), "images") as bar:
         results = [_score_run(subset, bar) for subset in subsets]
     compared = {
-        "products": {tuple(sorted(subset.products.ids.tolist())) for subset in subsets},
+        "products": {tuple(sorted(subset.products.image_ids.tolist())) for subset in subsets},
         "task": {subset.summary["task"] for subset in subsets},
     }
     report = {
@@ -91,7 +91,7 @@ def rows_by_head(rows: Sequence[dict[str, Any]]) -> dict[tuple[str, str], list[d
 def _score_run(subset: RunSubset, bar: ProgressBar) -> _RunResult:
     products, spec, run = subset.products, subset.classifier.spec, subset.summary["run"]
     logits, pixel_changes = _corrupted_logits(subset.classifier, products.paths.tolist(), bar)
-    heads = [_scored_heads(make_predictions(spec, values, products.ids, subset.truth)) for values in logits]
+    heads = [_scored_heads(make_predictions(spec, values, products.image_ids, subset.truth)) for values in logits]
     if not heads[0]:
         raise InputError(f"{run}: no single-valued head whose labels {subset.summary['catalog']} has")
     scored = {head.groups[0].name for head in heads[0]}
@@ -101,7 +101,7 @@ def _score_run(subset: RunSubset, bar: ProgressBar) -> _RunResult:
         "heads_left_out": [group.name for group in spec.groups if group.name not in scored],
         "resized": any(change > 0 for change in resizers),
     }
-    product_of = dict(zip(products.ids.tolist(), products.product_groups.tolist(), strict=True))
+    product_of = dict(zip(products.image_ids.tolist(), products.product_groups.tolist(), strict=True))
     rows = [
         {
             "run": run,
@@ -167,7 +167,7 @@ def _write(folder: Path, report: dict[str, Any], results: list[_RunResult]) -> N
 def _draw_flips(path: Path, result: _RunResult) -> None:
     """Draw the most confident flip under each condition that has any: reference left, corrupted image right."""
     products, spec = result.subset.products, result.subset.classifier.spec.image_spec
-    paths = dict(zip(products.ids.tolist(), products.paths.tolist(), strict=True))
+    paths = dict(zip(products.image_ids.tolist(), products.paths.tolist(), strict=True))
     images, captions = [], []
     for condition, predictions in enumerate(result.heads):
         pairs = zip(predictions, result.heads[0], strict=True)
@@ -183,7 +183,7 @@ def _draw_flips(path: Path, result: _RunResult) -> None:
         contact_sheet(path, images, captions, columns=4, title=title, note=note)
 
 
-def _flips(condition: str, corrupted: Predictions, reference: Predictions) -> list[tuple[float, int, str]]:
+def _flips(condition: str, corrupted: Predictions, reference: Predictions) -> list[tuple[float, str, str]]:
     """Return confidence, product id and caption of each product whose predicted class changes under a condition."""
     rows = np.flatnonzero(corrupted.codes != reference.codes)
     after, before = corrupted.take(rows), reference.take(rows)

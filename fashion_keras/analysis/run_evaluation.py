@@ -25,9 +25,9 @@ def evaluate(config: EvaluateConfig | Mapping[str, Any]) -> EvaluationReport:
     """
     config = as_config(EvaluateConfig, config)
     folder = None if config.out is None else check_output_dir(config.out, "")
-    subset = load_subset(config.run, config.data, config.part)
+    subset = load_subset(config.run, config, config.part)
     classifier, manifest, products = subset.classifier, subset.manifest, subset.products
-    predictions = classifier.predict(products.paths, products.ids, subset.truth)
+    predictions = classifier.predict(products.paths, products.image_ids, subset.truth)
     counts = {name: count for name, count in subset.summary["counts"].items() if name != "beyond_limit"}
     report = EvaluationReport(
         **subset.summary | {"counts": counts},

@@ -23,7 +23,7 @@ def resolve_dataset(data: str | None) -> tuple[Path, bool]:
     """Return (catalog folder or file, whether it is the drawn sample).
 
     Args:
-        data: a path; "sample" for the drawn sample, which is drawn on first use; None for the Kaggle set in data/, or
+        data: a path, or "-" for standard input; "sample" for the drawn sample, which is drawn on first use; None for the Kaggle set in data/, or
             the sample when that is missing.
 
     Raises:
@@ -33,6 +33,8 @@ def resolve_dataset(data: str | None) -> tuple[Path, bool]:
         data = next((str(folder) for folder in (_home(SMALL), _home(LARGE)) if folder.is_dir()), SAMPLE)
     if data == SAMPLE:
         return generate_sample(cache_dir() / "sample"), True
+    if data == "-":
+        return Path(data), False
     if not data:
         raise InputError("--data is empty: give a folder, a CSV file, or 'sample'")
     return Path(data).resolve(), False

@@ -41,14 +41,22 @@ def _add_group(commands: Commands, name: str, summary: str) -> Commands:
 
 def _describe(config: DescribeConfig) -> Report:
     from fashion_keras.analysis.catalog_summary import summarize_catalog
+    from fashion_keras.images.validation import read_source
 
-    return summarize_catalog(read_catalog(resolve_dataset(config.data)[0]), Path(config.out))
+    return summarize_catalog(read_source(config)[0], Path(config.out), config.leaks)
 
 
 def _print_description(report: Report, config: DescribeConfig) -> None:
-    for name in ("inputs", "products", "rejected", "repaired", "shared_titles"):
+    for name in ("inputs", "images", "products", "product_groups", "rejected", "repaired", "shared_titles"):
         print(f"{name.replace('_', ' '):16}{report[name]:>8}")
-    for name in ("reasons", "missing", "sizes"):
+    print("columns:")
+    for name, extent in report["columns"].items():
+        kind = "{} to {}".format(*extent) if isinstance(extent, list) else f"{extent} values"
+        print(f"  {name}: {kind}, {report['missing'][name]} missing")
+    for kind, parts in report.get("leaks", {}).items():
+        counts = "not counted" if parts is None else ", ".join(f"{count} in {part}" for part, count in parts.items())
+        print(f"also in the training part, {kind.replace('_', ' ')}: {counts}")
+    for name in ("reasons", "sizes"):
         print(f"{name}:")
         print_counts(report[name])
     for task, classes in report["tasks"].items():

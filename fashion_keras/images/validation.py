@@ -12,14 +12,17 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import PIL
 from numpy.typing import NDArray
 
-from fashion_keras.catalog.datasets import resolve_dataset
+from fashion_keras.catalog.datasets import SAMPLE, resolve_dataset
 from fashion_keras.catalog.readers import Catalog, read_catalog
 from fashion_keras.images.decode import DECODING_VERSION, parallel_map
 from fashion_keras.images.formats import ImageError, from_bytes, read_file
+from fashion_keras.images.leaks import group_near_duplicates
 from fashion_keras.support.atomic_files import cache_dir
+from fashion_keras.support.config_fields import SourceConfig
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import ProgressBar
 
@@ -50,12 +53,33 @@ class ImageVerdict:
     content_hash: str = ""
 
 
+# What names a catalog; see `read_source`.
+Source = Catalog | pd.DataFrame | str | Path | SourceConfig | None
 Verdicts = dict[bytes, ImageVerdict]
 
 
-def load_catalog(data: str | Path | None) -> Catalog:
-    """Read a catalog (see `resolve_dataset`, `read_catalog`) and reject the products whose image is unreadable."""
-    return reject_unreadable(read_catalog(resolve_dataset(None if data is None else str(data))[0]))
+def load_catalog(source: Source) -> Catalog:
+    """Read a catalog (see `read_source`) and reject the images that are unreadable."""
+    return reject_unreadable(read_source(source)[0])
+
+
+def read_source(source: Source) -> tuple[Catalog, str]:
+    """Return the catalog that a command or a caller names, and its name as `--data` takes it.
+
+    Args:
+        source: a `Catalog`, DataFrame or path; "sample"; None for the default (see `resolve_dataset`); or a config.
+    """
+    if isinstance(source, Catalog):
+        return source, str(source.folder)
+    if isinstance(source, pd.DataFrame):
+        return read_catalog(source), "DataFrame"
+    config = source if isinstance(source, SourceConfig) else SourceConfig(data=source)
+    place, is_sample = resolve_dataset(config.data)
+    options = {"columns": config.column, "delimiter": config.delimiter, "allow_outside": config.allow_outside}
+    catalog = read_catalog(place, config.images, **options)
+    if config.group:
+        catalog = group_near_duplicates(reject_unreadable(catalog))
+    return catalog, SAMPLE if is_sample else str(place)
 
 
 def reject_unreadable(catalog: Catalog) -> Catalog:

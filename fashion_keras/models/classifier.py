@@ -69,7 +69,7 @@ class Classifier:
     def predict(
         self,
         images: Any,  # noqa: ANN401 - see `as_image_list`
-        ids: NDArray[np.int64] | None = None,
+        ids: NDArray[np.str_] | None = None,
         truth: NDArray[np.int64] | None = None,
     ) -> Predictions:
         """Classify one image or n of them; [] gives empty predictions.
@@ -78,7 +78,7 @@ class Classifier:
 
         Args:
             images: see `images.inputs.as_image_list`.
-            ids [n]: their product ids; None for 0..n-1.
+            ids [n]: their image ids; None for 0..n-1.
             truth [n, C]: packed targets, if known.
 
         Raises:
@@ -95,7 +95,7 @@ class Classifier:
 
 
 def make_predictions(
-    spec: ClassifierSpec, logits: NDArray[np.float32], ids: NDArray[np.int64], truth: NDArray[np.int64] | None = None
+    spec: ClassifierSpec, logits: NDArray[np.float32], ids: NDArray[Any], truth: NDArray[np.int64] | None = None
 ) -> Predictions:
     """Return logits [n, K] of the n products `ids` as predictions with the truth [n, C], if known."""
     if len(logits) != len(ids):

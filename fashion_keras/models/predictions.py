@@ -27,13 +27,13 @@ class Predictions:
     """Predictions for n images in one group of labels or several, K labels in all.
 
     Attributes:
-        ids [n] int64: product ids, or 0..n-1.
+        ids [n] str: image ids, or int64 0..n-1.
         probabilities [n, K] float32: group after group; those of a softmax group add up to 1.
         groups: the groups of labels.
         truth [n, C] int64 or None: packed targets, see `Targets.packed`; -1 unknown.
     """
 
-    ids: NDArray[np.int64]
+    ids: NDArray[np.str_] | NDArray[np.int64]
     probabilities: NDArray[np.float32]
     groups: tuple[LabelGroup, ...]
     truth: NDArray[np.int64] | None = None

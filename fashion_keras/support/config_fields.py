@@ -69,12 +69,34 @@ class Config:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataConfig(Config):
-    """Fields that every config of a command on a catalog shares."""
+class SourceConfig(Config):
+    """Fields that say which catalog is read, and how; see `read_catalog`."""
 
     data: str | None = config_field(
         None, "Catalog, or 'sample'. Default: data/ if it holds the Kaggle set, else the sample.", metavar="SOURCE"
     )
+    images: str | None = config_field(None, "Folder of the images. Default: that of the table.", metavar="DIR")
+    column: tuple[str, ...] = config_field(
+        (), "Header of a column, such as article_type=Category; may be repeated.", metavar="NAME=HEADER"
+    )
+    delimiter: str | None = config_field(
+        None, "Delimiter of a CSV file: a character, or comma, semicolon, tab, bar. Default: detected.", metavar="D"
+    )
+    allow_outside: bool = config_field(False, "Follow paths that lead out of the catalog's folder.")
+    group: str | None = config_field(
+        None, "Images that also show one product. Default: those of one SKU or title.", ("near_duplicates",)
+    )
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """The fields of this class alone."""
+        return {field_.name: getattr(self, field_.name) for field_ in fields(SourceConfig)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig(SourceConfig):
+    """Fields that every config of a command on a catalog shares."""
+
     seed: int = config_field(0, "Random seed.", metavar="N", at_least=0, at_most=2**32 - 1)
     out: str | None = config_field(None, "Output folder.", metavar="DIR")
 

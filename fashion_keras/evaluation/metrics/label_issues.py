@@ -57,7 +57,8 @@ def conflicting_pairs(pairs: np.ndarray, probabilities: np.ndarray, codes: np.nd
 
 
 def pairs_within(groups: np.ndarray) -> np.ndarray:
-    """Return [m, 2] int: every pair of rows with the same number in `groups` [n] int, the lower row first."""
+    """Return [m, 2] int: every pair of rows with an equal entry in `groups` [n], the lower row first."""
+    _, groups = np.unique(groups, return_inverse=True)
     order = np.argsort(groups, kind="stable")
     members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
     pairs = [np.stack(np.triu_indices(len(rows), 1), axis=1) for rows in members]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.catalog import Catalog
+from fashion_keras.catalog.column_types import as_text
 from fashion_keras.catalog.label_groups import ClassPath, group_slices
 from fashion_keras.evaluation.metrics import classification, intervals, multilabel, retrieval, validation
 from fashion_keras.evaluation.reports.calibration import confidence_and_correct
@@ -70,7 +71,7 @@ def mean_accuracy_interval(right: Counts, known: Counts, product_groups: Counts 
 def retrieval_scores(embeddings: NDArray[np.float32], catalog: Catalog, seed: int = 0) -> dict[str, retrieval.Score]:
     """Return `retrieval.encoder_scores` of embeddings [n, d]; a column that the catalog lacks agrees with nothing."""
     missing = np.full(len(catalog), "")
-    columns = {name: catalog.columns.get(name, missing) for name in retrieval.COLUMNS}
+    columns = {name: as_text(catalog.columns.get(name, missing)) for name in retrieval.COLUMNS}
     return retrieval.encoder_scores(embeddings, columns, catalog.product_groups, seed)
 
 
