@@ -53,8 +53,8 @@ class RunSubset:
 def load_subset(run: str, source: SourceConfig, part: str, limit: int | None = None, seed: int = 0) -> RunSubset:
     """Load a run and at most `limit` products, drawn at random, to evaluate it on; see `select_rows`.
 
-    `source.data` is None for the catalog of the run. Raises InputError when run or catalog cannot be used, or no product is
-    left.
+    `source.data` is None for the catalog of the run. Raises InputError when run or catalog cannot be used, or no
+    product is left.
     """
     classifier, manifest = load_classifier(run), RunManifest.read(run)
     own = SourceConfig(**{**manifest.source, "data": manifest.data})

@@ -29,9 +29,9 @@ def is_table_source(images: tuple[str, ...]) -> bool:
 def write_prediction_table(config: PredictConfig) -> dict[str, Any]:
     """Predict every image of a catalog and write one row for each, rejected ones included.
 
-    Columns: sku, image_id, path; predicted and confidence, or for each head NAME and "NAME confidence" (of multi-valued heads the
-    assigned labels, with bars between); rejected: why there is no prediction. Returned are out, images, predicted,
-    rejected and reasons {reason: count}.
+    Columns: sku, image_id, path; predicted and confidence, or for each head NAME and "NAME confidence" (of multi-valued
+    heads the assigned labels, with bars between); rejected: why there is no prediction. Returned are out, images,
+    predicted, rejected and reasons {reason: count}.
 
     Raises:
         InputError: for a folder without a classifier, a name that is no CSV file, or when no image is readable.

@@ -19,9 +19,9 @@ from fashion_keras.features.registry import load_encoder
 from fashion_keras.images.decode import ImageSpec
 from fashion_keras.images.inputs import as_image_list
 from fashion_keras.images.pipeline import for_inference
-from fashion_keras.images.validation import reject_unreadable
+from fashion_keras.images.validation import read_source, reject_unreadable
 from fashion_keras.search.indexing import open_index
-from fashion_keras.support.config_fields import as_config
+from fashion_keras.support.config_fields import SourceConfig, as_config
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training.classifier.artifacts import RunManifest
