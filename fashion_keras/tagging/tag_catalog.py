@@ -1,9 +1,10 @@
 """Catalog tagging: `tag_catalog(config)` tags every product of a catalog, one row per image."""
 
 import logging
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,23 @@ from fashion_keras.catalog.catalog import Catalog, write_rejected
 from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.catalog.targets import LABEL_SEPARATOR
+from fashion_keras.catalog.taxonomy import load_taxonomy
 from fashion_keras.features.cache import encode
 from fashion_keras.images.validation import reject_unreadable
 from fashion_keras.support.atomic_files import check_output_dir, write_csv, write_json
 from fashion_keras.support.config_fields import as_config
+from fashion_keras.support.errors import InputError
 from fashion_keras.support.verbose_argument import takes_verbose
-from fashion_keras.tagging.config import TagConfig
-from fashion_keras.tagging.evaluation.metrics import OverallScores
+from fashion_keras.tagging.config import TagConfig, TaggerConfig
+from fashion_keras.tagging.evaluation.metrics import TagScores
 from fashion_keras.tagging.evaluation.report import read_overall_scores
-from fashion_keras.tagging.model.provenance import PARTS, read_provenance
+from fashion_keras.tagging.model.manifest import PARTS, TaggerManifest, read_provenance, taxonomy_digest
 from fashion_keras.tagging.model.tagger import Tag, Tagger, Tags, load_tagger
-from fashion_keras.tagging.self_trained import check_tag_dir, self_trained_tagger
+from fashion_keras.tagging.train_tagger import train_tagger
 
 log = logging.getLogger("fashion_keras")
+
+_TAGGER, _UNFINISHED = "tagger", ".tagger.part"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +52,7 @@ class TagReport:
     out: str
     tagger: str
     target_precision: float
-    test: OverallScores | None
+    test: TagScores | None
     read: int
     accepted: int
     rejected: int
@@ -70,10 +75,10 @@ def tag_catalog(config: TagConfig | Mapping[str, Any]) -> TagReport:
         InputError: when catalog, taxonomy or tagger cannot be used, no image is usable, or the folder is not empty.
     """
     config = as_config(TagConfig, config)
-    folder = check_output_dir(config.out, "runs/tags") if config.tagger else check_tag_dir(config.out)
+    folder = _check_out(config)
     catalog = read_catalog(resolve_dataset(config.data)[0])
     fingerprint = catalog.fingerprint
-    home = Path(config.tagger) if config.tagger else self_trained_tagger(config.tagger_config, fingerprint, folder)
+    home = Path(config.tagger) if config.tagger else _own_tagger(config.tagger_config, fingerprint, folder)
     tagger, provenance = load_tagger(home), read_provenance(home, fingerprint)
     catalog = reject_unreadable(catalog)
     if not np.isfinite(tagger.gate.thresholds).any():
@@ -84,7 +89,7 @@ def tag_catalog(config: TagConfig | Mapping[str, Any]) -> TagReport:
         )
     tags = tagger.tag_features(np.asarray(encode(catalog, tagger.encoder).values))
     parts = provenance.part_of(catalog) if provenance else np.full(len(catalog), "")
-    write_tags(folder, catalog, parts, tagger, tags)
+    _write_tags(folder, catalog, parts, tagger, tags)
     report = TagReport(
         out=str(folder),
         tagger=str(home),
@@ -96,28 +101,57 @@ def tag_catalog(config: TagConfig | Mapping[str, Any]) -> TagReport:
         parts={name: int((parts == name).sum()) for name in PARTS},
         without_type=sum(image_tags.rejected for image_tags in tags),
         tags=_count(tagger, ({tag.name for tag in image_tags.attributes} for image_tags in tags)),
-        abstained=_count(tagger, (set(image_tags.abstained) for image_tags in tags)),
+        abstained=_count(tagger, (image_tags.abstained for image_tags in tags)),
     )
     write_json(folder / "report.json", asdict(report))
     return report
 
 
-def write_tags(folder: Path, catalog: Catalog, parts: Sequence[str], tagger: Tagger, tags: Sequence[Tags]) -> None:
+def _check_out(config: TagConfig) -> Path:
+    """Return the folder for the tags: empty, missing, or with the catalog's own tagger if none is given."""
+    out = config.out
+    if not config.tagger and out and any((Path(out) / name).is_dir() for name in (_TAGGER, _UNFINISHED)):
+        return Path(out)
+    return check_output_dir(out, "runs/tags")
+
+
+def _own_tagger(config: TaggerConfig, fingerprint: str, folder: Path) -> Path:
+    """Return the folder of a catalog's own tagger: the one in FOLDER/tagger, or one that is trained into it now.
+
+    After an interruption training starts again, which is quick: the catalog's features are cached.
+
+    Raises:
+        InputError: as `train_tagger`, and when the tagger that is there was trained on something else.
+    """
+    home, unfinished = folder / _TAGGER, folder / _UNFINISHED
+    digest = taxonomy_digest(load_taxonomy(config.taxonomy))
+    if not home.is_dir():
+        log.info("no --tagger: one is trained on the labels of the catalog itself, into %s", home)
+        shutil.rmtree(unfinished, ignore_errors=True)
+        train_tagger(replace(config, out=str(unfinished)))
+        unfinished.rename(home)
+        return home
+    provenance = read_provenance(home, fingerprint)
+    target_precision = TaggerManifest.read(home).target_precision
+    if provenance is None or (provenance.taxonomy, target_precision) != (digest, config.target_precision):
+        raise InputError(
+            f"{home}: not trained on this catalog, taxonomy and target precision; give another --out, or use it as "
+            f"it is: --tagger {home} --out ANOTHER"
+        )
+    log.info("%s: trained on this catalog before, used again", home)
+    return home
+
+
+def _write_tags(folder: Path, catalog: Catalog, parts: Sequence[str], tagger: Tagger, tags: Sequence[Tags]) -> None:
     """Write tags.csv and rejected.csv of n images: the part of each in the tagger's training, and its tags."""
-    names = [head.name for head in tagger.heads]
-    columns = ["id", "path", "part", "product_types", "product_types_confidence"]
-    columns += [column for name in names for column in (name, f"{name}_confidence")]
-    images = zip(catalog.ids.tolist(), catalog.paths.tolist(), parts, tags, strict=True)
-    rows = ({"id": key, "path": path, "part": part, **_row(each, names)} for key, path, part, each in images)
-    write_csv(folder / "tags.csv", [*columns, "abstained"], rows)
+    rows = []
+    for key, path, part, image_tags in zip(catalog.ids.tolist(), catalog.paths.tolist(), parts, tags, strict=True):
+        row = {"id": key, "path": path, "part": part, **_cells("product_types", image_tags.types)}
+        for head in tagger.heads:
+            row |= _cells(head.name, [tag for tag in image_tags.attributes if tag.name == head.name])
+        rows.append(row | {"abstained": LABEL_SEPARATOR.join(image_tags.abstained)})
+    write_csv(folder / "tags.csv", list(rows[0]), rows)
     write_rejected(folder, catalog)
-
-
-def _row(tags: Tags, names: Sequence[str]) -> dict[str, str]:
-    cells = _cells("product_types", tags.types)
-    for name in names:
-        cells |= _cells(name, [tag for tag in tags.attributes if tag.name == name])
-    return cells | {"abstained": LABEL_SEPARATOR.join(tags.abstained)}
 
 
 def _cells(column: str, tags: Sequence[Tag]) -> dict[str, str]:
@@ -125,6 +159,6 @@ def _cells(column: str, tags: Sequence[Tag]) -> dict[str, str]:
     return {column: LABEL_SEPARATOR.join(tag.label for tag in tags), f"{column}_confidence": confidence}
 
 
-def _count(tagger: Tagger, attributes: Iterable[set[str]]) -> dict[str, int]:
+def _count(tagger: Tagger, attributes: Iterable[Iterable[str]]) -> dict[str, int]:
     counts = Counter(name for names in attributes for name in names)
     return {head.name: counts[head.name] for head in tagger.heads}

@@ -1,7 +1,5 @@
 """Out-of-distribution scores: how well each separates an attribute's products from those of other types."""
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,20 +9,43 @@ from fashion_keras.evaluation.metrics.out_of_distribution import (
     false_positives_at_95,
     fit_gaussians,
     mahalanobis,
-    maximum_softmax,
     neighbor_similarity,
 )
-from fashion_keras.tagging.model.heads import HeadOutput, LinearHead
+from fashion_keras.tagging.evaluation.metrics import HeadEvaluation
 
 NEIGHBORS = 10
 
-Floats = NDArray[np.float64]
-
 
 def evaluate_ood_scores(
-    scores: Mapping[str, Floats], inside: NDArray[np.bool_], outside: NDArray[np.bool_]
+    gate: HeadEvaluation,
+    evaluation: HeadEvaluation,
+    train: NDArray[np.float32],
+    codes: NDArray[np.int64],
+    features: NDArray[np.float32],
+    outside: NDArray[np.bool_],
 ) -> dict[str, dict[str, float]]:
-    """Return score -> auroc and fpr95 of scores [n], higher for the `inside` [n] bool than for the `outside` [n]."""
+    """Return score -> auroc and fpr95; a score is higher for products of the head's types than for the `outside` [n].
+
+    The scores are of the head's logits (max probability; energy, of sigmoids summed over labels: JointEnergy, Wang et
+    al. 2021, arXiv:2109.14162), of normalized features (k-NN, Mahalanobis), and the validators' largest logit.
+
+    Args:
+        gate, evaluation: of validators and head on n test images.
+        train [m, d], codes [m]: features and product types of the head's training products.
+        features [n, d]: of the test images.
+        outside: the images of other types.
+    """
+    output, inside = evaluation.output, evaluation.labels.applies
+    types = [gate.head.classes.index(name) for name in evaluation.head.applies_to]
+    train, features = (values / np.linalg.norm(values, axis=1, keepdims=True) for values in (train, features))
+    single = evaluation.head.kind == "single"
+    scores = {
+        "max probability": output.probabilities.max(axis=1),
+        "energy": energy(output.logits) if single else np.logaddexp(0, output.logits).sum(axis=1),
+        "k-NN": neighbor_similarity(train, features, min(NEIGHBORS, len(train))),
+        "Mahalanobis": mahalanobis(fit_gaussians(train, codes), features),
+        "validator": gate.output.logits[:, types].max(axis=1),
+    }
     return {
         name: {
             "auroc": auroc(values[inside], values[outside]),
@@ -32,35 +53,3 @@ def evaluate_ood_scores(
         }
         for name, values in scores.items()
     }
-
-
-def head_scores(head: LinearHead, output: HeadOutput) -> dict[str, Floats]:
-    """Return the scores [n] of a head's logits: max probability and energy.
-
-    Of sigmoids the energy is summed over labels (JointEnergy: Wang et al. 2021, arXiv:2109.14162).
-    """
-    if head.kind == "single":
-        return {"max probability": maximum_softmax(output.logits, head.temperature), "energy": energy(output.logits)}
-    return {
-        "max probability": output.probabilities.max(axis=1),
-        "energy": np.logaddexp(0, output.logits).sum(axis=1),
-    }
-
-
-def feature_scores(
-    train: NDArray[np.float32], codes: NDArray[np.int64], features: NDArray[np.float32]
-) -> dict[str, Floats]:
-    """Return the scores [n] of features [n, d] against those of training products: k-NN and Mahalanobis.
-
-    `train` [m, d] are the features and `codes` [m] the product types of the training products; both are normalized.
-    """
-    train, features = (values / np.linalg.norm(values, axis=1, keepdims=True) for values in (train, features))
-    return {
-        "k-NN": neighbor_similarity(train, features, min(NEIGHBORS, len(train))),
-        "Mahalanobis": mahalanobis(fit_gaussians(train, codes), features),
-    }
-
-
-def gate_score(gate: LinearHead, output: HeadOutput, types: tuple[str, ...]) -> dict[str, Floats]:
-    """Return the score [n] of the gate: the largest logit of the validators of these product types."""
-    return {"validator": output.logits[:, [gate.classes.index(name) for name in types]].max(axis=1)}

@@ -5,61 +5,82 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from matplotlib.ticker import PercentFormatter
+
 from fashion_keras.evaluation.metrics.calibration import reliability
 from fashion_keras.evaluation.metrics.classification import expected_calibration_error
 from fashion_keras.evaluation.metrics.selective_prediction import area_under_coverage_risk, coverage_risk
+from fashion_keras.evaluation.plots import style
 from fashion_keras.evaluation.plots.curves import plot_coverage_risk, plot_reliability
-from fashion_keras.evaluation.plots.style import CURVES
 from fashion_keras.tagging.evaluation.metrics import HeadEvaluation
-from fashion_keras.tagging.evaluation.ood_study import OODMixture, curve
-from fashion_keras.tagging.evaluation.plots_gate import plot_gate
+from fashion_keras.tagging.evaluation.ood_study import TAGGER, OODMixture, curve
+
+Curve = tuple[str, np.ndarray, np.ndarray, tuple[float, float]]
 
 
-def draw_confidence(folder: Path, trials: Sequence[HeadEvaluation], run: str = "") -> None:
+def draw_confidence(folder: Path, evaluations: Sequence[HeadEvaluation]) -> None:
     """Draw reliability_NN_ATTRIBUTE.png for each attribute with evaluated products, and coverage_risk.png of all.
 
     Of more than 12 attributes, those with the most evaluated products are in the latter.
-
-    Args:
-        folder: receives the figures.
-        trials: the evaluation of each attribute's head.
-        run: tagger folder, for the titles.
     """
-    evaluated = [trial for trial in trials if trial.evaluated.any()]
-    for number, trial in enumerate(evaluated, 1):
-        scores = trial.confidence()
-        path = folder / f"reliability_{number:02}_{re.sub(r'[^0-9a-z]+', '_', trial.head.name.lower())}.png"
-        error = expected_calibration_error(*scores)
-        plot_reliability(path, trial.head.name, *reliability(*scores), error, run=run)
-    largest = sorted(evaluated, key=lambda trial: -trial.evaluated.sum())[: len(CURVES)]
+    scorable = [evaluation for evaluation in evaluations if evaluation.evaluated.any()]
+    for number, evaluation in enumerate(scorable, 1):
+        name, scores = evaluation.head.name, evaluation.confidence()
+        path = folder / f"reliability_{number:02}_{re.sub(r'[^0-9a-z]+', '_', name.lower())}.png"
+        plot_reliability(path, name, *reliability(*scores), expected_calibration_error(*scores), run=str(folder))
+    largest = sorted(scorable, key=lambda evaluation: -evaluation.evaluated.sum())[: len(style.CURVES)]
     curves = []
-    for trial in largest:
-        scores = trial.best()
-        curves.append((trial.head.name, *coverage_risk(*scores)[:2], area_under_coverage_risk(*scores)))
+    for evaluation in largest:
+        scores = evaluation.best()
+        curves.append((evaluation.head.name, *coverage_risk(*scores)[:2], area_under_coverage_risk(*scores)))
     if curves:
-        plot_coverage_risk(folder / "coverage_risk.png", curves, run, int(largest[0].evaluated.sum()))
+        plot_coverage_risk(folder / "coverage_risk.png", curves, str(folder), int(largest[0].evaluated.sum()))
 
 
 def draw_gate(
-    folder: Path,
-    models: Mapping[str, Sequence[OODMixture]],
-    tagger: str,
-    table: Sequence[Mapping[str, Any]],
-    seed: int,
-    run: str = "",
+    folder: Path, models: Mapping[str, Sequence[OODMixture]], table: Sequence[Mapping[str, Any]], seed: int
 ) -> None:
     """Draw gate.png: every model without the gate, and the tagger's with it.
 
     Args:
-        folder: receives the figure.
-        models: name -> a mixture of products and outliers for each attribute.
-        tagger: name of the model that has the gate.
-        table: rows of `ood_study`.
-        seed: of the drawn outliers.
-        run: tagger folder, for the title.
+        folder: of the tagger, which receives the figure.
+        models, seed: as of `ood_study`.
+        table: its rows.
     """
     points = {(row["model"], row["validator"]): (row["coverage"], row["outlier_error_share"]) for row in table}
     without = {name: (name, *curve(mixtures, False, seed), points[name, False]) for name, mixtures in models.items()}
-    ungated = without.pop(tagger)
-    with_gate = (f"{tagger}, with its gate", *curve(models[tagger], True, seed), points[tagger, True])
-    plot_gate(folder / "gate.png", [*without.values()], ungated, with_gate, run)
+    ungated = without.pop(TAGGER)
+    with_gate = (f"{TAGGER}, with its gate", *curve(models[TAGGER], True, seed), points[TAGGER, True])
+    plot_gate(folder / "gate.png", [*without.values()], ungated, with_gate, str(folder))
+
+
+def plot_gate(
+    path: Path, decays: Sequence[Curve], without: Curve, with_gate: Curve, run: str = "", images: int | None = None
+) -> None:
+    """Plot the share of outliers among the labeled images, against coverage.
+
+    Args:
+        path: PNG file to write.
+        decays: of other weight decays, without a gate: (name, coverage [t], outlier share [t], the point of the mean
+            confidence).
+        without, with_gate: the tagger's curves.
+        run, images: for the title.
+    """
+    axes = style.new_axes(6.5, 4)
+    lines = [{**line, "linewidth": 1.3} for line in style.curve_styles(len(decays))]
+    lines += [{"color": style.INK, "linewidth": 1.8, "linestyle": (0, (3, 2))}]
+    lines += [{"color": style.INK, "linewidth": 2.8, "linestyle": "-"}]
+    handles, names = [], []
+    for (name, coverage, share, point), line in zip([*decays, without, with_gate], lines, strict=True):
+        handles += axes.plot(coverage, share, **line)
+        names.append(style.short_name(name))
+        axes.plot(*point, "o", color=line["color"], markersize=6, clip_on=False)
+    style.legend(axes, handles, names, "dot: threshold at\nthe mean confidence")
+    axes.set(xlim=(0, 1), ylim=(0, None), xlabel="coverage: share of images that are given a label")
+    axes.set_ylabel("outliers among them")
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    caption = "outliers are products of other types; lower is better at equal coverage"
+    style.style_axes(axes, "Outliers among the images given a label", style.context("", run, images), caption)
+    style.save(axes.figure, path)

@@ -12,20 +12,19 @@ from fashion_keras.support.atomic_files import read_json
 from fashion_keras.support.json_record import dataclass_from_json
 from fashion_keras.tagging.evaluation.metrics import (
     HeadEvaluation,
-    OverallScores,
+    TagScores,
     evaluate_attribute,
     evaluate_gate,
-    evaluate_overall,
+    evaluate_tags,
     top_prediction,
 )
-from fashion_keras.tagging.evaluation.ood_scores import evaluate_ood_scores, feature_scores, gate_score, head_scores
-from fashion_keras.tagging.evaluation.ood_study import OODMixture, ood_study, outliers_for
+from fashion_keras.tagging.evaluation.ood_scores import evaluate_ood_scores
+from fashion_keras.tagging.evaluation.ood_study import TAGGER, OODMixture, ood_study, outliers_for
 from fashion_keras.tagging.evaluation.plots import draw_confidence, draw_gate
 from fashion_keras.tagging.model.heads import LinearHead
 from fashion_keras.tagging.model.labels import AttributeLabels, TaggerLabels
 from fashion_keras.tagging.model.tagger import Tagger
 
-TAGGER = "tagger"
 STATEMENT = (
     "Each label with its own threshold is a statement of its own: at 95 % confidence, one in 20 may miss the target by "
     "chance. Rare labels share a threshold and reach the target together; so do all product types of the gate."
@@ -56,34 +55,33 @@ def evaluate_tagger(
 
     Returns:
         target_precision, statement (what the target applies to), gate (see `evaluate_gate`), attributes (see
-        `evaluate_attribute`), together (see `OverallScores`), outlier_scores {attribute: {score: {auroc, fpr95}}} and
+        `evaluate_attribute`), together (see `TagScores`), outlier_scores {attribute: {score: {auroc, fpr95}}} and
         table_4 (see `ood_study`), None where no attribute has an outlier.
     """
     types, outputs = tagger.predict_heads(test.features)
     gate = HeadEvaluation(tagger.gate, test.labels.gate, types, test.products)
     heads = zip(tagger.heads, test.labels.attributes, outputs, strict=True)
     evaluations = [HeadEvaluation(head, labels, output, test.products) for head, labels, output in heads]
-    rows = [evaluate_attribute(evaluation, tagger.target_precision) for evaluation in evaluations]
-    draw_confidence(folder, evaluations, str(folder))
+    draw_confidence(folder, evaluations)
     return {
         "target_precision": tagger.target_precision,
         "statement": STATEMENT,
         "gate": evaluate_gate(gate, tagger.target_precision),
-        "attributes": rows,
-        "together": asdict(evaluate_overall(evaluations, rows, tagger.target_precision)),
+        "attributes": [evaluate_attribute(evaluation, tagger.target_precision) for evaluation in evaluations],
+        "together": asdict(evaluate_tags(evaluations, tagger.target_precision)),
         "outlier_scores": _outlier_scores(gate, evaluations, train, test),
         "table_4": _table_4(gate, evaluations, candidates, test.features, seed, folder),
     }
 
 
-def read_overall_scores(folder: Path) -> OverallScores:
+def read_overall_scores(folder: Path) -> TagScores:
     """Return the scores of all attributes together from the report.json of a tagger's folder.
 
     Raises:
         InputError: when it is missing or damaged; names file and key.
     """
     path = folder / "report.json"
-    return dataclass_from_json(OverallScores, read_json(path).get("together"), path, "together")
+    return dataclass_from_json(TagScores, read_json(path).get("together"), path, "together")
 
 
 def ood_mask(gate: AttributeLabels, labels: AttributeLabels) -> NDArray[np.bool_]:
@@ -99,15 +97,10 @@ def _outlier_scores(
     codes = np.where(kinds.any(axis=1), kinds.argmax(axis=1), kinds.shape[1])
     results = {}
     for evaluation, labels in zip(evaluations, train.labels.attributes, strict=True):
-        inside, outside = evaluation.labels.applies, ood_mask(gate.labels, evaluation.labels)
-        if not inside.any() or not outside.any():
-            continue
-        scores = {
-            **head_scores(evaluation.head, evaluation.output),
-            **feature_scores(train.features[labels.applies], codes[labels.applies], test.features),
-            **gate_score(gate.head, gate.output, evaluation.labels.applies_to),
-        }
-        results[evaluation.head.name] = evaluate_ood_scores(scores, inside, outside)
+        outside, rows = ood_mask(gate.labels, evaluation.labels), labels.applies
+        if evaluation.labels.applies.any() and outside.any():
+            arrays = train.features[rows], codes[rows], test.features, outside
+            results[evaluation.head.name] = evaluate_ood_scores(gate, evaluation, *arrays)
     return results
 
 
@@ -121,25 +114,17 @@ def _table_4(
 ) -> dict[str, Any] | None:
     models: dict[str, list[OODMixture]] = {}
     for evaluation, heads in zip(evaluations, candidates, strict=True):
-        outliers = ood_mask(gate.labels, evaluation.labels)
-        if not outliers.any() or not outliers_for(int((evaluation.labels.values >= 0).any(axis=1).sum())):
+        outliers, known = ood_mask(gate.labels, evaluation.labels), evaluation.known.any(axis=1)
+        if not outliers.any() or not outliers_for(int(known.sum())):
             continue
+        rows = known | outliers
         named = {f"weight decay {head.weight_decay:g}": head for head in heads} | {TAGGER: evaluation.head}
         for name, head in named.items():
-            models.setdefault(name, []).append(_mixture(head, evaluation, features, outliers))
+            probabilities = head.probabilities(head.logits(features[rows]))
+            scored = top_prediction(probabilities, evaluation.labels.values[rows])
+            models.setdefault(name, []).append(OODMixture(*scored, outliers[rows], evaluation.output.accepted[rows]))
     if not models:
         return None
-    table = ood_study(models, TAGGER, seed)
-    draw_gate(folder, models, TAGGER, table["rows"], seed, str(folder))
+    table = ood_study(models, seed)
+    draw_gate(folder, models, table["rows"], seed)
     return table
-
-
-def _mixture(
-    head: LinearHead, evaluation: HeadEvaluation, features: NDArray[np.float32], outliers: NDArray[np.bool_]
-) -> OODMixture:
-    """Return a head's predictions for the images with a known label, and for all outliers."""
-    rows = (evaluation.labels.values >= 0).any(axis=1) | outliers
-    probabilities = head.probabilities(head.logits(features[rows]))
-    return OODMixture(
-        *top_prediction(probabilities, evaluation.labels.values[rows]), outliers[rows], evaluation.output.accepted[rows]
-    )

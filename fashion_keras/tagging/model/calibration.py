@@ -1,7 +1,7 @@
 """Head calibration: weight decay and temperature on selection products, thresholds on proof products.
 
-The validation products are divided into two parts. Weight decay and temperature are chosen on the selection products
-alone, so that the order in which thresholds are then tested on the proof products is fixed before a label is used.
+Weight decay and temperature are chosen on the selection products alone, so that the order in which thresholds are then
+tested on the proof products is fixed before a label is used.
 """
 
 from collections.abc import Sequence
@@ -53,12 +53,9 @@ def with_thresholds(
     target_precision: float,
     pooled: bool = False,
 ) -> LinearHead:
-    """Return the head with the thresholds at which it reaches the target precision on proof products.
+    """Return the head with `select_thresholds` of proof products: their features [n, d] and values [n, k]; n may be 0.
 
-    Args:
-        head: with its temperature, fitted on other products.
-        features [n, d], values [n, k]: of proof products; n may be 0: the head then never predicts a label.
-        target_precision, pooled: see `select_thresholds`.
+    Its temperature was fitted on other products.
     """
     probabilities = head.probabilities(head.logits(features))
     return replace(head, thresholds=select_thresholds(head, probabilities, values, target_precision, pooled))
@@ -71,8 +68,8 @@ def select_thresholds(
 
     Each label has its own threshold (see `select_threshold`), and its own chance of 5 % to miss the target. Labels that
     are predicted fewer than `min_samples` times share one, at which they reach the target together; so do all labels if
-    `pooled`. A label with a probability below 0.5 is never predicted. `probabilities` and `values` (1, 0,
-    or -1 for not known) are [n, k], of products that head and temperature were not chosen on.
+    `pooled`. A label with a probability below 0.5 is never predicted. `probabilities` and `values` (1, 0, or -1 for not
+    known) are [n, k], of products that head and temperature were not chosen on.
     """
     known, positive = (values >= 0) & head.candidates(probabilities), values == 1
     if not known.any():

@@ -43,7 +43,7 @@ def fit_heads(
 
     The loss is the mean of -log p over the products with a known label, plus half the decay times the sum of the
     squared weights, on features that are shifted and scaled to a mean of 0 and a mean squared length of 1: so a decay
-    means the same for every encoder. Only products that have the attribute have a known label.
+    means the same for every encoder.
 
     Args:
         labels: of n training products.
@@ -58,16 +58,14 @@ def fit_heads(
         known = (labels.values == 1).any(axis=1)
         layers = _softmax(centered[known] / scale, labels.values[known].argmax(axis=1), decays)
     else:
-        weights = np.ones(labels.values.shape) if sample_weights is None else sample_weights
-        layers = _sigmoids(centered / scale, labels.values, weights, decays)
-    unscaled = [(weights / scale, bias - weights @ mean / scale) for weights, bias in layers]
-    return [_head(labels, decay, *layer) for decay, layer in zip(decays, unscaled, strict=True)]
-
-
-def _head(labels: AttributeLabels, decay: float, weights: Floats, bias: Floats) -> LinearHead:
+        sample_weights = np.ones(labels.values.shape) if sample_weights is None else sample_weights
+        layers = _sigmoids(centered / scale, labels.values, sample_weights, decays)
     names = (labels.name, labels.kind, labels.classes, labels.applies_to)
-    never = np.full(len(labels.classes), np.inf)
-    return LinearHead(*names, weights.astype(np.float32), bias.astype(np.float32), decay, 1.0, never)
+    heads = []
+    for decay, (weights, bias) in zip(decays, layers, strict=True):
+        layer = (weights / scale).astype(np.float32), (bias - weights @ mean / scale).astype(np.float32)
+        heads.append(LinearHead(*names, *layer, decay, 1.0, np.full(len(labels.classes), np.inf)))
+    return heads
 
 
 def _softmax(features: Floats, codes: NDArray[np.int64], decays: Sequence[float]) -> list[Layer]:
@@ -80,12 +78,10 @@ def _softmax(features: Floats, codes: NDArray[np.int64], decays: Sequence[float]
 
 def _sigmoids(features: Floats, values: NDArray[np.int8], weights: Floats, decays: Sequence[float]) -> list[Layer]:
     columns = []
-    for column in range(values.shape[1]):
-        known = values[:, column] >= 0
-        columns.append(_logistic(features[known], values[known, column], weights[known, column], decays))
-    return [
-        tuple(np.concatenate(parts) for parts in zip(*layers, strict=True)) for layers in zip(*columns, strict=True)
-    ]
+    for labels, label_weights in zip(values.T, weights.T, strict=True):
+        known = labels >= 0
+        columns.append(_logistic(features[known], labels[known], label_weights[known], decays))
+    return [tuple(map(np.concatenate, zip(*layers, strict=True))) for layers in zip(*columns, strict=True)]
 
 
 def _logistic(features: Floats, codes: NDArray[np.int64], weights: Floats, decays: Sequence[float]) -> list[Layer]:

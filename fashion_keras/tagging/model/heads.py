@@ -73,16 +73,12 @@ class HeadOutput:
     predicted: NDArray[np.bool_]
 
 
-def run_head(head: LinearHead, features: NDArray[np.float32], accepted: NDArray[np.bool_]) -> HeadOutput:
-    """Return a head's output for features [n, d]; images that are not `accepted` [n] bool get no label."""
+def run_head(head: LinearHead, features: NDArray[np.float32], accepted: NDArray[np.bool_] | None = None) -> HeadOutput:
+    """Return the output of a head, or of the gate, for features [n, d]; images not `accepted` [n] get no label."""
     logits = head.logits(features)
     probabilities = head.probabilities(logits)
+    accepted = np.ones(len(features), bool) if accepted is None else accepted
     return HeadOutput(accepted, logits, probabilities, head.decide(probabilities) & accepted[:, None])
-
-
-def run_gate(gate: LinearHead, features: NDArray[np.float32]) -> HeadOutput:
-    """Return the output of the product-type validators for features [n, d]."""
-    return run_head(gate, features, np.ones(len(features), bool))
 
 
 def applies_mask(types: Sequence[str], gate: LinearHead, accepted_types: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -8,11 +8,11 @@ from fashion_keras.tagging.evaluation.metrics import (
     against_target,
     evaluate_attribute,
     evaluate_gate,
-    evaluate_overall,
+    evaluate_tags,
     precision_with_interval,
     top_prediction,
 )
-from fashion_keras.tagging.evaluation.ood_scores import evaluate_ood_scores, feature_scores, gate_score, head_scores
+from fashion_keras.tagging.evaluation.ood_scores import evaluate_ood_scores
 from fashion_keras.tagging.evaluation.report import ood_mask
 from fashion_keras.tagging.model.heads import HeadOutput, LinearHead
 from fashion_keras.tagging.model.labels import AttributeLabels
@@ -72,13 +72,12 @@ def test_evaluate_attribute_without_known_labels_has_no_scores():
     assert [row[name] for name in ("coverage", "precision", "target", "accuracy", "ece")] == [None] * 5
 
 
-def test_evaluate_overall_pools_attributes():
-    rows = [evaluate_attribute(SINGLE, 0.95)] * 2
-    both = evaluate_overall([SINGLE, SINGLE], rows, 0.95)
+def test_evaluate_tags_pools_attributes():
+    row, both = evaluate_attribute(SINGLE, 0.95), evaluate_tags([SINGLE, SINGLE], 0.95)
     assert (both.known, both.given, both.right, both.precision) == (12, 8, 4, 0.5)
-    assert both.ece == pytest.approx(rows[0]["ece"])
+    assert both.ece == pytest.approx(row["ece"])
     # Two tags for each of four products, alike: no more evidence than one.
-    assert both.precision_ci95 == pytest.approx(rows[0]["precision_ci95"])
+    assert both.precision_ci95 == pytest.approx(row["precision_ci95"])
 
 
 def test_against_target_is_met_or_within_interval_or_missed():
@@ -139,9 +138,9 @@ def test_ood_scores_separate_products_from_outliers():
     head = LinearHead("dial", "single", ("a", "b"), ("b",), *layer, 0.1, 1.0, np.full(2, 0.5))
     logits = head.logits(both)
     output = HeadOutput(np.ones(100, bool), logits, head.probabilities(logits), None)
-    scores = head_scores(head, output) | feature_scores(train, np.zeros(200, int), both)
-    scores |= gate_score(head, output, ("b",))
-    results = evaluate_ood_scores(scores, inside, ~inside)
+    labels = AttributeLabels("dial", "single", ("a", "b"), ("b",), np.full((100, 2), -1), inside)
+    scored = HeadEvaluation(head, labels, output, np.arange(100))
+    results = evaluate_ood_scores(scored, scored, train, np.zeros(200, int), both, ~inside)
     assert list(results) == ["max probability", "energy", "k-NN", "Mahalanobis", "validator"]
     for name in ("max probability", "energy", "k-NN"):
         assert results[name]["auroc"] > 0.95, name
