@@ -68,9 +68,9 @@ def _conclude(reports: Mapping[str, StepReport]) -> list[str]:
     tuned, top, clean = (reports[name] for name, *_ in _WAYS)
     values = [report.accuracy.value for report in (tuned, top, clean)]
     order = "holds" if values == sorted(values, reverse=True) else "does not hold"
-    spreads = ", ".join(
-        "{:.3f} ± {:.3f} (best {:.3f})".format(*report.fold_accuracies) for report in (tuned, top, clean)
-    )
+    spread = "{mean:.3f} ± {standard_deviation:.3f} (best {best:.3f})"
+    folds = (report.values["over_folds"]["accuracy"] for report in (tuned, top, clean))
+    spreads = ", ".join(spread.format_map(fold) for fold in folds)
     return [
         _compare("fine-tuned", tuned, "top layers alone", top),
         _compare("top layers alone", top, "clean", clean),

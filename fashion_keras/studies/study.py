@@ -1,5 +1,6 @@
 """Studies: commands to run, and rows of a paper's tables whose numbers come from the reports of those commands."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -55,11 +56,6 @@ class StepReport:
         return Score(self.values["test"]["top_3"], None, self.values["counts"]["test"], "top 3")
 
     @property
-    def macro_f1(self) -> float:
-        """Macro-F1 of a classifier on its test part."""
-        return self.values["test"]["macro_f1"]
-
-    @property
     def product_accuracy(self) -> Score:
         """Accuracy per product, by the cumulative maximum over its images."""
         products = self.values["per_product"]["all"]
@@ -67,29 +63,11 @@ class StepReport:
         interval = tuple(by_maximum["accuracy_ci95"])
         return Score(by_maximum["accuracy"], interval, products["products"], "accuracy per product")
 
-    @property
-    def fold_accuracies(self) -> tuple[float, float, float]:
-        """Mean, standard deviation and best of the folds' accuracies."""
-        folds = self.values["over_folds"]["accuracy"]
-        return folds["mean"], folds["standard_deviation"], folds["best"]
-
     def label_f1(self, assigned: str, mean: str) -> Score:
-        """F1 of all labels together.
-
-        Args:
-            assigned: "given", by the thresholds; or "top_8", the eight most probable.
-            mean: "micro" or "macro".
-        """
+        """F1, "micro" or "macro", of all labels together, `assigned` "given" by the thresholds or the "top_8"."""
         scores = self.values["labels"][assigned][mean]
         unit = f"{mean}-F1" + (", eight labels" if assigned == "top_8" else "")
         return Score(scores["f1"], tuple(scores["f1_ci95"]), self.values["counts"]["test"], unit)
-
-    def rows(self, *keys: str) -> list[dict[str, Any]]:
-        """Return the rows of a table of the report: those under `keys`, one within the other."""
-        table: Any = self.values
-        for key in keys:
-            table = table[key]
-        return table
 
 
 @dataclass(frozen=True)
@@ -105,13 +83,6 @@ class CatalogSubset:
     name: str
     where: Mapping[str, str] = field(default_factory=dict)
     share: tuple[int, int] | None = None
-
-
-class _CapitalNames(dict[str, str]):
-    """Placeholders for the folders in a displayed command: their names in capitals."""
-
-    def __missing__(self, name: str) -> str:
-        return name.upper()
 
 
 @dataclass(frozen=True)
@@ -135,10 +106,6 @@ class Step:
     def command_line(self, quick: bool) -> str:
         """Return the command with its flags."""
         return f"{self.command} {self.quick if quick else self.full}".strip()
-
-    def command_text(self, quick: bool) -> str:
-        """Return the command as a user would type it, folders in capitals."""
-        return f"fashion-keras {self.command_line(quick)}".format_map(_CapitalNames(data="DIR", here="OUT"))
 
 
 @dataclass(frozen=True)
@@ -184,7 +151,14 @@ class Study:
     conclude: Callable[[Mapping[str, StepReport]], list[str]] = lambda _: []
     figures: tuple[tuple[str, str, str], ...] = ()
 
-    def display_command(self, step: Step, quick: bool) -> str:
-        """Return the command that does a step: its own, or the study's where it is a function."""
-        pace = " --quick" if quick else ""
-        return f"fashion-keras study {self.name}{pace} --data DIR" if step.compute else step.command_text(quick)
+    def command(self, quick: bool) -> str:
+        """Return the command that runs the study."""
+        return f"fashion-keras study {self.name}{' --quick' if quick else ''} --data DIR"
+
+    def step_command(self, step: Step, quick: bool) -> str:
+        """Return the command of a step as a user would type it, folders in capitals; of a function, the study's."""
+        if step.compute:
+            return self.command(quick)
+        folders = {"data": "DIR", "here": "OUT"}
+        line = re.sub(r"{(.+?)}", lambda name: folders.get(name[1], name[1].upper()), step.command_line(quick))
+        return f"fashion-keras {line}"
