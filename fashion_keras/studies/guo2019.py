@@ -20,16 +20,17 @@ _NETS = (
     ("resnet101-weighted", "ResNet101, weighted BCE", 0.602, f"--backbone resnet101 {_SCRATCH} weighted_bce", _SMALL),
 )
 _F1_TOP_8 = methodcaller("label_f1", "top_8", "micro")
+_MEANS = ("micro", "macro")
 _LOSSES = ("bce", "weighted_bce", "grouped")
-# (step, task, third of the catalog, flags)
+# (step, task, flags)
 _TRANSFERS = (
-    ("a-first", "attributes", "a", "--strategy scratch"),
-    ("b-first", "article_type", "b", "--strategy scratch"),
-    ("a-b-first", "article_type", "b", "--strategy frozen+full --weights {a-first}"),
-    ("c-alone", "article_type", "c", "--strategy scratch"),
-    ("b-c", "article_type", "c", "--strategy frozen+full --weights {b-first}"),
-    ("a-c", "article_type", "c", "--strategy frozen+full --weights {a-first}"),
-    ("a-b-c", "article_type", "c", "--strategy frozen+full --weights {a-b-first}"),
+    ("a-first", "attributes", "--strategy scratch --data {a}"),
+    ("b-first", "article_type", "--data {b} --strategy scratch"),
+    ("a-b-first", "article_type", "--data {b} --strategy frozen+full --weights {a-first}"),
+    ("c-alone", "article_type", "--data {c} --strategy scratch"),
+    ("b-c", "article_type", "--data {c} --strategy frozen+full --weights {b-first}"),
+    ("a-c", "article_type", "--data {c} --strategy frozen+full --weights {a-first}"),
+    ("a-b-c", "article_type", "--data {c} --strategy frozen+full --weights {a-b-first}"),
 )
 # (step, as in the paper, accuracy on Clothes-50K, top 3 on DeepFashion)
 _ROUTES = (
@@ -41,11 +42,8 @@ _ROUTES = (
 
 
 def _conclude(reports: Mapping[str, StepReport]) -> list[str]:
-    macro, micro = (
-        f"{mean}-F1 {weighted.value:.3f} against {plain.value:.3f}"
-        for mean in ("macro", "micro")
-        for weighted, plain in [[reports[f"ours-{loss}"].label_f1("given", mean) for loss in ("weighted_bce", "bce")]]
-    )
+    f1 = {(loss, mean): reports[f"ours-{loss}"].label_f1("given", mean).value for loss in _LOSSES for mean in _MEANS}
+    micro, macro = (f"{mean}-F1 {f1['weighted_bce', mean]:.3f} against {f1['bce', mean]:.3f}" for mean in _MEANS)
     scores = {route: reports[route[0]].accuracy.value for route in _ROUTES}
     routes = ", ".join(f"{route[0]} {score:.3f}" for route, score in scores.items())
     return [
@@ -65,10 +63,10 @@ GUO2019 = Study(
         *(
             Step(
                 name,
-                f"train --task {task} --min-images 30 --backbone inception_bn --data {{{third}}} {flags}",
+                f"train --task {task} --min-images 30 --backbone inception_bn {flags}",
                 quick="--image-size 40x32 --epochs 8",
             )
-            for name, task, third, flags in _TRANSFERS
+            for name, task, flags in _TRANSFERS
         ),
     ),
     rows=(
@@ -78,7 +76,7 @@ GUO2019 = Study(
             ResultRow(
                 _LOSS, f"ours: fashion_small, {loss}", None, f"ours-{loss}", methodcaller("label_f1", "given", mean)
             )
-            for mean in ("micro", "macro")
+            for mean in _MEANS
             for loss in _LOSSES
         ),
         *(ResultRow(_TRANSFER, system, paper, name) for name, system, paper, _ in _ROUTES),
