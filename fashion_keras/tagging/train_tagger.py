@@ -26,8 +26,7 @@ from fashion_keras.support.progress import LogFile, ProgressBar
 from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.tagging.config import TaggerConfig
 from fashion_keras.tagging.evaluation.report import EvalPart, evaluate_tagger
-from fashion_keras.tagging.model.calibration import select_head, with_thresholds
-from fashion_keras.tagging.model.fit import fit_heads, hard_negative_weights
+from fashion_keras.tagging.model.fit import fit_heads, hard_negative_weights, select_head, with_thresholds
 from fashion_keras.tagging.model.heads import LinearHead, applies_mask, run_head
 from fashion_keras.tagging.model.labels import TaggerLabels, build_labels
 from fashion_keras.tagging.model.manifest import EncoderReference, Provenance, save_heads, taxonomy_digest

@@ -1,4 +1,7 @@
-"""Out-of-distribution study (Table 4 of gutierrez2019): outlier errors with weight decay, and with a gate."""
+"""Out-of-distribution study: scores that tell outliers apart; errors with and without a gate (gutierrez2019, Table 4).
+
+Outliers of an attribute are images that are known to be of other types than those that have it.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,14 +11,71 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.evaluation.metrics import validation
-from fashion_keras.evaluation.metrics.out_of_distribution import mean_threshold_errors
+from fashion_keras.evaluation.metrics.out_of_distribution import (
+    auroc,
+    energy,
+    false_positives_at_95,
+    fit_gaussians,
+    mahalanobis,
+    mean_threshold_errors,
+    neighbor_similarity,
+)
+from fashion_keras.tagging.evaluation.metrics import HeadEvaluation, top_prediction
+from fashion_keras.tagging.model.heads import LinearHead
+from fashion_keras.tagging.model.labels import AttributeLabels
 
+NEIGHBORS = 10
 TAGGER = "tagger"  # the model whose gate is evaluated
 SHARE = 0.2  # of the mix, outliers
 DRAWS = 20
 GRID = np.linspace(0.02, 1, 50)
 
 Floats = NDArray[np.float64]
+
+
+def ood_mask(gate: AttributeLabels, labels: AttributeLabels) -> NDArray[np.bool_]:
+    """Return [n] bool: the images that are outliers of an attribute."""
+    types = [gate.classes.index(name) for name in labels.applies_to]
+    return ~labels.applies & (gate.values[:, types] == 0).all(axis=1)
+
+
+def evaluate_ood_scores(
+    gate: HeadEvaluation,
+    evaluation: HeadEvaluation,
+    train: NDArray[np.float32],
+    codes: NDArray[np.int64],
+    features: NDArray[np.float32],
+) -> dict[str, dict[str, float]] | None:
+    """Return score -> auroc and fpr95: how well it separates products with an attribute from outliers; None without.
+
+    The scores are of the head's logits (max probability; energy, of sigmoids summed over labels: JointEnergy, Wang et
+    al. 2021, arXiv:2109.14162), of normalized features (k-NN, Mahalanobis), and the validators' largest logit.
+
+    Args:
+        gate, evaluation: of validators and head on n test images.
+        train [m, d], codes [m]: features and product types of the head's training products.
+        features [n, d]: of the test images.
+    """
+    output, inside, outside = evaluation.output, evaluation.labels.applies, ood_mask(gate.labels, evaluation.labels)
+    if not inside.any() or not outside.any():
+        return None
+    types = [gate.head.classes.index(name) for name in evaluation.head.applies_to]
+    train, features = (values / np.linalg.norm(values, axis=1, keepdims=True) for values in (train, features))
+    single = evaluation.head.kind == "single"
+    scores = {
+        "max probability": output.probabilities.max(axis=1),
+        "energy": energy(output.logits) if single else np.logaddexp(0, output.logits).sum(axis=1),
+        "k-NN": neighbor_similarity(train, features, min(NEIGHBORS, len(train))),
+        "Mahalanobis": mahalanobis(fit_gaussians(train, codes), features),
+        "validator": gate.output.logits[:, types].max(axis=1),
+    }
+    return {
+        name: {
+            "auroc": auroc(values[inside], values[outside]),
+            "fpr95": false_positives_at_95(values[inside], values[outside]),
+        }
+        for name, values in scores.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -50,6 +110,30 @@ class OODMixture:
     def count_outliers(self) -> NDArray[np.int64]:
         """Return [n + m + 1]: the number of outliers among the 0, 1, 2, ... most confident images."""
         return np.append(0, np.cumsum(self.outlier[np.argsort(-self.confidence, kind="stable")]))
+
+
+def ood_mixtures(
+    gate: HeadEvaluation,
+    evaluations: Sequence[HeadEvaluation],
+    candidates: Sequence[Sequence[LinearHead]],
+    features: NDArray[np.float32],
+) -> dict[str, list[OODMixture]]:
+    """Return model -> the mixtures of its heads, for each attribute with outliers: TAGGER, and one per weight decay.
+
+    `candidates` are the heads of all weight decays of each attribute; `features` [n, d] are of the test images.
+    """
+    models: dict[str, list[OODMixture]] = {}
+    for evaluation, heads in zip(evaluations, candidates, strict=True):
+        outliers, known = ood_mask(gate.labels, evaluation.labels), evaluation.known.any(axis=1)
+        if not outliers.any() or not outliers_for(int(known.sum())):
+            continue
+        rows = known | outliers
+        named = {f"weight decay {head.weight_decay:g}": head for head in heads} | {TAGGER: evaluation.head}
+        for name, head in named.items():
+            probabilities = head.probabilities(head.logits(features[rows]))
+            scored = top_prediction(probabilities, evaluation.labels.values[rows])
+            models.setdefault(name, []).append(OODMixture(*scored, outliers[rows], evaluation.output.accepted[rows]))
+    return models
 
 
 def outliers_for(products: int) -> int:

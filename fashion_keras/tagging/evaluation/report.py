@@ -16,13 +16,11 @@ from fashion_keras.tagging.evaluation.metrics import (
     evaluate_attribute,
     evaluate_gate,
     evaluate_tags,
-    top_prediction,
 )
-from fashion_keras.tagging.evaluation.ood_scores import evaluate_ood_scores
-from fashion_keras.tagging.evaluation.ood_study import TAGGER, OODMixture, ood_study, outliers_for
+from fashion_keras.tagging.evaluation.ood_study import evaluate_ood_scores, ood_mixtures, ood_study
 from fashion_keras.tagging.evaluation.plots import draw_confidence, draw_gate
 from fashion_keras.tagging.model.heads import LinearHead
-from fashion_keras.tagging.model.labels import AttributeLabels, TaggerLabels
+from fashion_keras.tagging.model.labels import TaggerLabels
 from fashion_keras.tagging.model.tagger import Tagger
 
 STATEMENT = (
@@ -63,14 +61,18 @@ def evaluate_tagger(
     heads = zip(tagger.heads, test.labels.attributes, outputs, strict=True)
     evaluations = [HeadEvaluation(head, labels, output, test.products) for head, labels, output in heads]
     draw_confidence(folder, evaluations)
+    models = ood_mixtures(gate, evaluations, candidates, test.features)
+    table = ood_study(models, seed) if models else None
+    if table:
+        draw_gate(folder, models, table["rows"], seed)
     return {
         "target_precision": tagger.target_precision,
         "statement": STATEMENT,
         "gate": evaluate_gate(gate, tagger.target_precision),
         "attributes": [evaluate_attribute(evaluation, tagger.target_precision) for evaluation in evaluations],
         "together": asdict(evaluate_tags(evaluations, tagger.target_precision)),
-        "outlier_scores": _outlier_scores(gate, evaluations, train, test),
-        "table_4": _table_4(gate, evaluations, candidates, test.features, seed, folder),
+        "outlier_scores": _outlier_scores(gate, evaluations, train, test.features),
+        "table_4": table,
     }
 
 
@@ -84,47 +86,13 @@ def read_overall_scores(folder: Path) -> TagScores:
     return dataclass_from_json(TagScores, read_json(path).get("together"), path, "together")
 
 
-def ood_mask(gate: AttributeLabels, labels: AttributeLabels) -> NDArray[np.bool_]:
-    """Return [n] bool: the images that are known to be of other types than those that have an attribute."""
-    types = [gate.classes.index(name) for name in labels.applies_to]
-    return ~labels.applies & (gate.values[:, types] == 0).all(axis=1)
-
-
 def _outlier_scores(
-    gate: HeadEvaluation, evaluations: Sequence[HeadEvaluation], train: EvalPart, test: EvalPart
+    gate: HeadEvaluation, evaluations: Sequence[HeadEvaluation], train: EvalPart, features: NDArray[np.float32]
 ) -> dict[str, Any]:
     kinds = train.labels.gate.values == 1
     codes = np.where(kinds.any(axis=1), kinds.argmax(axis=1), kinds.shape[1])
     results = {}
     for evaluation, labels in zip(evaluations, train.labels.attributes, strict=True):
-        outside, rows = ood_mask(gate.labels, evaluation.labels), labels.applies
-        if evaluation.labels.applies.any() and outside.any():
-            arrays = train.features[rows], codes[rows], test.features, outside
-            results[evaluation.head.name] = evaluate_ood_scores(gate, evaluation, *arrays)
-    return results
-
-
-def _table_4(
-    gate: HeadEvaluation,
-    evaluations: Sequence[HeadEvaluation],
-    candidates: Sequence[Sequence[LinearHead]],
-    features: NDArray[np.float32],
-    seed: int,
-    folder: Path,
-) -> dict[str, Any] | None:
-    models: dict[str, list[OODMixture]] = {}
-    for evaluation, heads in zip(evaluations, candidates, strict=True):
-        outliers, known = ood_mask(gate.labels, evaluation.labels), evaluation.known.any(axis=1)
-        if not outliers.any() or not outliers_for(int(known.sum())):
-            continue
-        rows = known | outliers
-        named = {f"weight decay {head.weight_decay:g}": head for head in heads} | {TAGGER: evaluation.head}
-        for name, head in named.items():
-            probabilities = head.probabilities(head.logits(features[rows]))
-            scored = top_prediction(probabilities, evaluation.labels.values[rows])
-            models.setdefault(name, []).append(OODMixture(*scored, outliers[rows], evaluation.output.accepted[rows]))
-    if not models:
-        return None
-    table = ood_study(models, seed)
-    draw_gate(folder, models, table["rows"], seed)
-    return table
+        rows = labels.applies
+        results[labels.name] = evaluate_ood_scores(gate, evaluation, train.features[rows], codes[rows], features)
+    return {name: scores for name, scores in results.items() if scores}

@@ -1,16 +1,29 @@
-"""Head fitting: logistic regression with weight decay on frozen features."""
+"""Head fitting: logistic regression with weight decay on frozen features, then calibration.
+
+Weight decay and temperature are chosen on selection products alone, thresholds on proof products: so the order in which
+thresholds are tested on the latter is fixed before a label is used.
+"""
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.evaluation.metrics.calibration import fit_temperature, temperature_loss
+from fashion_keras.evaluation.metrics.selective_prediction import (
+    min_samples,
+    select_label_thresholds,
+    select_pooled_threshold,
+)
 from fashion_keras.tagging.model.heads import LinearHead
 from fashion_keras.tagging.model.labels import AttributeLabels
 
 HARD_NEGATIVE_SHARE, HARD_NEGATIVE_WEIGHT = 0.25, 3.0
+MIN_PROBABILITY = 0.5
 _MAX_STEPS = 500
+_PRIOR_ERRORS = 1  # n correct predictions of n then give a confidence of n / (n + 1), not of 1
 
 Floats = NDArray[np.float64]
 Layer = tuple[Floats, Floats]
@@ -66,6 +79,66 @@ def fit_heads(
         layer = (weights / scale).astype(np.float32), (bias - weights @ mean / scale).astype(np.float32)
         heads.append(LinearHead(*names, *layer, decay, 1.0, np.full(len(labels.classes), np.inf)))
     return heads
+
+
+def select_head(heads: Sequence[LinearHead], features: NDArray[np.float32], values: NDArray[np.int8]) -> LinearHead:
+    """Return the head with the least calibrated loss, with its temperature; the first where nothing is known.
+
+    The temperature is fitted to the predictions that are used: the top label of a softmax, each label of sigmoids.
+
+    Args:
+        heads: of one attribute, trained with different weight decays.
+        features [n, d], values [n, k]: of selection products; n may be 0.
+    """
+    known, targets = values >= 0, values == 1
+    if not known.any():
+        return replace(heads[0], temperature=1.0)
+    losses, fitted = [], []
+    for head in heads:
+        cells = head.logits(features), targets, known
+        objective = "top_label" if head.kind == "single" else "sigmoid"
+        temperature = fit_temperature(*cells, objective, _PRIOR_ERRORS)
+        fitted.append(replace(head, temperature=temperature))
+        losses.append(temperature_loss(temperature, *cells, objective, _PRIOR_ERRORS))
+    return fitted[int(np.argmin(losses))]
+
+
+def with_thresholds(
+    head: LinearHead,
+    features: NDArray[np.float32],
+    values: NDArray[np.int8],
+    target_precision: float,
+    pooled: bool = False,
+) -> LinearHead:
+    """Return the head with `select_thresholds` of proof products: their features [n, d] and values [n, k]; n may be 0.
+
+    Its temperature was fitted on other products.
+    """
+    probabilities = head.probabilities(head.logits(features))
+    return replace(head, thresholds=select_thresholds(head, probabilities, values, target_precision, pooled))
+
+
+def select_thresholds(
+    head: LinearHead, probabilities: Floats, values: NDArray[np.int8], target_precision: float, pooled: bool = False
+) -> Floats:
+    """Return [k]: the lowest probability at which each label reaches the target precision; infinite where none does.
+
+    Each label has its own threshold (see `select_threshold`), and its own chance of 5 % to miss the target. Labels that
+    are predicted fewer than `min_samples` times share one, at which they reach the target together; so do all labels if
+    `pooled`. A label with a probability below 0.5 is never predicted. `probabilities` and `values` (1, 0, or -1 for not
+    known) are [n, k], of products that head and temperature were not chosen on.
+    """
+    known, positive = (values >= 0) & head.candidates(probabilities), values == 1
+    if not known.any():
+        return np.full(len(head.classes), np.inf)
+    own = select_label_thresholds(probabilities, positive, known, target_precision)
+    lowest = np.array([label.threshold for label in own])
+    likely = (known & (probabilities >= MIN_PROBABILITY)).sum(axis=0)
+    shared = (likely < min_samples(target_precision)) | pooled
+    if shared.any():
+        pool = select_pooled_threshold(probabilities, positive, known, shared, target_precision)
+        lowest[shared] = pool.threshold
+    return np.maximum(lowest, MIN_PROBABILITY)
 
 
 def _softmax(features: Floats, codes: NDArray[np.int64], decays: Sequence[float]) -> list[Layer]:

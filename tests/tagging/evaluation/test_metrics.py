@@ -12,8 +12,7 @@ from fashion_keras.tagging.evaluation.metrics import (
     precision_with_interval,
     top_prediction,
 )
-from fashion_keras.tagging.evaluation.ood_scores import evaluate_ood_scores
-from fashion_keras.tagging.evaluation.report import ood_mask
+from fashion_keras.tagging.evaluation.ood_study import evaluate_ood_scores, ood_mask
 from fashion_keras.tagging.model.heads import HeadOutput, LinearHead
 from fashion_keras.tagging.model.labels import AttributeLabels
 
@@ -138,9 +137,9 @@ def test_ood_scores_separate_products_from_outliers():
     head = LinearHead("dial", "single", ("a", "b"), ("b",), *layer, 0.1, 1.0, np.full(2, 0.5))
     logits = head.logits(both)
     output = HeadOutput(np.ones(100, bool), logits, head.probabilities(logits), None)
-    labels = AttributeLabels("dial", "single", ("a", "b"), ("b",), np.full((100, 2), -1), inside)
+    labels = AttributeLabels("dial", "single", ("a", "b"), ("b",), np.repeat([[1, 1], [0, 0]], 50, axis=0), inside)
     scored = HeadEvaluation(head, labels, output, np.arange(100))
-    results = evaluate_ood_scores(scored, scored, train, np.zeros(200, int), both, ~inside)
+    results = evaluate_ood_scores(scored, scored, train, np.zeros(200, int), both)
     assert list(results) == ["max probability", "energy", "k-NN", "Mahalanobis", "validator"]
     for name in ("max probability", "energy", "k-NN"):
         assert results[name]["auroc"] > 0.95, name

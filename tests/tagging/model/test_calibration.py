@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fashion_keras.evaluation.metrics.classification import expected_calibration_error
-from fashion_keras.tagging.model.calibration import select_head, select_thresholds, with_thresholds
+from fashion_keras.tagging.model.fit import select_head, select_thresholds, with_thresholds
 from fashion_keras.tagging.model.heads import LinearHead, applies_mask, run_head
 
 EYE = np.eye(3, dtype=np.float32)
