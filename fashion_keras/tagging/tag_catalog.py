@@ -17,13 +17,13 @@ from fashion_keras.catalog.targets import LABEL_SEPARATOR
 from fashion_keras.catalog.taxonomy import load_taxonomy
 from fashion_keras.features.cache import encode
 from fashion_keras.images.validation import reject_unreadable
-from fashion_keras.support.atomic_files import check_output_dir, write_csv, write_json
+from fashion_keras.support.atomic_files import check_output_dir, read_json, write_csv, write_json
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
+from fashion_keras.support.json_record import dataclass_from_json
 from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.tagging.config import TagConfig, TaggerConfig
 from fashion_keras.tagging.evaluation.metrics import TagScores
-from fashion_keras.tagging.evaluation.report import read_overall_scores
 from fashion_keras.tagging.model.manifest import PARTS, TaggerManifest, read_provenance, taxonomy_digest
 from fashion_keras.tagging.model.tagger import Tag, Tagger, Tags, load_tagger
 from fashion_keras.tagging.train_tagger import train_tagger
@@ -41,9 +41,7 @@ class TagReport:
         out, tagger: folders.
         target_precision: of the tagger's labels.
         test: scores on the tagger's own test products; None when it was trained on another catalog.
-        read: table rows and image files that were read.
-        accepted: images that are tagged, a row of tags.csv each.
-        rejected: rows and files without a usable image, a row of rejected.csv each.
+        read, accepted, rejected: rows and files read, those tagged in tags.csv, those in rejected.csv.
         parts: part -> accepted images that had it in the tagger's training.
         without_type: accepted images that are of no product type of the tagger, which get no tag.
         tags, abstained: attribute -> images that get a label of it, and those for which no label reaches its threshold.
@@ -94,7 +92,7 @@ def tag_catalog(config: TagConfig | Mapping[str, Any]) -> TagReport:
         out=str(folder),
         tagger=str(home),
         target_precision=tagger.target_precision,
-        test=read_overall_scores(home) if provenance else None,
+        test=_test_scores(home) if provenance else None,
         read=catalog.inputs,
         accepted=len(catalog),
         rejected=len(catalog.rejected),
@@ -119,9 +117,7 @@ def _own_tagger(config: TaggerConfig, fingerprint: str, folder: Path) -> Path:
     """Return the folder of a catalog's own tagger: the one in FOLDER/tagger, or one that is trained into it now.
 
     After an interruption training starts again, which is quick: the catalog's features are cached.
-
-    Raises:
-        InputError: as `train_tagger`, and when the tagger that is there was trained on something else.
+    InputError as of `train_tagger`, and when the tagger that is there was trained on something else.
     """
     home, unfinished = folder / _TAGGER, folder / _UNFINISHED
     digest = taxonomy_digest(load_taxonomy(config.taxonomy))
@@ -140,6 +136,12 @@ def _own_tagger(config: TaggerConfig, fingerprint: str, folder: Path) -> Path:
         )
     log.info("%s: trained on this catalog before, used again", home)
     return home
+
+
+def _test_scores(home: Path) -> TagScores:
+    """Return the scores of a tagger on its own test products; InputError for a damaged report.json."""
+    path = home / "report.json"
+    return dataclass_from_json(TagScores, read_json(path).get("together"), path, "together")
 
 
 def _write_tags(folder: Path, catalog: Catalog, parts: Sequence[str], tagger: Tagger, tags: Sequence[Tags]) -> None:

@@ -25,8 +25,8 @@ from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import LogFile, ProgressBar
 from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.tagging.config import TaggerConfig
-from fashion_keras.tagging.evaluation.report import EvalPart, evaluate_tagger
-from fashion_keras.tagging.model.fit import fit_heads, hard_negative_weights, select_head, with_thresholds
+from fashion_keras.tagging.evaluation.report import evaluate_tagger
+from fashion_keras.tagging.model.fit import calibrate, fit_heads, hard_negative_weights
 from fashion_keras.tagging.model.heads import LinearHead, applies_mask, run_head
 from fashion_keras.tagging.model.labels import TaggerLabels, build_labels
 from fashion_keras.tagging.model.manifest import EncoderReference, Provenance, save_heads, taxonomy_digest
@@ -47,9 +47,7 @@ class TaggerSplit:
     """Row indices of a catalog, each sorted; no product is in two of train, selection, proof and test.
 
     Attributes:
-        train: rows that heads are trained on.
-        validation: rows that calibrate the heads.
-        test: rows that evaluate the tagger.
+        train, validation, test: rows that heads are trained on, that calibrate them, that evaluate the tagger.
         selection: of the validation rows, those that choose weight decay and temperature.
         proof: of the others, one per product: they show which thresholds reach the target precision.
     """
@@ -108,12 +106,10 @@ def train_tagger(config: TaggerConfig | Mapping[str, Any]) -> TrainedModel:
         save_heads(folder, (gate, *heads), reference, config.target_precision, taxonomy)
         ids = {part: tuple(catalog.ids[rows].tolist()) for part, rows in split.parts.items()}
         Provenance(fingerprint, taxonomy_digest(taxonomy), ids).write(folder)
-        tagger = Tagger(encoder, encoder.identity, gate, heads, config.target_precision)
-        train, test = (
-            EvalPart(labels.take(rows), features[rows], catalog.product_groups[rows])
-            for rows in (split.train, split.test)
-        )
-        report = header | evaluate_tagger(tagger, candidates, train, test, config.seed, folder)
+        tagger = Tagger(encoder, gate, heads, config.target_precision)
+        train, test = ((labels.take(rows), features[rows]) for rows in (split.train, split.test))
+        products = catalog.product_groups[split.test]
+        report = header | evaluate_tagger(tagger, candidates, train, test, products, config.seed, folder)
         report["seconds"] = round(time.perf_counter() - began, 1)
         write_json(folder / "report.json", report)
     return TrainedModel(folder, report)
@@ -135,17 +131,10 @@ def split_for_tagger(catalog: Catalog, config: TaggerConfig, trained: NDArray[np
     `hold_out` of the products are for validation, half of them, and test. They are products that the encoder was not
     trained on, where there are enough: confidence that is fitted on features of its training products would be too high
     on others. For an encoder that was trained on none of the catalog, they are those of `catalog.splits.hold_out`.
-
     Of the validation products a fifth is for selection. Of the others, the proof, one image per product is taken, since
     images of one product are no independent evidence.
 
-    Args:
-        catalog: n rows.
-        config: hold_out, seed and exclude_trained.
-        trained [n] bool: rows whose product the encoder was trained on.
-
-    Raises:
-        InputError: when too few products are left for a part.
+    `trained` [n] bool: rows whose product the encoder was trained on. InputError when too few are left for a part.
     """
     hashes = product_hashes(catalog)
     numbers = uniform_numbers(hashes, config.seed, "hold-out")
@@ -178,40 +167,26 @@ def held_out_fractions(trained: NDArray[np.bool_], config: TaggerConfig) -> tupl
 
 
 def fit_gate_and_heads(
-    labels: TaggerLabels,
-    features: NDArray[np.float32],
-    split: TaggerSplit,
-    decays: Sequence[float],
-    target_precision: float,
+    labels: TaggerLabels, features: NDArray[np.float32], split: TaggerSplit, decays: Sequence[float], target: float
 ) -> tuple[LinearHead, tuple[LinearHead, ...], list[list[LinearHead]]]:
     """Return the gate, a head per attribute, and per attribute its heads of all weight decays, not calibrated.
 
-    They are fitted on training products and calibrated on selection and proof products; heads on images that the gate
-    accepts, the only ones that they will predict labels for. Which those are depends on product types alone.
-
-    Args:
-        labels, features [n, d]: of n products.
-        split: their parts; test products are not looked at.
-        decays: weight decays to try, the strongest first.
-        target_precision: of the predicted labels.
+    They are fitted on training products and calibrated on selection and proof products to a target precision; heads on
+    images that the gate accepts, the only ones that they will predict labels for. Which those are depends on product
+    types alone.
     """
     train, training_labels = features[split.train], labels.take(split.train)
     weights = hard_negative_weights(train, training_labels.gate.values)
     validators = fit_heads(training_labels.gate, train, decays, weights)
-    selection, proof = ((features[rows], labels.gate.values[rows]) for rows in (split.selection, split.proof))
-    gate = with_thresholds(select_head(validators, *selection), *proof, target_precision, pooled=True)
+    gate = calibrate(validators, features, labels.gate.values, split.selection, split.proof, target, pooled=True)
     types = run_head(gate, features).predicted
     heads, candidates = [], []
     with ProgressBar("training attributes", len(labels.attributes), "attributes") as bar:
         for attribute, training_attribute in zip(labels.attributes, training_labels.attributes, strict=True):
-            fitted = fit_heads(training_attribute, train, decays)
+            candidates.append(fit_heads(training_attribute, train, decays))
             accepted = applies_mask(attribute.applies_to, gate, types)
-            selection, proof = (
-                (features[rows], attribute.values[rows])
-                for rows in (part[accepted[part]] for part in (split.selection, split.proof))
-            )
-            heads.append(with_thresholds(select_head(fitted, *selection), *proof, target_precision))
-            candidates.append(fitted)
+            rows = (part[accepted[part]] for part in (split.selection, split.proof))
+            heads.append(calibrate(candidates[-1], features, attribute.values, *rows, target))
             bar.advance()
     return gate, tuple(heads), candidates
 

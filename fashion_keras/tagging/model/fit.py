@@ -32,9 +32,8 @@ Layer = tuple[Floats, Floats]
 def hard_negative_weights(features: NDArray[np.float32], values: NDArray[np.int8]) -> Floats:
     """Return sample weights [n, t]: how much each training product counts for the validator of each product type.
 
-    All other products are a type's negatives. The quarter of them (HARD_NEGATIVE_SHARE) whose features [n, d] have the
-    largest cosine with the type's mean are its hard negatives and count three times (HARD_NEGATIVE_WEIGHT): of a shoe,
-    sandals and flip-flops rather than watches. `values` [n, t] are 1, 0 or -1.
+    The quarter of a type's negatives whose features [n, d] have the largest cosine with the type's mean are its hard
+    negatives and count three times: of a shoe, sandals rather than watches. `values` [n, t] are 1, 0 or -1.
     """
     lengths = np.maximum(np.linalg.norm(features, axis=1), 1e-12)
     weights = np.ones(values.shape)
@@ -85,10 +84,7 @@ def select_head(heads: Sequence[LinearHead], features: NDArray[np.float32], valu
     """Return the head with the least calibrated loss, with its temperature; the first where nothing is known.
 
     The temperature is fitted to the predictions that are used: the top label of a softmax, each label of sigmoids.
-
-    Args:
-        heads: of one attribute, trained with different weight decays.
-        features [n, d], values [n, k]: of selection products; n may be 0.
+    `heads` differ in weight decay; `features` [n, d] and `values` [n, k] are of n >= 0 products.
     """
     known, targets = values >= 0, values == 1
     if not known.any():
@@ -103,19 +99,26 @@ def select_head(heads: Sequence[LinearHead], features: NDArray[np.float32], valu
     return fitted[int(np.argmin(losses))]
 
 
-def with_thresholds(
-    head: LinearHead,
+def calibrate(
+    heads: Sequence[LinearHead],
     features: NDArray[np.float32],
     values: NDArray[np.int8],
+    selection: NDArray[np.int64],
+    proof: NDArray[np.int64],
     target_precision: float,
     pooled: bool = False,
 ) -> LinearHead:
-    """Return the head with `select_thresholds` of proof products: their features [n, d] and values [n, k]; n may be 0.
+    """Return the head that `select_head` takes, with the thresholds that `select_thresholds` finds.
 
-    Its temperature was fitted on other products.
+    Args:
+        heads: of one attribute.
+        features [n, d], values [n, k]: of all products.
+        selection, proof: the rows for the one and for the other; without a row the head never predicts a label.
+        target_precision, pooled: see `select_thresholds`.
     """
-    probabilities = head.probabilities(head.logits(features))
-    return replace(head, thresholds=select_thresholds(head, probabilities, values, target_precision, pooled))
+    head = select_head(heads, features[selection], values[selection])
+    probabilities = head.probabilities(head.logits(features[proof]))
+    return replace(head, thresholds=select_thresholds(head, probabilities, values[proof], target_precision, pooled))
 
 
 def select_thresholds(

@@ -49,33 +49,18 @@ class Tagger:
     """An encoder, a product-type gate and attribute heads on its features; safe to call from several threads.
 
     Attributes:
-        encoder: computes the features.
-        identity: of the encoder that the heads were trained on.
-        gate: the validators of the product types.
-        heads: one per attribute.
+        encoder: computes the features; the one that the heads were trained on.
+        gate, heads: the validators of the product types, and a head per attribute.
         target_precision: of the predicted labels, on products like those of validation.
     """
 
     encoder: Encoder
-    identity: str
     gate: LinearHead
     heads: tuple[LinearHead, ...]
     target_precision: float
 
-    def __post_init__(self) -> None:
-        """Refuse another encoder with an InputError."""
-        if self.encoder.identity != self.identity:
-            raise InputError(
-                f"the tagger was trained on another encoder than {self.encoder.name} (identity {self.identity}, now "
-                f"{self.encoder.identity}); train it again with `fashion-keras train-tagger`"
-            )
-
     def tag(self, images: Any) -> list[Tags]:  # noqa: ANN401 - one image or many, in any form
-        """Return the tags of one image or many (see `as_image_list`), one `Tags` per image; [] for none.
-
-        Raises:
-            ImageError: for the first image that cannot be decoded.
-        """
+        """Return the tags of one image or many (see `as_image_list`); ImageError for the first that is damaged."""
         listed = as_image_list(images)
         return self.tag_features(self.encoder.embed(listed)) if listed else []
 
@@ -111,7 +96,12 @@ def load_tagger(folder: str | Path, encoder: Encoder | None = None) -> Tagger:
     gate, *heads = manifest.load_heads(Path(folder))
     if encoder is None:
         encoder = load_encoder(manifest.encoder.name, manifest.encoder.weights)
-    return Tagger(encoder, manifest.encoder.identity, gate, tuple(heads), manifest.target_precision)
+    if encoder.identity != manifest.encoder.identity:
+        raise InputError(
+            f"the tagger was trained on another encoder than {encoder.name} (identity {manifest.encoder.identity}, now "
+            f"{encoder.identity}); train it again with `fashion-keras train-tagger`"
+        )
+    return Tagger(encoder, gate, tuple(heads), manifest.target_precision)
 
 
 def _predicted_tags(head: LinearHead, output: HeadOutput, row: int) -> tuple[Tag, ...]:
