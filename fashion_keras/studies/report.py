@@ -20,14 +20,9 @@ _COLUMNS = ("table", "system", "measure", "paper", "ours", "low", "high", "image
 def write_report(
     study: Study, out: Path, reports: Mapping[str, StepReport], products: int, sample: bool, quick: bool
 ) -> None:
-    """Write README.md, results.csv and results.png into `out`, of the steps that are finished so far.
+    """Write README.md, results.csv and figures into `out`, of the steps that are finished so far.
 
-    Args:
-        study: whose tables.
-        out: folder; the steps' figures that the study shows are copied there.
-        reports: name -> report of each finished step.
-        products, sample: number of products of the catalog, and whether it is the drawn sample.
-        quick: whether --quick was given.
+    `products` is their number in the catalog; `sample`, whether it is the drawn sample.
     """
     rows = as_rows(study, reports)
     scores = [(row, row.score(reports[row.step])) for row in study.rows if row.step in reports]
@@ -102,16 +97,14 @@ def _tables(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     for table in dict.fromkeys(row["table"] for row in rows):
         lines += [f"## {table}", "", "| system | measure | paper | ours | 95 % | images | seconds | first weights |"]
         lines += ["|---|---|---|---|---|---|---|---|"]
-        lines += [_table_line(row) for row in rows if row["table"] == table]
+        for row in rows:
+            if row["table"] == table:
+                ours = f"**{row['ours']}**" if row["ours"] else "–"
+                cells = (row["system"], row["measure"], row["paper"] or "–", ours, f"{row['low']}–{row['high']}")
+                cells += (f"{row['images']:,}", str(row["seconds"]), row["weights"] or "–")
+                lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
     return lines
-
-
-def _table_line(row: Mapping[str, Any]) -> str:
-    ours = f"**{row['ours']}**" if row["ours"] else "–"
-    interval = f"{row['low']}–{row['high']}"  # a dash without numbers
-    numbers = (row["paper"] or "–", ours, interval, f"{row['images']:,}", str(row["seconds"]), row["weights"] or "–")
-    return f"| {' | '.join((row['system'], row['measure'], *numbers))} |"
 
 
 def _draw(path: Path, rows: Sequence[tuple[ResultRow, Score]]) -> None:

@@ -37,18 +37,18 @@ def default_out(study: Study, quick: bool) -> str:
 
 
 def run_study(study: Study, config: StudyConfig | Mapping[str, Any] | None = None) -> dict[str, StepReport]:
-    """Run a study, or its unfinished steps, and write README.md, results.csv and figures after every step.
+    """Run a study, or its unfinished steps, and return step name -> report; write tables and figures after every step.
 
-    Returns:
-        step name -> report.
-
-    Raises:
-        InputError: when the catalog lacks a column, `out` holds another study, or a step refuses its input.
+    InputError when the catalog lacks a column, `out` holds another study, or a step refuses its input.
     """
     config = as_config(StudyConfig, config)
     source, sample = resolve_dataset(config.data)
     catalog = read_catalog(source)
-    _check_columns(study, catalog)
+    if missing := [name for name in study.columns if name not in catalog.columns]:
+        raise InputError(
+            f"study {study.name} needs the column{'s' * (len(missing) > 1)} {', '.join(missing)}; "
+            f"{catalog.folder} has: {', '.join(catalog.columns)}"
+        )
     out, quick = Path(config.out or default_out(study, config.quick)), config.quick
     _claim_folder(out, {"study": study.name, "quick": quick, "catalogue": catalog.fingerprint})
     folders = {"data": "sample" if sample else str(source)}
@@ -68,15 +68,6 @@ def run_study(study: Study, config: StudyConfig | Mapping[str, Any] | None = Non
             write_report(study, out, reports, len(catalog), sample, quick)
             bar.advance()
     return reports
-
-
-def _check_columns(study: Study, catalog: Catalog) -> None:
-    missing = [name for name in study.columns if name not in catalog.columns]
-    if missing:
-        raise InputError(
-            f"study {study.name} needs the column{'s' * (len(missing) > 1)} {', '.join(missing)}; "
-            f"{catalog.folder} has: {', '.join(catalog.columns)}"
-        )
 
 
 def _claim_folder(out: Path, identity: dict[str, Any]) -> None:
@@ -108,10 +99,7 @@ def _write_part(part: CatalogSubset, catalog: Catalog, folder: Path) -> Path:
 
 
 def _run_step(step: Step, folders: Mapping[str, str], quick: bool, identity: str) -> dict[str, Any]:
-    """Return the report of a step, with its `seconds_in_all`; run it where no report of the same identity is there.
-
-    A function takes seconds and is always run.
-    """
+    """Return the report of a step; run it unless one of the same identity is there. A function is always run."""
     folder = Path(folders[step.name])
     path = folder.with_suffix(".json")
     if path.is_file() and not step.compute:

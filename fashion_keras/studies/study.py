@@ -10,14 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Score:
-    """A measured number beside a paper's.
-
-    Attributes:
-        value: None where the catalog has nothing to measure it on.
-        interval: its 95 % interval, or None.
-        images: how many it was measured on.
-        unit: name of the measure.
-    """
+    """A measured number, None where there is nothing to measure it on; 95 % interval; number of images; measure."""
 
     value: float | None
     interval: tuple[float, float] | None
@@ -27,13 +20,7 @@ class Score:
 
 @dataclass(frozen=True)
 class StepReport:
-    """Report of a finished step, with accessors to the numbers that studies show.
-
-    Attributes:
-        values: the JSON object that the step's command wrote or printed.
-        command: as a user would type it.
-        seconds: how long the step took.
-    """
+    """The JSON report of a finished step's command, with the numbers that studies show; the command as typed."""
 
     values: Mapping[str, Any]
     command: str = ""
@@ -75,7 +62,6 @@ class CatalogSubset:
     """A part of the catalog as a catalog of its own.
 
     Attributes:
-        name: how steps refer to it.
         where: column -> the value that its products have.
         share: (i, n): the i-th of n parts, by product hash, of about equal size; None for all.
     """
@@ -110,15 +96,7 @@ class Step:
 
 @dataclass(frozen=True)
 class ResultRow:
-    """A line of a paper's table.
-
-    Attributes:
-        table: its title.
-        system: as the paper calls it; ours are called so.
-        paper: the paper's number, None where it has none.
-        step: whose report has ours.
-        score: how it is read from the report.
-    """
+    """A line of a paper's table: the paper's number, and ours, which `score` reads from the report of a step."""
 
     table: str
     system: str
@@ -132,8 +110,6 @@ class Study:
     """Experiments of a paper, as far as they can be run.
 
     Attributes:
-        name: as written after `study`.
-        title: of the paper.
         columns: that a catalog must have.
         parts, steps, rows: see `CatalogSubset`, `Step`, `ResultRow`; a step stands after those that it needs.
         deviations: how the study differs from the paper, whatever weights and data are at hand.

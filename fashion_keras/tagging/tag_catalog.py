@@ -66,11 +66,8 @@ def tag_catalog(config: TagConfig | Mapping[str, Any]) -> TagReport:
 
     A row of tags.csv has id, path, part, product_types and, for each attribute, its label, or its labels with bars
     between, and the confidence of the least sure of them; abstained: the attributes of its types without a label. part:
-    train, validation or test, where the tagger was trained on this catalog. Confidence is too high on training
-    products; the precision that the tagger reaches is measured on its test products.
-
-    Raises:
-        InputError: when catalog, taxonomy or tagger cannot be used, no image is usable, or the folder is not empty.
+    train, validation or test, where the tagger was trained on this catalog; confidence is too high on train.
+    InputError when catalog, taxonomy or tagger cannot be used, no image is usable, or the folder is not empty.
     """
     config = as_config(TagConfig, config)
     folder = _check_out(config)

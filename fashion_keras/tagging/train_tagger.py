@@ -68,8 +68,7 @@ class TaggerSplit:
 def train_tagger(config: TaggerConfig | Mapping[str, Any]) -> TrainedModel:
     """Train the gate and the heads, calibrate them on validation, evaluate them on test products; all in a folder.
 
-    Raises:
-        InputError: when the folder is not empty, or catalog, taxonomy or encoder cannot be used.
+    InputError when the folder is not empty, or catalog, taxonomy or encoder cannot be used.
     """
     config = as_config(TaggerConfig, config)
     began = time.perf_counter()

@@ -30,17 +30,17 @@ class HeadEvaluation:
 
     @property
     def known(self) -> Mask:
-        """known [n, k] bool: the labels whose truth is known."""
+        """[n, k] bool: the labels whose truth is known."""
         return self.labels.values >= 0
 
     @property
     def given(self) -> Mask:
-        """given [n, k] bool: the predicted labels whose truth is known."""
+        """[n, k] bool: the predicted labels whose truth is known."""
         return self.output.predicted & self.known
 
     @property
     def evaluated(self) -> Mask:
-        """evaluated [n] bool: the images that the gate accepts and that have a known label."""
+        """[n] bool: the images that the gate accepts and that have a known label."""
         return self.output.accepted & self.known.any(axis=1)
 
     def confidence(self, temperature: float | None = None) -> Scored:
@@ -94,10 +94,9 @@ class TagScores:
 
 
 def top_prediction(probabilities: NDArray[np.float64], values: NDArray[np.int8]) -> Scored:
-    """Return (confidence [n], correct [n] bool) of the most probable label of each row, among those that are known.
+    """Return (confidence [n], correct [n] bool) of each row's most probable known label, of `values` [n, k] 1, 0 or -1.
 
     Where no label is known (a product without the attribute), the most probable label is taken, and is wrong.
-    `probabilities` [n, k], `values` [n, k] in 1, 0, -1.
     """
     known = values >= 0
     best = np.where(known | ~known.any(axis=1, keepdims=True), probabilities, -1).argmax(axis=1)
@@ -117,10 +116,9 @@ def precision_with_interval(correct: Mask, products: NDArray[np.int64]) -> dict[
 
 
 def against_target(score: dict[str, Any], target_precision: float) -> dict[str, Any]:
-    """Return `precision_with_interval`'s values, and the key "target".
+    """Return `precision_with_interval`'s values and target: "met", "within interval" or "missed"; None without tags.
 
-    It is "met" when the precision reaches the target, "within interval" when it is lower and the interval reaches it,
-    else "missed"; None where there are no tags.
+    "within interval": the precision is lower, and the interval reaches the target.
 
     >>> against_target({"precision": 0.94, "precision_ci95": [0.90, 0.97]}, 0.95)["target"]
     'within interval'
@@ -132,11 +130,10 @@ def against_target(score: dict[str, Any], target_precision: float) -> dict[str, 
 
 
 def evaluate_gate(gate: HeadEvaluation, target_precision: float) -> dict[str, Any]:
-    """Return the scores of the gate.
+    """Return the scores of the gate: numbers of images, precision of all types together, calibration, and each type.
 
-    products, rejected; of_no_type: images of none of its types, and how many of those are rejected; `against_target` of
-    all accepted types together, which alone have a target; accuracy and `calibration` of the validators; types: per
-    product type its test images, the share of them that is accepted, and `precision_with_interval` of what is accepted.
+    of_no_type: images of none of its types. Of a type: its images, the share that is accepted, and
+    `precision_with_interval` of what is accepted; only all types together have a target.
     """
     truth, predicted = gate.labels.values == 1, gate.output.predicted
     rejected, of_no_type = ~predicted.any(axis=1), ~truth.any(axis=1)

@@ -22,7 +22,7 @@ from fashion_keras.evaluation.metrics.out_of_distribution import (
 )
 from fashion_keras.tagging.evaluation.metrics import HeadEvaluation, top_prediction
 from fashion_keras.tagging.model.heads import LinearHead
-from fashion_keras.tagging.model.labels import AttributeLabels
+from fashion_keras.tagging.model.labels import AttributeLabels, TaggerLabels
 
 NEIGHBORS = 10
 TAGGER = "tagger"  # the model whose gate is evaluated
@@ -41,51 +41,50 @@ def ood_mask(gate: AttributeLabels, labels: AttributeLabels) -> NDArray[np.bool_
 
 def evaluate_ood_scores(
     gate: HeadEvaluation,
-    evaluation: HeadEvaluation,
+    evaluations: Sequence[HeadEvaluation],
+    labels: TaggerLabels,
     train: NDArray[np.float32],
-    codes: NDArray[np.int64],
     features: NDArray[np.float32],
-) -> dict[str, dict[str, float]] | None:
-    """Return score -> auroc and fpr95: how well it separates products with an attribute from outliers; None without.
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Return attribute -> score -> auroc and fpr95: how well it separates products with the attribute from outliers.
 
     The scores are of the head's logits (max probability; energy, of sigmoids summed over labels: JointEnergy, Wang et
     al. 2021, arXiv:2109.14162), of normalized features (k-NN, Mahalanobis), and the validators' largest logit.
-
-    Args:
-        gate, evaluation: of validators and head on n test images.
-        train [m, d], codes [m]: features and product types of the head's training products.
-        features [n, d]: of the test images.
+    `labels` and `train` [m, d] are labels and features of the training images, `features` [n, d] of the test images.
     """
-    output, inside, outside = evaluation.output, evaluation.labels.applies, ood_mask(gate.labels, evaluation.labels)
-    if not inside.any() or not outside.any():
-        return None
-    types = [gate.head.classes.index(name) for name in evaluation.head.applies_to]
     train, features = (values / np.linalg.norm(values, axis=1, keepdims=True) for values in (train, features))
-    single = evaluation.head.kind == "single"
-    scores = {
-        "max probability": output.probabilities.max(axis=1),
-        "energy": energy(output.logits) if single else np.logaddexp(0, output.logits).sum(axis=1),
-        "k-NN": neighbor_similarity(train, features, min(NEIGHBORS, len(train))),
-        "Mahalanobis": mahalanobis(fit_gaussians(train, codes), features),
-        "validator": gate.output.logits[:, types].max(axis=1),
-    }
-    return {
-        name: {
-            "auroc": auroc(values[inside], values[outside]),
-            "fpr95": false_positives_at_95(values[inside], values[outside]),
+    kinds = labels.gate.values == 1
+    codes = np.where(kinds.any(axis=1), kinds.argmax(axis=1), kinds.shape[1])
+    results = {}
+    for evaluation, attribute in zip(evaluations, labels.attributes, strict=True):
+        inside, outside = evaluation.labels.applies, ood_mask(gate.labels, evaluation.labels)
+        if not inside.any() or not outside.any():
+            continue
+        logits, own, own_codes = evaluation.output.logits, train[attribute.applies], codes[attribute.applies]
+        types = [gate.head.classes.index(name) for name in evaluation.head.applies_to]
+        scores = {
+            "max probability": evaluation.output.probabilities.max(axis=1),
+            "energy": energy(logits) if attribute.kind == "single" else np.logaddexp(0, logits).sum(axis=1),
+            "k-NN": neighbor_similarity(own, features, min(NEIGHBORS, len(own))),
+            "Mahalanobis": mahalanobis(fit_gaussians(own, own_codes), features),
+            "validator": gate.output.logits[:, types].max(axis=1),
         }
-        for name, values in scores.items()
-    }
+        results[attribute.name] = {
+            name: {
+                "auroc": auroc(values[inside], values[outside]),
+                "fpr95": false_positives_at_95(values[inside], values[outside]),
+            }
+            for name, values in scores.items()
+        }
+    return results
 
 
 @dataclass(frozen=True)
 class OODMixture:
     """Predictions of one head for n images of its product types and m outliers, images of other types.
 
-    Attributes:
-        confidence [n + m]: of the most probable label.
-        correct [n + m] bool: whether that is right; never for an outlier.
-        outlier, accepted [n + m] bool: whether it is an outlier, and whether the gate accepts it.
+    Each array [n + m]: confidence of the most probable label; whether that is right, never for an outlier; whether the
+    image is an outlier; whether the gate accepts it.
     """
 
     confidence: Floats
@@ -137,20 +136,16 @@ def ood_mixtures(
 
 
 def outliers_for(products: int) -> int:
-    """Return the number of outliers that are SHARE of a mixture with `products` images of the head's types."""
+    """Return the number of outliers that are SHARE of a mixture with that many products."""
     return round(SHARE / (1 - SHARE) * products)
 
 
 def ood_study(models: Mapping[str, Sequence[OODMixture]], seed: int) -> dict[str, Any]:
     """Return Table 4, and the reduction of outlier errors by the gate of TAGGER at equal coverage.
 
-    Every attribute with outliers has its own mixture and its own threshold, the mean confidence; a row of the table is
-    the sum over attributes, averaged over DRAWS draws of outliers. At equal coverage, the tagger's outlier errors with
+    Every attribute has its own mixture and its own threshold, the mean confidence; a row of the table is the sum over
+    attributes, averaged over DRAWS draws of outliers with `seed`. At equal coverage, the tagger's outlier errors with
     the gate are compared with those of as many images without it, the most confident.
-
-    Args:
-        models: name -> the mixtures of its heads, one per attribute, the same products for all models.
-        seed: of the draws.
     """
     rows = [
         {"model": name, "validator": validator, **_row(mixtures, validator, seed)}

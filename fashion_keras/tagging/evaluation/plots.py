@@ -41,13 +41,7 @@ def draw_confidence(folder: Path, evaluations: Sequence[HeadEvaluation]) -> None
 def draw_gate(
     folder: Path, models: Mapping[str, Sequence[OODMixture]], table: Sequence[Mapping[str, Any]], seed: int
 ) -> None:
-    """Draw gate.png: every model without the gate, and the tagger's with it.
-
-    Args:
-        folder: of the tagger, which receives the figure.
-        models, seed: as of `ood_study`.
-        table: its rows.
-    """
+    """Draw gate.png, of `ood_study` and the rows of its table: each model without the gate, the tagger with it, too."""
     points = {(row["model"], row["validator"]): (row["coverage"], row["outlier_error_share"]) for row in table}
     without = {name: (name, *curve(mixtures, False, seed), points[name, False]) for name, mixtures in models.items()}
     ungated = without.pop(TAGGER)
@@ -58,14 +52,10 @@ def draw_gate(
 def plot_gate(
     path: Path, decays: Sequence[Curve], without: Curve, with_gate: Curve, run: str = "", images: int | None = None
 ) -> None:
-    """Plot the share of outliers among the labeled images, against coverage.
+    """Plot the share of outliers among the labeled images, against coverage, into a PNG file.
 
-    Args:
-        path: PNG file to write.
-        decays: of other weight decays, without a gate: (name, coverage [t], outlier share [t], the point of the mean
-            confidence).
-        without, with_gate: the tagger's curves.
-        run, images: for the title.
+    A curve is (name, coverage [t], outlier share [t], the point of the mean confidence): of other weight decays without
+    a gate, of the tagger without and with its gate. `run` and `images` are for the title.
     """
     axes = style.new_axes(6.5, 4)
     lines = [{**line, "linewidth": 1.3} for line in style.curve_styles(len(decays))]

@@ -69,22 +69,6 @@ def evaluate_tagger(
         "gate": evaluate_gate(gate, tagger.target_precision),
         "attributes": [evaluate_attribute(evaluation, tagger.target_precision) for evaluation in evaluations],
         "together": asdict(evaluate_tags(evaluations, tagger.target_precision)),
-        "outlier_scores": _outlier_scores(gate, evaluations, *train, features),
+        "outlier_scores": evaluate_ood_scores(gate, evaluations, *train, features),
         "table_4": table,
     }
-
-
-def _outlier_scores(
-    gate: HeadEvaluation,
-    evaluations: Sequence[HeadEvaluation],
-    labels: TaggerLabels,
-    train: NDArray[np.float32],
-    features: NDArray[np.float32],
-) -> dict[str, Any]:
-    kinds = labels.gate.values == 1
-    codes = np.where(kinds.any(axis=1), kinds.argmax(axis=1), kinds.shape[1])
-    results = {}
-    for evaluation, attribute in zip(evaluations, labels.attributes, strict=True):
-        rows = attribute.applies
-        results[attribute.name] = evaluate_ood_scores(gate, evaluation, train[rows], codes[rows], features)
-    return {name: scores for name, scores in results.items() if scores}

@@ -58,8 +58,7 @@ def fit_heads(
     means the same for every encoder.
 
     Args:
-        labels: of n training products.
-        features [n, d]: theirs.
+        labels, features [n, d]: of n training products.
         decays: the strongest first; each head starts from the one before.
         sample_weights [n, k]: how much each product counts for each label of a multi-valued attribute.
     """
@@ -110,11 +109,8 @@ def calibrate(
 ) -> LinearHead:
     """Return the head that `select_head` takes, with the thresholds that `select_thresholds` finds.
 
-    Args:
-        heads: of one attribute.
-        features [n, d], values [n, k]: of all products.
-        selection, proof: the rows for the one and for the other; without a row the head never predicts a label.
-        target_precision, pooled: see `select_thresholds`.
+    `selection` and `proof` are the rows of features [n, d] and values [n, k] for the one and for the other; without a
+    row the head never predicts a label.
     """
     head = select_head(heads, features[selection], values[selection])
     probabilities = head.probabilities(head.logits(features[proof]))

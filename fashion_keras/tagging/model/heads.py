@@ -74,7 +74,7 @@ class HeadOutput:
 
 
 def run_head(head: LinearHead, features: NDArray[np.float32], accepted: NDArray[np.bool_] | None = None) -> HeadOutput:
-    """Return the output of a head, or of the gate, for features [n, d]; images not `accepted` [n] get no label."""
+    """Return the output for features [n, d]; images that are not `accepted` [n] bool get no label."""
     logits = head.logits(features)
     probabilities = head.probabilities(logits)
     accepted = np.ones(len(features), bool) if accepted is None else accepted

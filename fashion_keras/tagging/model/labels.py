@@ -59,15 +59,9 @@ class TaggerLabels:
 def build_labels(taxonomy: Taxonomy, columns: Columns, train: Rows, min_images: int) -> TaggerLabels:
     """Return the labels of a catalog's products for the product types and attributes of a taxonomy.
 
-    Args:
-        taxonomy: product types and attributes.
-        columns: name -> values [n] str, "" where missing.
-        train [m] int64: the rows that heads are trained on.
-        min_images: labels and product types with fewer training images are no classes. A product with such a label has
-            a known label that no head can predict: whatever a head predicts for it is wrong.
-
-    Raises:
-        InputError: when no product type or no attribute is left.
+    Labels and product types with fewer than `min_images` images in the rows `train` [m] are no classes. A product with
+    such a label has a known label that no head can predict: whatever a head predicts for it is wrong. InputError when
+    no product type or no attribute is left.
     """
     types, attributes, left_out = {}, [], {}
     for kind in taxonomy.types:

@@ -50,9 +50,7 @@ class TaggerManifest(JsonRecord):
     Attributes:
         sha256: of heads.npz, which has weights_I and bias_I of the gate (I = 0) and of each head.
         encoder: that the heads were trained on.
-        target_precision: of the predicted labels.
-        taxonomy: product types and attributes with the keys of the YAML file, for people to read.
-        gate, heads: the validators of product types, and one head per attribute.
+        taxonomy: with the keys of the YAML file, for people to read.
     """
 
     FORMAT: ClassVar[str] = "fashion_keras.tagger/2"
@@ -90,13 +88,7 @@ class TaggerManifest(JsonRecord):
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a tagger was trained on: origin.json.
-
-    Attributes:
-        catalog: the fingerprint of the catalog as it was read.
-        taxonomy: a digest of product types and attributes.
-        parts: each of `PARTS` -> ids of its products.
-    """
+    """What origin.json holds: the catalog's fingerprint, the taxonomy's digest, each of `PARTS` -> ids of products."""
 
     catalog: str
     taxonomy: str
@@ -115,11 +107,7 @@ class Provenance:
 
 
 def read_provenance(folder: Path, fingerprint: str) -> Provenance | None:
-    """Return what a tagger was trained on if it was the catalog of that fingerprint; None otherwise.
-
-    Raises:
-        InputError: when origin.json is damaged; names file and key.
-    """
+    """Return what a tagger was trained on if it was the catalog of that fingerprint; None otherwise."""
     path = folder / _ORIGIN
     if not path.is_file():
         return None
@@ -129,7 +117,7 @@ def read_provenance(folder: Path, fingerprint: str) -> Provenance | None:
 
 
 def taxonomy_digest(taxonomy: Taxonomy) -> str:
-    """Return a digest of a taxonomy's content, whatever the layout of its file."""
+    """Return a digest of a taxonomy's content."""
     return hashlib.sha256(repr(taxonomy).encode()).hexdigest()
 
 

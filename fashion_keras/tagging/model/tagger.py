@@ -88,9 +88,7 @@ class Tagger:
 def load_tagger(folder: str | Path, encoder: Encoder | None = None) -> Tagger:
     """Load a tagger, and its encoder unless one is given.
 
-    Raises:
-        InputError: when there is none, it is damaged or of another format, or the encoder is not the one it was
-            trained on.
+    InputError when there is none, it is damaged or of another format, or the encoder is not the one it was trained on.
     """
     manifest = TaggerManifest.read(folder)
     gate, *heads = manifest.load_heads(Path(folder))

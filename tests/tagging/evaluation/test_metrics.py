@@ -14,7 +14,7 @@ from fashion_keras.tagging.evaluation.metrics import (
 )
 from fashion_keras.tagging.evaluation.ood_study import evaluate_ood_scores, ood_mask
 from fashion_keras.tagging.model.heads import HeadOutput, LinearHead
-from fashion_keras.tagging.model.labels import AttributeLabels
+from fashion_keras.tagging.model.labels import AttributeLabels, TaggerLabels
 
 
 def evaluation(probabilities, values, applies, accepted, kind="single", lowest=0.8, name="dial"):
@@ -139,7 +139,9 @@ def test_ood_scores_separate_products_from_outliers():
     output = HeadOutput(np.ones(100, bool), logits, head.probabilities(logits), None)
     labels = AttributeLabels("dial", "single", ("a", "b"), ("b",), np.repeat([[1, 1], [0, 0]], 50, axis=0), inside)
     scored = HeadEvaluation(head, labels, output, np.arange(100))
-    results = evaluate_ood_scores(scored, scored, train, np.zeros(200, int), both)
+    rows = np.zeros(200, int)
+    trained = TaggerLabels(labels.take(rows), (labels.take(rows),), {})
+    results = evaluate_ood_scores(scored, [scored], trained, train, both)["dial"]
     assert list(results) == ["max probability", "energy", "k-NN", "Mahalanobis", "validator"]
     for name in ("max probability", "energy", "k-NN"):
         assert results[name]["auroc"] > 0.95, name
