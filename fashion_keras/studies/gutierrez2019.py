@@ -39,15 +39,16 @@ _REGULARIZED = (
     ("ResNet-18, weight decay 1; ours: the strongest", 0.004, 0),
     ("ResNet-50 with validator; ours: the weakest weight decay behind the gate", 0.001, 7),
 )
+_UNKNOWN = Score(None, None, 0)
 # Resizing by another library, or by other settings of one.
 RESIZERS = tuple(condition.name for condition in CORRUPTIONS if condition.resizes)
 
 
 def _attribute(report: StepReport, name: str) -> Score:
     """Return the accuracy of an attribute's head on the products whose label is known."""
-    row = next((row for row in report.values["attributes"] if row["name"] == name), None)
-    if row is None or row["accuracy"] is None:
-        return _proportion(0, 0)
+    row = next((row for row in report.values["attributes"] if row["name"] == name), {"accuracy": None})
+    if row["accuracy"] is None:
+        return _UNKNOWN
     return _proportion(round(row["accuracy"] * row["known"]), row["known"])
 
 
@@ -56,14 +57,12 @@ def _product_type(report: StepReport, name: str) -> Score:
     gate = report.values["gate"]
     row = next((row for row in gate["types"] if row["name"] == name), None)
     if row is None:
-        return _proportion(0, 0)
+        return _UNKNOWN
     wrong = row["given"] - row["right"] + row["products"] * (1 - (row["accepted"] or 0))
     return _proportion(gate["products"] - round(wrong), gate["products"])
 
 
 def _proportion(correct: int, images: int) -> Score:
-    if not images:
-        return Score(None, None, 0)
     low, high = clopper_pearson_interval(correct, images).tolist()
     return Score(correct / images, (low, high), images)
 

@@ -33,7 +33,8 @@ def write_report(
     figures = [figure for figure in study.figures if figure[0] in reports]
     for step, file, _ in figures:
         shutil.copyfile(out / "steps" / step / file, out / f"{step}-{file}")
-    lines = [*_head(study, reports, products, quick), *_tables(rows)]
+    lines = [f"# {study.title}", "", f"`{study.command(quick)}`", "", _summary(study, reports, products), ""]
+    lines += _tables(rows)
     if len(reports) == len(study.steps):
         lines += ["## What it shows", "", *(f"- {line}" for line in study.conclude(reports)), ""]
     lines += ["![The paper's numbers and ours](results.png)", ""] if measured else []
@@ -81,15 +82,13 @@ def overview(studies: Sequence[Study]) -> str:
     return "\n".join(lines)
 
 
-def _head(study: Study, reports: Mapping[str, StepReport], products: int, quick: bool) -> list[str]:
+def _summary(study: Study, reports: Mapping[str, StepReport], products: int) -> str:
     minutes = sum(report.seconds for report in reports.values()) / 60
     python = f"Python {platform.python_version()}"
     machine = f"{os.cpu_count()} CPU cores ({platform.machine()}, {platform.system()}), {python}"
     finished, steps = len(reports), len(study.steps)
     unfinished = "" if finished == steps else f" **{finished} of {steps} steps are done.**"
-    counts = f"{products:,} products with an image; {minutes:.0f} minutes."
-    head = [f"# {study.title}", f"`{study.command(quick)}`", f"{date.today()}, {machine}; {counts}{unfinished}"]
-    return [line for text in head for line in (text, "")]
+    return f"{date.today()}, {machine}; {products:,} products with an image; {minutes:.0f} minutes.{unfinished}"
 
 
 def _tables(rows: Sequence[Mapping[str, Any]]) -> list[str]:

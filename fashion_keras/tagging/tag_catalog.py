@@ -24,9 +24,10 @@ from fashion_keras.support.json_record import dataclass_from_json
 from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.tagging.config import TagConfig, TaggerConfig
 from fashion_keras.tagging.evaluation.metrics import TagScores
-from fashion_keras.tagging.model.manifest import PARTS, TaggerManifest, read_provenance, taxonomy_digest
+from fashion_keras.tagging.model.manifest import TaggerManifest, read_provenance, taxonomy_digest
 from fashion_keras.tagging.model.tagger import Tag, Tagger, Tags, load_tagger
 from fashion_keras.tagging.train_tagger import train_tagger
+from fashion_keras.training.dataset_prep import PARTS
 
 log = logging.getLogger("fashion_keras")
 

@@ -31,7 +31,7 @@ from fashion_keras.tagging.model.heads import LinearHead, applies_mask, run_head
 from fashion_keras.tagging.model.labels import TaggerLabels, build_labels
 from fashion_keras.tagging.model.manifest import EncoderReference, Provenance, save_heads, taxonomy_digest
 from fashion_keras.tagging.model.tagger import Tagger
-from fashion_keras.training.dataset_prep import SAMPLE_WARNING
+from fashion_keras.training.dataset_prep import PARTS, SAMPLE_WARNING
 from fashion_keras.training.trained_model import TrainedModel
 
 log = logging.getLogger("fashion_keras")
@@ -61,7 +61,7 @@ class TaggerSplit:
     @property
     def parts(self) -> dict[str, Integers]:
         """The rows of train, validation and test."""
-        return {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: getattr(self, name) for name in PARTS}
 
 
 @takes_verbose

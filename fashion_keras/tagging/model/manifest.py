@@ -17,7 +17,6 @@ from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import JsonRecord, dataclass_from_json
 from fashion_keras.tagging.model.heads import LinearHead
 
-PARTS = ("train", "validation", "test")
 _ARRAYS, _ORIGIN = "heads.npz", "origin.json"
 
 
@@ -80,15 +79,17 @@ class TaggerManifest(JsonRecord):
         if not path.is_file() or file_sha256(path) != self.sha256:
             raise InputError(f"{path}: missing or damaged, not what {self.FILE} names; train the tagger again")
         with np.load(path, allow_pickle=False) as arrays:
-            return [
-                _head(spec, arrays[f"weights_{index}"], arrays[f"bias_{index}"])
-                for index, spec in enumerate((self.gate, *self.heads))
-            ]
+            heads = []
+            for index, spec in enumerate((self.gate, *self.heads)):
+                layer = {name: arrays[f"{name}_{index}"] for name in ("weights", "bias")}
+                thresholds = np.array([np.inf if value is None else value for value in spec.thresholds])
+                heads.append(LinearHead(**{**vars(spec), **layer, "thresholds": thresholds}))
+        return heads
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """What origin.json holds: the catalog's fingerprint, the taxonomy's digest, each of `PARTS` -> ids of products."""
+    """What origin.json holds: the catalog's fingerprint, the taxonomy's digest, each part -> ids of products."""
 
     catalog: str
     taxonomy: str
@@ -142,11 +143,6 @@ def save_heads(
         gate=gate,
         heads=tuple(others),
     ).write(folder)
-
-
-def _head(spec: HeadSpec, weights: np.ndarray, bias: np.ndarray) -> LinearHead:
-    thresholds = np.array([np.inf if value is None else value for value in spec.thresholds])
-    return LinearHead(**{**vars(spec), "thresholds": thresholds}, weights=weights, bias=bias)
 
 
 def _head_spec(head: LinearHead) -> HeadSpec:
