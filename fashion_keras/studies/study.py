@@ -63,7 +63,7 @@ class CatalogSubset:
 
     Attributes:
         where: column -> the value that its products have.
-        share: (i, n): the i-th of n parts, by product hash, of about equal size; None for all.
+        share: (i, n): the i-th of n equal parts by product hash; None for all.
     """
 
     name: str

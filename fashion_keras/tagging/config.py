@@ -101,13 +101,3 @@ class TagConfig(DataConfig):
             raise InputError(
                 "--target-precision applies to a tagger trained here, with --taxonomy; --tagger has its own"
             )
-
-    @property
-    def tagger_config(self) -> TaggerConfig:
-        """The config of the tagger that is trained on the catalog itself."""
-        return TaggerConfig(
-            data=self.data,
-            seed=self.seed,
-            taxonomy=self.taxonomy or "kaggle",
-            target_precision=self.target_precision or DEFAULT_TARGET_PRECISION,
-        )

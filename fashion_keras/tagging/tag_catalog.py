@@ -4,7 +4,7 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import dataclass_from_json
 from fashion_keras.support.verbose_argument import takes_verbose
-from fashion_keras.tagging.config import TagConfig, TaggerConfig
+from fashion_keras.tagging.config import DEFAULT_TARGET_PRECISION, TagConfig, TaggerConfig
 from fashion_keras.tagging.evaluation.metrics import TagScores
 from fashion_keras.tagging.model.manifest import TaggerManifest, read_provenance, taxonomy_digest
 from fashion_keras.tagging.model.tagger import Tag, Tagger, Tags, load_tagger
@@ -74,7 +74,7 @@ def tag_catalog(config: TagConfig | Mapping[str, Any]) -> TagReport:
     folder = _check_out(config)
     catalog = read_catalog(resolve_dataset(config.data)[0])
     fingerprint = catalog.fingerprint
-    home = Path(config.tagger) if config.tagger else _own_tagger(config.tagger_config, fingerprint, folder)
+    home = Path(config.tagger) if config.tagger else _own_tagger(config, fingerprint, folder)
     tagger, provenance = load_tagger(home), read_provenance(home, fingerprint)
     catalog = reject_unreadable(catalog)
     if not np.isfinite(tagger.gate.thresholds).any():
@@ -111,23 +111,25 @@ def _check_out(config: TagConfig) -> Path:
     return check_output_dir(out, "runs/tags")
 
 
-def _own_tagger(config: TaggerConfig, fingerprint: str, folder: Path) -> Path:
+def _own_tagger(config: TagConfig, fingerprint: str, folder: Path) -> Path:
     """Return the folder of a catalog's own tagger: the one in FOLDER/tagger, or one that is trained into it now.
 
     After an interruption training starts again, which is quick: the catalog's features are cached.
     InputError as of `train_tagger`, and when the tagger that is there was trained on something else.
     """
     home, unfinished = folder / _TAGGER, folder / _UNFINISHED
+    target = config.target_precision or DEFAULT_TARGET_PRECISION
     digest = taxonomy_digest(load_taxonomy(config.taxonomy))
     if not home.is_dir():
         log.info("no --tagger: one is trained on the labels of the catalog itself, into %s", home)
         shutil.rmtree(unfinished, ignore_errors=True)
-        train_tagger(replace(config, out=str(unfinished)))
+        same = {name: getattr(config, name) for name in ("data", "seed", "taxonomy")}
+        train_tagger(TaggerConfig(**same, target_precision=target, out=str(unfinished)))
         unfinished.rename(home)
         return home
     provenance = read_provenance(home, fingerprint)
-    target_precision = TaggerManifest.read(home).target_precision
-    if provenance is None or (provenance.taxonomy, target_precision) != (digest, config.target_precision):
+    manifest = TaggerManifest.read(home)
+    if provenance is None or (provenance.taxonomy, manifest.target_precision) != (digest, target):
         raise InputError(
             f"{home}: not trained on this catalog, taxonomy and target precision; give another --out, or use it as "
             f"it is: --tagger {home} --out ANOTHER"

@@ -44,10 +44,9 @@ class HeadEvaluation:
         return self.output.accepted & self.known.any(axis=1)
 
     def confidence(self, temperature: float | None = None) -> Scored:
-        """Return (confidence [m], correct [m] bool) of all predictions on evaluated images whose truth is known.
+        """Return (confidence [m], correct [m] bool) of the candidate labels of evaluated images, where they are known.
 
-        Of a softmax, the most probable label of each image; of sigmoids, the probability of each known label and
-        whether the image has it. At the head's own temperature unless another is given.
+        At the head's own temperature unless another is given.
         """
         head = self.head if temperature is None else replace(self.head, temperature=temperature)
         probabilities = head.probabilities(self.output.logits[self.evaluated])
@@ -105,10 +104,7 @@ def top_prediction(probabilities: NDArray[np.float64], values: NDArray[np.int8])
 
 
 def precision_with_interval(correct: Mask, products: NDArray[np.int64]) -> dict[str, Any]:
-    """Return given, right, precision and precision_ci95 of m tags, `correct` [m] bool; None where there are none.
-
-    Tags with an equal entry of `products` [m] are of one product; the interval resamples products.
-    """
+    """Return given, right, precision and precision_ci95, resampled by product, of m tags; None where there are none."""
     if not len(correct):
         return {"given": 0, "right": 0, "precision": None, "precision_ci95": None}
     right, interval = int(correct.sum()), list(accuracy_interval(correct, products))

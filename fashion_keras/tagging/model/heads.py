@@ -15,12 +15,9 @@ class LinearHead:
     """Features [n, d] -> logits [n, k] -> probabilities [n, k] -> predicted labels [n, k] bool.
 
     Attributes:
-        name: of the attribute, or of the gate.
+        name, classes, applies_to: of the attribute or gate, its k labels, the product types that have it.
         kind: "single": a softmax, at most one label is predicted; "multi": sigmoids.
-        classes: k labels.
-        applies_to: the product types that have the attribute.
-        weights [k, d], bias [k] float32: of the linear layer.
-        weight_decay: that it was trained with.
+        weights [k, d], bias [k] float32: of the linear layer, trained with weight_decay.
         temperature: by which logits are divided.
         thresholds [k] float64: the lowest probability at which each label is predicted; infinite: never.
     """

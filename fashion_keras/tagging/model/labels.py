@@ -22,10 +22,7 @@ class AttributeLabels:
     """Labels of one attribute, and their values for n products.
 
     Attributes:
-        name: of the attribute; GATE for the product types.
-        kind: "single" or "multi".
-        classes: k labels.
-        applies_to: the product types that have the attribute.
+        name, kind, classes, applies_to: as of `LinearHead`; GATE is the name of the product types.
         values [n, k] int8: 1 yes, 0 no, -1 not known. A row of zeros in a single-valued attribute: another label.
         applies [n] bool: the products of those types.
     """
