@@ -36,8 +36,7 @@ from fashion_keras.training.trained_model import TrainedModel
 
 log = logging.getLogger("fashion_keras")
 
-# Choosing a weight decay and a temperature takes fewer products than showing a precision does.
-SELECTION_SHARE = 0.2
+SELECTION_SHARE = 0.2  # choosing a weight decay and a temperature takes fewer products than showing a precision does
 
 Integers = NDArray[np.int64]
 
@@ -194,9 +193,9 @@ def _log_header(header: dict[str, Any]) -> None:
     for warning in header["warnings"]:
         log.warning("WARNING  %s", warning)
     log.info("%s: %s", header["data"], ", ".join(f"{count} {name}" for name, count in header["counts"].items()))
-    log.info(
-        "images of products that the encoder was trained on: %(catalog)d in all, %(evaluated)d for validation and test",
-        header["trained_images"],
+    text = (
+        "images of products that the encoder was trained on: %(catalog)d in all, %(evaluated)d for validation and test"
     )
+    log.info(text, header["trained_images"])
     for reason in header["left_out"].values():
         log.info("left out: %s", reason)

@@ -146,9 +146,9 @@ def save_heads(
 
 
 def _head_spec(head: LinearHead) -> HeadSpec:
+    values = {name: value for name, value in vars(head).items() if name not in ("weights", "bias")}
     thresholds = tuple(value if np.isfinite(value) else None for value in head.thresholds.tolist())
-    settings = (head.name, head.kind, head.classes, head.applies_to, head.weight_decay, head.temperature)
-    return HeadSpec(*settings, thresholds)
+    return HeadSpec(**{**values, "thresholds": thresholds})
 
 
 def _attribute(group: AttributeGroup) -> dict[str, Any]:
