@@ -39,8 +39,6 @@ class TagReport:
     """Counts of a tagged catalog; accepted + rejected = read.
 
     Attributes:
-        out, tagger: folders.
-        target_precision: of the tagger's labels.
         test: scores on the tagger's own test products; None when it was trained on another catalog.
         read, accepted, rejected: rows and files read, those tagged in tags.csv, those in rejected.csv.
         parts: part -> accepted images that had it in the tagger's training.

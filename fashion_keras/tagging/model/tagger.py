@@ -49,7 +49,6 @@ class Tagger:
     """An encoder, a product-type gate and attribute heads on its features; safe to call from several threads.
 
     Attributes:
-        encoder: computes the features; the one that the heads were trained on.
         gate, heads: the validators of the product types, and a head per attribute.
         target_precision: of the predicted labels, on products like those of validation.
     """
