@@ -116,8 +116,7 @@ GUTIERREZ2019 = Study(
         Step("tagger", "train-tagger --taxonomy kaggle --data {data} --out {here}"),
         *(Step(name, f"{_NET} {flags} --min-images 40", quick=_QUICK) for name, _, _, _, flags in _NETS),
         Step(
-            "robustness",
-            f"robustness {' '.join(f'{{{name}}}' for name, *_ in _NETS)} --data {{data}} --out {{here}}",
+            "robustness", f"robustness {' '.join(f'{{{name}}}' for name, *_ in _NETS)} --data {{data}} --out {{here}}"
         ),
         Step("map", f"{_MAP} --data {{data}} --label sub_category", quick="--limit 1500"),
         Step("map-watches", f"{_MAP} --data {{watches}} --label gender"),

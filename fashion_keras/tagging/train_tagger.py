@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fashion_keras.analysis.training_overlap import encoder_training_products
 from fashion_keras.catalog.catalog import Catalog, write_rejected
@@ -27,8 +26,8 @@ from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.tagging.config import TaggerConfig
 from fashion_keras.tagging.evaluation.report import evaluate_tagger
 from fashion_keras.tagging.model.fit import calibrate, fit_heads, hard_negative_weights
-from fashion_keras.tagging.model.heads import LinearHead, applies_mask, run_head
-from fashion_keras.tagging.model.labels import TaggerLabels, build_labels
+from fashion_keras.tagging.model.heads import Features, LinearHead, Mask, applies_mask, run_head
+from fashion_keras.tagging.model.labels import Integers, TaggerLabels, build_labels
 from fashion_keras.tagging.model.manifest import EncoderReference, Provenance, save_heads, taxonomy_digest
 from fashion_keras.tagging.model.tagger import Tagger
 from fashion_keras.training.dataset_prep import PARTS, SAMPLE_WARNING
@@ -37,8 +36,6 @@ from fashion_keras.training.trained_model import TrainedModel
 log = logging.getLogger("fashion_keras")
 
 SELECTION_SHARE = 0.2  # choosing a weight decay and a temperature takes fewer products than showing a precision does
-
-Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -113,7 +110,7 @@ def train_tagger(config: TaggerConfig | Mapping[str, Any]) -> TrainedModel:
     return TrainedModel(folder, report)
 
 
-def leakage_warning(encoder: str, trained: NDArray[np.bool_]) -> str:
+def leakage_warning(encoder: str, trained: Mask) -> str:
     """Return a warning when an encoder was trained on evaluation products, `trained` [m] bool; else ""."""
     if not trained.any():
         return ""
@@ -123,7 +120,7 @@ def leakage_warning(encoder: str, trained: NDArray[np.bool_]) -> str:
     )
 
 
-def split_for_tagger(catalog: Catalog, config: TaggerConfig, trained: NDArray[np.bool_]) -> TaggerSplit:
+def split_for_tagger(catalog: Catalog, config: TaggerConfig, trained: Mask) -> TaggerSplit:
     """Return the split of a catalog by product hash.
 
     `hold_out` of the products are for validation, half of them, and test. They are products that the encoder was not
@@ -152,7 +149,7 @@ def split_for_tagger(catalog: Catalog, config: TaggerConfig, trained: NDArray[np
     return TaggerSplit(train, validation, test, selection, proof)
 
 
-def held_out_fractions(trained: NDArray[np.bool_], config: TaggerConfig) -> tuple[float, float]:
+def held_out_fractions(trained: Mask, config: TaggerConfig) -> tuple[float, float]:
     """Return the fractions to hold out: of the products that the encoder was not trained on, and of those that it was.
 
     The second is 0, unless the others are less than half of what `hold_out` requires and exclude_trained is not set.
@@ -165,7 +162,7 @@ def held_out_fractions(trained: NDArray[np.bool_], config: TaggerConfig) -> tupl
 
 
 def fit_gate_and_heads(
-    labels: TaggerLabels, features: NDArray[np.float32], split: TaggerSplit, decays: Sequence[float], target: float
+    labels: TaggerLabels, features: Features, split: TaggerSplit, decays: Sequence[float], target: float
 ) -> tuple[LinearHead, tuple[LinearHead, ...], list[list[LinearHead]]]:
     """Return the gate, a head per attribute, and per attribute its heads of all weight decays, not calibrated.
 

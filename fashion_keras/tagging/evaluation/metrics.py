@@ -5,18 +5,16 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fashion_keras.evaluation.metrics.calibration import brier_score
 from fashion_keras.evaluation.metrics.classification import expected_calibration_error
 from fashion_keras.evaluation.metrics.intervals import accuracy_interval
-from fashion_keras.tagging.model.heads import HeadOutput, LinearHead
-from fashion_keras.tagging.model.labels import AttributeLabels
+from fashion_keras.tagging.model.heads import Floats, HeadOutput, LinearHead, Mask
+from fashion_keras.tagging.model.labels import AttributeLabels, Integers, Values
 
 CHANCE_DRAWS = 100
 
-Scored = tuple[NDArray[np.float64], NDArray[np.bool_]]
-Mask = NDArray[np.bool_]
+Scored = tuple[Floats, Mask]
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class HeadEvaluation:
     head: LinearHead
     labels: AttributeLabels
     output: HeadOutput
-    products: NDArray[np.int64]
+    products: Integers
 
     @property
     def known(self) -> Mask:
@@ -92,7 +90,7 @@ class TagScores:
     brier: float | None
 
 
-def top_prediction(probabilities: NDArray[np.float64], values: NDArray[np.int8]) -> Scored:
+def top_prediction(probabilities: Floats, values: Values) -> Scored:
     """Return (confidence [n], correct [n] bool) of each row's most probable known label, of `values` [n, k] 1, 0 or -1.
 
     Where no label is known (a product without the attribute), the most probable label is taken, and is wrong.
@@ -103,7 +101,7 @@ def top_prediction(probabilities: NDArray[np.float64], values: NDArray[np.int8])
     return probabilities[rows, best], values[rows, best] == 1
 
 
-def precision_with_interval(correct: Mask, products: NDArray[np.int64]) -> dict[str, Any]:
+def precision_with_interval(correct: Mask, products: Integers) -> dict[str, Any]:
     """Return given, right, precision and precision_ci95, resampled by product, of m tags; None where there are none."""
     if not len(correct):
         return {"given": 0, "right": 0, "precision": None, "precision_ci95": None}

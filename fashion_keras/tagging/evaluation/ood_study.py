@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fashion_keras.evaluation.metrics import validation
 from fashion_keras.evaluation.metrics.out_of_distribution import (
@@ -21,8 +20,8 @@ from fashion_keras.evaluation.metrics.out_of_distribution import (
     neighbor_similarity,
 )
 from fashion_keras.tagging.evaluation.metrics import HeadEvaluation, top_prediction
-from fashion_keras.tagging.model.heads import LinearHead
-from fashion_keras.tagging.model.labels import AttributeLabels, TaggerLabels
+from fashion_keras.tagging.model.heads import Features, Floats, LinearHead, Mask
+from fashion_keras.tagging.model.labels import AttributeLabels, Integers, TaggerLabels
 
 NEIGHBORS = 10
 TAGGER = "tagger"  # the model whose gate is evaluated
@@ -30,10 +29,8 @@ SHARE = 0.2  # of the mix, outliers
 DRAWS = 20
 GRID = np.linspace(0.02, 1, 50)
 
-Floats = NDArray[np.float64]
 
-
-def ood_mask(gate: AttributeLabels, labels: AttributeLabels) -> NDArray[np.bool_]:
+def ood_mask(gate: AttributeLabels, labels: AttributeLabels) -> Mask:
     """Return [n] bool: the images that are outliers of an attribute."""
     types = [gate.classes.index(name) for name in labels.applies_to]
     return ~labels.applies & (gate.values[:, types] == 0).all(axis=1)
@@ -43,8 +40,8 @@ def evaluate_ood_scores(
     gate: HeadEvaluation,
     evaluations: Sequence[HeadEvaluation],
     labels: TaggerLabels,
-    train: NDArray[np.float32],
-    features: NDArray[np.float32],
+    train: Features,
+    features: Features,
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Return attribute -> score -> auroc and fpr95: how well it separates products with the attribute from outliers.
 
@@ -88,11 +85,11 @@ class OODMixture:
     """
 
     confidence: Floats
-    correct: NDArray[np.bool_]
-    outlier: NDArray[np.bool_]
-    accepted: NDArray[np.bool_]
+    correct: Mask
+    outlier: Mask
+    accepted: Mask
 
-    def take(self, rows: NDArray) -> "OODMixture":
+    def take(self, rows: Integers | Mask) -> "OODMixture":
         """Return the mixture of these rows, indices or a mask."""
         return OODMixture(*(values[rows] for values in vars(self).values()))
 
@@ -106,7 +103,7 @@ class OODMixture:
         """Return the images that the gate accepts; all without a validator."""
         return self.take(self.accepted) if validator else self
 
-    def count_outliers(self) -> NDArray[np.int64]:
+    def count_outliers(self) -> Integers:
         """Return [n + m + 1]: the number of outliers among the 0, 1, 2, ... most confident images."""
         return np.append(0, np.cumsum(self.outlier[np.argsort(-self.confidence, kind="stable")]))
 
@@ -115,7 +112,7 @@ def ood_mixtures(
     gate: HeadEvaluation,
     evaluations: Sequence[HeadEvaluation],
     candidates: Sequence[Sequence[LinearHead]],
-    features: NDArray[np.float32],
+    features: Features,
 ) -> dict[str, list[OODMixture]]:
     """Return model -> the mixtures of its heads, for each attribute with outliers: TAGGER, and one per weight decay.
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.ticker import PercentFormatter
-from numpy.typing import NDArray
 
 from fashion_keras.evaluation.metrics.calibration import reliability
 from fashion_keras.evaluation.metrics.classification import expected_calibration_error
@@ -24,11 +23,11 @@ from fashion_keras.tagging.evaluation.ood_study import (
     ood_mixtures,
     ood_study,
 )
-from fashion_keras.tagging.model.heads import LinearHead
-from fashion_keras.tagging.model.labels import TaggerLabels
+from fashion_keras.tagging.model.heads import Features, LinearHead
+from fashion_keras.tagging.model.labels import Integers, TaggerLabels
 from fashion_keras.tagging.model.tagger import Tagger
 
-Part = tuple[TaggerLabels, NDArray[np.float32]]
+Part = tuple[TaggerLabels, Features]
 Curve = tuple[str, np.ndarray, np.ndarray, tuple[float, float]]
 
 STATEMENT = (
@@ -42,7 +41,7 @@ def evaluate_tagger(
     candidates: Sequence[Sequence[LinearHead]],
     train: Part,
     test: Part,
-    products: NDArray[np.int64],
+    products: Integers,
     seed: int,
     folder: Path,
 ) -> dict[str, Any]:

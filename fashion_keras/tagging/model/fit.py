@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fashion_keras.evaluation.metrics.calibration import fit_temperature, temperature_loss
 from fashion_keras.evaluation.metrics.selective_prediction import (
@@ -17,19 +16,18 @@ from fashion_keras.evaluation.metrics.selective_prediction import (
     select_label_thresholds,
     select_pooled_threshold,
 )
-from fashion_keras.tagging.model.heads import LinearHead
-from fashion_keras.tagging.model.labels import AttributeLabels
+from fashion_keras.tagging.model.heads import Features, Floats, LinearHead
+from fashion_keras.tagging.model.labels import AttributeLabels, Integers, Values
 
 HARD_NEGATIVE_SHARE, HARD_NEGATIVE_WEIGHT = 0.25, 3.0
 MIN_PROBABILITY = 0.5
 _MAX_STEPS = 500
 _PRIOR_ERRORS = 1  # n correct predictions of n then give a confidence of n / (n + 1), not of 1
 
-Floats = NDArray[np.float64]
 Layer = tuple[Floats, Floats]
 
 
-def hard_negative_weights(features: NDArray[np.float32], values: NDArray[np.int8]) -> Floats:
+def hard_negative_weights(features: Features, values: Values) -> Floats:
     """Return sample weights [n, t]: how much each training product counts for the validator of each product type.
 
     The quarter of a type's negatives whose features [n, d] have the largest cosine with the type's mean are its hard
@@ -46,10 +44,7 @@ def hard_negative_weights(features: NDArray[np.float32], values: NDArray[np.int8
 
 
 def fit_heads(
-    labels: AttributeLabels,
-    features: NDArray[np.float32],
-    decays: Sequence[float],
-    sample_weights: Floats | None = None,
+    labels: AttributeLabels, features: Features, decays: Sequence[float], sample_weights: Floats | None = None
 ) -> list[LinearHead]:
     """Return one head per weight decay, fitted to training products; their thresholds are still infinite.
 
@@ -79,7 +74,7 @@ def fit_heads(
     return heads
 
 
-def select_head(heads: Sequence[LinearHead], features: NDArray[np.float32], values: NDArray[np.int8]) -> LinearHead:
+def select_head(heads: Sequence[LinearHead], features: Features, values: Values) -> LinearHead:
     """Return the head with the least calibrated loss, with its temperature; the first where nothing is known.
 
     The temperature is fitted to the predictions that are used: the top label of a softmax, each label of sigmoids.
@@ -100,10 +95,10 @@ def select_head(heads: Sequence[LinearHead], features: NDArray[np.float32], valu
 
 def calibrate(
     heads: Sequence[LinearHead],
-    features: NDArray[np.float32],
-    values: NDArray[np.int8],
-    selection: NDArray[np.int64],
-    proof: NDArray[np.int64],
+    features: Features,
+    values: Values,
+    selection: Integers,
+    proof: Integers,
     target_precision: float,
     pooled: bool = False,
 ) -> LinearHead:
@@ -118,7 +113,7 @@ def calibrate(
 
 
 def select_thresholds(
-    head: LinearHead, probabilities: Floats, values: NDArray[np.int8], target_precision: float, pooled: bool = False
+    head: LinearHead, probabilities: Floats, values: Values, target_precision: float, pooled: bool = False
 ) -> Floats:
     """Return [k]: the lowest probability at which each label reaches the target precision; infinite where none does.
 
@@ -140,7 +135,7 @@ def select_thresholds(
     return np.maximum(lowest, MIN_PROBABILITY)
 
 
-def _softmax(features: Floats, codes: NDArray[np.int64], decays: Sequence[float]) -> list[Layer]:
+def _softmax(features: Floats, codes: Integers, decays: Sequence[float]) -> list[Layer]:
     layers = _logistic(features, codes, np.ones(len(codes)), decays)
     if len(layers[0][0]) > 1:
         return layers
@@ -148,7 +143,7 @@ def _softmax(features: Floats, codes: NDArray[np.int64], decays: Sequence[float]
     return [(np.vstack([-row, row]) / 2, np.append(-bias, bias) / 2) for row, bias in layers]
 
 
-def _sigmoids(features: Floats, values: NDArray[np.int8], weights: Floats, decays: Sequence[float]) -> list[Layer]:
+def _sigmoids(features: Floats, values: Values, weights: Floats, decays: Sequence[float]) -> list[Layer]:
     columns = []
     for labels, label_weights in zip(values.T, weights.T, strict=True):
         known = labels >= 0
@@ -156,7 +151,7 @@ def _sigmoids(features: Floats, values: NDArray[np.int8], weights: Floats, decay
     return [tuple(map(np.concatenate, zip(*layers, strict=True))) for layers in zip(*columns, strict=True)]
 
 
-def _logistic(features: Floats, codes: NDArray[np.int64], weights: Floats, decays: Sequence[float]) -> list[Layer]:
+def _logistic(features: Floats, codes: Integers, weights: Floats, decays: Sequence[float]) -> list[Layer]:
     # Imported here: scikit-learn takes a second, for which help and errors must not wait.
     from sklearn.exceptions import ConvergenceWarning  # noqa: PLC0415
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415

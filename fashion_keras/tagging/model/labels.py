@@ -11,10 +11,10 @@ from fashion_keras.catalog.targets import encode_groups
 from fashion_keras.catalog.tasks import Columns
 from fashion_keras.catalog.taxonomy import Taxonomy
 from fashion_keras.support.errors import InputError
+from fashion_keras.tagging.model.heads import Mask
 
 GATE = "product type"
-
-Rows = NDArray[np.int64]
+Values, Integers = NDArray[np.int8], NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class AttributeLabels:
     kind: str
     classes: tuple[str, ...]
     applies_to: tuple[str, ...]
-    values: NDArray[np.int8]
-    applies: NDArray[np.bool_]
+    values: Values
+    applies: Mask
 
-    def take(self, rows: Rows) -> "AttributeLabels":
+    def take(self, rows: Integers) -> "AttributeLabels":
         """Return the labels of the products at `rows` [m]."""
         return replace(self, values=self.values[rows], applies=self.applies[rows])
 
@@ -47,13 +47,13 @@ class TaggerLabels:
     attributes: tuple[AttributeLabels, ...]
     left_out: dict[str, str]
 
-    def take(self, rows: Rows) -> "TaggerLabels":
+    def take(self, rows: Integers) -> "TaggerLabels":
         """Return the labels of the products at `rows` [m]."""
         attributes = tuple(attribute.take(rows) for attribute in self.attributes)
         return replace(self, gate=self.gate.take(rows), attributes=attributes)
 
 
-def build_labels(taxonomy: Taxonomy, columns: Columns, train: Rows, min_images: int) -> TaggerLabels:
+def build_labels(taxonomy: Taxonomy, columns: Columns, train: Integers, min_images: int) -> TaggerLabels:
     """Return the labels of a catalog's products for the product types and attributes of a taxonomy.
 
     Labels and product types with fewer than `min_images` images in the rows `train` [m] are no classes. A product with
@@ -81,7 +81,7 @@ def build_labels(taxonomy: Taxonomy, columns: Columns, train: Rows, min_images: 
     return TaggerLabels(gate, tuple(attributes), left_out)
 
 
-def _type_values(kind: ProductType, columns: Columns, train: Rows, min_images: int) -> NDArray[np.int8]:
+def _type_values(kind: ProductType, columns: Columns, train: Integers, min_images: int) -> Values:
     of_type = kind.rows(columns)
     values = np.where(columns[kind.column] == "", -1, of_type).astype(np.int8)
     yes, no = (int(np.sum(values[train] == value)) for value in (1, 0))
@@ -94,7 +94,7 @@ def _type_values(kind: ProductType, columns: Columns, train: Rows, min_images: i
 
 
 def _attribute_labels(
-    group: AttributeGroup, types: Sequence[str], columns: Columns, train: Rows, min_images: int
+    group: AttributeGroup, types: Sequence[str], columns: Columns, train: Integers, min_images: int
 ) -> AttributeLabels:
     applies_to = tuple(kind.name for kind in group.applies_to if kind.name in types) if group.applies_to else types
     if not applies_to:

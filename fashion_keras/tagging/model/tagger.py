@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fashion_keras.features.encoder import Encoder
 from fashion_keras.features.registry import load_encoder
 from fashion_keras.images.inputs import as_image_list
 from fashion_keras.support.errors import InputError
-from fashion_keras.tagging.model.heads import HeadOutput, LinearHead, applies_mask, run_head
+from fashion_keras.tagging.model.heads import Features, HeadOutput, LinearHead, applies_mask, run_head
 from fashion_keras.tagging.model.manifest import TaggerManifest
 
 
@@ -63,7 +62,7 @@ class Tagger:
         listed = as_image_list(images)
         return self.tag_features(self.encoder.embed(listed)) if listed else []
 
-    def tag_features(self, features: NDArray[np.float32]) -> list[Tags]:
+    def tag_features(self, features: Features) -> list[Tags]:
         """Return the tags of n images by their features [n, d]."""
         types, outputs = self.predict_heads(features)
         tags = []
@@ -77,7 +76,7 @@ class Tagger:
             tags.append(Tags(_predicted_tags(self.gate, types, row), tuple(attributes), tuple(abstained)))
         return tags
 
-    def predict_heads(self, features: NDArray[np.float32]) -> tuple[HeadOutput, list[HeadOutput]]:
+    def predict_heads(self, features: Features) -> tuple[HeadOutput, list[HeadOutput]]:
         """Return the output of the gate, and of each head, for features [n, d]."""
         types = run_head(self.gate, features)
         masks = [applies_mask(head.applies_to, self.gate, types.predicted) for head in self.heads]
