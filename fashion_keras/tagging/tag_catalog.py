@@ -2,8 +2,7 @@
 
 import logging
 import shutil
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -84,6 +83,7 @@ def tag_catalog(config: TagConfig | Mapping[str, Any]) -> TagReport:
     tags = tagger.tag_features(np.asarray(encode(catalog, tagger.encoder).values))
     parts = provenance.part_of(catalog) if provenance else np.full(len(catalog), "")
     _write_tags(folder, catalog, parts, tagger, tags)
+    names = [head.name for head in tagger.heads]
     report = TagReport(
         out=str(folder),
         tagger=str(home),
@@ -93,9 +93,9 @@ def tag_catalog(config: TagConfig | Mapping[str, Any]) -> TagReport:
         accepted=len(catalog),
         rejected=len(catalog.rejected),
         parts={name: int((parts == name).sum()) for name in PARTS},
-        without_type=sum(image_tags.rejected for image_tags in tags),
-        tags=_count(tagger, ({tag.name for tag in image_tags.attributes} for image_tags in tags)),
-        abstained=_count(tagger, (image_tags.abstained for image_tags in tags)),
+        without_type=sum(each.rejected for each in tags),
+        tags={name: sum(any(tag.name == name for tag in each.attributes) for each in tags) for name in names},
+        abstained={name: sum(name in each.abstained for each in tags) for name in names},
     )
     write_json(folder / "report.json", asdict(report))
     return report
@@ -157,8 +157,3 @@ def _write_tags(folder: Path, catalog: Catalog, parts: Sequence[str], tagger: Ta
 def _cells(column: str, tags: Sequence[Tag]) -> dict[str, str]:
     confidence = f"{min(tag.confidence for tag in tags):.4f}" if tags else ""
     return {column: LABEL_SEPARATOR.join(tag.label for tag in tags), f"{column}_confidence": confidence}
-
-
-def _count(tagger: Tagger, attributes: Iterable[Iterable[str]]) -> dict[str, int]:
-    counts = Counter(name for names in attributes for name in names)
-    return {head.name: counts[head.name] for head in tagger.heads}

@@ -151,7 +151,7 @@ def ood_study(models: Mapping[str, Sequence[OODMixture]], seed: int) -> dict[str
     ]
     with_gate = next(row for row in rows if row["model"] == TAGGER and row["validator"])["outlier_errors"]
     drawn = _draws(models[TAGGER], seed)
-    without = sum(int(each.count_outliers()[int(_sums(each, True)["released"])]) for each in drawn) / DRAWS
+    without = sum(int(each.count_outliers()[_sums(each, True)[2]]) for each in drawn) / DRAWS
     return {
         "outlier_share": SHARE,
         "draws": DRAWS,
@@ -184,29 +184,27 @@ def _draws(mixtures: Sequence[OODMixture], seed: int) -> list[OODMixture]:
     return [mixture.draw(np.random.default_rng((seed, draw))) for draw in range(DRAWS) for mixture in mixtures]
 
 
-def _sums(mixture: OODMixture, validator: bool) -> dict[str, float]:
-    """Return the numbers of images of one mixture, and its mean confidence times all images."""
+def _sums(mixture: OODMixture, validator: bool) -> tuple[float, ...]:
+    """Return mean confidence times images, images, released, errors and outlier errors of one mixture."""
     remaining, images = mixture.behind_gate(validator), len(mixture.outlier)
     inside, confidence = ~remaining.outlier, remaining.confidence
     if not inside.any():
-        return dict.fromkeys(("confidence", "released", "errors", "outlier_errors"), 0.0) | {"images": images}
+        return 0, images, 0, 0, 0
     row = mean_threshold_errors(confidence[inside], remaining.correct[inside], confidence[~inside])
-    sums = {name: row[name] for name in ("released", "errors", "outlier_errors")}
-    return {**sums, "confidence": row["mean_confidence"] * images, "images": images}
+    return row["mean_confidence"] * images, images, row["released"], row["errors"], row["outlier_errors"]
 
 
 def _row(mixtures: Sequence[OODMixture], validator: bool, seed: int) -> dict[str, float]:
     """Return a row of the table: sums over mixtures, means over draws, and the shares of the released."""
-    rows = [_sums(mixture, validator) for mixture in _draws(mixtures, seed)]
-    sums = {name: sum(values[name] for values in rows) / DRAWS for name in rows[0]}
-    released = max(sums["released"], 1e-9)
+    sums = np.sum([_sums(mixture, validator) for mixture in _draws(mixtures, seed)], axis=0) / DRAWS
+    confidence, images, released, errors, outlier_errors = sums.tolist()
     return {
-        "mean_confidence": sums["confidence"] / sums["images"],
-        "images": sums["images"],
-        "released": sums["released"],
-        "errors": sums["errors"],
-        "error_share": sums["errors"] / released,
-        "outlier_errors": sums["outlier_errors"],
-        "outlier_error_share": sums["outlier_errors"] / released,
-        "coverage": sums["released"] / sums["images"],
+        "mean_confidence": confidence / images,
+        "images": images,
+        "released": released,
+        "errors": errors,
+        "error_share": errors / max(released, 1e-9),
+        "outlier_errors": outlier_errors,
+        "outlier_error_share": outlier_errors / max(released, 1e-9),
+        "coverage": released / images,
     }
