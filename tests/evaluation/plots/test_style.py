@@ -12,7 +12,7 @@ from fashion_keras.evaluation.plots import bars, confusion, curves, embedding_ma
 from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.evaluation.plots.curves import plot_history
 from fashion_keras.support.errors import InputError
-from fashion_keras.tagging.evaluation.plots_gate import plot_gate
+from fashion_keras.tagging.evaluation.report import plot_gate
 from tests.helpers.figures import lines_above, read_pixels
 
 RUN = "runs/gender-vgg19-frozen-1"
