@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from fashion_keras.tagging.config import TaggerConfig
     from fashion_keras.tagging.model.tagger import Tag, Tagger, Tags, load_tagger
     from fashion_keras.tagging.train_tagger import train_tagger
-    from fashion_keras.training.classifier.artifacts import Run
     from fashion_keras.training.classifier.run import resume, train
     from fashion_keras.training.config import TrainConfig
     from fashion_keras.training.encoder.config import EncoderConfig
     from fashion_keras.training.encoder.metric_learning import train_encoder
+    from fashion_keras.training.run_folder import Run
 
 __all__ = [
     "AuditConfig",
@@ -99,7 +99,7 @@ _MODULES = {
     "ProjectionConfig": "analysis.config",
     "RetrievalConfig": "analysis.config",
     "RobustnessConfig": "analysis.config",
-    "Run": "training.classifier.artifacts",
+    "Run": "training.run_folder",
     "Tag": "tagging.model.tagger",
     "Tagger": "tagging.model.tagger",
     "TaggerConfig": "tagging.config",

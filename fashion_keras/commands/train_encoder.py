@@ -7,8 +7,7 @@ from typing import Any
 from fashion_keras.commands.arguments import Commands, add_config_flags, given_values, print_scores, start_tensorflow
 from fashion_keras.support.config_fields import Config
 from fashion_keras.support.errors import InputError
-from fashion_keras.training.encoder.autoencoder_config import AutoencoderConfig
-from fashion_keras.training.encoder.config import EncoderConfig, WhiteningConfig
+from fashion_keras.training.encoder.config import AutoencoderConfig, EncoderConfig, WhiteningConfig
 
 
 def add(commands: Commands) -> None:
@@ -48,7 +47,7 @@ def _train_encoder(options: argparse.Namespace) -> None:
 
     trained = resume_encoder(options.resume) if options.resume else train_encoder(config)
     print(f"folder  {trained.folder}")
-    print_scores(trained.report["held_out"])
+    print_scores(trained.report.held_out)
 
 
 def _autoencode(options: argparse.Namespace) -> None:
@@ -58,8 +57,8 @@ def _autoencode(options: argparse.Namespace) -> None:
 
     trained = resume_autoencoder(options.resume) if options.resume else train_autoencoder(config)
     print(f"folder  {trained.folder}")
-    for name, value in trained.report["held_out"].items():
-        print(f"{name:24}{value:.4f} on {trained.report['counts']['held_out']} held-out products")
+    for name, value in trained.report.held_out.items():
+        print(f"{name:24}{value:.4f} on {trained.report.counts['held_out']} held-out products")
 
 
 def _whiten(options: argparse.Namespace) -> None:

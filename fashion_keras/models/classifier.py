@@ -72,9 +72,7 @@ class Classifier:
         ids: NDArray[np.int64] | None = None,
         truth: NDArray[np.int64] | None = None,
     ) -> Predictions:
-        """Classify one image or n of them; [] gives empty predictions.
-
-        Always in float32 and with the same decoding as in training, whatever form the images have.
+        """Classify one image or n of them, in float32 and decoded as in training; [] gives empty predictions.
 
         Args:
             images: see `images.inputs.as_image_list`.

@@ -63,11 +63,7 @@ class Predictions:
 
     @property
     def names(self) -> list[Any]:
-        """The predicted labels of one group: n class names, or n tuples of names of a multi-valued group.
-
-        Raises:
-            InputError: for several groups.
-        """
+        """The predicted labels of one group: n class names, or n tuples of them; InputError for several groups."""
         if len(self.groups) == 1 and self.groups[0].kind == "multi":
             return [tuple(names) for names in self._listed(self.predicted_labels)]
         return [self.classes[code] for code in self.codes]
@@ -115,10 +111,10 @@ class Predictions:
         ]
 
     def to_dicts(self, k: int = 3) -> list[dict[str, Any]]:
-        """Return one dict per image, ready for JSON.
+        """Return one dict per image, ready for JSON; of several groups {"heads": {name: the dict of that group}}.
 
-        With one single-valued group: class, confidence and the k most probable as `top`; with a multi-valued one
-        labels, those predicted; with several groups heads: name -> the dict of that group.
+        Of a single-valued group: class, confidence and the k most probable as `top`; of a multi-valued one the
+        predicted `labels`.
         """
         if len(self.groups) > 1:
             heads = {group.name: self.group(group.name).to_dicts(k) for group in self.groups}
@@ -153,11 +149,10 @@ class Predictions:
         Raises:
             InputError: when the run has no head for article types, or their paths have no categories.
         """
-        heads = {group.name: self.group(group.name) for group in self.groups if group.name in LEVELS}
-        if LEVELS[0] not in heads:
+        if LEVELS[0] not in self.group_names:
             raise InputError(f"no hierarchy above {', '.join(self.group_names)}: only {LEVELS[0]} has one")
-        above = {name: (head.groups[0].paths, head.probabilities) for name, head in heads.items() if name != LEVELS[0]}
-        return combine_levels(heads[LEVELS[0]].groups[0].paths, heads[LEVELS[0]].probabilities, above)
+        heads = {head.groups[0].name: (head.groups[0].paths, head.probabilities) for head in self.split()}
+        return combine_levels({name: heads[name] for name in LEVELS if name in heads})
 
     @property
     def group_names(self) -> tuple[str, ...]:
@@ -184,7 +179,9 @@ class Predictions:
 
 def probabilities(groups: Sequence[LabelGroup], logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return logits [n, K] as probabilities [n, K], each group by its activation: the only place where that is done."""
-    activations = {"softmax": _softmax, "sigmoid": _sigmoid}
+    from scipy.special import expit, softmax  # noqa: PLC0415 - a third of a second that help must not wait for
+
+    activations = {"softmax": lambda values: softmax(values, axis=1), "sigmoid": expit}
     parts = zip(groups, group_slices(groups).values(), strict=True)
     return np.concatenate(
         [activations[group.activation](logits[:, columns] / group.temperature) for group, columns in parts], axis=1
@@ -195,17 +192,6 @@ def _predicted(group: LabelGroup, shares: NDArray[np.float32]) -> NDArray[np.boo
     if group.kind == "single":
         return shares.argmax(axis=1)[:, None] == np.arange(len(group.classes))
     return shares >= group.threshold_array
-
-
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponents / exponents.sum(axis=1, keepdims=True)
-
-
-def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    # Of the negative side, where the exponential cannot overflow, and its mirror image.
-    small = np.exp(-np.abs(logits))
-    return np.where(logits < 0, small, 1) / (1 + small)
 
 
 def _ranked(row: NDArray[np.float32], classes: Sequence[str]) -> list[dict[str, Any]]:

@@ -102,17 +102,17 @@ def _load_file(backbone: keras.Model, path: Path) -> None:
     else:
         with h5py.File(path) as file:
             saved = _read_keras3(file, backbone) if "layers" in file else _read_official(file)
-    own = [layer for layer in backbone.layers if layer.weights]
-    for layer, (name, arrays) in zip(own, saved, strict=False):
+    layers = [layer for layer in backbone.layers if layer.weights]
+    for layer, (name, arrays) in zip(layers, saved, strict=False):
         expected, shapes = [tuple(weight.shape) for weight in layer.weights], [array.shape for array in arrays]
         if expected != shapes:
             raise InputError(
                 f"{path}: of another network: the first layer that differs is {layer.name} with {expected}, in the "
                 f"file {name} with {shapes}"
             )
-    if len(own) != len(saved):
-        raise InputError(f"{path}: of another network: {len(saved)} layers with weights, expected {len(own)}")
-    for layer, (_, arrays) in zip(own, saved, strict=True):
+    if len(layers) != len(saved):
+        raise InputError(f"{path}: of another network: {len(saved)} layers with weights, expected {len(layers)}")
+    for layer, (_, arrays) in zip(layers, saved, strict=True):
         layer.set_weights(arrays)
 
 

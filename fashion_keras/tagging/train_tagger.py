@@ -33,7 +33,7 @@ from fashion_keras.tagging.model.labels import TaggerLabels, build_labels
 from fashion_keras.tagging.model.provenance import Provenance, save_provenance, taxonomy_digest
 from fashion_keras.tagging.model.tagger import Tagger, save_tagger
 from fashion_keras.training.dataset_prep import SAMPLE_WARNING
-from fashion_keras.training.trained_model import TrainedModel
+from fashion_keras.training.run_folder import Run
 
 log = logging.getLogger("fashion_keras")
 
@@ -83,7 +83,7 @@ class FittedHeads:
 
 
 @takes_verbose
-def train_tagger(config: TaggerConfig | Mapping[str, Any]) -> TrainedModel:
+def train_tagger(config: TaggerConfig | Mapping[str, Any]) -> Run:
     """Train the gate and the heads, calibrate them on validation, evaluate them on test products; all in a folder.
 
     Raises:
@@ -132,7 +132,7 @@ def train_tagger(config: TaggerConfig | Mapping[str, Any]) -> TrainedModel:
             "seconds": round(time.perf_counter() - began, 1),
         }
         write_json(folder / "report.json", report)
-    return TrainedModel(folder, report)
+    return Run(folder, report)
 
 
 def split_for_tagger(catalog: Catalog, config: TaggerConfig, trained: NDArray[np.bool_]) -> TaggerSplit:

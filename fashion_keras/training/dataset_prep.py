@@ -12,9 +12,9 @@ from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.catalog.splits import Split, k_folds, split, subsample
 from fashion_keras.images.validation import image_hashes, reject_unreadable
 from fashion_keras.support.errors import InputError
-from fashion_keras.training.classifier.artifacts import RunManifest
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.person_filter import filter_persons, person_input_spec
+from fashion_keras.training.run_folder import RunManifest
 from fashion_keras.training.targets import TrainingTargets, build_targets
 
 SAMPLE_WARNING = "DRAWN SAMPLE: these are drawings, not products; get real ones with `fashion-keras data download`"

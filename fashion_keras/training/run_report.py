@@ -15,12 +15,12 @@ from fashion_keras.evaluation.reports.compute import compute_scores
 from fashion_keras.evaluation.reports.write import plot_report, write_predictions
 from fashion_keras.features.cache import encode
 from fashion_keras.features.compile import compile_encoder
-from fashion_keras.models.builder import as_classifier, submodel_from, submodel_until
-from fashion_keras.models.classifier import ClassifierSpec, make_predictions
+from fashion_keras.models.builder import submodel_from, submodel_until
+from fashion_keras.models.classifier import Classifier, ClassifierSpec, make_predictions
 from fashion_keras.models.predictions import Predictions, probabilities
-from fashion_keras.training.classifier.artifacts import RunManifest
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData
+from fashion_keras.training.run_folder import RunManifest
 from fashion_keras.training.trainer import Trainer
 
 _VERSIONS = ("fashion_keras", "tensorflow", "keras", "numpy", "pillow")
@@ -88,6 +88,6 @@ def _test_logits(
     """Return the logits of the test part in float32; features of a frozen backbone are cached for the next task."""
     test = prepared.catalog.take(prepared.split.test)
     if config.strategy_name != "frozen" or not config.views:
-        return as_classifier(spec, network).logits(test.paths)
+        return Classifier(spec, network.predict_on_batch).logits(test.paths)
     encoder = compile_encoder(submodel_until(network, "pool"), config.image_spec, config.runtime, "float32")
     return submodel_from(network, "pool").predict_on_batch(np.asarray(encode(test, encoder).values))

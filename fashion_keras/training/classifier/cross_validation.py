@@ -16,9 +16,9 @@ from fashion_keras.evaluation.reports.write import plot_report, read_probabiliti
 from fashion_keras.models.predictions import Predictions
 from fashion_keras.models.serialization import load_classifier_spec
 from fashion_keras.support.atomic_files import write_json
-from fashion_keras.training.classifier.artifacts import RunManifest
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData, make_split
+from fashion_keras.training.run_folder import RunManifest
 
 log = logging.getLogger("fashion_keras")
 

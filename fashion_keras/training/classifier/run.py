@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,12 @@ from fashion_keras.models.builder import cast_copy, load_network, save_network
 from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.dtype_policy import dtype_policy
 from fashion_keras.models.pretrained_weights import WeightsSource, initialize
-from fashion_keras.support.atomic_files import check_output_dir, make_output_dir, read_json, safe_file_name, write_json
+from fashion_keras.support.atomic_files import safe_file_name
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import LogFile
 from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training.checkpoints import Checkpoints
-from fashion_keras.training.classifier.artifacts import Run, RunManifest
 from fashion_keras.training.classifier.cross_validation import cross_validate
 from fashion_keras.training.classifier.head_search import SEARCHED, search_heads
 from fashion_keras.training.classifier.setup import ClassifierSetup
@@ -39,12 +39,11 @@ from fashion_keras.training.device import training_device
 from fashion_keras.training.feeds import ImageFeed
 from fashion_keras.training.multihead_loss import build_objective
 from fashion_keras.training.phase_feeds import image_feed, phase_feeds
+from fashion_keras.training.run_folder import Run, RunManifest, begin_run, initial_training_products, resume_run
 from fashion_keras.training.run_report import evaluate_test, report_header, throughput
 from fashion_keras.training.strategies import get_strategy
 from fashion_keras.training.targets import model_spec
-from fashion_keras.training.trained_model import discard_untrained
 from fashion_keras.training.trainer import Trainer
-from fashion_keras.training.training_products import initial_training_products
 
 log = logging.getLogger("fashion_keras")
 
@@ -66,14 +65,7 @@ def train(config: TrainConfig | Mapping[str, Any], callbacks: Callbacks = ()) ->
         InputError: when the run folder is not empty, catalog or weights cannot be used, or the loss is not finite.
     """
     config = as_config(TrainConfig, config)
-    default = f"runs/{_default_name(config)}"
-    check_output_dir(config.out, default, f"give another --out, or --resume {config.out} to resume it")
-    prepared = prepare(config)
-    folder = make_output_dir(config.out, default)
-    config = replace(config, data=prepared.data, out=str(folder))
-    write_json(folder / "config.json", config.to_dict())
-    with discard_untrained(folder):
-        return _run_all(config, prepared, folder, callbacks)
+    return begin_run(config, f"runs/{_default_name(config)}", prepare, partial(_run_all, callbacks=callbacks))
 
 
 @takes_verbose
@@ -85,19 +77,11 @@ def resume(folder: str | Path, callbacks: Callbacks = ()) -> Run:
     Raises:
         InputError: when no run was begun there, or its catalog, parts or initial weights have changed since.
     """
-    folder = Path(folder)
-    if not (folder / "config.json").is_file():
-        raise InputError(f"{folder}: no run was begun here (no config.json)")
-    if (folder / Report.FILE).is_file():
-        return Run(folder, Report.read(folder))
-    config = TrainConfig.from_dict(read_json(folder / "config.json"))
-    return _run_all(config, prepare(config), folder, callbacks)
+    return resume_run(folder, TrainConfig, Report, prepare, partial(_run_all, callbacks=callbacks))
 
 
 def _run_all(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks) -> Run:
-    def run(config: TrainConfig, prepared: PreparedData, folder: Path) -> Report:
-        return _run(config, prepared, folder, callbacks)
-
+    run = partial(_run, callbacks=callbacks)
     if config.is_cross_validation:
         return Run(folder, cross_validate(config, prepared, folder, run))
     return Run(folder, run(config, prepared, folder))

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,16 @@ from fashion_keras.models.dtype_policy import dtype_policy
 from fashion_keras.models.pretrained_weights import WeightsSource
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.verbose_argument import takes_verbose
-from fashion_keras.training.encoder import run_folder
-from fashion_keras.training.encoder.autoencoder_config import AutoencoderConfig
-from fashion_keras.training.encoder.run_folder import EncoderData
+from fashion_keras.training.encoder.config import AutoencoderConfig
+from fashion_keras.training.encoder.encoder_run import (
+    AutoencoderReport,
+    EncoderData,
+    carry_out,
+    check_manifest,
+    read_data,
+)
 from fashion_keras.training.optimizers import OptimizerSettings
-from fashion_keras.training.trained_model import TrainedModel
+from fashion_keras.training.run_folder import Run, begin_run, resume_run
 from fashion_keras.training.trainer import Trainer, TrainerPhase
 
 Callbacks = Sequence[keras.callbacks.Callback]
@@ -86,7 +91,7 @@ class ReconstructionFeed:
 
 
 @takes_verbose
-def train_autoencoder(config: AutoencoderConfig | Mapping[str, Any], callbacks: Callbacks = ()) -> TrainedModel:
+def train_autoencoder(config: AutoencoderConfig | Mapping[str, Any], callbacks: Callbacks = ()) -> Run:
     """Train an autoencoder and evaluate it with held-out products; encoder half and report are written to its folder.
 
     Args:
@@ -97,17 +102,19 @@ def train_autoencoder(config: AutoencoderConfig | Mapping[str, Any], callbacks: 
         InputError: when the folder is not empty, the catalog cannot be used, or the loss is not finite.
     """
     config = as_config(AutoencoderConfig, config)
-    return run_folder.begin(config, f"runs/{config.network}", partial(_train, callbacks=callbacks))
+    body = partial(carry_out, train=partial(_train, callbacks=callbacks))
+    return begin_run(config, f"runs/{config.network}", read_data, body)
 
 
 @takes_verbose
-def resume_autoencoder(folder: str | Path, callbacks: Callbacks = ()) -> TrainedModel:
-    """Resume an interrupted `train_autoencoder` from its last finished epoch; InputError as `run_folder.resume`."""
-    return run_folder.resume(folder, AutoencoderConfig, partial(_train, callbacks=callbacks))
+def resume_autoencoder(folder: str | Path, callbacks: Callbacks = ()) -> Run:
+    """Resume an interrupted `train_autoencoder` from its last finished epoch; InputError as `resume_run`."""
+    body = partial(carry_out, train=partial(_train, callbacks=callbacks))
+    return resume_run(folder, AutoencoderConfig, AutoencoderReport, read_data, body)
 
 
-def _train(config: AutoencoderConfig, data: EncoderData, folder: Path, callbacks: Callbacks) -> dict[str, Any]:
-    run_folder.check_manifest(folder, data, WeightsSource("none"))
+def _train(config: AutoencoderConfig, data: EncoderData, folder: Path, callbacks: Callbacks) -> AutoencoderReport:
+    check_manifest(folder, data, WeightsSource("none"))
     recipe, (train, held_out) = config.recipe, data.parts
     spec = encoder_spec(config.network)
     keras.utils.set_random_seed(config.seed)
@@ -131,12 +138,13 @@ def _train(config: AutoencoderConfig, data: EncoderData, folder: Path, callbacks
     write_training_products(folder, product_hashes(train))
     network = cast_copy(network, "float32")
     _plot_reconstructions(network, held_out, spec.image_spec, folder)
-    return {
-        "network": config.network,
-        "recipe": asdict(recipe),
-        "held_out": _evaluate(network, feed),
-        "train_seconds": round(sum(row["seconds"] for row in history), 1),
-    }
+    return AutoencoderReport(
+        counts=data.counts,
+        held_out=_evaluate(network, feed),
+        network=config.network,
+        recipe=recipe,
+        train_seconds=round(sum(row["seconds"] for row in history), 1),
+    )
 
 
 def _evaluate(network: keras.Model, feed: ReconstructionFeed) -> dict[str, float]:

@@ -27,10 +27,15 @@ from fashion_keras.models.pretrained_weights import WeightsSource, initialize
 from fashion_keras.models.serialization import SPEC, WEIGHTS, EncoderSpec, load_spec
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.verbose_argument import takes_verbose
-from fashion_keras.training.encoder import run_folder
 from fashion_keras.training.encoder.config import EncoderConfig
+from fashion_keras.training.encoder.encoder_run import (
+    EncoderData,
+    MetricLearningReport,
+    carry_out,
+    check_manifest,
+    read_data,
+)
 from fashion_keras.training.encoder.pk_sampling import TITLE, label_codes, pk_batches
-from fashion_keras.training.encoder.run_folder import EncoderData
 from fashion_keras.training.feeds import ImageFeed, Order, Sampling
 from fashion_keras.training.losses import (
     additive_angular_margin,
@@ -40,10 +45,9 @@ from fashion_keras.training.losses import (
 )
 from fashion_keras.training.optimizers import OptimizerSettings
 from fashion_keras.training.phase_feeds import phase_feed
+from fashion_keras.training.run_folder import Run, begin_run, initial_training_products, resume_run
 from fashion_keras.training.strategies import get_strategy, set_trainable
-from fashion_keras.training.trained_model import TrainedModel
 from fashion_keras.training.trainer import Loss, Trainer, TrainerPhase
-from fashion_keras.training.training_products import initial_training_products
 
 Integers = NDArray[np.int64]
 Callbacks = Sequence[keras.callbacks.Callback]
@@ -90,7 +94,7 @@ class CosineClassifier(keras.layers.Layer):
 
 
 @takes_verbose
-def train_encoder(config: EncoderConfig | Mapping[str, Any], callbacks: Callbacks = ()) -> TrainedModel:
+def train_encoder(config: EncoderConfig | Mapping[str, Any], callbacks: Callbacks = ()) -> Run:
     """Train an encoder and evaluate it with held-out products; model, report and history are written to its folder.
 
     Args:
@@ -102,36 +106,38 @@ def train_encoder(config: EncoderConfig | Mapping[str, Any], callbacks: Callback
     """
     config = as_config(EncoderConfig, config)
     default = f"runs/encoder-{config.backbone}-{config.loss}"
-    return run_folder.begin(config, default, partial(_train, callbacks=callbacks))
+    return begin_run(config, default, read_data, partial(carry_out, train=partial(_train, callbacks=callbacks)))
 
 
 @takes_verbose
-def resume_encoder(folder: str | Path, callbacks: Callbacks = ()) -> TrainedModel:
-    """Resume an interrupted `train_encoder` from its last finished epoch; InputError as `run_folder.resume`."""
-    return run_folder.resume(folder, EncoderConfig, partial(_train, callbacks=callbacks))
+def resume_encoder(folder: str | Path, callbacks: Callbacks = ()) -> Run:
+    """Resume an interrupted `train_encoder` from its last finished epoch; InputError as `resume_run`."""
+    body = partial(carry_out, train=partial(_train, callbacks=callbacks))
+    return resume_run(folder, EncoderConfig, MetricLearningReport, read_data, body)
 
 
-def evaluate_retrieval(encoder: str | Path, catalog: Catalog) -> dict[str, Any]:
+def _evaluate(encoder: Path, catalog: Catalog) -> dict[str, Any]:
     """Return the retrieval scores of an encoder, each product of a catalog a query to all others."""
     embeddings = load_encoder(encoder, precision="float32").embed(catalog.paths)
     return retrieval_scores(embeddings, catalog)
 
 
-def _train(config: EncoderConfig, data: EncoderData, folder: Path, callbacks: Callbacks) -> dict[str, Any]:
+def _train(config: EncoderConfig, data: EncoderData, folder: Path, callbacks: Callbacks) -> MetricLearningReport:
     network, source = _initial_network(config)
-    run_folder.check_manifest(folder, data, source)
+    check_manifest(folder, data, source)
     _make_trainer(config, data, network, source.pretrained, folder, callbacks).run()
     network = cast_copy(network, "float32")
     save_network(config.spec, network, folder, config.storage)
     store_network(network, folder)
     initial = initial_training_products(config.backbone, source.source)
     write_training_products(folder, {*product_hashes(data.parts[0]), *initial})
-    return {
-        "backbone": config.backbone,
-        "weights": source.source,
-        "warnings": [source.warning] if source.warning else [],
-        "held_out": evaluate_retrieval(folder, data.parts[1]),
-    }
+    return MetricLearningReport(
+        counts=data.counts,
+        held_out=_evaluate(folder, data.parts[1]),
+        backbone=config.backbone,
+        weights=source.source,
+        warnings=[source.warning] if source.warning else [],
+    )
 
 
 def _initial_network(config: EncoderConfig) -> tuple[keras.Model, WeightsSource]:

@@ -17,8 +17,8 @@ from PIL import Image
 from fashion_keras import InputError, Run, TrainConfig, evaluate, load_classifier, read_catalog, resume, train
 from fashion_keras.models.builder import load_network
 from fashion_keras.training.classifier import run as run_module
-from fashion_keras.training.classifier.artifacts import RunManifest
 from fashion_keras.training.dataset_prep import prepare
+from fashion_keras.training.run_folder import RunManifest
 from tests.helpers.runs import evaluate_run, read_history
 
 FILES = {

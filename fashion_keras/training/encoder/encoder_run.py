@@ -1,11 +1,11 @@
-"""Encoder training runs: begin or resume one in a folder, on the same catalog and parts."""
+"""Encoder training runs: their data, manifest and reports."""
 
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,17 +16,15 @@ from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.catalog.splits import hold_out, subsample
 from fashion_keras.images.validation import reject_unreadable
 from fashion_keras.models.pretrained_weights import WeightsSource
-from fashion_keras.support.atomic_files import check_output_dir, make_output_dir, read_json, write_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import JsonRecord
 from fashion_keras.support.progress import LogFile
 from fashion_keras.training.base_config import EncoderTrainingConfig
 from fashion_keras.training.checkpoints import Checkpoints
-from fashion_keras.training.trained_model import TrainedModel, discard_untrained
+from fashion_keras.training.encoder.config import AutoencoderRecipe
+from fashion_keras.training.run_folder import Run
 
 log = logging.getLogger("fashion_keras")
-
-ConfigType = TypeVar("ConfigType", bound=EncoderTrainingConfig)
 
 
 @dataclass(frozen=True)
@@ -75,39 +73,63 @@ class EncoderManifest(JsonRecord):
     parts: dict[str, list[int]]
 
 
-# Trains and evaluates: config, data, folder -> report.
-Body = Callable[[ConfigType, EncoderData, Path], dict[str, Any]]
+@dataclass(frozen=True, kw_only=True)
+class EncoderReport(JsonRecord):
+    """Report of an encoder's training; report.json, which has no key "format".
 
-
-def begin(config: ConfigType, default: str, body: Body) -> TrainedModel:
-    """Carry out a training run in a new folder: `config.out`, or the first free of DEFAULT-1, DEFAULT-2, ...
-
-    Raises:
-        InputError: when the folder is not empty or the catalog cannot be used; as `body`. A folder in which nothing
-            was trained is removed.
+    Attributes:
+        counts: products per part, and rejected rows and files.
+        seconds: of the whole run, without interrupted attempts.
+        held_out: scores on the held-out products.
     """
-    check_output_dir(config.out, default)
-    data = _read_data(config)
-    folder = make_output_dir(config.out, default)
-    config = replace(config, data=data.data, out=str(folder))
-    write_json(folder / "config.json", config.to_dict())
-    with discard_untrained(folder):
-        return _carry_out(config, data, folder, body)
+
+    FORMAT: ClassVar[None] = None
+    FILE: ClassVar[str] = "report.json"
+
+    counts: dict[str, int]
+    seconds: float = 0.0
+    held_out: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        return asdict(self)
 
 
-def resume(folder: str | Path, kind: type[ConfigType], body: Body) -> TrainedModel:
-    """Resume an interrupted training run from its last finished epoch; a finished one is returned as it is.
+@dataclass(frozen=True, kw_only=True)
+class MetricLearningReport(EncoderReport):
+    """Report of metric learning, with retrieval scores; `weights` is the source of the backbone's initial weights."""
 
-    Raises:
-        InputError: when no such run was begun there, or its catalog or parts have changed since; as `body`.
-    """
-    folder = Path(folder)
-    if not (folder / "config.json").is_file():
-        raise InputError(f"{folder}: no run was begun here (no config.json)")
-    config = kind.from_dict(read_json(folder / "config.json"))
-    if (folder / "report.json").is_file():
-        return TrainedModel(folder, read_json(folder / "report.json"))
-    return _carry_out(config, _read_data(config), folder, body)
+    backbone: str
+    weights: str
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderReport(EncoderReport):
+    """Report of an autoencoder, with reconstruction errors; `train_seconds` are those of its epochs."""
+
+    network: str
+    recipe: AutoencoderRecipe
+    train_seconds: float
+
+
+# Trains and evaluates: config, data, folder -> report, of which the seconds are still missing.
+Train = Callable[[Any, EncoderData, Path], EncoderReport]
+
+
+def carry_out(config: EncoderTrainingConfig, data: EncoderData, folder: Path, train: Train) -> Run:
+    """Train an encoder in a run folder, begun or new, and write its report; raises as `train`."""
+    began = time.perf_counter()
+    with LogFile(folder / "log.txt"):
+        write_rejected(folder, data.catalog)
+        log.info("%s: %d products to train on, %d held out", data.data, len(data.train), len(data.held_out))
+        log.info("folder %s; if interrupted, resume with --resume %s", folder, folder)
+        report = train(config, data, folder)
+        report = replace(report, seconds=round(time.perf_counter() - began, 1))
+        # Last: a folder with a report is a finished run.
+        report.write(folder)
+        Checkpoints(folder).clear()
+    return Run(folder, report)
 
 
 def check_manifest(folder: Path, data: EncoderData, source: WeightsSource) -> None:
@@ -128,21 +150,8 @@ def check_manifest(folder: Path, data: EncoderData, source: WeightsSource) -> No
             raise InputError(f"{data.catalog.folder}: {reason} since the run in {folder} was begun; start a new run")
 
 
-def _carry_out(config: ConfigType, data: EncoderData, folder: Path, body: Body) -> TrainedModel:
-    began = time.perf_counter()
-    with LogFile(folder / "log.txt"):
-        write_rejected(folder, data.catalog)
-        log.info("%s: %d products to train on, %d held out", data.data, len(data.train), len(data.held_out))
-        log.info("folder %s; if interrupted, resume with --resume %s", folder, folder)
-        report = {"counts": data.counts, **body(config, data, folder)}
-        report["seconds"] = round(time.perf_counter() - began, 1)
-        # Last: a folder with a report is a finished run.
-        write_json(folder / "report.json", report)
-        Checkpoints(folder).clear()
-    return TrainedModel(folder, report)
-
-
-def _read_data(config: EncoderTrainingConfig) -> EncoderData:
+def read_data(config: EncoderTrainingConfig) -> EncoderData:
+    """Read the catalog of a config and divide it; InputError when it cannot be used."""
     source, is_sample = resolve_dataset(config.data)
     catalog = read_catalog(source)
     fingerprint = catalog.fingerprint
