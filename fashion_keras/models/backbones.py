@@ -19,10 +19,9 @@ _LARGEST = 1024
 
 @dataclass(frozen=True)
 class Backbone:
-    """A convolutional network without its head.
+    """A convolutional network without its head, as `--backbone` names it.
 
     Attributes:
-        name: value of `--backbone`.
         builder: "module:function", in keras.applications or relative to this package.
         image_spec: default input; small, as the catalog's images are.
         minimum: smallest height and width; of a fixed network, the longer side.
@@ -30,7 +29,6 @@ class Backbone:
             (0..1), builtin (the network scales by itself).
         stages: (stage name, its last layer), in order; "" for the network's last. Freezing and cutting go by these.
         width: channels of the last feature map.
-        parameters: number of parameters without head.
         fixed: whether it takes images of its default size only.
     """
 

@@ -24,10 +24,7 @@ _IN_FLOAT32 = ("scaling", "person", "pool", "logits", "projection", "embedding",
 
 @keras.saving.register_keras_serializable("fashion_keras")
 class Scaling(layers.Layer):
-    """Scaling of RGB pixels in 0..255 to what a backbone's weights expect; the first layer of every network.
-
-    Equal to `keras.applications.*.preprocess_input` of the networks concerned.
-    """
+    """Scaling of RGB pixels in 0..255 to what a backbone's weights expect, equal to Keras' `preprocess_input`."""
 
     def __init__(self, mode: str, **options: Any) -> None:  # noqa: ANN401 - Keras' own options
         super().__init__(**options)
@@ -70,11 +67,10 @@ class PersonProbabilityFeature(layers.Wrapper):
     """(features [b, h, w, c], pixels [b, H, W, 3]) -> [b, h, w, c + 1]: the last is the probability of a person.
 
     It is constant over height and width, so that any pooling keeps its value: schindler2018's person filter as a layer.
-    The detector is not trained.
+    It wraps a detector, pixels -> logits [b, 2], which is not trained; column `person` is that of persons.
     """
 
     def __init__(self, layer: keras.Model, person: int, temperature: float, **options: Any) -> None:  # noqa: ANN401
-        """Wrap a detector, pixels [b, H, W, 3] -> logits [b, 2]; column `person` is that of persons."""
         super().__init__(layer, **options)
         self.person, self.temperature = person, temperature
         self.trainable = False

@@ -26,9 +26,7 @@ class ClassifierSpec:
 
     Attributes:
         backbone, cut: which network, and the stage it ends with ("" for all of it).
-        image_spec: how an image becomes pixels.
         scaling: one of `SCALINGS`; see `Backbone.scaling`.
-        head: classification head on top of the backbone.
         task: as given by the user: a task, "attributes", or names with commas between.
         groups: the groups of labels, K labels in all; the network's logits are theirs side by side.
         person: the detector whose probability of a person joins the features; None for none.

@@ -17,14 +17,9 @@ FORMAT = "fashion_keras.model/2"
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """All that is needed to build an encoder's network again.
+    """All that is needed to build an encoder's network again; fields as of `ClassifierSpec`.
 
-    Attributes:
-        backbone, cut: which network, and the stage it ends with ("" for all of it).
-        image_spec: how an image becomes pixels.
-        scaling: one of `SCALINGS`; see `Backbone.scaling`.
-        head: pooling and what follows it; its dropouts are for training.
-        width: of the linear layer at the end, a projection or a whitening; 0 for none.
+    `width` is that of the linear layer at the end, a projection or a whitening; 0 for none.
     """
 
     backbone: str
@@ -46,11 +41,7 @@ def write_spec(spec: Spec, folder: Path) -> None:
 
 
 def load_spec(folder: str | Path) -> tuple[Spec, str]:
-    """Read model.json: the spec of a classifier or an encoder, and the sha256 of its weights.
-
-    Raises:
-        InputError: when the folder holds no model, or one of another format.
-    """
+    """Read model.json: spec and sha256 of the weights; InputError for a folder with no model or another format."""
     path = Path(folder) / SPEC
     if not path.is_file() or not (Path(folder) / WEIGHTS).is_file():
         folds = f"; it is one for each fold: take {Path(folder) / 'fold1'}" if (Path(folder) / "fold1").is_dir() else ""

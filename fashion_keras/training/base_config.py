@@ -84,6 +84,12 @@ class BackboneConfig(TrainingConfig):
         return self.strategy or ("frozen" if get_backbone(self.backbone).has_pretrained else "scratch")
 
     @property
+    def initial_weights(self) -> str:
+        """The weights to start from; with strategy scratch, "auto" is none."""
+        scratch = get_strategy(self.strategy_name).from_scratch
+        return "none" if scratch and self.weights == "auto" else self.weights
+
+    @property
     def image_spec(self) -> ImageSpec:
         """Size and fit of the network's input."""
         return resolve_image_spec(self.backbone, self.image_size)

@@ -17,8 +17,7 @@ class TrainerState:
 
     Attributes:
         phase: index of the current phase.
-        start: epochs finished before this phase.
-        epoch: epochs finished in total.
+        start, epoch: epochs finished before this phase, and in total.
         done: whether the phase has ended, early or not.
         best_loss: lowest validation loss of the phase; None where none was computed.
         best_files: file name of the weights to continue with from each phase up to this one.

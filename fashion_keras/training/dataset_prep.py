@@ -23,14 +23,11 @@ PARTS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class PreparedData:
-    """Products of a run, their targets and parts.
+    """Usable products of a run, their targets and parts.
 
     Attributes:
-        data: the catalog, as `--data` takes it.
-        catalog: n usable products, and all that was rejected with its reason.
-        fingerprint: of the catalog as it was read, before anything was rejected for this run.
-        targets: of each of the n products.
-        split: their parts; of cross-validation that of the first fold.
+        data, fingerprint: of the catalog as it was read: as `--data` takes it, and before anything was rejected.
+        split: the parts; of cross-validation those of the first fold.
         warnings: shown at the start and at the end.
     """
 
@@ -91,14 +88,14 @@ def prepare(config: TrainConfig) -> PreparedData:
         # Before classes are counted: some lose many products.
         catalog = filter_persons(reject_unreadable(catalog), config.person_filter)
     targets, warnings = build_targets(config, catalog)
-    catalog, targets = _reject(catalog, targets, targets.targets.reasons)
+    catalog, targets = _reject(catalog, targets, targets.reasons)
     if config.limit:
         within = subsample(targets.strata, product_hashes(catalog), config.limit, config.seed, config.floor or 0)
         reasons = np.full(len(catalog), f"beyond --limit {config.limit:.12g}")
         reasons[within] = ""
         catalog, targets = _reject(catalog, targets, reasons)
     readable = reject_unreadable(catalog)
-    targets = targets.take(np.flatnonzero(np.isin(catalog.ids, readable.ids)))
+    targets = targets.take(np.isin(catalog.ids, readable.ids))
     warnings = (*([SAMPLE_WARNING] if sample else []), *warnings)
     parts = make_split(config, readable, targets)
     return PreparedData(SAMPLE if sample else str(source), readable, fingerprint, targets, parts, warnings)
@@ -113,4 +110,4 @@ def make_split(config: TrainConfig, catalog: Catalog, targets: TrainingTargets) 
 
 
 def _reject(catalog: Catalog, targets: TrainingTargets, reasons: NDArray[np.str_]) -> tuple[Catalog, TrainingTargets]:
-    return catalog.reject(reasons.tolist()), targets.take(np.flatnonzero(reasons == ""))
+    return catalog.reject(reasons.tolist()), targets.take(reasons == "")

@@ -22,11 +22,9 @@ class OptimizerSettings:
     Attributes:
         name: adam, rmsprop, sgd (momentum 0.9) or adamw.
         schedule: of the learning rate: "constant"; "plateau", a tenth after `plateau_patience` epochs without a lower
-            validation loss; or "cosine", see `cosine_schedule`.
+            validation loss; or "cosine", from a twentieth up in `warm_up` epochs, then down to 0.
         weight_decay: decoupled; None for 0.05 with adamw, else none.
         accumulate: batches whose gradients are averaged before a step.
-        plateau_patience: see `schedule`.
-        warm_up: epochs in which a cosine schedule rises.
     """
 
     name: str = "adam"
@@ -37,39 +35,23 @@ class OptimizerSettings:
     warm_up: int = 2
 
     def build(self, learning_rate: float, epochs: int, steps: int) -> keras.optimizers.Optimizer:
-        """Return the optimizer for `epochs` epochs of `steps` batches."""
+        """Return the optimizer for `epochs` epochs of `steps` batches; its schedule counts batches, as Keras does."""
         rate = learning_rate
         if self.schedule == "cosine":
-            rate = cosine_schedule(learning_rate, epochs, steps, self.warm_up)
+            rise = min(self.warm_up, epochs - 1) * steps
+            rate = keras.optimizers.schedules.CosineDecay(
+                learning_rate / 20, epochs * steps - rise, 0.0, warmup_target=learning_rate, warmup_steps=rise
+            )
         decay = _ADAMW_DECAY if self.weight_decay is None and self.name == "adamw" else self.weight_decay
         accumulated = self.accumulate if self.accumulate > 1 else None
         optimizer = OPTIMIZER_CLASSES[self.name](rate, weight_decay=decay, gradient_accumulation_steps=accumulated)
         return exclude_from_weight_decay(optimizer)
 
 
-def cosine_schedule(
-    learning_rate: float, epochs: int, steps: int, warm_up: int
-) -> keras.optimizers.schedules.LearningRateSchedule:
-    """Return a schedule that rises from a twentieth to `learning_rate` and falls along a cosine to 0.
-
-    Counted in batches, accumulated or not, as Keras does.
-
-    Args:
-        learning_rate: the highest value.
-        epochs, steps: epochs in all, and batches in each.
-        warm_up: epochs of the rise, at most all but one.
-    """
-    rise = min(warm_up, epochs - 1) * steps
-    return keras.optimizers.schedules.CosineDecay(
-        learning_rate / 20, epochs * steps - rise, 0.0, warmup_target=learning_rate, warmup_steps=rise
-    )
-
-
 def exclude_from_weight_decay(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
     """Restrict an optimizer's weight decay to kernels: not biases, normalization or the power of GeM pooling.
 
-    The decay is decoupled with each of Keras' optimizers: a kernel loses learning rate * decay of itself in a step
-    (Loshchilov & Hutter 2017, arXiv:1711.05101).
+    It is decoupled: a kernel loses learning rate * decay of itself in a step (Loshchilov & Hutter, arXiv:1711.05101).
     """
     optimizer.exclude_from_weight_decay(var_names=list(_NOT_DECAYED))
     return optimizer

@@ -26,13 +26,12 @@ def person_input_spec(config: TrainConfig) -> ClassifierSpec | None:
     if config.person_input is None:
         return None
     detector = _detector_spec(config.person_input)
-    if detector.image_spec != config.image_spec:
-        theirs, ours = (
-            f"{image.height}x{image.width} {image.fit}" for image in (detector.image_spec, config.image_spec)
-        )
+    theirs, ours = detector.image_spec, config.image_spec
+    if theirs != ours:
         raise InputError(
-            f"{config.person_input}: a detector of images of {theirs}, in a network of {ours}: train one with "
-            f"--image-size {config.image_spec.height}x{config.image_spec.width} --fit {config.image_spec.fit}"
+            f"{config.person_input}: a detector of images of {theirs.height}x{theirs.width} {theirs.fit}, in a network "
+            f"of {ours.height}x{ours.width} {ours.fit}: train one with --image-size {ours.height}x{ours.width} --fit "
+            f"{ours.fit}"
         )
     return detector
 

@@ -65,9 +65,8 @@ class RunManifest(JsonRecord):
 class Run:
     """Finished training run of a classifier (or all folds of a cross-validation), an encoder or a tagger.
 
-    Attributes:
-        folder: from which the model is loaded.
-        report: the content of report.json: a `Report`, an `EncoderReport`, or a tagger's dict.
+    `folder` is where the model is loaded from; `report`, the content of report.json, is a `Report`, an `EncoderReport`
+    or a tagger's dict.
     """
 
     folder: Path
@@ -144,11 +143,7 @@ def resume_run(
 
 
 def folder_training_products(folder: Path) -> frozenset[str]:
-    """Return the hashes of the products that the model in `folder` was trained on; a run's validation part counts.
-
-    Raises:
-        InputError: when they are not recorded.
-    """
+    """Return the hashes of the products that a model was trained or validated on; InputError when not recorded."""
     if not (folder / RunManifest.FILE).is_file():
         return read_training_products(folder)
     return frozenset(RunManifest.read(folder).trained_on[0])
@@ -157,9 +152,7 @@ def folder_training_products(folder: Path) -> frozenset[str]:
 def initial_training_products(backbone: str, weights: str) -> frozenset[str]:
     """Return the hashes of the products that initial weights were trained on; none for ImageNet, random or a file.
 
-    Args:
-        backbone: of the network.
-        weights: their source: "fashion" or "auto" for those that ship with the package, or a path.
+    `weights` is their source: "fashion" or "auto" for those that ship with the package, or a path.
     """
     folder = get_backbone(backbone).bundled if weights in ("auto", "fashion") else Path(weights)
     recorded = folder and any((folder / name).is_file() for name in (TRAINING_PRODUCTS, RunManifest.FILE))

@@ -1,6 +1,7 @@
 """Run report: predictions of the test part, their scores, and the report that they make."""
 
 import platform
+import re
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from fashion_keras.evaluation.reports.calibration import ece_before_after
@@ -36,8 +38,7 @@ def evaluate_test(
 ) -> tuple[dict[str, Any], float]:
     """Score a float32 network on the test part; write predictions.parquet and figures into the run folder.
 
-    Returns:
-        the report's scores and calibration, and the seconds that the network took.
+    Returns the report's scores and calibration, and the seconds that the network took.
     """
     rows = prepared.split.test
     began = time.perf_counter()
@@ -91,3 +92,14 @@ def _test_logits(
         return Classifier(spec, network.predict_on_batch).logits(test.paths)
     encoder = compile_encoder(submodel_until(network, "pool"), config.image_spec, config.runtime, "float32")
     return submodel_from(network, "pool").predict_on_batch(np.asarray(encode(test, encoder).values))
+
+
+def training_device() -> str:
+    """Return "GPU " and its name, or "CPU " and its model."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        name = tf.config.experimental.get_device_details(gpus[0]).get("device_name", gpus[0].name)
+        return f"GPU {name}" + (f" (the first of {len(gpus)})" if len(gpus) > 1 else "")
+    info = Path("/proc/cpuinfo")
+    match = re.search(r"^model name\s*: (.+)$", info.read_text(), re.MULTILINE) if info.is_file() else None
+    return f"CPU {match.group(1).strip() if match else platform.processor() or platform.machine()}"

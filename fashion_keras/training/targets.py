@@ -1,7 +1,7 @@
 """Training targets: the labels of each product, the strata of the split, and the spec of the network. No Keras here."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.label_groups import LabelGroup, Targets, group_slices
 from fashion_keras.catalog.label_sources import Columns
 from fashion_keras.catalog.targets import encode_groups, learnable_groups
-from fashion_keras.catalog.tasks import AttributeGroup, get_task
+from fashion_keras.catalog.tasks import get_task
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.support.errors import InputError
@@ -22,43 +22,31 @@ Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class TrainingTargets:
+class TrainingTargets(Targets):
     """Targets of n products, and how they are divided into parts.
 
     Attributes:
-        targets: the labels.
         strata [n] int64: the classes by which the parts are stratified.
         required_classes: names of the first strata, of which every part must have products.
         is_color: color is among the labels, so augmentation must leave colors unchanged.
     """
 
-    targets: Targets
     strata: Integers
     required_classes: tuple[str, ...]
     is_color: bool
 
-    @property
-    def groups(self) -> tuple[LabelGroup, ...]:
-        """The groups of labels."""
-        return self.targets.groups
-
-    @property
-    def packed(self) -> Integers:
-        """packed [n, C]; see `Targets.packed`."""
-        return self.targets.packed
-
-    def take(self, rows: Integers) -> "TrainingTargets":
-        """Return the targets of these rows alone."""
-        return replace(self, targets=self.targets.take(rows), strata=self.strata[rows])
+    def take(self, rows: NDArray[Any]) -> "TrainingTargets":
+        """Return the targets of these rows, numbers or a mask."""
+        return replace(self, packed=self.packed[rows], reasons=self.reasons[rows], strata=self.strata[rows])
 
     def label_counts(self, rows: Integers) -> dict[str, list[int]]:
         """Return group -> how many of these rows have each of its labels."""
-        counts = (self.targets.take(rows).values == 1).sum(axis=0)
+        counts = (self.take(rows).values == 1).sum(axis=0)
         return {name: counts[columns].tolist() for name, columns in group_slices(self.groups).items()}
 
     def known_counts(self, rows: Integers) -> dict[str, int]:
         """Return group -> of how many of these rows a label of it is known."""
-        part = self.targets.take(rows)
+        part = self.take(rows)
         return {group.name: int(part.group(group.name).known.sum()) for group in self.groups}
 
 
@@ -77,11 +65,7 @@ def model_spec(config: TrainConfig, groups: tuple[LabelGroup, ...]) -> Classifie
 
 
 def build_targets(config: TrainConfig, catalog: Catalog) -> tuple[TrainingTargets, tuple[str, ...]]:
-    """Encode the labels of n products that a config names.
-
-    Args:
-        config: names the groups, and the fewest images of a class.
-        catalog: n products; brings the groups that "attributes" names.
+    """Encode the labels of n products that a config names; "attributes" names the groups of the catalog.
 
     Returns:
         the targets, and a warning for each group that cannot be encoded and is left out.
@@ -96,14 +80,14 @@ def build_targets(config: TrainConfig, catalog: Catalog) -> tuple[TrainingTarget
         raise InputError(f"{left}{'; '.join(reasons.values())}")
     targets = encode_groups(groups, catalog.columns, config.min_images)
     softmax = config.loss in (None, "grouped")
-    activations = ("softmax" if softmax and group.kind == "single" else "sigmoid" for group in targets.groups)
-    targets = replace(
-        targets,
-        groups=tuple(replace(group, activation=name) for group, name in zip(targets.groups, activations, strict=True)),
+    activated = tuple(
+        replace(group, activation="softmax" if softmax and group.kind == "single" else "sigmoid")
+        for group in targets.groups
     )
     strata, required = _strata(targets, catalog.columns, config.min_images)
     warnings = tuple(f"LEFT OUT  {reason}" for reason in reasons.values())
-    return TrainingTargets(targets, strata, required, _has_color(groups)), warnings
+    is_color = any(group.is_color for group in groups)
+    return TrainingTargets(activated, targets.packed, targets.reasons, strata, required, is_color), warnings
 
 
 def _strata(targets: Targets, columns: Columns, min_images: int) -> tuple[Integers, tuple[str, ...]]:
@@ -120,7 +104,3 @@ def _strata(targets: Targets, columns: Columns, min_images: int) -> tuple[Intege
     except InputError:
         codes = targets.group(singles[0]).codes if singles else np.zeros(len(targets), np.int64)
     return np.where(codes < 0, codes.max() + 1, codes), ()
-
-
-def _has_color(groups: Sequence[AttributeGroup]) -> bool:
-    return any(group.is_color for group in groups)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import ProgressBar
-from fashion_keras.training.callbacks import CheckpointCallback, NonFiniteLossError, ReseedDropout, StopOnNonFiniteLoss
+from fashion_keras.training.callbacks import CheckpointCallback, ReseedDropout, StopOnNonFiniteLoss
 from fashion_keras.training.checkpoints import Checkpoints, TrainerState, save_weights
 from fashion_keras.training.feeds import Feed
 from fashion_keras.training.optimizers import OptimizerSettings
@@ -24,15 +24,14 @@ Loss = Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor] | str
 
 @dataclass(frozen=True)
 class TrainerPhase:
-    """A number of epochs in which the same layers are trained on the same data.
+    """A number of epochs, at most, in which the same layers are trained on the same data.
 
     Attributes:
         name: column `phase` of the history.
-        epochs: largest number of epochs.
         learning_rate: the highest of the schedule.
         feed: training and validation batches, and the part of the model that takes them.
-        freeze: sets `trainable` of the model's layers before it is compiled and returns the names to log; None leaves
-            all as they are.
+        freeze: sets `trainable` of the model's layers before it is compiled and returns the names of those besides the
+            head; None leaves all as they are.
     """
 
     name: str
@@ -50,15 +49,13 @@ class Trainer:
         model: with its initial weights; trained in place.
         phases: one after the other, each from the final weights of the one before.
         loss: as `keras.Model.compile` takes it.
-        optimizer: optimizer and learning-rate schedule.
         folder: of the run; history.csv and checkpoint/ are written there after each epoch.
         metrics: makes new metrics, once per phase.
         seed: of dropout.
         validate: compute the validation loss after each epoch.
         restore_best: end each phase with the weights of lowest validation loss; else with those of its last epoch.
         patience: epochs without a lower validation loss after which a phase ends; None for no early stopping.
-        callbacks: of the user, passed to `fit` in every phase. Their `model` is the part that the phase trains; their
-            state is not saved in checkpoints.
+        callbacks: of the user, in every phase. Their `model` is the part that it trains; checkpoints lack their state.
     """
 
     model: keras.Model
@@ -111,7 +108,7 @@ class Trainer:
         steps = phase.feed.steps[0]
         if self.optimizer.accumulate > steps:
             raise InputError(f"--accumulate must be at most {steps}, the batches of an epoch")
-        names = phase.freeze(self.model) if phase.freeze else ["all layers"]
+        names = ["head", *phase.freeze(self.model)] if phase.freeze else ["all layers"]
         _log_phase(phase.name, self.model, names)
         # XLA is ten times slower than oneDNN on a CPU.
         optimizer = self.optimizer.build(phase.learning_rate, phase.epochs, steps)
@@ -122,9 +119,10 @@ class Trainer:
         before, kernel = learner.get_weights(), _first_trainable_kernel(learner)
         try:
             self._fit(learner, phase, state, files, bar)
-        except NonFiniteLossError as error:
+        except FloatingPointError as error:
             learner.set_weights(before)
-            raise self._stop(error, learner, state, files) from None
+            saved = self._restore_best(learner, state, files)
+            raise InputError(f"{error} ({saved})") from None
         if np.array_equal(kernel, _first_trainable_kernel(learner)):
             raise AssertionError(f"phase {phase.name}: the first kernel of {', '.join(names)} did not change")
 
@@ -154,25 +152,18 @@ class Trainer:
         if self.patience:
             callbacks.append(keras.callbacks.EarlyStopping(patience=self.patience))
         if self.optimizer.schedule == "plateau":
-            patience = self.optimizer.plateau_patience
-            callbacks.append(keras.callbacks.ReduceLROnPlateau(factor=0.1, patience=patience))
+            callbacks.append(keras.callbacks.ReduceLROnPlateau(factor=0.1, patience=self.optimizer.plateau_patience))
         return callbacks
 
-    def _stop(
-        self, error: NonFiniteLossError, learner: keras.Model, state: TrainerState, files: Checkpoints
-    ) -> InputError:
-        """Give the model its best weights so far, save them, and return the error to raise."""
-        saved = "no epoch was finished"
+    def _restore_best(self, learner: keras.Model, state: TrainerState, files: Checkpoints) -> str:
+        """Give the model its best weights so far, save them, and return where."""
         if len(state.best_files) > state.phase:
             _copy_without_optimizer(learner).load_weights(files.folder / state.best_files[state.phase])
-        if state.history:
-            path = files.folder / "best.weights.h5"
-            save_weights(_copy_without_optimizer(self.model), path)
-            saved = f"the best weights so far are in {path}"
-        return InputError(
-            f"training stopped in epoch {error.epoch}: the loss is {error.loss} at learning rate "
-            f"{error.learning_rate:.3g}; try a lower --learning-rate or --precision float32 ({saved})"
-        )
+        if not state.history:
+            return "no epoch was finished"
+        path = files.folder / "best.weights.h5"
+        save_weights(_copy_without_optimizer(self.model), path)
+        return f"the best weights so far are in {path}"
 
 
 def _copy_without_optimizer(model: keras.Model) -> keras.Model:

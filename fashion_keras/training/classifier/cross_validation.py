@@ -35,18 +35,10 @@ def cross_validate(config: TrainConfig, prepared: PreparedData, folder: Path, ru
     Each is a run like any other. The folder itself gets predictions.parquet and figures of all products, each predicted
     by the run that was not trained on it, and report.json: scores of all products, "folds", a row each, and
     "over_folds": best, mean and sample standard deviation of the scores. Labels of multi-valued groups are predicted
-    there from the mean of the folds' thresholds on.
-
-    Args:
-        config, prepared: of all folds.
-        folder: of the cross-validation.
-        run: carries out one run in its folder.
-
-    Raises:
-        InputError: as a run; or when a fold was finished with another state of the catalog.
+    there from the mean of the folds' thresholds on. InputError as a run, or when the catalog changed between folds.
     """
     catalog = prepared.catalog
-    shares = np.full((len(catalog), len(prepared.targets.targets.classes)), np.nan, np.float32)
+    shares = np.full((len(catalog), len(prepared.targets.classes)), np.nan, np.float32)
     reports = []
     for number in range(1, config.folds + 1):
         log.info("fold %d of %d; if interrupted, all go on with --resume %s", number, config.folds, folder)

@@ -52,8 +52,13 @@ def sample_options(config: TrainConfig, number: int) -> dict[str, Any]:
         "weight_decay": float(rng.choice([0.0, 1e-4, 1e-3, 1e-2])),
         "label_smoothing": float(rng.choice([0.0, 0.1])),
     }
-    given = {name: getattr(config, name) for name in SEARCHED}
+    given = searched_options(config)
     return {name: drawn[name] if number and given[name] is None else given[name] for name in SEARCHED}
+
+
+def searched_options(config: TrainConfig) -> dict[str, Any]:
+    """Return the values of the searched options."""
+    return {name: getattr(config, name) for name in SEARCHED}
 
 
 def _with_options(setup: ClassifierSetup, options: dict[str, Any]) -> ClassifierSetup:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,17 +31,13 @@ from fashion_keras.support.progress import LogFile
 from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training.checkpoints import Checkpoints
 from fashion_keras.training.classifier.cross_validation import cross_validate
-from fashion_keras.training.classifier.head_search import SEARCHED, search_heads
-from fashion_keras.training.classifier.setup import ClassifierSetup
+from fashion_keras.training.classifier.head_search import search_heads, searched_options
+from fashion_keras.training.classifier.setup import ClassifierSetup, loss_weights
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData, prepare
-from fashion_keras.training.device import training_device
-from fashion_keras.training.feeds import ImageFeed
-from fashion_keras.training.multihead_loss import build_objective
-from fashion_keras.training.phase_feeds import image_feed, phase_feeds
+from fashion_keras.training.feeds import ImageFeed, image_feed, phase_feeds
 from fashion_keras.training.run_folder import Run, RunManifest, begin_run, initial_training_products, resume_run
-from fashion_keras.training.run_report import evaluate_test, report_header, throughput
-from fashion_keras.training.strategies import get_strategy
+from fashion_keras.training.run_report import evaluate_test, report_header, throughput, training_device
 from fashion_keras.training.targets import model_spec
 from fashion_keras.training.trainer import Trainer
 
@@ -87,45 +83,43 @@ def _run_all(config: TrainConfig, prepared: PreparedData, folder: Path, callback
     return Run(folder, run(config, prepared, folder))
 
 
-@dataclass(frozen=True)
-class _Start:
-    """The spec and network that a run starts with, its manifest and backbone weights."""
-
-    spec: ClassifierSpec
-    network: keras.Model
-    manifest: RunManifest
-    weights: WeightsSource
-
-
 def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks) -> Report:
     """Carry out one run and return its report."""
     began = time.perf_counter()
     with LogFile(folder / "log.txt"):
         write_rejected(folder, prepared.catalog)
         device = f"{training_device()}, {dtype_policy(config.precision)}"
-        start = _start(config, prepared, folder)
+        spec = model_spec(config, prepared.targets.groups)
+        network, source = _initial_network(config, spec)
+        manifest = _manifest(prepared, source, folder)
         log.info("training on %s", device)
         log.info("%s: %d of %d rows and files used", prepared.data, len(prepared.catalog), prepared.catalog.inputs)
         log.info("run folder %s: %s", folder, ", ".join(f"{name} {n}" for name, n in prepared.counts.items()))
-        leaked = _count_leaked(config, prepared, start.weights)
-        warnings = _warnings(prepared, start.weights, leaked)
+        leaked = _count_leaked(config, prepared, source)
+        warnings = _warnings(prepared, source, leaked)
         _warn(warnings)
         encoding = time.perf_counter()
-        setup = _make_setup(config, prepared, start, folder, callbacks)
+        images = image_feed(config, prepared)
+        _plot_augmentation(images, folder)
+        weights = loss_weights(config, prepared)
+        feeds = phase_feeds(config, prepared, network, images)
+        setup = ClassifierSetup(config, network, spec.groups, weights, feeds, source.pretrained, folder, callbacks)
+        if config.tune:
+            setup = search_heads(setup)
         encoding = time.perf_counter() - encoding
         trainer = setup.trainer()
         history = trainer.run()
         plot_history(folder / "history.png", history, config.task, str(folder), len(prepared.split.train))
-        spec, network = _save_model(prepared, replace(start.spec, head=setup.config.head_spec), trainer, folder)
-        scores, testing = evaluate_test(config, prepared, start.manifest, spec, network, folder)
+        spec, network = _save_model(prepared, replace(spec, head=setup.config.head_spec), trainer, folder)
+        scores, testing = evaluate_test(config, prepared, manifest, spec, network, folder)
         times = {"encode": encoding, "test": testing, "total": time.perf_counter() - began}
         report = Report(
-            **report_header(config, prepared, spec, start.weights.source, warnings),
+            **report_header(config, prepared, spec, source.source, warnings),
             **scores,
             **throughput(trainer, config.batch_size, history, len(prepared.split.test), times),
             device=device,
             test_in_initial_weights=leaked,
-            tuned=_tuned(setup.config),
+            tuned={"trials": config.tune, **searched_options(setup.config)} if config.tune else None,
         )
         # Last: a folder with a report is a finished run.
         report.write(folder)
@@ -134,44 +128,29 @@ def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: C
     return report
 
 
-def _start(config: TrainConfig, prepared: PreparedData, folder: Path) -> _Start:
-    spec = model_spec(config, prepared.targets.groups)
+def _initial_network(config: TrainConfig, spec: ClassifierSpec) -> tuple[keras.Model, WeightsSource]:
     keras.utils.set_random_seed(config.seed)
-    scratch = get_strategy(config.strategy_name).from_scratch
-    weights = "none" if scratch and config.weights == "auto" else config.weights
-    network, source = initialize(spec, weights, dtype_policy(config.precision))
+    network, source = initialize(spec, config.initial_weights, dtype_policy(config.precision))
     if config.person_input:
         detector = load_network(config.person_input)[1]
         network.get_layer("person").layer.set_weights(detector.get_weights())
-    if (folder / RunManifest.FILE).is_file():
-        manifest = RunManifest.read(folder)
-        prepared.check_unchanged(manifest, f"the run in {folder} was begun")
-        begun = WeightsSource(**manifest.weights).source
-        if begun != source.source:
-            raise InputError(
-                f"{folder}: begun with weights {begun!r}, but only {source.source!r} can be had now; start a new run"
-            )
-    else:
+    return network, source
+
+
+def _manifest(prepared: PreparedData, source: WeightsSource, folder: Path) -> RunManifest:
+    """Write the manifest of a run, or compare it with that written when the run was begun; return it."""
+    if not (folder / RunManifest.FILE).is_file():
         manifest = prepared.manifest(vars(source))
         manifest.write(folder)
-    return _Start(spec, network, manifest, source)
-
-
-def _make_setup(
-    config: TrainConfig, prepared: PreparedData, start: _Start, folder: Path, callbacks: Callbacks
-) -> ClassifierSetup:
-    images = image_feed(config, prepared)
-    _plot_augmentation(images, folder)
-    setup = ClassifierSetup(
-        config=config,
-        network=start.network,
-        objective=build_objective(config, prepared.targets, prepared.split.train),
-        feeds=phase_feeds(config, prepared, start.network, images),
-        pretrained=start.weights.pretrained,
-        folder=folder,
-        callbacks=callbacks,
-    )
-    return search_heads(setup) if config.tune else setup
+        return manifest
+    manifest = RunManifest.read(folder)
+    prepared.check_unchanged(manifest, f"the run in {folder} was begun")
+    begun = manifest.weights["source"]
+    if begun != source.source:
+        raise InputError(
+            f"{folder}: begun with weights {begun!r}, but only {source.source!r} can be had now; start a new run"
+        )
+    return manifest
 
 
 def _save_model(
@@ -185,12 +164,6 @@ def _save_model(
     save_network(spec, network, folder)
     store_network(network, folder)
     return spec, network
-
-
-def _tuned(config: TrainConfig) -> dict[str, Any] | None:
-    if not config.tune:
-        return None
-    return {"trials": config.tune, **{name: getattr(config, name) for name in SEARCHED}}
 
 
 def _plot_augmentation(feed: ImageFeed, folder: Path) -> None:

@@ -1,8 +1,6 @@
 """Autoencoder training: reconstruct images; the encoder half then embeds images without labels."""
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,20 +8,20 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.product_hashes import product_hashes, write_training_products
 from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.images.augment import Augmentation
 from fashion_keras.images.decode import ImageSpec, decode_batch
-from fashion_keras.images.pipeline import Examples, for_training
+from fashion_keras.images.pipeline import Examples
 from fashion_keras.models.architectures.autoencoder import build_autoencoder, encoder_half, encoder_spec
 from fashion_keras.models.builder import cast_copy, save_network
 from fashion_keras.models.dtype_policy import dtype_policy
 from fashion_keras.models.pretrained_weights import WeightsSource
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.verbose_argument import takes_verbose
+from fashion_keras.training.balance import epoch_rows
 from fashion_keras.training.encoder.config import AutoencoderConfig
 from fashion_keras.training.encoder.encoder_run import (
     AutoencoderReport,
@@ -32,6 +30,7 @@ from fashion_keras.training.encoder.encoder_run import (
     check_manifest,
     read_data,
 )
+from fashion_keras.training.feeds import ImageFeed, Order
 from fashion_keras.training.optimizers import OptimizerSettings
 from fashion_keras.training.run_folder import Run, begin_run, resume_run
 from fashion_keras.training.trainer import Trainer, TrainerPhase
@@ -41,52 +40,11 @@ Callbacks = Sequence[keras.callbacks.Callback]
 _EXAMPLES = 16
 
 
-@dataclass(frozen=True)
-class ReconstructionFeed:
-    """Images, each the input and, in 0..1, the target; see `Feed`.
+class ReconstructionFeed(ImageFeed):
+    """Images, each the input and, in 0..1, the target: (pixels [b, h, w, 3] float32 in 0..255, the same in 0..1)."""
 
-    Attributes:
-        train, held_out: paths of images, or anything that `decode` takes.
-        image_spec: their size.
-        flip: whether half of the training images are mirrored.
-        batch_size, seed, cache: see `for_training`.
-    """
-
-    train: Sequence[Any]
-    held_out: Sequence[Any]
-    image_spec: ImageSpec
-    flip: bool
-    batch_size: int
-    seed: int = 0
-    cache: bool = False
-
-    def learner(self, network: keras.Model) -> keras.Model:
-        """The network itself."""
-        return network
-
-    @property
-    def steps(self) -> tuple[int, int]:
-        """See `Feed`."""
-        return math.ceil(len(self.train) / self.batch_size), math.ceil(len(self.held_out) / self.batch_size)
-
-    def training(self, epochs: range) -> tf.data.Dataset:
-        """Yield (pixels [b, h, w, 3] float32 in 0..255, the same in 0..1), every training image once an epoch."""
-        return self._batches(self.train, self.flip, epochs)
-
-    def validation(self) -> tf.data.Dataset:
-        """Yield the same of every held-out image once, none mirrored."""
-        return self._batches(self.held_out, False, range(1))
-
-    def _batches(self, images: Sequence[Any], flip: bool, epochs: range) -> tf.data.Dataset:
-        examples = Examples(images, np.empty((len(images), 0), np.float32))
-
-        def order(epoch: int) -> NDArray[np.int64]:
-            return np.random.default_rng((self.seed, int(epoch))).permutation(len(images))
-
-        augmentation = Augmentation("flips", flip=flip)
-        batches = for_training(
-            examples, self.image_spec, augmentation, order, epochs, self.batch_size, self.seed, self.cache
-        )
+    def _batches(self, examples: Examples, augmentation: Augmentation, order: Order, epochs: range) -> tf.data.Dataset:
+        batches = super()._batches(examples, augmentation, order, epochs)
         return batches.map(lambda pixels, _: (pixels, pixels / 255))
 
 
@@ -120,7 +78,14 @@ def _train(config: AutoencoderConfig, data: EncoderData, folder: Path, callbacks
     keras.utils.set_random_seed(config.seed)
     network = build_autoencoder(config.network, dtype_policy("auto"))
     feed = ReconstructionFeed(
-        train.paths, held_out.paths, spec.image_spec, recipe.flip, recipe.batch_size, config.seed, config.cache
+        train=_unlabeled(train),
+        held_out=_unlabeled(held_out),
+        order=partial(epoch_rows, np.zeros(len(train)), "none", config.seed),
+        batch_size=recipe.batch_size,
+        seed=config.seed,
+        image_spec=spec.image_spec,
+        augmentation=Augmentation("flips", flip=recipe.flip),
+        cache=config.cache,
     )
     schedule = "cosine" if recipe.cosine else "constant"
     trainer = Trainer(
@@ -145,6 +110,10 @@ def _train(config: AutoencoderConfig, data: EncoderData, folder: Path, callbacks
         recipe=recipe,
         train_seconds=round(sum(row["seconds"] for row in history), 1),
     )
+
+
+def _unlabeled(catalog: Catalog) -> Examples:
+    return Examples(catalog.paths, np.empty((len(catalog), 0), np.float32))
 
 
 def _evaluate(network: keras.Model, feed: ReconstructionFeed) -> dict[str, float]:

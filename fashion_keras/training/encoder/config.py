@@ -16,11 +16,7 @@ LOSSES = ("supcon", "triplet", "arcface")
 
 @dataclass(frozen=True)
 class EncoderConfig(BackboneConfig, EncoderTrainingConfig):
-    """Settings of an encoder's training by metric learning.
-
-    Raises:
-        InputError: on construction, for any value that is not allowed; one line that names the allowed ones.
-    """
+    """Settings of an encoder's training by metric learning."""
 
     backbone: str = with_default(BackboneConfig, "backbone", "fashion_small")
     strategy: str = with_default(BackboneConfig, "strategy", "frozen")
@@ -77,18 +73,7 @@ class EncoderConfig(BackboneConfig, EncoderTrainingConfig):
 
 @dataclass(frozen=True)
 class AutoencoderRecipe:
-    """Default settings of an autoencoder's training.
-
-    Attributes:
-        network: its name.
-        loss: as Keras calls it.
-        learning_rate: of Adam.
-        cosine: whether the learning rate falls to 0 along a cosine, or stays.
-        batch_size: images per batch.
-        epochs: number of epochs.
-        flip: whether half of the training images are mirrored.
-        weight_decay: decoupled.
-    """
+    """Default settings of an autoencoder's training; `cosine`: the learning rate of Adam falls to 0, else it stays."""
 
     network: str
     loss: str
@@ -101,21 +86,14 @@ class AutoencoderRecipe:
 
 
 AUTOENCODER_RECIPES = (
-    AutoencoderRecipe(
-        "li2020_autoencoder", "binary_crossentropy", 1e-5, cosine=False, batch_size=128, epochs=50, flip=False
-    ),
-    AutoencoderRecipe("autoencoder", "binary_crossentropy", 1e-3, cosine=True, batch_size=32, epochs=10, flip=True),
+    AutoencoderRecipe("li2020_autoencoder", "binary_crossentropy", 1e-5, False, 128, 50, flip=False),
+    AutoencoderRecipe("autoencoder", "binary_crossentropy", 1e-3, True, 32, 10, flip=True),
 )
-_SETTINGS = ("epochs", "batch_size", "learning_rate", "weight_decay")
 
 
 @dataclass(frozen=True)
 class AutoencoderConfig(EncoderTrainingConfig):
-    """Settings of an autoencoder's training; None means the value of the network's recipe.
-
-    Raises:
-        InputError: on construction, for any value that is not allowed; one line that names the allowed ones.
-    """
+    """Settings of an autoencoder's training; None means the value of the network's recipe."""
 
     network: str = config_field("autoencoder", "Network.", tuple(recipe.network for recipe in AUTOENCODER_RECIPES))
 
@@ -123,17 +101,13 @@ class AutoencoderConfig(EncoderTrainingConfig):
     def recipe(self) -> AutoencoderRecipe:
         """The network's recipe, with the settings that are given here."""
         recipe = next(recipe for recipe in AUTOENCODER_RECIPES if recipe.network == self.network)
-        given = {name: getattr(self, name) for name in _SETTINGS if getattr(self, name) is not None}
-        return replace(recipe, **given)
+        settings = {name: getattr(self, name) for name in ("epochs", "batch_size", "learning_rate", "weight_decay")}
+        return replace(recipe, **{name: value for name, value in settings.items() if value is not None})
 
 
 @dataclass(frozen=True)
 class WhiteningConfig(Config):
-    """Settings of a whitened encoder.
-
-    Raises:
-        InputError: on construction, for any value that is not allowed; one line that names the allowed ones.
-    """
+    """Settings of a whitened encoder."""
 
     encoder: str = config_field("resnet50", "Encoder to whiten, such as resnet50 or vgg19@block4:max.", metavar="NAME")
     width: int = config_field(256, "Width of the embeddings.", metavar="N", at_least=1)

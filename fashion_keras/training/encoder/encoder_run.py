@@ -29,13 +29,9 @@ log = logging.getLogger("fashion_keras")
 
 @dataclass(frozen=True)
 class EncoderData:
-    """Catalog of an encoder's training run in two parts that share no product.
+    """Catalog of an encoder's training run in two parts that share no product, as sorted row indices.
 
-    Attributes:
-        data: the catalog, as `--data` takes it.
-        fingerprint: of the catalog as it was read, before any row was rejected.
-        catalog: n usable products, and all rejected rows and files with reasons.
-        train, held_out: sorted row indices to train on and to evaluate with.
+    `data` and `fingerprint` are of the catalog as it was read, `catalog` has its usable products.
     """
 
     data: str
@@ -57,13 +53,7 @@ class EncoderData:
 
 @dataclass(frozen=True)
 class EncoderManifest(JsonRecord):
-    """What an encoder is trained on; manifest.json.
-
-    Attributes:
-        fingerprint: of the catalog as it was read.
-        weights: source of the initial weights.
-        parts: part -> product ids.
-    """
+    """What an encoder is trained on, with `parts` -> product ids; manifest.json."""
 
     FORMAT: ClassVar[str] = "fashion_keras.encoder_run/1"
     FILE: ClassVar[str] = "manifest.json"
@@ -75,12 +65,9 @@ class EncoderManifest(JsonRecord):
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderReport(JsonRecord):
-    """Report of an encoder's training; report.json, which has no key "format".
+    """Report of an encoder's training: products per part, seconds, scores on held-out products.
 
-    Attributes:
-        counts: products per part, and rejected rows and files.
-        seconds: of the whole run, without interrupted attempts.
-        held_out: scores on the held-out products.
+    report.json, here without a key "format".
     """
 
     FORMAT: ClassVar[None] = None
@@ -133,21 +120,16 @@ def carry_out(config: EncoderTrainingConfig, data: EncoderData, folder: Path, tr
 
 
 def check_manifest(folder: Path, data: EncoderData, source: WeightsSource) -> None:
-    """Write the manifest of a run, or compare it with that written when the run was begun.
-
-    Raises:
-        InputError: when catalog, parts or initial weights differ.
-    """
+    """Write the manifest of a run; InputError when the run was begun with another catalog, parts or weights."""
     train, held_out = (part.ids.tolist() for part in data.parts)
     manifest = EncoderManifest(data.fingerprint, source.source, {"train": train, "held_out": held_out})
-    if not (folder / manifest.FILE).is_file():
-        manifest.write(folder)
-        return
-    begun = EncoderManifest.read(folder)
-    reasons = {"fingerprint": "the catalog has changed", "parts": "the parts differ", "weights": "the weights differ"}
-    for name, reason in reasons.items():
-        if getattr(begun, name) != getattr(manifest, name):
-            raise InputError(f"{data.catalog.folder}: {reason} since the run in {folder} was begun; start a new run")
+    if (folder / manifest.FILE).is_file():
+        begun, since = EncoderManifest.read(folder), f"since the run in {folder} was begun; start a new run"
+        reasons = {"fingerprint": "catalog has changed", "parts": "parts differ", "weights": "weights differ"}
+        for name, reason in reasons.items():
+            if getattr(begun, name) != getattr(manifest, name):
+                raise InputError(f"{data.catalog.folder}: the {reason} {since}")
+    manifest.write(folder)
 
 
 def read_data(config: EncoderTrainingConfig) -> EncoderData:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.product_hashes import product_hashes, write_training_products
 from fashion_keras.catalog.tasks import get_task
 from fashion_keras.evaluation.reports.retrieval import retrieval_scores
@@ -24,9 +23,10 @@ from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.builder import build_network, cast_copy, save_network
 from fashion_keras.models.dtype_policy import dtype_policy
 from fashion_keras.models.pretrained_weights import WeightsSource, initialize
-from fashion_keras.models.serialization import SPEC, WEIGHTS, EncoderSpec, load_spec
+from fashion_keras.models.serialization import SPEC, WEIGHTS, EncoderSpec, Spec, load_spec
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.verbose_argument import takes_verbose
+from fashion_keras.training.balance import epoch_rows
 from fashion_keras.training.encoder.config import EncoderConfig
 from fashion_keras.training.encoder.encoder_run import (
     EncoderData,
@@ -36,7 +36,7 @@ from fashion_keras.training.encoder.encoder_run import (
     read_data,
 )
 from fashion_keras.training.encoder.pk_sampling import TITLE, label_codes, pk_batches
-from fashion_keras.training.feeds import ImageFeed, Order, Sampling
+from fashion_keras.training.feeds import ImageFeed, phase_feed
 from fashion_keras.training.losses import (
     additive_angular_margin,
     semi_hard_triplet,
@@ -44,7 +44,6 @@ from fashion_keras.training.losses import (
     supervised_contrastive,
 )
 from fashion_keras.training.optimizers import OptimizerSettings
-from fashion_keras.training.phase_feeds import phase_feed
 from fashion_keras.training.run_folder import Run, begin_run, initial_training_products, resume_run
 from fashion_keras.training.strategies import get_strategy, set_trainable
 from fashion_keras.training.trainer import Loss, Trainer, TrainerPhase
@@ -55,26 +54,6 @@ Callbacks = Sequence[keras.callbacks.Callback]
 log = logging.getLogger("fashion_keras")
 
 _SMOOTHING = 0.1
-
-
-@dataclass(frozen=True)
-class PKSampler(Sampling):
-    """Batches of P classes x K images.
-
-    Attributes:
-        images: K; P is the batch size divided by it.
-        classes [n] int64: class of each training image.
-        titles [n] int64: their title groups.
-    """
-
-    images: int
-    classes: Integers
-    titles: Integers
-
-    def order(self, _: Integers) -> Order:
-        """Return epoch -> rows."""
-        count = self.batch_size // self.images
-        return lambda epoch: pk_batches(self.classes, self.titles, count, self.images, self.seed, int(epoch))
 
 
 class CosineClassifier(keras.layers.Layer):
@@ -116,12 +95,6 @@ def resume_encoder(folder: str | Path, callbacks: Callbacks = ()) -> Run:
     return resume_run(folder, EncoderConfig, MetricLearningReport, read_data, body)
 
 
-def _evaluate(encoder: Path, catalog: Catalog) -> dict[str, Any]:
-    """Return the retrieval scores of an encoder, each product of a catalog a query to all others."""
-    embeddings = load_encoder(encoder, precision="float32").embed(catalog.paths)
-    return retrieval_scores(embeddings, catalog)
-
-
 def _train(config: EncoderConfig, data: EncoderData, folder: Path, callbacks: Callbacks) -> MetricLearningReport:
     network, source = _initial_network(config)
     check_manifest(folder, data, source)
@@ -130,10 +103,12 @@ def _train(config: EncoderConfig, data: EncoderData, folder: Path, callbacks: Ca
     save_network(config.spec, network, folder, config.storage)
     store_network(network, folder)
     initial = initial_training_products(config.backbone, source.source)
-    write_training_products(folder, {*product_hashes(data.parts[0]), *initial})
+    train, held_out = data.parts
+    write_training_products(folder, {*product_hashes(train), *initial})
+    embeddings = load_encoder(folder, precision="float32").embed(held_out.paths)
     return MetricLearningReport(
         counts=data.counts,
-        held_out=_evaluate(folder, data.parts[1]),
+        held_out=retrieval_scores(embeddings, held_out),
         backbone=config.backbone,
         weights=source.source,
         warnings=[source.warning] if source.warning else [],
@@ -142,20 +117,19 @@ def _train(config: EncoderConfig, data: EncoderData, folder: Path, callbacks: Ca
 
 def _initial_network(config: EncoderConfig) -> tuple[keras.Model, WeightsSource]:
     keras.utils.set_random_seed(config.seed)
-    scratch = get_strategy(config.strategy_name).from_scratch
-    weights = "none" if scratch and config.weights == "auto" else config.weights
+    weights, policy = config.initial_weights, dtype_policy(config.precision)
     if (Path(weights) / SPEC).is_file() and _same_layers(load_spec(weights)[0], config.spec):
         # An encoder of the same network: its projection is trained further, too.
-        network = build_network(config.spec, dtype_policy(config.precision))
+        network = build_network(config.spec, policy)
         network.load_weights(Path(weights) / WEIGHTS)
         return network, WeightsSource(weights)
-    network, source = initialize(config.spec, weights, dtype_policy(config.precision))
+    network, source = initialize(config.spec, weights, policy)
     if source.warning:
         log.warning("WARNING  %s", source.warning)
     return network, source
 
 
-def _same_layers(spec: object, other: EncoderSpec) -> bool:
+def _same_layers(spec: Spec, other: EncoderSpec) -> bool:
     """Return whether two networks differ in dropout at most, which has no weights."""
     return isinstance(spec, EncoderSpec) and replace(spec, head=other.head) == other
 
@@ -176,10 +150,7 @@ def _make_trainer(
     strategy = get_strategy(config.strategy_name)
     phase, block = strategy.phases[0], get_backbone(config.backbone).last_frozen(config.cut)
     feed = phase_feed(config, data.parts, network, _image_feed(config, data, codes), phase, config.epochs)
-
-    def freeze(model: keras.Model) -> list[str]:
-        return ["head", *set_trainable(model, strategy, phase, block, pretrained)]
-
+    freeze = partial(set_trainable, strategy=strategy, phase=phase, block=block, pretrained=pretrained)
     return Trainer(
         model=network,
         phases=(TrainerPhase(phase.trainable, config.epochs, config.learning_rate, feed, freeze),),
@@ -194,19 +165,29 @@ def _make_trainer(
 
 def _image_feed(config: EncoderConfig, data: EncoderData, codes: Integers) -> ImageFeed:
     names = [label.name for label in config.similarity_labels]
-    sampling = Sampling("none", config.batch_size, config.seed)
+    order = partial(epoch_rows, codes[data.train, 0], "none", config.seed)
     if config.loss != "arcface":
         # Same class: equal in all labels but the title, or in the title where it is the only label.
         columns = [number for number, name in enumerate(names) if name != TITLE] or [0]
         classes = np.unique(codes[data.train][:, columns], axis=0, return_inverse=True)[1]
-        titles = data.catalog.product_groups[data.train]
-        sampling = PKSampler("none", config.batch_size, config.seed, config.images_per_class, classes, titles)
-    targets = codes.astype(np.float32)
-    examples = [Examples(data.catalog.paths[rows], targets[rows]) for rows in (data.train, data.held_out)]
+        titles, images = data.catalog.product_groups[data.train], config.images_per_class
+        order = partial(pk_batches, classes, titles, config.batch_size // images, images, config.seed)
     augmentation = get_augmentation(config.augment)
     if any(name != TITLE and get_task(name).is_color for name in names):
         augmentation = without_color(augmentation)
-    return ImageFeed(*examples, sampling, config.image_spec, augmentation, config.cache)
+    train, held_out = (
+        Examples(data.catalog.paths[rows], codes[rows].astype(np.float32)) for rows in (data.train, data.held_out)
+    )
+    return ImageFeed(
+        train=train,
+        held_out=held_out,
+        order=order,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        image_spec=config.image_spec,
+        augmentation=augmentation,
+        cache=config.cache,
+    )
 
 
 def _loss(config: EncoderConfig, widths: Sequence[int]) -> Loss:
@@ -220,8 +201,9 @@ def _loss(config: EncoderConfig, widths: Sequence[int]) -> Loss:
         )
 
     def pairwise(codes: keras.KerasTensor, embeddings: keras.KerasTensor) -> keras.KerasTensor:
-        loss = semi_hard_triplet if config.loss == "triplet" else supervised_contrastive
-        setting = config.margin if config.loss == "triplet" else config.temperature
+        is_triplet = config.loss == "triplet"
+        loss = semi_hard_triplet if is_triplet else supervised_contrastive
+        setting = config.margin if is_triplet else config.temperature
         return sum(weight * loss(embeddings, codes[:, number], setting) for number, weight in enumerate(weights))
 
     return angular_margin if config.loss == "arcface" else pairwise

@@ -13,7 +13,7 @@ from fashion_keras import InputError, TrainConfig, load_classifier, resume, trai
 from fashion_keras.features.cache import list_cache
 from fashion_keras.models.predictions import probabilities
 from fashion_keras.training.dataset_prep import prepare
-from fashion_keras.training.phase_feeds import image_feed
+from fashion_keras.training.feeds import image_feed
 from tests.helpers.runs import read_history
 
 
@@ -102,7 +102,7 @@ def test_phase_feed_logs_disk_use_and_caches_nothing_on_a_full_disk(config, monk
     assert size in (run.folder / "log.txt").read_text()
     assert needed < entry["bytes"] < 1.1 * needed
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr("fashion_keras.training.phase_feeds.shutil.disk_usage", lambda _: usage(10**6, 10**6, 1000))
+    monkeypatch.setattr("fashion_keras.training.feeds.shutil.disk_usage", lambda _: usage(10**6, 10**6, 1000))
     poor = again(config, "2", strategy="last_block", epochs=1, seed=1)
     assert "too little free disk space" in (poor.folder / "log.txt").read_text()
     assert len(list_cache()) == 1

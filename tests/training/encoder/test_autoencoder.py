@@ -10,6 +10,8 @@ import pytest
 from fashion_keras import InputError, read_catalog
 from fashion_keras.cli import main
 from fashion_keras.features.registry import load_encoder
+from fashion_keras.images.augment import Augmentation
+from fashion_keras.images.pipeline import Examples
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.builder import load_network
 from fashion_keras.models.serialization import load_spec
@@ -74,7 +76,11 @@ def test_autoencoder_folder_loads_as_an_encoder(trained, sample):
 def test_reconstruction_feed_mirrors_input_and_target():
     image = np.zeros((80, 60, 3), np.uint8)
     image[:, :30] = 200
-    feed = ReconstructionFeed([image] * 40, [image], get_backbone("autoencoder").image_spec, flip=True, batch_size=40)
+    feed = ReconstructionFeed(
+        train=Examples([image] * 40, np.empty((40, 0))), held_out=Examples([image], np.empty((1, 0))),
+        order=lambda _: np.arange(40), batch_size=40, image_spec=get_backbone("autoencoder").image_spec,
+        augmentation=Augmentation("flips", flip=True),
+    )  # fmt: skip
     pixels, targets = next(iter(feed.training(range(1)).as_numpy_iterator()))
     np.testing.assert_allclose(targets, pixels / 255, atol=1e-6)
     left = pixels[:, 40, 10, 0]
