@@ -109,8 +109,7 @@ def build_network(
         weights: "imagenet" for ImageNet weights, which Keras may download; None for random ones.
         set_weights: called with the whole backbone, before it is cut, to set other weights.
 
-    Raises:
-        InputError: for an input size that the backbone does not allow, or an unknown cut.
+    InputError for an input size that the backbone does not allow, or an unknown cut.
     """
     backbone, image = get_backbone(spec.backbone), spec.image_spec
     backbone.check_size(image)

@@ -77,8 +77,7 @@ class Classifier:
             ids [n]: their product ids; None for 0..n-1.
             truth [n, C]: packed targets, if known.
 
-        Raises:
-            ImageError: for the first image that cannot be used, with its reason.
+        ImageError for the first image that cannot be used, with its reason.
         """
         logits = self.logits(images)
         return make_predictions(self.spec, logits, np.arange(len(logits)) if ids is None else ids, truth)

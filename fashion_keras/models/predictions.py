@@ -146,8 +146,7 @@ class Predictions:
     def joint(self) -> HierarchicalPredictions:
         """Predict article types and the categories above them together, by all of their heads.
 
-        Raises:
-            InputError: when the run has no head for article types, or their paths have no categories.
+        InputError when the run has no head for article types, or their paths have no categories.
         """
         if LEVELS[0] not in self.group_names:
             raise InputError(f"no hierarchy above {', '.join(self.group_names)}: only {LEVELS[0]} has one")

@@ -40,9 +40,8 @@ def initialize(spec: Spec, weights: str, policy: str = "float32") -> tuple[keras
     `weights` is one of `SOURCES`, or the path of a file (no-top .h5 of keras.applications, .weights.h5), a run or an
     encoder of the same backbone; `policy` is Keras' dtype policy of the backbone.
 
-    Raises:
-        InputError: when the weights are not available, or are of another network; names the first layer that differs.
-            With "auto", random weights and a warning take the place of ImageNet weights that are not available.
+    InputError when the weights are not available, or are of another network; names the first layer that differs.
+    With "auto", random weights and a warning take the place of ImageNet weights that are not available.
     """
     bundled = get_backbone(spec.backbone).bundled
     if weights == "none":

@@ -13,9 +13,8 @@ from fashion_keras.catalog.splits import Split, k_folds, split, subsample
 from fashion_keras.images.validation import image_hashes, reject_unreadable
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.config import TrainConfig
-from fashion_keras.training.person_filter import filter_persons, person_input_spec
 from fashion_keras.training.run_folder import RunManifest
-from fashion_keras.training.targets import TrainingTargets, build_targets
+from fashion_keras.training.targets import TrainingTargets, build_targets, filter_persons, person_input_spec
 
 SAMPLE_WARNING = "DRAWN SAMPLE: these are drawings, not products; get real ones with `fashion-keras data download`"
 PARTS = ("train", "validation", "test")
@@ -74,11 +73,7 @@ class PreparedData:
 
 
 def prepare(config: TrainConfig) -> PreparedData:
-    """Read the catalog, encode its labels, reject unreadable images, divide the products.
-
-    Raises:
-        InputError: when nothing, or too little, is left to train on.
-    """
+    """Read the catalog, encode its labels, reject unreadable images, divide; InputError when too little is left."""
     # Refused before anything is read.
     person_input_spec(config)
     source, sample = resolve_dataset(config.data)

@@ -1,7 +1,7 @@
 """Run folders: begin a training run in one, resume it, read its result and what it was trained on. No Keras here."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +16,7 @@ from fashion_keras.support.json_record import JsonRecord
 from fashion_keras.training.base_config import TrainingConfig
 
 if TYPE_CHECKING:
+    import keras
     import pandas as pd
 
 CONFIG = "config.json"
@@ -23,6 +24,7 @@ CONFIG = "config.json"
 ConfigType = TypeVar("ConfigType", bound=TrainingConfig)
 # Reads the catalog of a config; the attribute `data` of the result is the catalog as `--data` takes it.
 Prepare = Callable[[ConfigType], Any]
+Callbacks = Sequence["keras.callbacks.Callback"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,16 +103,15 @@ class Run:
             raise InputError(f"{path}: cannot be read ({error})") from None
 
 
-# Trains and evaluates: config, prepared data, folder -> the finished run.
-CarryOut = Callable[[ConfigType, Any, Path], Run]
+# Trains and evaluates: config, prepared data, folder, callbacks -> the finished run.
+CarryOut = Callable[[ConfigType, Any, Path, Callbacks], Run]
 
 
-def begin_run(config: ConfigType, default: str, prepare: Prepare, carry_out: CarryOut) -> Run:
+def begin_run(config: ConfigType, default: str, prepare: Prepare, carry_out: CarryOut, callbacks: Callbacks) -> Run:
     """Carry out a training run in a new folder: `config.out`, or the first free of DEFAULT-1, DEFAULT-2, ...
 
-    Raises:
-        InputError: when the folder is not empty; as `prepare` and `carry_out`. A folder in which nothing was trained
-            is removed, so that it can be used again.
+    InputError when the folder is not empty; as `prepare` and `carry_out`. A folder in which nothing was trained
+    is removed, so that it can be used again.
     """
     check_output_dir(config.out, default, f"give another --out, or --resume {config.out} to resume it")
     prepared = prepare(config)
@@ -118,7 +119,7 @@ def begin_run(config: ConfigType, default: str, prepare: Prepare, carry_out: Car
     config = replace(config, data=prepared.data, out=str(folder))
     write_json(folder / CONFIG, config.to_dict())
     try:
-        return carry_out(config, prepared, folder)
+        return carry_out(config, prepared, folder, callbacks)
     except InputError:
         if not any(folder.rglob("history.csv")):
             shutil.rmtree(folder)
@@ -126,12 +127,16 @@ def begin_run(config: ConfigType, default: str, prepare: Prepare, carry_out: Car
 
 
 def resume_run(
-    folder: str | Path, config: type[ConfigType], report: type[JsonRecord], prepare: Prepare, carry_out: CarryOut
+    folder: str | Path,
+    config: type[ConfigType],
+    report: type[JsonRecord],
+    prepare: Prepare,
+    carry_out: CarryOut,
+    callbacks: Callbacks,
 ) -> Run:
     """Resume an interrupted training run after its last finished epoch; a finished one is returned as it is.
 
-    Raises:
-        InputError: when no run was begun there, or its catalog, parts or initial weights have changed since.
+    InputError when no run was begun there, or its catalog, parts or initial weights have changed since.
     """
     folder = Path(folder)
     if not (folder / CONFIG).is_file():
@@ -139,7 +144,7 @@ def resume_run(
     if (folder / report.FILE).is_file():
         return Run(folder, report.read(folder))
     values = config.from_dict(read_json(folder / CONFIG))
-    return carry_out(values, prepare(values), folder)
+    return carry_out(values, prepare(values), folder, callbacks)
 
 
 def folder_training_products(folder: Path) -> frozenset[str]:

@@ -76,13 +76,8 @@ def set_trainable(network: "keras.Model", strategy: Strategy, phase: Phase, bloc
     """Make the head and the layers of a phase trainable and freeze all others; compile the network afterwards.
 
     Batch normalization of a pretrained backbone is frozen in any case: `training=False` would not keep its moving means
-    in Keras 3, and small batches spoil them. `block` is the last layer that `last_block` keeps frozen.
-
-    Returns:
-        names of the trainable backbone layers that have weights.
-
-    Raises:
-        InputError: when N of last_n exceeds the number of layers.
+    in Keras 3, and small batches spoil them. `block` is the last layer that `last_block` keeps frozen. Returns names of
+    trainable backbone layers that have weights; InputError when N of last_n exceeds the number of layers.
     """
     names = [layer.name for layer in network.layers]
     # The backbone's layers in order, up to its pooling layer, as keras.applications counts them.

@@ -1,5 +1,6 @@
-"""Training targets: the labels of each product, the strata of the split, and the spec of the network. No Keras here."""
+"""Training targets: labels, strata of the split, spec of the network, person detector of a run. No Keras here."""
 
+import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,11 +13,15 @@ from fashion_keras.catalog.label_groups import LabelGroup, Targets, group_slices
 from fashion_keras.catalog.label_sources import Columns
 from fashion_keras.catalog.targets import encode_groups, learnable_groups
 from fashion_keras.catalog.tasks import get_task
+from fashion_keras.catalog.worn_rules import PERSON
+from fashion_keras.features.runtime import load_classifier
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.classifier import ClassifierSpec
+from fashion_keras.models.serialization import load_classifier_spec
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.config import TrainConfig
-from fashion_keras.training.person_filter import person_input_spec
+
+log = logging.getLogger("fashion_keras")
 
 Integers = NDArray[np.int64]
 
@@ -67,11 +72,8 @@ def model_spec(config: TrainConfig, groups: tuple[LabelGroup, ...]) -> Classifie
 def build_targets(config: TrainConfig, catalog: Catalog) -> tuple[TrainingTargets, tuple[str, ...]]:
     """Encode the labels of n products that a config names; "attributes" names the groups of the catalog.
 
-    Returns:
-        the targets, and a warning for each group that cannot be encoded and is left out.
-
-    Raises:
-        InputError: when the columns or too few classes are there.
+    Returns the targets, and a warning for each group that cannot be encoded and is left out; InputError when the
+    columns or too few classes are there.
     """
     named = catalog.attribute_groups if config.task == ALL_ATTRIBUTES else config.label_spec
     groups, reasons = learnable_groups(named, catalog.columns, config.min_images)
@@ -104,3 +106,35 @@ def _strata(targets: Targets, columns: Columns, min_images: int) -> tuple[Intege
     except InputError:
         codes = targets.group(singles[0]).codes if singles else np.zeros(len(targets), np.int64)
     return np.where(codes < 0, codes.max() + 1, codes), ()
+
+
+def person_input_spec(config: TrainConfig) -> ClassifierSpec | None:
+    """Return the spec of the detector that `--person-input` names, if any; InputError when it does not fit the run."""
+    if config.person_input is None:
+        return None
+    detector = _detector_spec(config.person_input)
+    theirs, ours = detector.image_spec, config.image_spec
+    if theirs != ours:
+        raise InputError(
+            f"{config.person_input}: a detector of images of {theirs.height}x{theirs.width} {theirs.fit}, in a network "
+            f"of {ours.height}x{ours.width} {ours.fit}: train one with --image-size {ours.height}x{ours.width} --fit "
+            f"{ours.fit}"
+        )
+    return detector
+
+
+def filter_persons(catalog: Catalog, run: str) -> Catalog:
+    """Reject the products in whose image the detector in `run` predicts a person; InputError when none is left."""
+    code = _detector_spec(run).classes.index(PERSON)
+    is_person = load_classifier(run).predict(catalog.paths).probabilities[:, code] >= 0.5
+    log.info("%s predicts a person in %d of %d images", run, is_person.sum(), len(catalog))
+    if is_person.all():
+        raise InputError(f"--person-filter {run}: it predicts a person in all {len(catalog)} images; leave it out")
+    return catalog.reject(np.where(is_person, "the person filter predicts a person", "").tolist())
+
+
+def _detector_spec(run: str) -> ClassifierSpec:
+    spec, _ = load_classifier_spec(run)
+    if spec.task != "person":
+        raise InputError(f"{run}: a run of --task {spec.task}; a person detector is a run of --task person")
+    return spec

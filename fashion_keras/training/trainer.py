@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,54 @@ from fashion_keras.support.progress import ProgressBar
 from fashion_keras.training.callbacks import CheckpointCallback, ReseedDropout, StopOnNonFiniteLoss
 from fashion_keras.training.checkpoints import Checkpoints, TrainerState, save_weights
 from fashion_keras.training.feeds import Feed
-from fashion_keras.training.optimizers import OptimizerSettings
 
 log = logging.getLogger("fashion_keras")
 
 Loss = Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor] | str
+
+
+_OPTIMIZERS = {
+    "adam": keras.optimizers.Adam,
+    "rmsprop": keras.optimizers.RMSprop,
+    "sgd": partial(keras.optimizers.SGD, momentum=0.9),
+    "adamw": keras.optimizers.AdamW,
+}
+_ADAMW_DECAY = 0.05
+
+
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """Optimizer, learning-rate schedule, weight decay and gradient accumulation.
+
+    Attributes:
+        name: adam, rmsprop, sgd (momentum 0.9) or adamw.
+        schedule: of the learning rate: "constant"; "plateau", a tenth after `plateau_patience` epochs without a lower
+            validation loss; or "cosine", from a twentieth up in `warm_up` epochs, then down to 0.
+        weight_decay: decoupled; None for 0.05 with adamw, else none.
+        accumulate: batches whose gradients are averaged before a step.
+    """
+
+    name: str = "adam"
+    schedule: str = "constant"
+    weight_decay: float | None = None
+    accumulate: int = 1
+    plateau_patience: int = 5
+    warm_up: int = 2
+
+    def build(self, learning_rate: float, epochs: int, steps: int) -> keras.optimizers.Optimizer:
+        """Return the optimizer for `epochs` epochs of `steps` batches; its schedule counts batches, as Keras does."""
+        rate = learning_rate
+        if self.schedule == "cosine":
+            rise = min(self.warm_up, epochs - 1) * steps
+            rate = keras.optimizers.schedules.CosineDecay(
+                learning_rate / 20, epochs * steps - rise, 0.0, warmup_target=learning_rate, warmup_steps=rise
+            )
+        decay = _ADAMW_DECAY if self.weight_decay is None and self.name == "adamw" else self.weight_decay
+        accumulated = self.accumulate if self.accumulate > 1 else None
+        optimizer = _OPTIMIZERS[self.name](rate, weight_decay=decay, gradient_accumulation_steps=accumulated)
+        # Of kernels alone; decoupled: a step takes learning rate * decay of them (arXiv:1711.05101).
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "power"])
+        return optimizer
 
 
 @dataclass(frozen=True)
@@ -73,9 +117,8 @@ class Trainer:
     def run(self) -> list[dict[str, Any]]:
         """Train, from the last checkpoint where there is one, and return the history, one row per epoch.
 
-        Raises:
-            InputError: when the loss becomes NaN or infinite: the model then has its best weights so far, which are
-                also in checkpoint/best.weights.h5 once an epoch was finished.
+        InputError when the loss becomes NaN or infinite: the model then has its best weights so far, which are
+        also in checkpoint/best.weights.h5 once an epoch was finished.
         """
         files = Checkpoints(self.folder)
         state = files.read()

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -31,19 +31,23 @@ from fashion_keras.support.progress import LogFile
 from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training.checkpoints import Checkpoints
 from fashion_keras.training.classifier.cross_validation import cross_validate
-from fashion_keras.training.classifier.head_search import search_heads, searched_options
-from fashion_keras.training.classifier.setup import ClassifierSetup, loss_weights
+from fashion_keras.training.classifier.setup import ClassifierSetup, loss_weights, search_heads, searched_options
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData, prepare
 from fashion_keras.training.feeds import ImageFeed, image_feed, phase_feeds
-from fashion_keras.training.run_folder import Run, RunManifest, begin_run, initial_training_products, resume_run
+from fashion_keras.training.run_folder import (
+    Callbacks,
+    Run,
+    RunManifest,
+    begin_run,
+    initial_training_products,
+    resume_run,
+)
 from fashion_keras.training.run_report import evaluate_test, report_header, throughput, training_device
 from fashion_keras.training.targets import model_spec
 from fashion_keras.training.trainer import Trainer
 
 log = logging.getLogger("fashion_keras")
-
-Callbacks = Sequence[keras.callbacks.Callback]
 
 
 @takes_verbose
@@ -53,27 +57,21 @@ def train(config: TrainConfig | Mapping[str, Any], callbacks: Callbacks = ()) ->
     With `folds` there is one run per fold, in fold1, fold2, ... of that folder; report and accuracy are then those of
     all products, each predicted by the run that was not trained on it; see `cross_validate`.
 
-    Args:
-        config: a config, or a mapping of its fields.
-        callbacks: Keras callbacks that every phase of training calls, too.
-
-    Raises:
-        InputError: when the run folder is not empty, catalog or weights cannot be used, or the loss is not finite.
+    `config` may be a mapping of its fields; `callbacks` are Keras callbacks that every phase of training calls, too.
+    InputError when the run folder is not empty, catalog or weights cannot be used, or the loss is not finite.
     """
     config = as_config(TrainConfig, config)
-    return begin_run(config, f"runs/{_default_name(config)}", prepare, partial(_run_all, callbacks=callbacks))
+    name = f"{config.task}-{config.backbone}-{config.strategy_name}".replace(":", "_").replace(",", "_")
+    return begin_run(config, f"runs/{safe_file_name(name)}", prepare, _run_all, callbacks)
 
 
 @takes_verbose
 def resume(folder: str | Path, callbacks: Callbacks = ()) -> Run:
     """Resume an interrupted run after its last finished epoch; a finished run is returned as it is.
 
-    `callbacks` are as of `train`.
-
-    Raises:
-        InputError: when no run was begun there, or its catalog, parts or initial weights have changed since.
+    InputError when no run was begun there, or its catalog, parts or initial weights have changed since.
     """
-    return resume_run(folder, TrainConfig, Report, prepare, partial(_run_all, callbacks=callbacks))
+    return resume_run(folder, TrainConfig, Report, prepare, _run_all, callbacks)
 
 
 def _run_all(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks) -> Run:
@@ -95,8 +93,7 @@ def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: C
         log.info("training on %s", device)
         log.info("%s: %d of %d rows and files used", prepared.data, len(prepared.catalog), prepared.catalog.inputs)
         log.info("run folder %s: %s", folder, ", ".join(f"{name} {n}" for name, n in prepared.counts.items()))
-        leaked = _count_leaked(config, prepared, source)
-        warnings = _warnings(prepared, source, leaked)
+        leaked, warnings = _warnings(config, prepared, source)
         _warn(warnings)
         encoding = time.perf_counter()
         images = image_feed(config, prepared)
@@ -176,22 +173,15 @@ def _plot_augmentation(feed: ImageFeed, folder: Path) -> None:
     contact_sheet(folder / "augmentation.png", list(pixels), [""] * len(rows), columns=6, title=title, note=note)
 
 
-def _default_name(config: TrainConfig) -> str:
-    return safe_file_name(f"{config.task}-{config.backbone}-{config.strategy_name}".replace(":", "_").replace(",", "_"))
-
-
-def _count_leaked(config: TrainConfig, prepared: PreparedData, weights: WeightsSource) -> int:
-    """Return how many test images show products that the initial weights were trained on."""
-    trained = initial_training_products(config.backbone, weights.source)
-    return int(is_training_product(prepared.catalog.take(prepared.split.test), trained).sum())
-
-
-def _warnings(prepared: PreparedData, weights: WeightsSource, leaked: int) -> list[str]:
+def _warnings(config: TrainConfig, prepared: PreparedData, source: WeightsSource) -> tuple[int, list[str]]:
+    """Return how many test images show products that the initial weights were trained on, and all warnings."""
+    test = prepared.catalog.take(prepared.split.test)
+    leaked = int(is_training_product(test, initial_training_products(config.backbone, source.source)).sum())
     leak = (
-        f"LEAK  the initial weights ({weights.source}) were trained on the products of {leaked} of "
-        f"{len(prepared.split.test)} test images: the scores are too high"
+        f"LEAK  the initial weights ({source.source}) were trained on the products of {leaked} of {len(test)} test "
+        "images: the scores are too high"
     )
-    return [*prepared.warnings, *([weights.warning] if weights.warning else []), *([leak] if leaked else [])]
+    return leaked, [*prepared.warnings, *([source.warning] if source.warning else []), *([leak] if leaked else [])]
 
 
 def _warn(warnings: list[str]) -> None:

@@ -1,6 +1,6 @@
 """Autoencoder training: reconstruct images; the encoder half then embeds images without labels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,16 +26,13 @@ from fashion_keras.training.encoder.config import AutoencoderConfig
 from fashion_keras.training.encoder.encoder_run import (
     AutoencoderReport,
     EncoderData,
-    carry_out,
     check_manifest,
+    encoder_run,
     read_data,
 )
 from fashion_keras.training.feeds import ImageFeed, Order
-from fashion_keras.training.optimizers import OptimizerSettings
-from fashion_keras.training.run_folder import Run, begin_run, resume_run
-from fashion_keras.training.trainer import Trainer, TrainerPhase
-
-Callbacks = Sequence[keras.callbacks.Callback]
+from fashion_keras.training.run_folder import Callbacks, Run, begin_run, resume_run
+from fashion_keras.training.trainer import OptimizerSettings, Trainer, TrainerPhase
 
 _EXAMPLES = 16
 
@@ -52,25 +49,20 @@ class ReconstructionFeed(ImageFeed):
 def train_autoencoder(config: AutoencoderConfig | Mapping[str, Any], callbacks: Callbacks = ()) -> Run:
     """Train an autoencoder and evaluate it with held-out products; encoder half and report are written to its folder.
 
-    Args:
-        config: an `AutoencoderConfig`, or the values for one.
-        callbacks: Keras callbacks of the user.
-
-    Raises:
-        InputError: when the folder is not empty, the catalog cannot be used, or the loss is not finite.
+    `callbacks` are Keras callbacks of the user. InputError when the folder is not empty, the catalog cannot be used, or
+    the loss is not finite.
     """
     config = as_config(AutoencoderConfig, config)
-    body = partial(carry_out, train=partial(_train, callbacks=callbacks))
-    return begin_run(config, f"runs/{config.network}", read_data, body)
+    return begin_run(config, f"runs/{config.network}", read_data, _train, callbacks)
 
 
 @takes_verbose
 def resume_autoencoder(folder: str | Path, callbacks: Callbacks = ()) -> Run:
     """Resume an interrupted `train_autoencoder` from its last finished epoch; InputError as `resume_run`."""
-    body = partial(carry_out, train=partial(_train, callbacks=callbacks))
-    return resume_run(folder, AutoencoderConfig, AutoencoderReport, read_data, body)
+    return resume_run(folder, AutoencoderConfig, AutoencoderReport, read_data, _train, callbacks)
 
 
+@encoder_run
 def _train(config: AutoencoderConfig, data: EncoderData, folder: Path, callbacks: Callbacks) -> AutoencoderReport:
     check_manifest(folder, data, WeightsSource("none"))
     recipe, (train, held_out) = config.recipe, data.parts
@@ -103,9 +95,11 @@ def _train(config: AutoencoderConfig, data: EncoderData, folder: Path, callbacks
     write_training_products(folder, product_hashes(train))
     network = cast_copy(network, "float32")
     _plot_reconstructions(network, held_out, spec.image_spec, folder)
+    network.compile(loss="binary_crossentropy", metrics=["mean_squared_error"], jit_compile=False)
+    scores = network.evaluate(feed.validation(), steps=feed.steps[1], verbose=0, return_dict=True)
     return AutoencoderReport(
         counts=data.counts,
-        held_out=_evaluate(network, feed),
+        held_out={"binary_crossentropy": scores["loss"], "mean_squared_error": scores["mean_squared_error"]},
         network=config.network,
         recipe=recipe,
         train_seconds=round(sum(row["seconds"] for row in history), 1),
@@ -114,12 +108,6 @@ def _train(config: AutoencoderConfig, data: EncoderData, folder: Path, callbacks
 
 def _unlabeled(catalog: Catalog) -> Examples:
     return Examples(catalog.paths, np.empty((len(catalog), 0), np.float32))
-
-
-def _evaluate(network: keras.Model, feed: ReconstructionFeed) -> dict[str, float]:
-    network.compile(loss="binary_crossentropy", metrics=["mean_squared_error"], jit_compile=False)
-    scores = network.evaluate(feed.validation(), steps=feed.steps[1], verbose=0, return_dict=True)
-    return {"binary_crossentropy": scores["loss"], "mean_squared_error": scores["mean_squared_error"]}
 
 
 def _plot_reconstructions(network: keras.Model, catalog: Catalog, image_spec: ImageSpec, folder: Path) -> None:

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from functools import wraps
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,7 +23,7 @@ from fashion_keras.support.progress import LogFile
 from fashion_keras.training.base_config import EncoderTrainingConfig
 from fashion_keras.training.checkpoints import Checkpoints
 from fashion_keras.training.encoder.config import AutoencoderRecipe
-from fashion_keras.training.run_folder import Run
+from fashion_keras.training.run_folder import Callbacks, CarryOut, Run
 
 log = logging.getLogger("fashion_keras")
 
@@ -100,23 +101,24 @@ class AutoencoderReport(EncoderReport):
     train_seconds: float
 
 
-# Trains and evaluates: config, data, folder -> report, of which the seconds are still missing.
-Train = Callable[[Any, EncoderData, Path], EncoderReport]
+def encoder_run(train: Callable[[Any, EncoderData, Path, Callbacks], EncoderReport]) -> CarryOut:
+    """Make a `CarryOut` of a function that trains an encoder and returns its report, still without seconds."""
 
+    @wraps(train)
+    def carry_out(config: EncoderTrainingConfig, data: EncoderData, folder: Path, callbacks: Callbacks) -> Run:
+        began = time.perf_counter()
+        with LogFile(folder / "log.txt"):
+            write_rejected(folder, data.catalog)
+            log.info("%s: %d products to train on, %d held out", data.data, len(data.train), len(data.held_out))
+            log.info("folder %s; if interrupted, resume with --resume %s", folder, folder)
+            report = train(config, data, folder, callbacks)
+            report = replace(report, seconds=round(time.perf_counter() - began, 1))
+            # Last: a folder with a report is a finished run.
+            report.write(folder)
+            Checkpoints(folder).clear()
+        return Run(folder, report)
 
-def carry_out(config: EncoderTrainingConfig, data: EncoderData, folder: Path, train: Train) -> Run:
-    """Train an encoder in a run folder, begun or new, and write its report; raises as `train`."""
-    began = time.perf_counter()
-    with LogFile(folder / "log.txt"):
-        write_rejected(folder, data.catalog)
-        log.info("%s: %d products to train on, %d held out", data.data, len(data.train), len(data.held_out))
-        log.info("folder %s; if interrupted, resume with --resume %s", folder, folder)
-        report = train(config, data, folder)
-        report = replace(report, seconds=round(time.perf_counter() - began, 1))
-        # Last: a folder with a report is a finished run.
-        report.write(folder)
-        Checkpoints(folder).clear()
-    return Run(folder, report)
+    return carry_out
 
 
 def check_manifest(folder: Path, data: EncoderData, source: WeightsSource) -> None:

@@ -23,33 +23,26 @@ from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.builder import build_network, cast_copy, save_network
 from fashion_keras.models.dtype_policy import dtype_policy
 from fashion_keras.models.pretrained_weights import WeightsSource, initialize
-from fashion_keras.models.serialization import SPEC, WEIGHTS, EncoderSpec, Spec, load_spec
+from fashion_keras.models.serialization import SPEC, WEIGHTS, EncoderSpec, load_spec
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.verbose_argument import takes_verbose
+from fashion_keras.training import losses
 from fashion_keras.training.balance import epoch_rows
 from fashion_keras.training.encoder.config import EncoderConfig
 from fashion_keras.training.encoder.encoder_run import (
     EncoderData,
     MetricLearningReport,
-    carry_out,
     check_manifest,
+    encoder_run,
     read_data,
 )
 from fashion_keras.training.encoder.pk_sampling import TITLE, label_codes, pk_batches
 from fashion_keras.training.feeds import ImageFeed, phase_feed
-from fashion_keras.training.losses import (
-    additive_angular_margin,
-    semi_hard_triplet,
-    split_groups,
-    supervised_contrastive,
-)
-from fashion_keras.training.optimizers import OptimizerSettings
-from fashion_keras.training.run_folder import Run, begin_run, initial_training_products, resume_run
+from fashion_keras.training.run_folder import Callbacks, Run, begin_run, initial_training_products, resume_run
 from fashion_keras.training.strategies import get_strategy, set_trainable
-from fashion_keras.training.trainer import Loss, Trainer, TrainerPhase
+from fashion_keras.training.trainer import Loss, OptimizerSettings, Trainer, TrainerPhase
 
 Integers = NDArray[np.int64]
-Callbacks = Sequence[keras.callbacks.Callback]
 
 log = logging.getLogger("fashion_keras")
 
@@ -76,25 +69,20 @@ class CosineClassifier(keras.layers.Layer):
 def train_encoder(config: EncoderConfig | Mapping[str, Any], callbacks: Callbacks = ()) -> Run:
     """Train an encoder and evaluate it with held-out products; model, report and history are written to its folder.
 
-    Args:
-        config: an `EncoderConfig`, or the values for one.
-        callbacks: Keras callbacks of the user.
-
-    Raises:
-        InputError: when the folder is not empty, catalog or weights cannot be used, or the loss is not finite.
+    `callbacks` are Keras callbacks of the user. InputError when the folder is not empty, catalog or weights cannot be
+    used, or the loss is not finite.
     """
     config = as_config(EncoderConfig, config)
-    default = f"runs/encoder-{config.backbone}-{config.loss}"
-    return begin_run(config, default, read_data, partial(carry_out, train=partial(_train, callbacks=callbacks)))
+    return begin_run(config, f"runs/encoder-{config.backbone}-{config.loss}", read_data, _train, callbacks)
 
 
 @takes_verbose
 def resume_encoder(folder: str | Path, callbacks: Callbacks = ()) -> Run:
     """Resume an interrupted `train_encoder` from its last finished epoch; InputError as `resume_run`."""
-    body = partial(carry_out, train=partial(_train, callbacks=callbacks))
-    return resume_run(folder, EncoderConfig, MetricLearningReport, read_data, body)
+    return resume_run(folder, EncoderConfig, MetricLearningReport, read_data, _train, callbacks)
 
 
+@encoder_run
 def _train(config: EncoderConfig, data: EncoderData, folder: Path, callbacks: Callbacks) -> MetricLearningReport:
     network, source = _initial_network(config)
     check_manifest(folder, data, source)
@@ -118,8 +106,9 @@ def _train(config: EncoderConfig, data: EncoderData, folder: Path, callbacks: Ca
 def _initial_network(config: EncoderConfig) -> tuple[keras.Model, WeightsSource]:
     keras.utils.set_random_seed(config.seed)
     weights, policy = config.initial_weights, dtype_policy(config.precision)
-    if (Path(weights) / SPEC).is_file() and _same_layers(load_spec(weights)[0], config.spec):
-        # An encoder of the same network: its projection is trained further, too.
+    given = load_spec(weights)[0] if (Path(weights) / SPEC).is_file() else None
+    if isinstance(given, EncoderSpec) and replace(given, head=config.spec.head) == config.spec:
+        # An encoder of the same network but for dropout, which has no weights: its projection is trained further, too.
         network = build_network(config.spec, policy)
         network.load_weights(Path(weights) / WEIGHTS)
         return network, WeightsSource(weights)
@@ -127,11 +116,6 @@ def _initial_network(config: EncoderConfig) -> tuple[keras.Model, WeightsSource]
     if source.warning:
         log.warning("WARNING  %s", source.warning)
     return network, source
-
-
-def _same_layers(spec: Spec, other: EncoderSpec) -> bool:
-    """Return whether two networks differ in dropout at most, which has no weights."""
-    return isinstance(spec, EncoderSpec) and replace(spec, head=other.head) == other
 
 
 def _make_trainer(
@@ -194,15 +178,15 @@ def _loss(config: EncoderConfig, widths: Sequence[int]) -> Loss:
     weights = [label.weight for label in config.similarity_labels]
 
     def angular_margin(codes: keras.KerasTensor, cosines: keras.KerasTensor) -> keras.KerasTensor:
-        groups = enumerate(zip(split_groups(cosines, widths), weights, strict=True))
+        groups = enumerate(zip(losses.split_groups(cosines, widths), weights, strict=True))
         return sum(
-            weight * additive_angular_margin(group, codes[:, number], config.margin, config.scale, _SMOOTHING)
+            weight * losses.additive_angular_margin(group, codes[:, number], config.margin, config.scale, _SMOOTHING)
             for number, (group, weight) in groups
         )
 
     def pairwise(codes: keras.KerasTensor, embeddings: keras.KerasTensor) -> keras.KerasTensor:
         is_triplet = config.loss == "triplet"
-        loss = semi_hard_triplet if is_triplet else supervised_contrastive
+        loss = losses.semi_hard_triplet if is_triplet else losses.supervised_contrastive
         setting = config.margin if is_triplet else config.temperature
         return sum(weight * loss(embeddings, codes[:, number], setting) for number, weight in enumerate(weights))
 

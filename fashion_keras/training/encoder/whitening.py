@@ -30,8 +30,7 @@ DEFAULT_OUT = "runs/whitened"
 def whiten_encoder(config: WhiteningConfig | Mapping[str, Any]) -> Path:
     """Fit a whitening to a catalog, append it to an encoder's pooling, and return the folder of the new encoder.
 
-    Raises:
-        InputError: for an encoder that has a projection already, or a width above the rank of its features.
+    InputError for an encoder that has a projection already, or a width above the rank of its features.
     """
     config = as_config(WhiteningConfig, config)
     source = resolve_encoder(config.encoder, config.weights)
