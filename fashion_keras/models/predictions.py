@@ -131,11 +131,19 @@ class Predictions:
         With several groups the names begin with the group's: "gender.truth". In a multi-valued group, truth and
         predicted are lists of labels, and there is no confidence. A truth that is unknown is None.
         """
-        columns: dict[str, Any] = {"id": self.ids}
-        for head in self.split():
-            prefix = f"{head.groups[0].name}." if len(self.groups) > 1 else ""
-            columns |= {f"{prefix}{name}": values for name, values in head._own_columns().items()}
-        return columns
+        if len(self.groups) > 1:
+            heads = [(head.groups[0].name, head.to_columns()) for head in self.split()]
+            return {"id": self.ids} | {
+                f"{group}.{name}": values for group, own in heads for name, values in own.items() if name != "id"
+            }
+        columns, is_multi = {"id": self.ids}, self.groups[0].kind == "multi"
+        if self.truth is not None:
+            labels = zip(self._listed(self.true_labels == 1), self.known, strict=True)
+            columns["truth"] = [(names if is_multi else names[0]) if known else None for names, known in labels]
+        columns["predicted"] = self._listed(self.predicted_labels) if is_multi else self.names
+        if not is_multi:
+            columns["confidence"] = self.probabilities.max(axis=1)
+        return columns | {"probabilities": list(self.probabilities)}
 
     def to_frame(self) -> "pd.DataFrame":
         """Return `to_columns` as a pandas DataFrame."""
@@ -157,20 +165,6 @@ class Predictions:
     def group_names(self) -> tuple[str, ...]:
         """The names of the groups."""
         return tuple(group.name for group in self.groups)
-
-    def _own_columns(self) -> dict[str, Any]:
-        """Return the columns of one group."""
-        known, columns = self.truth is not None, {}
-        if self.groups[0].kind == "single":
-            if known:
-                columns["truth"] = [self.classes[code] if code >= 0 else None for code in self.true_codes]
-            columns |= {"predicted": self.names, "confidence": self.probabilities.max(axis=1)}
-        else:
-            if known:
-                lists = zip(self._listed(self.true_labels == 1), self.known, strict=True)
-                columns["truth"] = [labels if is_known else None for labels, is_known in lists]
-            columns["predicted"] = self._listed(self.predicted_labels)
-        return columns | {"probabilities": list(self.probabilities)}
 
     def _listed(self, chosen: NDArray[np.bool_]) -> list[list[str]]:
         return [[self.classes[code] for code in np.flatnonzero(row)] for row in chosen]

@@ -63,10 +63,8 @@ class CheckpointCallback(keras.callbacks.Callback):
 
     Args:
         weights_model: the trained model without optimizer, for the best weights.
-        state: updated in place.
-        files: where everything is saved.
-        phase: name of the phase, for the history.
-        last: epoch with which the phase ends at the latest.
+        state, files: updated in place, and where everything is saved.
+        phase, last: name of the phase, and epoch with which it ends at the latest.
         restore_best: save the weights of lowest validation loss; else those of the last epoch.
         others: callbacks before this one, whose counters are saved with the state.
         bar: advanced by one with each batch.

@@ -160,35 +160,29 @@ class Trainer:
         if state.epoch > state.start:
             learner.load_weights(files.folder / state.weights_file)
         before, kernel = learner.get_weights(), _first_trainable_kernel(learner)
+        last, own, best = state.start + phase.epochs, self._own_callbacks(), self.restore_best and self.validate
+        saving = CheckpointCallback(_copy_without_optimizer(learner), state, files, phase.name, last, best, own, bar)
         try:
-            self._fit(learner, phase, state, files, bar)
+            learner.fit(
+                # One epoch more than is used: Keras warns of a data set that ends.
+                phase.feed.training(range(state.epoch, last + 1)),
+                shuffle=False,
+                initial_epoch=state.epoch,
+                epochs=last,
+                steps_per_epoch=steps,
+                validation_data=phase.feed.validation() if self.validate else None,
+                validation_steps=phase.feed.steps[1] if self.validate else None,
+                # Saving comes last: the others have counted the epoch then.
+                callbacks=[*own, *self.callbacks, saving],
+                verbose=0,
+            )
         except FloatingPointError as error:
             learner.set_weights(before)
             saved = self._restore_best(learner, state, files)
             raise InputError(f"{error} ({saved})") from None
+        bar.advance((last - state.epoch) * steps)
         if np.array_equal(kernel, _first_trainable_kernel(learner)):
             raise AssertionError(f"phase {phase.name}: the first kernel of {', '.join(names)} did not change")
-
-    def _fit(
-        self, learner: keras.Model, phase: TrainerPhase, state: TrainerState, files: Checkpoints, bar: ProgressBar
-    ) -> None:
-        feed, last, own = phase.feed, state.start + phase.epochs, self._own_callbacks()
-        best = self.restore_best and self.validate
-        saving = CheckpointCallback(_copy_without_optimizer(learner), state, files, phase.name, last, best, own, bar)
-        validation = {"validation_data": feed.validation(), "validation_steps": feed.steps[1]} if self.validate else {}
-        learner.fit(
-            # One epoch more than is used: Keras warns of a data set that ends.
-            feed.training(range(state.epoch, last + 1)),
-            shuffle=False,
-            initial_epoch=state.epoch,
-            epochs=last,
-            steps_per_epoch=feed.steps[0],
-            # Saving comes last: the others have counted the epoch then.
-            callbacks=[*own, *self.callbacks, saving],
-            verbose=0,
-            **validation,
-        )
-        bar.advance((last - state.epoch) * feed.steps[0])
 
     def _own_callbacks(self) -> list[keras.callbacks.Callback]:
         callbacks = [StopOnNonFiniteLoss(), ReseedDropout(self.seed)]
