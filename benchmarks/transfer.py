@@ -118,7 +118,7 @@ def _plain(config: TrainConfig, prepared: PreparedData) -> np.ndarray:
     optimizer = keras.optimizers.get({"class_name": config.optimizer or "adam", "config": {"learning_rate": rate}})
     network.compile(optimizer, keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=False)
     targets = prepared.targets.values.astype(np.float32)
-    parts = {name: getattr(prepared.split, name) for name in ("train", "validation")}
+    parts = {name: prepared.rows[name] for name in ("train", "validation")}
     train, held_out = (
         keras_baseline.batches(
             prepared.catalog.paths[rows],

@@ -12,7 +12,7 @@ from fashion_keras.catalog.product_hashes import product_hashes
 from fashion_keras.images.validation import check_images, image_hashes
 from fashion_keras.models.classifier import Classifier
 from fashion_keras.support.errors import InputError, unknown_name_error
-from fashion_keras.training.run_folder import RunManifest
+from fashion_keras.training.manifests import RunManifest
 
 _ENOUGH = 0.5
 

@@ -16,7 +16,7 @@ from fashion_keras.features.runtime import load_classifier
 from fashion_keras.support.atomic_files import check_output_dir
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.verbose_argument import takes_verbose
-from fashion_keras.training.run_folder import RunManifest
+from fashion_keras.training.manifests import RunManifest
 
 
 @takes_verbose

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fashion_keras.features.registry import resolve_encoder
-from fashion_keras.training.run_folder import folder_training_products, initial_training_products
+from fashion_keras.training.manifests import folder_training_products, initial_training_products
 
 
 def encoder_training_products(name: str, weights: str = "auto") -> frozenset[str]:

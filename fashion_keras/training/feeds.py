@@ -145,7 +145,7 @@ def image_feed(config: TrainConfig, prepared: PreparedData) -> ImageFeed:
     augmentation = get_augmentation(config.augment)
     train, held_out = (
         Examples(prepared.catalog.paths[rows], prepared.targets.packed[rows])
-        for rows in (prepared.split.train, prepared.split.validation)
+        for rows in (prepared.rows["train"], prepared.rows["validation"])
     )
     return ImageFeed(
         train=train,
@@ -165,7 +165,7 @@ def phase_feeds(
     """Return the feed of each phase of a run; see `phase_feed`."""
     strategy = get_strategy(config.strategy_name)
     phases = zip(strategy.phases, strategy.phase_epochs(config.epochs), strict=True)
-    parts = prepared.catalog.take(prepared.split.train), prepared.catalog.take(prepared.split.validation)
+    parts = prepared.take("train"), prepared.take("validation")
     smotes = config.balance == "smote"
     return tuple(phase_feed(config, parts, network, images, phase, epochs, smotes) for phase, epochs in phases)
 

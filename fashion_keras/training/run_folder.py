@@ -1,19 +1,21 @@
-"""Run folders: begin a training run in one, resume it, read its result and what it was trained on. No Keras here."""
+"""Run folders: begin a training run in one, resume it, read its result. No Keras here."""
 
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from fashion_keras.catalog.product_hashes import TRAINING_PRODUCTS, read_training_products
+from fashion_keras.catalog.catalog import write_rejected
 from fashion_keras.evaluation.reports.report import Report
-from fashion_keras.models.backbones import get_backbone
 from fashion_keras.support.atomic_files import check_output_dir, make_output_dir, read_json, write_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import JsonRecord
+from fashion_keras.support.progress import LogFile
 from fashion_keras.training.base_config import TrainingConfig
+from fashion_keras.training.checkpoints import Checkpoints
+from fashion_keras.training.manifests import RunManifest, TrainingData
 
 if TYPE_CHECKING:
     import keras
@@ -22,45 +24,7 @@ if TYPE_CHECKING:
 CONFIG = "config.json"
 
 ConfigType = TypeVar("ConfigType", bound=TrainingConfig)
-# Reads the catalog of a config; the attribute `data` of the result is the catalog as `--data` takes it.
-Prepare = Callable[[ConfigType], Any]
 Callbacks = Sequence["keras.callbacks.Callback"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunManifest(JsonRecord):
-    """What a classifier was trained on; origin.json.
-
-    Attributes:
-        data: the catalog, as `--data` takes it.
-        fingerprint: of the catalog as it was read.
-        weights: the `WeightsSource` of the backbone, as a dict.
-        train_counts: group -> training images of each of its labels.
-        known: part -> group -> images of the part of which a label of the group is known.
-        parts: part -> product ids.
-        part_hashes: part -> product hashes, in the order of the ids; see `product_hashes`.
-        image_hashes: part -> hashes of the image files' content, in the order of the ids.
-    """
-
-    FORMAT: ClassVar[str] = "fashion_keras.run/2"
-    FILE: ClassVar[str] = "origin.json"
-
-    data: str
-    fingerprint: str
-    weights: dict[str, Any]
-    train_counts: dict[str, list[int]]
-    known: dict[str, dict[str, int]]
-    parts: dict[str, list[int]]
-    part_hashes: dict[str, list[str]]
-    image_hashes: dict[str, list[str]]
-
-    @property
-    def trained_on(self) -> tuple[set[str], set[str]]:
-        """Product hashes and image hashes of the training and validation parts."""
-        products, images = (
-            {*hashes["train"], *hashes["validation"]} for hashes in (self.part_hashes, self.image_hashes)
-        )
-        return products, images
 
 
 @dataclass(frozen=True)
@@ -103,8 +67,25 @@ class Run:
             raise InputError(f"{path}: cannot be read ({error})") from None
 
 
-# Trains and evaluates: config, prepared data, folder, callbacks -> the finished run.
-CarryOut = Callable[[ConfigType, Any, Path, Callbacks], Run]
+# Trains and evaluates: config, data, folder, Keras callbacks of the user -> the finished run.
+Prepare = Callable[[ConfigType], TrainingData]
+CarryOut = Callable[[ConfigType, TrainingData, Path, Callbacks], Run]
+
+
+def training_run(train: Callable[[ConfigType, TrainingData, Path, Callbacks], JsonRecord]) -> CarryOut:
+    """Make a `CarryOut` of a function that trains, evaluates and returns the report; its log is in the run folder."""
+
+    @wraps(train)
+    def carry_out(config: ConfigType, data: TrainingData, folder: Path, callbacks: Callbacks) -> Run:
+        with LogFile(folder / "log.txt"):
+            write_rejected(folder, data.catalog)
+            report = train(config, data, folder, callbacks)
+        # Last: a folder with a report is a finished run.
+        report.write(folder)
+        Checkpoints(folder).clear()
+        return Run(folder, report)
+
+    return carry_out
 
 
 def begin_run(config: ConfigType, default: str, prepare: Prepare, carry_out: CarryOut, callbacks: Callbacks) -> Run:
@@ -145,20 +126,3 @@ def resume_run(
         return Run(folder, report.read(folder))
     values = config.from_dict(read_json(folder / CONFIG))
     return carry_out(values, prepare(values), folder, callbacks)
-
-
-def folder_training_products(folder: Path) -> frozenset[str]:
-    """Return the hashes of the products that a model was trained or validated on; InputError when not recorded."""
-    if not (folder / RunManifest.FILE).is_file():
-        return read_training_products(folder)
-    return frozenset(RunManifest.read(folder).trained_on[0])
-
-
-def initial_training_products(backbone: str, weights: str) -> frozenset[str]:
-    """Return the hashes of the products that initial weights were trained on; none for ImageNet, random or a file.
-
-    `weights` is their source: "fashion" or "auto" for those that ship with the package, or a path.
-    """
-    folder = get_backbone(backbone).bundled if weights in ("auto", "fashion") else Path(weights)
-    recorded = folder and any((folder / name).is_file() for name in (TRAINING_PRODUCTS, RunManifest.FILE))
-    return folder_training_products(folder) if recorded else frozenset()

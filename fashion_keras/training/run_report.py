@@ -22,7 +22,7 @@ from fashion_keras.models.classifier import Classifier, ClassifierSpec, make_pre
 from fashion_keras.models.predictions import Predictions, probabilities
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData
-from fashion_keras.training.run_folder import RunManifest
+from fashion_keras.training.manifests import RunManifest
 from fashion_keras.training.trainer import Trainer
 
 _VERSIONS = ("fashion_keras", "tensorflow", "keras", "numpy", "pillow")
@@ -40,7 +40,7 @@ def evaluate_test(
 
     Returns the report's scores and calibration, and the seconds that the network took.
     """
-    rows = prepared.split.test
+    rows = prepared.rows["test"]
     began = time.perf_counter()
     logits = _test_logits(config, prepared, spec, network)
     seconds = time.perf_counter() - began
@@ -87,7 +87,7 @@ def _test_logits(
     config: TrainConfig, prepared: PreparedData, spec: ClassifierSpec, network: keras.Model
 ) -> NDArray[np.float32]:
     """Return the logits of the test part in float32; features of a frozen backbone are cached for the next task."""
-    test = prepared.catalog.take(prepared.split.test)
+    test = prepared.take("test")
     if config.strategy_name != "frozen" or not config.views:
         return Classifier(spec, network.predict_on_batch).logits(test.paths)
     encoder = compile_encoder(submodel_until(network, "pool"), config.image_spec, config.runtime, "float32")

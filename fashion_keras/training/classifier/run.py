@@ -11,7 +11,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from fashion_keras.catalog.catalog import write_rejected
 from fashion_keras.catalog.product_hashes import is_training_product
 from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.evaluation.plots.style import context
@@ -26,23 +25,14 @@ from fashion_keras.models.dtype_policy import dtype_policy
 from fashion_keras.models.pretrained_weights import WeightsSource, initialize
 from fashion_keras.support.atomic_files import safe_file_name
 from fashion_keras.support.config_fields import as_config
-from fashion_keras.support.errors import InputError
-from fashion_keras.support.progress import LogFile
 from fashion_keras.support.verbose_argument import takes_verbose
-from fashion_keras.training.checkpoints import Checkpoints
 from fashion_keras.training.classifier.cross_validation import cross_validate
 from fashion_keras.training.classifier.setup import ClassifierSetup, loss_weights, search_heads, searched_options
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData, prepare
 from fashion_keras.training.feeds import ImageFeed, image_feed, phase_feeds
-from fashion_keras.training.run_folder import (
-    Callbacks,
-    Run,
-    RunManifest,
-    begin_run,
-    initial_training_products,
-    resume_run,
-)
+from fashion_keras.training.manifests import initial_training_products
+from fashion_keras.training.run_folder import Callbacks, Run, begin_run, resume_run, training_run
 from fashion_keras.training.run_report import evaluate_test, report_header, throughput, training_device
 from fashion_keras.training.targets import model_spec
 from fashion_keras.training.trainer import Trainer
@@ -75,54 +65,47 @@ def resume(folder: str | Path, callbacks: Callbacks = ()) -> Run:
 
 
 def _run_all(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks) -> Run:
-    run = partial(_run, callbacks=callbacks)
     if config.is_cross_validation:
-        return Run(folder, cross_validate(config, prepared, folder, run))
-    return Run(folder, run(config, prepared, folder))
+        return Run(folder, cross_validate(config, prepared, folder, partial(_run, callbacks=callbacks)))
+    return _run(config, prepared, folder, callbacks)
 
 
+@training_run
 def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks) -> Report:
     """Carry out one run and return its report."""
     began = time.perf_counter()
-    with LogFile(folder / "log.txt"):
-        write_rejected(folder, prepared.catalog)
-        device = f"{training_device()}, {dtype_policy(config.precision)}"
-        spec = model_spec(config, prepared.targets.groups)
-        network, source = _initial_network(config, spec)
-        manifest = _manifest(prepared, source, folder)
-        log.info("training on %s", device)
-        log.info("%s: %d of %d rows and files used", prepared.data, len(prepared.catalog), prepared.catalog.inputs)
-        log.info("run folder %s: %s", folder, ", ".join(f"{name} {n}" for name, n in prepared.counts.items()))
-        leaked, warnings = _warnings(config, prepared, source)
-        _warn(warnings)
-        encoding = time.perf_counter()
-        images = image_feed(config, prepared)
-        _plot_augmentation(images, folder)
-        weights = loss_weights(config, prepared)
-        feeds = phase_feeds(config, prepared, network, images)
-        setup = ClassifierSetup(config, network, spec.groups, weights, feeds, source.pretrained, folder, callbacks)
-        if config.tune:
-            setup = search_heads(setup)
-        encoding = time.perf_counter() - encoding
-        trainer = setup.trainer()
-        history = trainer.run()
-        plot_history(folder / "history.png", history, config.task, str(folder), len(prepared.split.train))
-        spec, network = _save_model(prepared, replace(spec, head=setup.config.head_spec), trainer, folder)
-        scores, testing = evaluate_test(config, prepared, manifest, spec, network, folder)
-        times = {"encode": encoding, "test": testing, "total": time.perf_counter() - began}
-        report = Report(
-            **report_header(config, prepared, spec, source.source, warnings),
-            **scores,
-            **throughput(trainer, config.batch_size, history, len(prepared.split.test), times),
-            device=device,
-            test_in_initial_weights=leaked,
-            tuned={"trials": config.tune, **searched_options(setup.config)} if config.tune else None,
-        )
-        # Last: a folder with a report is a finished run.
-        report.write(folder)
-        Checkpoints(folder).clear()
-        _warn(warnings)
-    return report
+    device = f"{training_device()}, {dtype_policy(config.precision)}"
+    spec = model_spec(config, prepared.targets.groups)
+    network, source = _initial_network(config, spec)
+    manifest = prepared.manifest(vars(source))
+    log.info("training on %s", device)
+    prepared.write_manifest(folder, manifest)
+    leaked, warnings = _warnings(config, prepared, source)
+    _warn(warnings)
+    encoding = time.perf_counter()
+    images = image_feed(config, prepared)
+    _plot_augmentation(images, folder)
+    weights = loss_weights(config, prepared)
+    feeds = phase_feeds(config, prepared, network, images)
+    setup = ClassifierSetup(config, network, spec.groups, weights, feeds, source.pretrained, folder, callbacks)
+    if config.tune:
+        setup = search_heads(setup)
+    encoding = time.perf_counter() - encoding
+    trainer = setup.trainer()
+    history = trainer.run()
+    plot_history(folder / "history.png", history, config.task, str(folder), len(prepared.rows["train"]))
+    spec, network = _save_model(prepared, replace(spec, head=setup.config.head_spec), trainer, folder)
+    scores, testing = evaluate_test(config, prepared, manifest, spec, network, folder)
+    times = {"encode": encoding, "test": testing, "total": time.perf_counter() - began}
+    _warn(warnings)
+    return Report(
+        **report_header(config, prepared, spec, source.source, warnings),
+        **scores,
+        **throughput(trainer, config.batch_size, history, len(prepared.rows["test"]), times),
+        device=device,
+        test_in_initial_weights=leaked,
+        tuned={"trials": config.tune, **searched_options(setup.config)} if config.tune else None,
+    )
 
 
 def _initial_network(config: TrainConfig, spec: ClassifierSpec) -> tuple[keras.Model, WeightsSource]:
@@ -134,27 +117,11 @@ def _initial_network(config: TrainConfig, spec: ClassifierSpec) -> tuple[keras.M
     return network, source
 
 
-def _manifest(prepared: PreparedData, source: WeightsSource, folder: Path) -> RunManifest:
-    """Write the manifest of a run, or compare it with that written when the run was begun; return it."""
-    if not (folder / RunManifest.FILE).is_file():
-        manifest = prepared.manifest(vars(source))
-        manifest.write(folder)
-        return manifest
-    manifest = RunManifest.read(folder)
-    prepared.check_unchanged(manifest, f"the run in {folder} was begun")
-    begun = manifest.weights["source"]
-    if begun != source.source:
-        raise InputError(
-            f"{folder}: begun with weights {begun!r}, but only {source.source!r} can be had now; start a new run"
-        )
-    return manifest
-
-
 def _save_model(
     prepared: PreparedData, spec: ClassifierSpec, trainer: Trainer, folder: Path
 ) -> tuple[ClassifierSpec, keras.Model]:
     """Calibrate a trained network on the validation part and save it; return its spec and its float32 network."""
-    truth = prepared.targets.packed[prepared.split.validation]
+    truth = prepared.targets.packed[prepared.rows["validation"]]
     groups = calibrate_groups(spec.groups, trainer.validation_outputs(), truth)
     spec = replace(spec, groups=groups)
     network = cast_copy(trainer.model, "float32")
@@ -175,7 +142,7 @@ def _plot_augmentation(feed: ImageFeed, folder: Path) -> None:
 
 def _warnings(config: TrainConfig, prepared: PreparedData, source: WeightsSource) -> tuple[int, list[str]]:
     """Return how many test images show products that the initial weights were trained on, and all warnings."""
-    test = prepared.catalog.take(prepared.split.test)
+    test = prepared.take("test")
     leaked = int(is_training_product(test, initial_training_products(config.backbone, source.source)).sum())
     leak = (
         f"LEAK  the initial weights ({source.source}) were trained on the products of {leaked} of {len(test)} test "

@@ -91,7 +91,7 @@ def loss_weights(config: TrainConfig, prepared: PreparedData) -> NDArray[np.floa
     """Return the weight of each label in the loss, [K]: by its training products where configured, else 1."""
     targets = prepared.targets
     if config.balance == "class_weight" or config.loss == "weighted_bce":
-        return label_weights(targets.groups, targets.packed[prepared.split.train])
+        return label_weights(targets.groups, targets.packed[prepared.rows["train"]])
     return np.ones(len(targets.classes), np.float32)
 
 

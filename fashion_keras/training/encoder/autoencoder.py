@@ -1,5 +1,6 @@
 """Autoencoder training: reconstruct images; the encoder half then embeds images without labels."""
 
+import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -18,20 +19,14 @@ from fashion_keras.images.pipeline import Examples
 from fashion_keras.models.architectures.autoencoder import build_autoencoder, encoder_half, encoder_spec
 from fashion_keras.models.builder import cast_copy, save_network
 from fashion_keras.models.dtype_policy import dtype_policy
-from fashion_keras.models.pretrained_weights import WeightsSource
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training.balance import epoch_rows
 from fashion_keras.training.encoder.config import AutoencoderConfig
-from fashion_keras.training.encoder.encoder_run import (
-    AutoencoderReport,
-    EncoderData,
-    check_manifest,
-    encoder_run,
-    read_data,
-)
+from fashion_keras.training.encoder.encoder_run import AutoencoderReport, read_data
 from fashion_keras.training.feeds import ImageFeed, Order
-from fashion_keras.training.run_folder import Callbacks, Run, begin_run, resume_run
+from fashion_keras.training.manifests import EncoderManifest, TrainingData
+from fashion_keras.training.run_folder import Callbacks, Run, begin_run, resume_run, training_run
 from fashion_keras.training.trainer import OptimizerSettings, Trainer, TrainerPhase
 
 _EXAMPLES = 16
@@ -62,10 +57,11 @@ def resume_autoencoder(folder: str | Path, callbacks: Callbacks = ()) -> Run:
     return resume_run(folder, AutoencoderConfig, AutoencoderReport, read_data, _train, callbacks)
 
 
-@encoder_run
-def _train(config: AutoencoderConfig, data: EncoderData, folder: Path, callbacks: Callbacks) -> AutoencoderReport:
-    check_manifest(folder, data, WeightsSource("none"))
-    recipe, (train, held_out) = config.recipe, data.parts
+@training_run
+def _train(config: AutoencoderConfig, data: TrainingData, folder: Path, callbacks: Callbacks) -> AutoencoderReport:
+    began = time.perf_counter()
+    data.write_manifest(folder, EncoderManifest(data.fingerprint, "none", data.parts))
+    recipe, train, held_out = config.recipe, data.take("train"), data.take("held_out")
     spec = encoder_spec(config.network)
     keras.utils.set_random_seed(config.seed)
     network = build_autoencoder(config.network, dtype_policy("auto"))
@@ -99,6 +95,7 @@ def _train(config: AutoencoderConfig, data: EncoderData, folder: Path, callbacks
     scores = network.evaluate(feed.validation(), steps=feed.steps[1], verbose=0, return_dict=True)
     return AutoencoderReport(
         counts=data.counts,
+        seconds=round(time.perf_counter() - began, 1),
         held_out={"binary_crossentropy": scores["loss"], "mean_squared_error": scores["mean_squared_error"]},
         network=config.network,
         recipe=recipe,

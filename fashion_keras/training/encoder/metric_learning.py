@@ -1,6 +1,7 @@
 """Metric learning: train a projection, and the trainable layers of a backbone, so that similar products are close."""
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -29,16 +30,11 @@ from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training import losses
 from fashion_keras.training.balance import epoch_rows
 from fashion_keras.training.encoder.config import EncoderConfig
-from fashion_keras.training.encoder.encoder_run import (
-    EncoderData,
-    MetricLearningReport,
-    check_manifest,
-    encoder_run,
-    read_data,
-)
+from fashion_keras.training.encoder.encoder_run import MetricLearningReport, read_data
 from fashion_keras.training.encoder.pk_sampling import TITLE, label_codes, pk_batches
 from fashion_keras.training.feeds import ImageFeed, phase_feed
-from fashion_keras.training.run_folder import Callbacks, Run, begin_run, initial_training_products, resume_run
+from fashion_keras.training.manifests import EncoderManifest, TrainingData, initial_training_products
+from fashion_keras.training.run_folder import Callbacks, Run, begin_run, resume_run, training_run
 from fashion_keras.training.strategies import get_strategy, set_trainable
 from fashion_keras.training.trainer import Loss, OptimizerSettings, Trainer, TrainerPhase
 
@@ -82,20 +78,22 @@ def resume_encoder(folder: str | Path, callbacks: Callbacks = ()) -> Run:
     return resume_run(folder, EncoderConfig, MetricLearningReport, read_data, _train, callbacks)
 
 
-@encoder_run
-def _train(config: EncoderConfig, data: EncoderData, folder: Path, callbacks: Callbacks) -> MetricLearningReport:
+@training_run
+def _train(config: EncoderConfig, data: TrainingData, folder: Path, callbacks: Callbacks) -> MetricLearningReport:
+    began = time.perf_counter()
     network, source = _initial_network(config)
-    check_manifest(folder, data, source)
+    data.write_manifest(folder, EncoderManifest(data.fingerprint, source.source, data.parts))
     _make_trainer(config, data, network, source.pretrained, folder, callbacks).run()
     network = cast_copy(network, "float32")
     save_network(config.spec, network, folder, config.storage)
     store_network(network, folder)
     initial = initial_training_products(config.backbone, source.source)
-    train, held_out = data.parts
+    train, held_out = data.take("train"), data.take("held_out")
     write_training_products(folder, {*product_hashes(train), *initial})
     embeddings = load_encoder(folder, precision="float32").embed(held_out.paths)
     return MetricLearningReport(
         counts=data.counts,
+        seconds=round(time.perf_counter() - began, 1),
         held_out=retrieval_scores(embeddings, held_out),
         backbone=config.backbone,
         weights=source.source,
@@ -120,7 +118,7 @@ def _initial_network(config: EncoderConfig) -> tuple[keras.Model, WeightsSource]
 
 def _make_trainer(
     config: EncoderConfig,
-    data: EncoderData,
+    data: TrainingData,
     network: keras.Model,
     pretrained: bool,
     folder: Path,
@@ -133,7 +131,14 @@ def _make_trainer(
         network = keras.Model(network.input, classifier(network.output))
     strategy = get_strategy(config.strategy_name)
     phase, block = strategy.phases[0], get_backbone(config.backbone).last_frozen(config.cut)
-    feed = phase_feed(config, data.parts, network, _image_feed(config, data, codes), phase, config.epochs)
+    feed = phase_feed(
+        config,
+        (data.take("train"), data.take("held_out")),
+        network,
+        _image_feed(config, data, codes),
+        phase,
+        config.epochs,
+    )
     freeze = partial(set_trainable, strategy=strategy, phase=phase, block=block, pretrained=pretrained)
     return Trainer(
         model=network,
@@ -147,20 +152,22 @@ def _make_trainer(
     )
 
 
-def _image_feed(config: EncoderConfig, data: EncoderData, codes: Integers) -> ImageFeed:
+def _image_feed(config: EncoderConfig, data: TrainingData, codes: Integers) -> ImageFeed:
     names = [label.name for label in config.similarity_labels]
-    order = partial(epoch_rows, codes[data.train, 0], "none", config.seed)
+    rows = data.rows["train"]
+    order = partial(epoch_rows, codes[rows, 0], "none", config.seed)
     if config.loss != "arcface":
         # Same class: equal in all labels but the title, or in the title where it is the only label.
         columns = [number for number, name in enumerate(names) if name != TITLE] or [0]
-        classes = np.unique(codes[data.train][:, columns], axis=0, return_inverse=True)[1]
-        titles, images = data.catalog.product_groups[data.train], config.images_per_class
+        classes = np.unique(codes[rows][:, columns], axis=0, return_inverse=True)[1]
+        titles, images = data.catalog.product_groups[rows], config.images_per_class
         order = partial(pk_batches, classes, titles, config.batch_size // images, images, config.seed)
     augmentation = get_augmentation(config.augment)
     if any(name != TITLE and get_task(name).is_color for name in names):
         augmentation = without_color(augmentation)
     train, held_out = (
-        Examples(data.catalog.paths[rows], codes[rows].astype(np.float32)) for rows in (data.train, data.held_out)
+        Examples(data.catalog.paths[rows], codes[rows].astype(np.float32))
+        for rows in (data.rows["train"], data.rows["held_out"])
     )
     return ImageFeed(
         train=train,

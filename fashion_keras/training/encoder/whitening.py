@@ -21,7 +21,7 @@ from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training.encoder.config import WhiteningConfig
-from fashion_keras.training.run_folder import initial_training_products
+from fashion_keras.training.manifests import initial_training_products
 
 DEFAULT_OUT = "runs/whitened"
 

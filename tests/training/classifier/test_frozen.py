@@ -79,7 +79,7 @@ def test_cached_features_train_as_the_whole_network_does(config, strategy):
 def test_saved_network_has_the_validation_loss_of_the_head_on_features(config):
     run = again(config, "1", epochs=2)
     prepared = prepare(config)
-    rows = prepared.split.validation
+    rows = prepared.rows["validation"]
     predicted = probabilities(prepared.targets.groups, load_classifier(run.folder).logits(prepared.catalog.paths[rows]))
     loss = -np.log(predicted[np.arange(len(rows)), prepared.targets.strata[rows]]).mean()
     assert loss == pytest.approx(min(row["val_loss"] for row in read_history(run.folder)), rel=1e-3)
@@ -167,5 +167,5 @@ def test_train_config_refuses_tune_and_smote_without_cached_features(wrong):
 def test_image_feed_has_the_parts_of_the_split(tiny_config):
     prepared = prepare(tiny_config)
     feed = image_feed(tiny_config, prepared)
-    np.testing.assert_array_equal(feed.train.images, prepared.catalog.paths[prepared.split.train])
-    np.testing.assert_array_equal(feed.held_out.codes, prepared.targets.strata[prepared.split.validation])
+    np.testing.assert_array_equal(feed.train.images, prepared.catalog.paths[prepared.rows["train"]])
+    np.testing.assert_array_equal(feed.held_out.codes, prepared.targets.strata[prepared.rows["validation"]])
