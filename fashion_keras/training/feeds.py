@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import keras
@@ -14,7 +15,6 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from fashion_keras.catalog.readers import Catalog
 from fashion_keras.features.cache import AugmentedView, LazyArray, count_missing, encode
 from fashion_keras.features.compile import compile_encoder
 from fashion_keras.images.augment import Augmentation, get_augmentation, without_color
@@ -28,6 +28,7 @@ from fashion_keras.training.balance import epoch_rows, smote
 from fashion_keras.training.base_config import BackboneConfig
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData
+from fashion_keras.training.manifests import TrainingData
 from fashion_keras.training.strategies import Phase, cacheable_boundary, get_strategy
 
 log = logging.getLogger("fashion_keras")
@@ -141,20 +142,26 @@ class FeatureFeed(Feed):
 
 
 def image_feed(config: TrainConfig, prepared: PreparedData) -> ImageFeed:
-    """Return the feed of images of a run's training and validation parts."""
+    """Return the feed of images of a classifier's training and validation parts."""
+    targets = prepared.targets
+    order = partial(epoch_rows, targets.packed[prepared.rows["train"], 0], config.balance, config.seed)
+    return make_image_feed(config, prepared, targets.packed, order, targets.is_color)
+
+
+def make_image_feed(
+    config: BackboneConfig, data: TrainingData, targets: NDArray[Any], order: Order, is_color: bool
+) -> ImageFeed:
+    """Return the feed of images of the first two parts, with targets [n, c]; `is_color` leaves their colors alone."""
+    train, held_out = (Examples(data.catalog.paths[rows], targets[rows]) for rows in list(data.rows.values())[:2])
     augmentation = get_augmentation(config.augment)
-    train, held_out = (
-        Examples(prepared.catalog.paths[rows], prepared.targets.packed[rows])
-        for rows in (prepared.rows["train"], prepared.rows["validation"])
-    )
     return ImageFeed(
         train=train,
         held_out=held_out,
-        order=partial(epoch_rows, train.codes, config.balance, config.seed),
+        order=order,
         batch_size=config.batch_size,
         seed=config.seed,
         image_spec=config.image_spec,
-        augmentation=without_color(augmentation) if prepared.targets.is_color else augmentation,
+        augmentation=without_color(augmentation) if is_color else augmentation,
         cache=config.cache,
     )
 
@@ -162,24 +169,23 @@ def image_feed(config: TrainConfig, prepared: PreparedData) -> ImageFeed:
 def phase_feeds(
     config: TrainConfig, prepared: PreparedData, network: keras.Model, images: ImageFeed
 ) -> tuple[Feed, ...]:
-    """Return the feed of each phase of a run; see `phase_feed`."""
+    """Return the feed of each phase of a classifier's run; see `phase_feed`."""
     strategy = get_strategy(config.strategy_name)
     phases = zip(strategy.phases, strategy.phase_epochs(config.epochs), strict=True)
-    parts = prepared.take("train"), prepared.take("validation")
     smotes = config.balance == "smote"
-    return tuple(phase_feed(config, parts, network, images, phase, epochs, smotes) for phase, epochs in phases)
+    return tuple(phase_feed(config, prepared, network, images, phase, epochs, smotes) for phase, epochs in phases)
 
 
 def phase_feed(
     config: BackboneConfig,
-    parts: tuple[Catalog, Catalog],
+    data: TrainingData,
     network: keras.Model,
     images: ImageFeed,
     phase: Phase,
     epochs: int,
     smotes: bool = False,
 ) -> Feed:
-    """Return the feed of one phase, of `parts`: products to train on and those to validate with.
+    """Return the feed of one phase: `images`, or features of them.
 
     Where the first part of `network` is frozen throughout the phase, its features are computed once per image and
     view; unless `config.views` is 0 or they would not fit on the disk. With `smotes`, SMOTE adds features.
@@ -188,6 +194,7 @@ def phase_feed(
     cut = cacheable_boundary(network, strategy, phase, block) if config.views else None
     if cut is None:
         return images
+    parts = [data.take(name) for name in list(data.rows)[:2]]
     frozen = submodel_until(cast_copy(network, "float32"), cut)
     views = [None, *augmented_views(images.augmentation, min(config.views, epochs), config.seed)]
     storage = "float32" if cut == "pool" else "float16"

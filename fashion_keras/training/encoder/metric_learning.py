@@ -18,8 +18,6 @@ from fashion_keras.catalog.tasks import get_task
 from fashion_keras.evaluation.reports.retrieval import retrieval_scores
 from fashion_keras.features.registry import load_encoder
 from fashion_keras.features.runtime import store_network
-from fashion_keras.images.augment import get_augmentation, without_color
-from fashion_keras.images.pipeline import Examples
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.builder import build_network, cast_copy, save_network
 from fashion_keras.models.dtype_policy import dtype_policy
@@ -32,7 +30,7 @@ from fashion_keras.training.balance import epoch_rows
 from fashion_keras.training.encoder.config import EncoderConfig
 from fashion_keras.training.encoder.encoder_run import MetricLearningReport, read_data
 from fashion_keras.training.encoder.pk_sampling import TITLE, label_codes, pk_batches
-from fashion_keras.training.feeds import ImageFeed, phase_feed
+from fashion_keras.training.feeds import ImageFeed, make_image_feed, phase_feed
 from fashion_keras.training.manifests import EncoderManifest, TrainingData, initial_training_products
 from fashion_keras.training.run_folder import Callbacks, Run, begin_run, resume_run, training_run
 from fashion_keras.training.strategies import get_strategy, set_trainable
@@ -131,14 +129,8 @@ def _make_trainer(
         network = keras.Model(network.input, classifier(network.output))
     strategy = get_strategy(config.strategy_name)
     phase, block = strategy.phases[0], get_backbone(config.backbone).last_frozen(config.cut)
-    feed = phase_feed(
-        config,
-        (data.take("train"), data.take("held_out")),
-        network,
-        _image_feed(config, data, codes),
-        phase,
-        config.epochs,
-    )
+    images = _image_feed(config, data, codes)
+    feed = phase_feed(config, data, network, images, phase, config.epochs)
     freeze = partial(set_trainable, strategy=strategy, phase=phase, block=block, pretrained=pretrained)
     return Trainer(
         model=network,
@@ -162,23 +154,8 @@ def _image_feed(config: EncoderConfig, data: TrainingData, codes: Integers) -> I
         classes = np.unique(codes[rows][:, columns], axis=0, return_inverse=True)[1]
         titles, images = data.catalog.product_groups[rows], config.images_per_class
         order = partial(pk_batches, classes, titles, config.batch_size // images, images, config.seed)
-    augmentation = get_augmentation(config.augment)
-    if any(name != TITLE and get_task(name).is_color for name in names):
-        augmentation = without_color(augmentation)
-    train, held_out = (
-        Examples(data.catalog.paths[rows], codes[rows].astype(np.float32))
-        for rows in (data.rows["train"], data.rows["held_out"])
-    )
-    return ImageFeed(
-        train=train,
-        held_out=held_out,
-        order=order,
-        batch_size=config.batch_size,
-        seed=config.seed,
-        image_spec=config.image_spec,
-        augmentation=augmentation,
-        cache=config.cache,
-    )
+    is_color = any(name != TITLE and get_task(name).is_color for name in names)
+    return make_image_feed(config, data, codes.astype(np.float32), order, is_color)
 
 
 def _loss(config: EncoderConfig, widths: Sequence[int]) -> Loss:
