@@ -167,29 +167,21 @@ def make_image_feed(
 
 
 def phase_feeds(
-    config: TrainConfig, prepared: PreparedData, network: keras.Model, images: ImageFeed
+    config: BackboneConfig, data: TrainingData, network: keras.Model, images: ImageFeed
 ) -> tuple[Feed, ...]:
-    """Return the feed of each phase of a classifier's run; see `phase_feed`."""
+    """Return the feed of each phase of the strategy: `images`, or features of them.
+
+    Where the first part of `network` is frozen throughout a phase, its features are computed once per image and view,
+    before training begins; unless `config.views` is 0 or they would not fit on the disk.
+    """
     strategy = get_strategy(config.strategy_name)
     phases = zip(strategy.phases, strategy.phase_epochs(config.epochs), strict=True)
-    smotes = config.balance == "smote"
-    return tuple(phase_feed(config, prepared, network, images, phase, epochs, smotes) for phase, epochs in phases)
+    return tuple(_phase_feed(config, data, network, images, phase, epochs) for phase, epochs in phases)
 
 
-def phase_feed(
-    config: BackboneConfig,
-    data: TrainingData,
-    network: keras.Model,
-    images: ImageFeed,
-    phase: Phase,
-    epochs: int,
-    smotes: bool = False,
+def _phase_feed(
+    config: BackboneConfig, data: TrainingData, network: keras.Model, images: ImageFeed, phase: Phase, epochs: int
 ) -> Feed:
-    """Return the feed of one phase: `images`, or features of them.
-
-    Where the first part of `network` is frozen throughout the phase, its features are computed once per image and
-    view; unless `config.views` is 0 or they would not fit on the disk. With `smotes`, SMOTE adds features.
-    """
     strategy, block = get_strategy(config.strategy_name), get_backbone(config.backbone).last_frozen(config.cut)
     cut = cacheable_boundary(network, strategy, phase, block) if config.views else None
     if cut is None:
@@ -204,7 +196,7 @@ def phase_feed(
         return images
     train, order = images.train, images.order
     features = LazyArray.stack([encode(parts[0], encoder, view).values for view in views])
-    if smotes:
+    if isinstance(config, TrainConfig) and config.balance == "smote":
         features, codes = smote(np.asarray(features), train.codes, config.seed)
         train, order = Examples((), codes[:, None]), partial(epoch_rows, codes, "none", config.seed)
     shared = {"held_out": images.held_out, "batch_size": images.batch_size, "seed": images.seed}

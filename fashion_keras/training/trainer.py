@@ -11,11 +11,14 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.models.backbones import get_backbone
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import ProgressBar
+from fashion_keras.training.base_config import BackboneConfig
 from fashion_keras.training.callbacks import CheckpointCallback, ReseedDropout, StopOnNonFiniteLoss
 from fashion_keras.training.checkpoints import Checkpoints, TrainerState, save_weights
 from fashion_keras.training.feeds import Feed
+from fashion_keras.training.strategies import get_strategy, set_trainable
 
 log = logging.getLogger("fashion_keras")
 
@@ -201,6 +204,24 @@ class Trainer:
         path = files.folder / "best.weights.h5"
         save_weights(_copy_without_optimizer(self.model), path)
         return f"the best weights so far are in {path}"
+
+
+def trainer_phases(config: BackboneConfig, feeds: Sequence[Feed], pretrained: bool) -> tuple[TrainerPhase, ...]:
+    """Return the phases of a config's strategy on these feeds; `pretrained` is as of `set_trainable`."""
+    strategy, block = get_strategy(config.strategy_name), get_backbone(config.backbone).last_frozen(config.cut)
+    # Later phases keep their proportion to the first.
+    factor = config.learning_rate / strategy.phases[0].learning_rate if config.learning_rate else 1
+    rows = zip(strategy.phases, strategy.phase_epochs(config.epochs), feeds, strict=True)
+    return tuple(
+        TrainerPhase(
+            phase.trainable,
+            epochs,
+            phase.learning_rate * factor,
+            feed,
+            partial(set_trainable, strategy=strategy, phase=phase, block=block, pretrained=pretrained),
+        )
+        for phase, epochs, feed in rows
+    )
 
 
 def _copy_without_optimizer(model: keras.Model) -> keras.Model:

@@ -5,7 +5,6 @@ import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.label_groups import LabelGroup
-from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.builder import replace_head
 from fashion_keras.support.atomic_files import write_csv
 from fashion_keras.training.balance import label_weights
@@ -22,8 +20,8 @@ from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData
 from fashion_keras.training.feeds import Feed
 from fashion_keras.training.losses import GroupAccuracy, multihead_loss
-from fashion_keras.training.strategies import get_strategy, set_trainable
-from fashion_keras.training.trainer import OptimizerSettings, Trainer, TrainerPhase
+from fashion_keras.training.strategies import get_strategy
+from fashion_keras.training.trainer import OptimizerSettings, Trainer, trainer_phases
 
 log = logging.getLogger("fashion_keras")
 
@@ -53,24 +51,10 @@ class ClassifierSetup:
     def trainer(self) -> Trainer:
         """Return the trainer; it resumes where `folder` holds a checkpoint."""
         config, strategy = self.config, get_strategy(self.config.strategy_name)
-        block = get_backbone(config.backbone).last_frozen(config.cut)
-        # Later phases keep their proportion to the first.
-        factor = config.learning_rate / strategy.phases[0].learning_rate if config.learning_rate else 1
-        rows = zip(strategy.phases, strategy.phase_epochs(config.epochs), self.feeds, strict=True)
-        phases = [
-            TrainerPhase(
-                phase.trainable,
-                epochs,
-                phase.learning_rate * factor,
-                feed,
-                partial(set_trainable, strategy=strategy, phase=phase, block=block, pretrained=self.pretrained),
-            )
-            for phase, epochs, feed in rows
-        ]
         smoothing = strategy.label_smoothing if config.label_smoothing is None else config.label_smoothing
         return Trainer(
             model=self.network,
-            phases=tuple(phases),
+            phases=trainer_phases(config, self.feeds, self.pretrained),
             loss=lambda targets, logits: multihead_loss(targets, logits, self.groups, self.weights, smoothing),
             metrics=lambda: [GroupAccuracy(self.groups)],
             folder=self.folder,

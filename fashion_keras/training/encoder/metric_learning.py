@@ -18,7 +18,6 @@ from fashion_keras.catalog.tasks import get_task
 from fashion_keras.evaluation.reports.retrieval import retrieval_scores
 from fashion_keras.features.registry import load_encoder
 from fashion_keras.features.runtime import store_network
-from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.builder import build_network, cast_copy, save_network
 from fashion_keras.models.dtype_policy import dtype_policy
 from fashion_keras.models.pretrained_weights import WeightsSource, initialize
@@ -30,11 +29,10 @@ from fashion_keras.training.balance import epoch_rows
 from fashion_keras.training.encoder.config import EncoderConfig
 from fashion_keras.training.encoder.encoder_run import MetricLearningReport, read_data
 from fashion_keras.training.encoder.pk_sampling import TITLE, label_codes, pk_batches
-from fashion_keras.training.feeds import ImageFeed, make_image_feed, phase_feed
+from fashion_keras.training.feeds import ImageFeed, make_image_feed, phase_feeds
 from fashion_keras.training.manifests import EncoderManifest, TrainingData, initial_training_products
 from fashion_keras.training.run_folder import Callbacks, Run, begin_run, resume_run, training_run
-from fashion_keras.training.strategies import get_strategy, set_trainable
-from fashion_keras.training.trainer import Loss, OptimizerSettings, Trainer, TrainerPhase
+from fashion_keras.training.trainer import Loss, OptimizerSettings, Trainer, trainer_phases
 
 Integers = NDArray[np.int64]
 
@@ -127,14 +125,10 @@ def _make_trainer(
     if config.loss == "arcface":
         classifier = CosineClassifier(sum(widths), name="centers", dtype="float32")
         network = keras.Model(network.input, classifier(network.output))
-    strategy = get_strategy(config.strategy_name)
-    phase, block = strategy.phases[0], get_backbone(config.backbone).last_frozen(config.cut)
-    images = _image_feed(config, data, codes)
-    feed = phase_feed(config, data, network, images, phase, config.epochs)
-    freeze = partial(set_trainable, strategy=strategy, phase=phase, block=block, pretrained=pretrained)
+    feeds = phase_feeds(config, data, network, _image_feed(config, data, codes))
     return Trainer(
         model=network,
-        phases=(TrainerPhase(phase.trainable, config.epochs, config.learning_rate, feed, freeze),),
+        phases=trainer_phases(config, feeds, pretrained),
         loss=_loss(config, widths),
         folder=folder,
         optimizer=OptimizerSettings("adamw", "cosine", config.weight_decay),
