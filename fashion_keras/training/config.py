@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fashion_keras.catalog.attributes import parse_task
-from fashion_keras.catalog.splits import SPLITS as SPLITS
+from fashion_keras.catalog.splits import SPLITS
 from fashion_keras.catalog.tasks import TASKS, AttributeGroup
 from fashion_keras.images.decode import FITS, ImageSpec
 from fashion_keras.models.backbones import SCALINGS, resolve_image_spec

@@ -22,14 +22,10 @@ class RunManifest(JsonRecord):
     """What a classifier was trained on; origin.json.
 
     Attributes:
-        data: the catalog, as `--data` takes it.
-        fingerprint: of the catalog as it was read.
         weights: the `WeightsSource` of the backbone, as a dict.
         train_counts: group -> training images of each of its labels.
         known: part -> group -> images of the part of which a label of the group is known.
-        parts: part -> product ids.
-        part_hashes: part -> product hashes, in the order of the ids; see `product_hashes`.
-        image_hashes: part -> hashes of the image files' content, in the order of the ids.
+        parts, part_hashes, image_hashes: part -> product ids, product hashes, hashes of the image files' content.
     """
 
     FORMAT: ClassVar[str] = "fashion_keras.run/2"

@@ -66,8 +66,8 @@ def _train(config: AutoencoderConfig, data: TrainingData, folder: Path, callback
     keras.utils.set_random_seed(config.seed)
     network = build_autoencoder(config.network, dtype_policy("auto"))
     feed = ReconstructionFeed(
-        train=_unlabeled(train),
-        held_out=_unlabeled(held_out),
+        train=Examples(train.paths, np.empty((len(train), 0))),
+        held_out=Examples(held_out.paths, np.empty((len(held_out), 0))),
         order=partial(epoch_rows, np.zeros(len(train)), "none", config.seed),
         batch_size=recipe.batch_size,
         seed=config.seed,
@@ -101,10 +101,6 @@ def _train(config: AutoencoderConfig, data: TrainingData, folder: Path, callback
         recipe=recipe,
         train_seconds=round(sum(row["seconds"] for row in history), 1),
     )
-
-
-def _unlabeled(catalog: Catalog) -> Examples:
-    return Examples(catalog.paths, np.empty((len(catalog), 0), np.float32))
 
 
 def _plot_reconstructions(network: keras.Model, catalog: Catalog, image_spec: ImageSpec, folder: Path) -> None:
