@@ -54,32 +54,28 @@ def evaluate_test(
     return scores | {"calibration": ece_before_after(raw, predictions)}, seconds
 
 
-def report_header(
-    config: TrainConfig, prepared: PreparedData, spec: ClassifierSpec, weights: str, warnings: list[str]
+def report_fields(
+    config: TrainConfig,
+    prepared: PreparedData,
+    spec: ClassifierSpec,
+    trainer: Trainer,
+    history: list[dict[str, Any]],
+    times: dict[str, float],
 ) -> dict[str, Any]:
-    """Return the fields of a run's report that precede its scores."""
+    """Return the report's fields on the run's settings, its products and its speed; `times` in seconds."""
+    times = {"train": sum(row["seconds"] for row in history), **times}
+    steps = {phase.name: phase.feed.steps[0] for phase in trainer.phases}
+    trained = sum(steps[row["phase"]] for row in history) * config.batch_size
+    images = {"train": trained, "test": len(prepared.rows["test"])}
     return {
         "task": config.task,
         "backbone": config.backbone,
         "strategy": config.strategy_name,
-        "weights": weights,
-        "warnings": warnings,
         "classes": list(spec.classes),
         "counts": prepared.counts,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _VERSIONS}},
-    }
-
-
-def throughput(
-    trainer: Trainer, batch_size: int, history: list[dict[str, Any]], tested: int, times: dict[str, float]
-) -> dict[str, Any]:
-    """Return the report's seconds, and images per second in training and of `tested` images in testing."""
-    times = {"train": sum(row["seconds"] for row in history), **times}
-    steps = {phase.name: phase.feed.steps[0] for phase in trainer.phases}
-    images = sum(steps[row["phase"]] for row in history) * batch_size
-    return {
         "seconds": {name: round(value, 2) for name, value in times.items()},
-        "images_per_second": {"train": round(images / times["train"], 1), "test": round(tested / times["test"], 1)},
+        "images_per_second": {part: round(count / times[part], 1) for part, count in images.items()},
     }
 
 

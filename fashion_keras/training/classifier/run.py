@@ -33,7 +33,7 @@ from fashion_keras.training.dataset_prep import PreparedData, prepare
 from fashion_keras.training.feeds import ImageFeed, image_feed, phase_feeds
 from fashion_keras.training.manifests import initial_training_products
 from fashion_keras.training.run_folder import Callbacks, Run, begin_run, resume_run, training_run
-from fashion_keras.training.run_report import evaluate_test, report_header, throughput, training_device
+from fashion_keras.training.run_report import evaluate_test, report_fields, training_device
 from fashion_keras.training.targets import model_spec
 from fashion_keras.training.trainer import Trainer
 
@@ -99,9 +99,10 @@ def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: C
     times = {"encode": encoding, "test": testing, "total": time.perf_counter() - began}
     _warn(warnings)
     return Report(
-        **report_header(config, prepared, spec, source.source, warnings),
+        **report_fields(config, prepared, spec, trainer, history, times),
         **scores,
-        **throughput(trainer, config.batch_size, history, len(prepared.rows["test"]), times),
+        weights=source.source,
+        warnings=warnings,
         device=device,
         test_in_initial_weights=leaked,
         tuned={"trials": config.tune, **searched_options(setup.config)} if config.tune else None,
