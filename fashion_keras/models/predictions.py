@@ -152,10 +152,7 @@ class Predictions:
         return pd.DataFrame({name: list(values) for name, values in self.to_columns().items()})
 
     def joint(self) -> HierarchicalPredictions:
-        """Predict article types and the categories above them together, by all of their heads.
-
-        InputError when the run has no head for article types, or their paths have no categories.
-        """
+        """Predict article types and the categories above together by all heads; InputError when there are none."""
         if LEVELS[0] not in self.group_names:
             raise InputError(f"no hierarchy above {', '.join(self.group_names)}: only {LEVELS[0]} has one")
         heads = {head.groups[0].name: (head.groups[0].paths, head.probabilities) for head in self.split()}

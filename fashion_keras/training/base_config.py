@@ -108,10 +108,7 @@ class EncoderTrainingConfig(TrainingConfig):
 
 
 def with_default(kind: type[Config], name: str, default: Any) -> Any:  # noqa: ANN401 - of any field type
-    """Return field `name` of a config class with another default, for a subclass.
-
-    Its help loses "Default: ...", unless the default is None.
-    """
+    """Return field `name` of a config class with another default, for a subclass; help loses a stale "Default: ..."."""
     inherited: Field = next(row for row in fields(kind) if row.name == name)
     text = inherited.metadata["help"]
     text = text if default is None else text.split(" Default:")[0]

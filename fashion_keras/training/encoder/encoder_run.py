@@ -18,10 +18,7 @@ from fashion_keras.training.manifests import TrainingData
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderReport(JsonRecord):
-    """Report of an encoder's training: products per part, seconds, scores on held-out products.
-
-    report.json, here without a key "format".
-    """
+    """Report of an encoder's training, scored on held-out products: report.json, here without a key "format"."""
 
     FORMAT: ClassVar[None] = None
     FILE: ClassVar[str] = "report.json"
