@@ -9,8 +9,9 @@ from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.datasets import SAMPLE, resolve_dataset
 from fashion_keras.catalog.product_hashes import product_hashes
 from fashion_keras.catalog.readers import read_catalog
-from fashion_keras.catalog.splits import k_folds, split, subsample
+from fashion_keras.catalog.splits import hold_out, k_folds, split, subsample
 from fashion_keras.images.validation import image_hashes, reject_unreadable
+from fashion_keras.training.base_config import EncoderTrainingConfig
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.manifests import RunManifest, TrainingData
 from fashion_keras.training.targets import TrainingTargets, build_targets, filter_persons, person_input_spec
@@ -56,15 +57,25 @@ def prepare(config: TrainConfig) -> PreparedData:
     targets, warnings = build_targets(config, catalog)
     catalog, targets = _reject(catalog, targets, targets.reasons)
     if config.limit:
-        within = subsample(targets.strata, product_hashes(catalog), config.limit, config.seed, config.floor or 0)
-        reasons = np.full(len(catalog), f"beyond --limit {config.limit:.12g}")
-        reasons[within] = ""
-        catalog, targets = _reject(catalog, targets, reasons)
+        catalog, targets = _reject(catalog, targets, _beyond_limit(catalog, targets.strata, config, config.floor or 0))
     readable = reject_unreadable(catalog)
     targets = targets.take(np.isin(catalog.ids, readable.ids))
     warnings = (*([SAMPLE_WARNING] if sample else []), *warnings)
     rows = split_rows(config, readable, targets)
     return PreparedData(SAMPLE if sample else str(source), readable, fingerprint, rows, targets, warnings)
+
+
+def prepare_encoder(config: EncoderTrainingConfig) -> TrainingData:
+    """Read the catalog of an encoder's config, reject unreadable images, divide; InputError when it cannot be used."""
+    source, is_sample = resolve_dataset(config.data)
+    catalog = read_catalog(source)
+    fingerprint = catalog.fingerprint
+    if config.limit:
+        # A single class: there are no labels to stratify by.
+        catalog = catalog.reject(_beyond_limit(catalog, np.zeros(len(catalog), np.int64), config).tolist())
+    catalog = reject_unreadable(catalog)
+    rows = dict(zip(("train", "held_out"), hold_out(catalog, config.hold_out, config.seed), strict=True))
+    return TrainingData(SAMPLE if is_sample else str(source), catalog, fingerprint, rows)
 
 
 def split_rows(config: TrainConfig, catalog: Catalog, targets: TrainingTargets) -> dict[str, NDArray[np.int64]]:
@@ -75,6 +86,15 @@ def split_rows(config: TrainConfig, catalog: Catalog, targets: TrainingTargets) 
     else:
         divided = split(*strata, config.split, config.seed)
     return {"train": divided.train, "validation": divided.validation, "test": divided.test}
+
+
+def _beyond_limit(
+    catalog: Catalog, strata: NDArray[np.int64], config: TrainConfig | EncoderTrainingConfig, floor: int = 0
+) -> NDArray[np.str_]:
+    """Return for each product why it is rejected, "" within the limit."""
+    reasons = np.full(len(catalog), f"beyond --limit {config.limit:.12g}")
+    reasons[subsample(strata, product_hashes(catalog), config.limit, config.seed, floor)] = ""
+    return reasons
 
 
 def _reject(catalog: Catalog, targets: TrainingTargets, reasons: NDArray[np.str_]) -> tuple[Catalog, TrainingTargets]:

@@ -22,8 +22,8 @@ from fashion_keras.models.dtype_policy import dtype_policy
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training.balance import epoch_rows
-from fashion_keras.training.encoder.config import AutoencoderConfig
-from fashion_keras.training.encoder.encoder_run import AutoencoderReport, read_data
+from fashion_keras.training.dataset_prep import prepare_encoder
+from fashion_keras.training.encoder.config import AutoencoderConfig, AutoencoderReport
 from fashion_keras.training.feeds import ImageFeed, Order
 from fashion_keras.training.manifests import EncoderManifest, TrainingData
 from fashion_keras.training.run_folder import Callbacks, Run, begin_run, resume_run, training_run
@@ -48,13 +48,13 @@ def train_autoencoder(config: AutoencoderConfig | Mapping[str, Any], callbacks: 
     the loss is not finite.
     """
     config = as_config(AutoencoderConfig, config)
-    return begin_run(config, f"runs/{config.network}", read_data, _train, callbacks)
+    return begin_run(config, f"runs/{config.network}", prepare_encoder, _train, callbacks)
 
 
 @takes_verbose
 def resume_autoencoder(folder: str | Path, callbacks: Callbacks = ()) -> Run:
     """Resume an interrupted `train_autoencoder` from its last finished epoch; InputError as `resume_run`."""
-    return resume_run(folder, AutoencoderConfig, AutoencoderReport, read_data, _train, callbacks)
+    return resume_run(folder, AutoencoderConfig, AutoencoderReport, prepare_encoder, _train, callbacks)
 
 
 @training_run

@@ -1,12 +1,14 @@
-"""Configs of encoder training and whitening: flags and config.json come from their fields. No Keras here."""
+"""Configs of encoder training and whitening, from which flags are made, and reports. No Keras here."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, ClassVar
 
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.heads import POOLINGS, Head
 from fashion_keras.models.serialization import EncoderSpec
 from fashion_keras.support.config_fields import Config, DataConfig, config_field
 from fashion_keras.support.errors import InputError
+from fashion_keras.support.json_record import JsonRecord
 from fashion_keras.training.base_config import BackboneConfig, EncoderTrainingConfig, with_default
 from fashion_keras.training.encoder.pk_sampling import SimilarityLabel, parse_similarity_labels
 from fashion_keras.training.strategies import get_strategy
@@ -114,3 +116,37 @@ class WhiteningConfig(Config):
     weights: str = with_default(BackboneConfig, "weights", "auto")
     data: str | None = with_default(DataConfig, "data", None)
     out: str | None = with_default(DataConfig, "out", None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderReport(JsonRecord):
+    """Report of an encoder's training, scored on held-out products: report.json, here without a key "format"."""
+
+    FORMAT: ClassVar[None] = None
+    FILE: ClassVar[str] = "report.json"
+
+    counts: dict[str, int]
+    seconds: float
+    held_out: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricLearningReport(EncoderReport):
+    """Report of metric learning, with retrieval scores; `weights` is the source of the backbone's initial weights."""
+
+    backbone: str
+    weights: str
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderReport(EncoderReport):
+    """Report of an autoencoder, with reconstruction errors; `train_seconds` are those of its epochs."""
+
+    network: str
+    recipe: AutoencoderRecipe
+    train_seconds: float

@@ -26,8 +26,8 @@ from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training import losses
 from fashion_keras.training.balance import epoch_rows
-from fashion_keras.training.encoder.config import EncoderConfig
-from fashion_keras.training.encoder.encoder_run import MetricLearningReport, read_data
+from fashion_keras.training.dataset_prep import prepare_encoder
+from fashion_keras.training.encoder.config import EncoderConfig, MetricLearningReport
 from fashion_keras.training.encoder.pk_sampling import TITLE, label_codes, pk_batches
 from fashion_keras.training.feeds import ImageFeed, make_image_feed, phase_feeds
 from fashion_keras.training.manifests import EncoderManifest, TrainingData, initial_training_products
@@ -65,13 +65,13 @@ def train_encoder(config: EncoderConfig | Mapping[str, Any], callbacks: Callback
     used, or the loss is not finite.
     """
     config = as_config(EncoderConfig, config)
-    return begin_run(config, f"runs/encoder-{config.backbone}-{config.loss}", read_data, _train, callbacks)
+    return begin_run(config, f"runs/encoder-{config.backbone}-{config.loss}", prepare_encoder, _train, callbacks)
 
 
 @takes_verbose
 def resume_encoder(folder: str | Path, callbacks: Callbacks = ()) -> Run:
     """Resume an interrupted `train_encoder` from its last finished epoch; InputError as `resume_run`."""
-    return resume_run(folder, EncoderConfig, MetricLearningReport, read_data, _train, callbacks)
+    return resume_run(folder, EncoderConfig, MetricLearningReport, prepare_encoder, _train, callbacks)
 
 
 @training_run
