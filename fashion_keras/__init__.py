@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from fashion_keras.tagging.config import TaggerConfig
     from fashion_keras.tagging.model.tagger import Tag, Tagger, Tags, load_tagger
     from fashion_keras.tagging.train_tagger import train_tagger
-    from fashion_keras.training.classifier.artifacts import Run
     from fashion_keras.training.classifier.run import resume, train
     from fashion_keras.training.config import TrainConfig
     from fashion_keras.training.encoder.config import EncoderConfig
     from fashion_keras.training.encoder.metric_learning import train_encoder
+    from fashion_keras.training.run_folder import Run
 
 # Module -> its public names, loaded on first use: importing the package must not import TensorFlow.
 _PUBLIC_NAMES = {
@@ -63,7 +63,7 @@ _PUBLIC_NAMES = {
     "tagging.config": "TaggerConfig",
     "tagging.model.tagger": "Tag Tagger Tags load_tagger",
     "tagging.train_tagger": "train_tagger",
-    "training.classifier.artifacts": "Run",
+    "training.run_folder": "Run",
     "training.classifier.run": "resume train",
     "training.config": "TrainConfig",
     "training.encoder.config": "EncoderConfig",

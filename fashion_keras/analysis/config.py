@@ -10,8 +10,8 @@ from fashion_keras.catalog.tasks import get_task
 from fashion_keras.features.registry import DEFAULT_ENCODER
 from fashion_keras.support.config_fields import Config, DataConfig, SourceConfig, config_field
 from fashion_keras.support.errors import InputError, unknown_name_error
-from fashion_keras.training.classifier.artifacts import RunManifest
 from fashion_keras.training.config import TrainConfig
+from fashion_keras.training.manifests import RunManifest
 
 RUN_PARTS = ("auto", "test", "all")
 CATALOG_PARTS = ("held_out", "all")

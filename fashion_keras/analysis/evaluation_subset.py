@@ -16,8 +16,7 @@ from fashion_keras.images.validation import check_images, image_hashes, read_sou
 from fashion_keras.models.classifier import Classifier
 from fashion_keras.support.config_fields import SourceConfig
 from fashion_keras.support.errors import InputError
-from fashion_keras.training.classifier.artifacts import RunManifest
-from fashion_keras.training.training_products import folder_training_products, initial_training_products
+from fashion_keras.training.manifests import RunManifest, folder_training_products, initial_training_products
 
 _ENOUGH = 0.5
 

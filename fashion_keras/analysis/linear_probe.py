@@ -44,7 +44,7 @@ def probe(config: ProbeConfig | Mapping[str, Any]) -> dict[str, Any]:
     config = as_config(ProbeConfig, config)
     training_products = [encoder_training_products(name, config.weights) for name in config.backbones]
     prepared = prepare(config.train_configs[0])
-    validation = prepared.split.validation
+    validation = prepared.rows["validation"]
     trained = [is_training_product(prepared.catalog.take(validation), products) for products in training_products]
     scored = ~np.any(trained, axis=0) if config.exclude_trained else np.ones(len(validation), bool)
     if not scored.any():
@@ -70,7 +70,7 @@ def _probe(config: TrainConfig, prepared: PreparedData, validation: NDArray[np.i
     network, origin = initialize(model_spec(config, prepared.targets.groups), config.weights)
     encoder = compile_encoder(submodel_until(network, "pool"), config.image_spec, config.runtime, config.precision)
     encoding = time.perf_counter()
-    parts = prepared.split.train, validation
+    parts = prepared.rows["train"], validation
     train, held_out = (encode(prepared.catalog.take(rows), encoder) for rows in parts)
     encoding = time.perf_counter() - encoding
     codes = [prepared.targets.strata[rows] for rows in parts]

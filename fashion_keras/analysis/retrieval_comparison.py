@@ -24,7 +24,7 @@ from fashion_keras.search.indexing import open_index
 from fashion_keras.support.config_fields import SourceConfig, as_config
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.verbose_argument import takes_verbose
-from fashion_keras.training.classifier.artifacts import RunManifest
+from fashion_keras.training.manifests import RunManifest
 
 log = logging.getLogger("fashion_keras")
 

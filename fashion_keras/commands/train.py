@@ -11,12 +11,10 @@ from fashion_keras.support.atomic_files import read_json
 from fashion_keras.support.config_fields import Config
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.tensorflow_import import import_tensorflow
-from fashion_keras.training.classifier.artifacts import Run
 from fashion_keras.training.config import TrainConfig
-from fashion_keras.training.encoder.autoencoder_config import AutoencoderConfig
-from fashion_keras.training.encoder.config import EncoderConfig, WhiteningConfig
+from fashion_keras.training.encoder.config import AutoencoderConfig, EncoderConfig, WhiteningConfig
 from fashion_keras.training.recipes import RECIPES, get_recipe
-from fashion_keras.training.trained_model import TrainedModel
+from fashion_keras.training.run_folder import Run
 
 Function = Callable[[Any], Any]
 
@@ -117,12 +115,12 @@ def _print_folds(folds: list[Report], over_folds: Report) -> None:
         print(f"{title:29}" + "".join(f"{score[name]:>20.3f}" for score in over_folds.values()))
 
 
-def _print_encoder(trained: TrainedModel) -> None:
+def _print_encoder(trained: Run) -> None:
     print(f"folder  {trained.folder}")
-    print_scores(trained.report["held_out"])
+    print_scores(trained.report.held_out)
 
 
-def _print_autoencoder(trained: TrainedModel) -> None:
+def _print_autoencoder(trained: Run) -> None:
     print(f"folder  {trained.folder}")
-    for name, value in trained.report["held_out"].items():
-        print(f"{name:24}{value:.4f} on {trained.report['counts']['held_out']} held-out products")
+    for name, value in trained.report.held_out.items():
+        print(f"{name:24}{value:.4f} on {trained.report.counts['held_out']} held-out products")

@@ -16,7 +16,7 @@ from fashion_keras.features.runtime import load_classifier
 from fashion_keras.images.pipeline import for_inference
 from fashion_keras.models.predictions import probabilities
 from fashion_keras.studies.study import CatalogSubset, ResultRow, Score, Step, StepReport, Study
-from fashion_keras.training.classifier.artifacts import RunManifest
+from fashion_keras.training.manifests import RunManifest
 
 _CLASSES, _PUZZLE, _BALANCE = "Table 2: VGG19", "InceptionV3: validation 0.886, test 0.188", "Classes of unequal size"
 _PILOT, _SEARCH = "Pilot: footwear alone", "Visual search"

@@ -42,7 +42,7 @@ def pretrain(data: str | None, out: str | Path, epochs: float = 1.0) -> dict[str
         else:
             count = max(1, round(epochs * stage.epochs))
             trained = train_encoder(replace(stage, data=data, out=str(folder), epochs=count))
-    return trained.report
+    return trained.report.to_dict()
 
 
 def encoder_folder(out: str | Path) -> Path:

@@ -31,7 +31,7 @@ from fashion_keras.tagging.model.labels import Integers, TaggerLabels, build_lab
 from fashion_keras.tagging.model.manifest import EncoderReference, Provenance, save_heads, taxonomy_digest
 from fashion_keras.tagging.model.tagger import Tagger
 from fashion_keras.training.dataset_prep import PARTS, SAMPLE_WARNING
-from fashion_keras.training.trained_model import TrainedModel
+from fashion_keras.training.run_folder import Run
 
 log = logging.getLogger("fashion_keras")
 
@@ -61,7 +61,7 @@ class TaggerSplit:
 
 
 @takes_verbose
-def train_tagger(config: TaggerConfig | Mapping[str, Any]) -> TrainedModel:
+def train_tagger(config: TaggerConfig | Mapping[str, Any]) -> Run:
     """Train the gate and the heads, calibrate them on validation, evaluate them on test products; all in a folder.
 
     InputError when the folder is not empty, or catalog, taxonomy or encoder cannot be used.
@@ -107,7 +107,7 @@ def train_tagger(config: TaggerConfig | Mapping[str, Any]) -> TrainedModel:
         report = header | evaluate_tagger(tagger, candidates, train, test, products, config.seed, folder)
         report["seconds"] = round(time.perf_counter() - began, 1)
         write_json(folder / "report.json", report)
-    return TrainedModel(folder, report)
+    return Run(folder, report)
 
 
 def leakage_warning(encoder: str, trained: Mask) -> str:
