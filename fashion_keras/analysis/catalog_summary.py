@@ -62,7 +62,7 @@ def summarize_catalog(catalog: Catalog, out: Path, leaks: bool = False) -> dict[
     }
     if leaks:
         no_classes = np.zeros(len(catalog), np.int64)
-        summary["leaks"] = count_leaks(catalog, split(no_classes, catalog.product_groups, ("",)))
+        summary["leaks"] = count_leaks(catalog, split(no_classes, catalog.product_groups, ("",)).rows)
     write_json(out / "description.json", summary)
     write_rejected(out, catalog)
     if counts:

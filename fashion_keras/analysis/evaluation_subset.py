@@ -56,7 +56,7 @@ def load_subset(run: str, source: SourceConfig, part: str, limit: int | None = N
     product is left.
     """
     classifier, manifest = load_classifier(run), RunManifest.read(run)
-    own = SourceConfig(**{**manifest.source, "data": manifest.data})
+    own = SourceConfig(**{**manifest.catalog_options, "data": manifest.data})
     catalog, _ = read_source(own if source.data is None else source)
     selected = select_rows(catalog, manifest, part)
     drawn = np.sort(np.random.default_rng(seed).permutation(selected.rows)[:limit])

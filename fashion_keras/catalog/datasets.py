@@ -23,8 +23,8 @@ def resolve_dataset(data: str | None) -> tuple[Path, bool]:
     """Return (catalog folder or file, whether it is the drawn sample).
 
     Args:
-        data: a path, or "-" for standard input; "sample" for the drawn sample, which is drawn on first use; None for the Kaggle set in data/, or
-            the sample when that is missing.
+        data: a path, or "-" for standard input; "sample" for the drawn sample, which is drawn on first use; None for
+            the Kaggle set in data/, or the sample when that is missing.
 
     Raises:
         InputError: for an empty path.

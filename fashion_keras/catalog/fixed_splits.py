@@ -1,7 +1,7 @@
 """Fixed splits: parts that a file, the catalog or the products' years name."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from fashion_keras.catalog.columns import plain_name
 from fashion_keras.catalog.label_sources import get_column
 from fashion_keras.catalog.sources.shards import PARTS
 from fashion_keras.catalog.sources.table import read_table
-from fashion_keras.catalog.splits import SPLITS, Split
+from fashion_keras.catalog.splits import SPLITS
 from fashion_keras.support.atomic_files import write_csv
 from fashion_keras.support.errors import InputError, unknown_name_error
 
@@ -22,9 +22,11 @@ _YEAR = re.compile(r"year(?::(\d{4}))?")
 
 
 def check_recipe(recipe: str) -> str:
-    """Return the name of a split; InputError when it is neither a recipe nor an existing file."""
-    if recipe in SPLITS or recipe == "given" or _YEAR.fullmatch(recipe) or Path(recipe).is_file():
+    """Return the name of a split, a file by its full path; InputError when it is neither a recipe nor a file."""
+    if recipe in SPLITS or recipe == "given" or _YEAR.fullmatch(recipe):
         return recipe
+    if Path(recipe).is_file():
+        return str(Path(recipe).resolve())
     if recipe.endswith(".csv"):
         raise InputError(f"--split {recipe}: no such file; expected a CSV of sku, part")
     raise unknown_name_error("split", recipe, [*SPLITS, "year", "year:YYYY", "given", "FILE.csv"])
@@ -73,11 +75,11 @@ def _read_parts(names: Sequence[str], where: str) -> NDArray[np.str_]:
     return np.array([PARTS.get(name.lower(), "") for name in names])
 
 
-def write_split(folder: Path, catalog: Catalog, split: Split) -> None:
-    """Write split.csv into `folder`: sku, image_id and part of each image, as `--split FILE` reads it."""
-    rows = [
+def write_split(folder: Path, catalog: Catalog, rows: Mapping[str, NDArray[np.int64]]) -> None:
+    """Write split.csv into `folder`: sku, image_id and part of the images at `rows`, as `--split FILE` reads it."""
+    lines = [
         {"sku": catalog.skus[row], "image_id": catalog.image_ids[row], "part": part}
-        for part in ("train", "validation", "test")
-        for row in getattr(split, part).tolist()
+        for part, members in rows.items()
+        for row in members.tolist()
     ]
-    write_csv(folder / SPLIT_FILE, ("sku", "image_id", "part"), rows)
+    write_csv(folder / SPLIT_FILE, ("sku", "image_id", "part"), lines)

@@ -27,6 +27,11 @@ class Split:
     recipe: str
     seed: int
 
+    @property
+    def rows(self) -> dict[str, Integers]:
+        """Part -> its rows."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
 
 def split(
     codes: Integers, hashes: NDArray[np.str_], classes: Sequence[str], recipe: str = "product", seed: int = 0

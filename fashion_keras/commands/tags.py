@@ -88,7 +88,8 @@ def _tag(config: TagConfig) -> Report:
 def _print_tags(report: Report, _: TagConfig) -> None:
     print(f"{report['read']} rows and files read: {report['accepted']} accepted, {report['rejected']} rejected "
           f"(rejected.csv)")  # fmt: skip
-    print(f"{report['without_type']:>8} images of none of the tagger's product types")
+    print(f"{report['products']:>8} products; {report['disagreeing']} images would get other tags than their product")
+    print(f"{report['without_type']:>8} products of none of the tagger's product types")
     for name, count in report["tags"].items():
         print(f"{name:20}{count:>8} tagged{report['abstained'][name]:>8} abstained")
     if report["test"] is not None:

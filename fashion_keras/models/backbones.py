@@ -30,6 +30,7 @@ class Backbone:
         stages: (stage name, its last layer), in order; "" for the network's last. Freezing and cutting go by these.
         width: channels of the last feature map.
         fixed: whether it takes images of its default size only.
+        native: height and width of the images that its ImageNet weights were trained on.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Backbone:
     width: int
     parameters: int
     fixed: bool = False
+    native: int = 224
 
     @property
     def has_imagenet(self) -> bool:
@@ -136,7 +138,7 @@ BACKBONES = (
     Backbone("vgg16", "keras.applications:VGG16", _CATALOGUE, 32, "caffe", _VGG, 512, 14_714_688),
     Backbone("vgg19", "keras.applications:VGG19", _CATALOGUE, 32, "caffe", _VGG, 512, 20_024_384),
     Backbone("inception_v3", "keras.applications:InceptionV3", ImageSpec(75, 75), 75, "tf", _INCEPTION, 2048,
-             21_802_784),
+             21_802_784, native=299),
     Backbone("resnet50", "keras.applications:ResNet50", _CATALOGUE, 32, "caffe", _resnet(3, 4, 6, 3), 2048, 23_587_712),
     Backbone("resnet101", "keras.applications:ResNet101", _CATALOGUE, 32, "caffe", _resnet(3, 4, 23, 3), 2048,
              42_658_176),

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.analysis.evaluation_subset import scorable_rows, select_rows
-from fashion_keras.catalog.datasets import resolve_dataset
-from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.evaluation.metrics.classification import summary
 from fashion_keras.features.runtime import load_classifier
 from fashion_keras.images.pipeline import for_inference
+from fashion_keras.images.validation import read_source
 from fashion_keras.models.predictions import probabilities
 from fashion_keras.studies.study import CatalogSubset, ResultRow, Score, Step, StepReport, Study
 from fashion_keras.training.manifests import RunManifest
@@ -36,7 +35,7 @@ def without_scaling(folders: Mapping[str, str]) -> dict[str, Any]:
     """Evaluate the InceptionV3 run on its test part as the paper's test generator fed it: unscaled pixels in 0..255."""
     run = Path(folders["inception"])
     classifier, manifest = load_classifier(run), RunManifest.read(run)
-    catalog = read_catalog(resolve_dataset(folders["data"])[0])
+    catalog = read_source(folders["data"])[0]
     products, truth = scorable_rows(catalog, select_rows(catalog, manifest, "test").rows, classifier)
     spec, truth = classifier.spec, truth[:, 0]
     # Scaling is a layer of the network: it gets the pixels that this layer turns into the raw ones.

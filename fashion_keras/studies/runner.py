@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from fashion_keras.catalog.datasets import resolve_dataset
-from fashion_keras.catalog.product_hashes import product_hashes, uniform_numbers
-from fashion_keras.catalog.readers import Catalog, read_catalog
+from fashion_keras.catalog.catalog import Catalog
+from fashion_keras.catalog.column_types import as_text
+from fashion_keras.catalog.datasets import SAMPLE
+from fashion_keras.catalog.product_hashes import uniform_numbers
+from fashion_keras.images.validation import read_source
 from fashion_keras.studies.config import StudyConfig
 from fashion_keras.studies.report import write_report
 from fashion_keras.studies.study import CatalogSubset, Step, StepReport, Study
@@ -42,8 +44,7 @@ def run_study(study: Study, config: StudyConfig | Mapping[str, Any] | None = Non
     InputError when the catalog lacks a column, `out` holds another study, or a step refuses its input.
     """
     config = as_config(StudyConfig, config)
-    source, sample = resolve_dataset(config.data)
-    catalog = read_catalog(source)
+    catalog, data = read_source(config.data)
     if missing := [name for name in study.columns if name not in catalog.columns]:
         raise InputError(
             f"study {study.name} needs the column{'s' * (len(missing) > 1)} {', '.join(missing)}; "
@@ -51,7 +52,7 @@ def run_study(study: Study, config: StudyConfig | Mapping[str, Any] | None = Non
         )
     out, quick = Path(config.out or default_out(study, config.quick)), config.quick
     _claim_folder(out, {"study": study.name, "quick": quick, "catalogue": catalog.fingerprint})
-    folders = {"data": "sample" if sample else str(source)}
+    folders = {"data": data}
     folders |= {part.name: str(_write_part(part, catalog, out / "parts")) for part in study.parts}
     reports: dict[str, StepReport] = {}
     # A step's identity covers its command and those of the steps that it names: it is run again when one changes.
@@ -65,7 +66,7 @@ def run_study(study: Study, config: StudyConfig | Mapping[str, Any] | None = Non
             identities[step.name] = hashlib.sha256(text.encode()).hexdigest()
             values = _run_step(step, folders, quick, identities[step.name])
             reports[step.name] = StepReport(values, command, values["seconds_in_all"])
-            write_report(study, out, reports, len(catalog), sample, quick)
+            write_report(study, out, reports, len(catalog), data == SAMPLE, quick)
             bar.advance()
     return reports
 
@@ -83,15 +84,15 @@ def _write_part(part: CatalogSubset, catalog: Catalog, folder: Path) -> Path:
     """Write the rows of a part as a CSV table, and return its path."""
     selected = np.ones(len(catalog), dtype=bool)
     for column, value in part.where.items():
-        selected &= catalog.columns[column] == value
+        selected &= as_text(catalog.columns[column]) == value
     if part.share:
         number, count = part.share
-        numbers = uniform_numbers(product_hashes(catalog), count, "study part")
+        numbers = uniform_numbers(catalog.product_groups, count, "study part")
         selected &= (numbers * count).astype(int) == number
     if not selected.any():
         raise InputError(f"{catalog.folder}: no product for the part {part.name!r} ({dict(part.where)})")
     subset = catalog.take(np.flatnonzero(selected))
-    columns = {"id": subset.ids, "path": [str(Path(path).resolve()) for path in subset.paths], **subset.columns}
+    columns = {"sku": subset.skus, "path": [str(Path(path).resolve()) for path in subset.paths], **subset.columns}
     table = folder / f"{part.name}.csv"
     rows = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
     write_csv(table, tuple(columns), rows)

@@ -1,4 +1,4 @@
-"""Catalog tagging: `tag_catalog(config)` tags every product of a catalog, one row per image."""
+"""Catalog tagging: `tag_catalog(config)` tags every product of a catalog, by all of its images together."""
 
 import logging
 import shutil
@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fashion_keras.catalog.catalog import Catalog, write_rejected
-from fashion_keras.catalog.datasets import resolve_dataset
-from fashion_keras.catalog.readers import read_catalog
-from fashion_keras.catalog.targets import LABEL_SEPARATOR
+from fashion_keras.catalog.columns import LABEL_SEPARATOR
 from fashion_keras.catalog.taxonomy import load_taxonomy
 from fashion_keras.features.cache import encode
-from fashion_keras.images.validation import reject_unreadable
+from fashion_keras.images.validation import read_source, reject_unreadable
 from fashion_keras.support.atomic_files import check_output_dir, read_json, write_csv, write_json
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
@@ -39,10 +38,12 @@ class TagReport:
 
     Attributes:
         test: scores on the tagger's own test products; None when it was trained on another catalog.
-        read, accepted, rejected: rows and files read, those tagged in tags.csv, those in rejected.csv.
+        read, accepted, rejected: rows and files read, images of the products in tags.csv, those in rejected.csv.
+        products: rows of tags.csv.
+        disagreeing: images that would get other tags by themselves than their product.
         parts: part -> accepted images that had it in the tagger's training.
-        without_type: accepted images that are of no product type of the tagger, which get no tag.
-        tags, abstained: attribute -> images that get a label of it, and those for which no label reaches its threshold.
+        without_type: products that are of no product type of the tagger, which get no tag.
+        tags, abstained: attribute -> products that get a label of it, and those for which none reaches its threshold.
     """
 
     out: str
@@ -51,6 +52,8 @@ class TagReport:
     test: TagScores | None
     read: int
     accepted: int
+    products: int
+    disagreeing: int
     rejected: int
     parts: dict[str, int]
     without_type: int
@@ -62,14 +65,15 @@ class TagReport:
 def tag_catalog(config: TagConfig | Mapping[str, Any]) -> TagReport:
     """Tag every product of a catalog; write tags.csv, rejected.csv and report.json, which holds the returned value.
 
-    A row of tags.csv has id, path, part, product_types and, for each attribute, its label, or its labels with bars
+    A row of tags.csv is a product: sku; images, how many it has; disagreeing, how many of them would get other tags by
+    themselves; path of the first; part; product_types and, for each attribute, its label, or its labels with bars
     between, and the confidence of the least sure of them; abstained: the attributes of its types without a label. part:
     train, validation or test, where the tagger was trained on this catalog; confidence is too high on train.
     InputError when catalog, taxonomy or tagger cannot be used, no image is usable, or the folder is not empty.
     """
     config = as_config(TagConfig, config)
     folder = _check_out(config)
-    catalog = read_catalog(resolve_dataset(config.data)[0])
+    catalog, _ = read_source(config)
     fingerprint = catalog.fingerprint
     home = Path(config.tagger) if config.tagger else _own_tagger(config, fingerprint, folder)
     tagger, provenance = load_tagger(home), read_provenance(home, fingerprint)
@@ -80,9 +84,12 @@ def tag_catalog(config: TagConfig | Mapping[str, Any]) -> TagReport:
             "lower it, or train on more products",
             tagger.target_precision,
         )
-    tags = tagger.tag_features(np.asarray(encode(catalog, tagger.encoder).values))
+    features = np.asarray(encode(catalog, tagger.encoder).values)
+    products = ProductImages.of(catalog)
+    tags = tagger.tag_features(products.mean(features))
+    disagreeing = products.count_others(tags, tagger.tag_features(features))
     parts = provenance.part_of(catalog) if provenance else np.full(len(catalog), "")
-    _write_tags(folder, catalog, parts, tagger, tags)
+    _write_tags(folder, catalog, products, parts, tagger, tags, disagreeing)
     names = [head.name for head in tagger.heads]
     report = TagReport(
         out=str(folder),
@@ -91,6 +98,8 @@ def tag_catalog(config: TagConfig | Mapping[str, Any]) -> TagReport:
         test=_test_scores(home) if provenance else None,
         read=catalog.inputs,
         accepted=len(catalog),
+        products=len(tags),
+        disagreeing=int(disagreeing.sum()),
         rejected=len(catalog.rejected),
         parts={name: int((parts == name).sum()) for name in PARTS},
         without_type=sum(each.rejected for each in tags),
@@ -121,7 +130,7 @@ def _own_tagger(config: TagConfig, fingerprint: str, folder: Path) -> Path:
     if not home.is_dir():
         log.info("no --tagger: one is trained on the labels of the catalog itself, into %s", home)
         shutil.rmtree(unfinished, ignore_errors=True)
-        same = {name: getattr(config, name) for name in ("data", "seed", "taxonomy")}
+        same = {**config.source, "seed": config.seed, "taxonomy": config.taxonomy}
         train_tagger(TaggerConfig(**same, target_precision=target, out=str(unfinished)))
         unfinished.rename(home)
         return home
@@ -142,14 +151,59 @@ def _test_scores(home: Path) -> TagScores:
     return dataclass_from_json(TagScores, read_json(path).get("together"), path, "together")
 
 
-def _write_tags(folder: Path, catalog: Catalog, parts: Sequence[str], tagger: Tagger, tags: Sequence[Tags]) -> None:
-    """Write tags.csv and rejected.csv of n images: the part of each in the tagger's training, and its tags."""
+@dataclass(frozen=True)
+class ProductImages:
+    """The images of p products: `first` [p], a row of each, and `product` [n], the product of each row."""
+
+    first: NDArray[np.int64]
+    product: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, catalog: Catalog) -> "ProductImages":
+        """Return the images of each SKU of a catalog, in the order in which SKUs appear."""
+        _, first, product = np.unique(catalog.skus, return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        return cls(first[order], np.argsort(order)[product])
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Images of each product [p]."""
+        return np.bincount(self.product)
+
+    def mean(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the mean features [p, d] of each product's images [n, d]: linear heads then average their logits."""
+        sums = np.zeros((len(self.first), features.shape[1]), np.float64)
+        np.add.at(sums, self.product, features)
+        return (sums / self.counts[:, None]).astype(np.float32)
+
+    def count_others(self, tags: Sequence[Tags], image_tags: Sequence[Tags]) -> NDArray[np.int64]:
+        """Return [p]: how many images of each product have other labels by themselves, `image_tags` [n]."""
+        labels, own = ([_labels(each) for each in group] for group in (tags, image_tags))
+        differs = [labels[product] != own[row] for row, product in enumerate(self.product.tolist())]
+        return np.bincount(self.product, weights=differs).astype(np.int64)
+
+
+def _labels(tags: Tags) -> set[tuple[str, str]]:
+    return {(tag.name, tag.label) for tag in (*tags.types, *tags.attributes)}
+
+
+def _write_tags(
+    folder: Path,
+    catalog: Catalog,
+    products: ProductImages,
+    parts: Sequence[str],
+    tagger: Tagger,
+    tags: Sequence[Tags],
+    disagreeing: NDArray[np.int64],
+) -> None:
+    """Write tags.csv and rejected.csv: a row for each of p products, with its part in the tagger's training."""
     rows = []
-    for key, path, part, image_tags in zip(catalog.ids.tolist(), catalog.paths.tolist(), parts, tags, strict=True):
-        row = {"id": key, "path": path, "part": part, **_cells("product_types", image_tags.types)}
+    for row, product_tags, count, others in zip(products.first, tags, products.counts, disagreeing, strict=True):
+        cells = {"sku": catalog.skus[row], "images": count, "disagreeing": others, "path": catalog.paths[row]}
+        cells |= {"part": parts[row], **_cells("product_types", product_tags.types)}
         for head in tagger.heads:
-            row |= _cells(head.name, [tag for tag in image_tags.attributes if tag.name == head.name])
-        rows.append(row | {"abstained": LABEL_SEPARATOR.join(image_tags.abstained)})
+            cells |= _cells(head.name, [tag for tag in product_tags.attributes if tag.name == head.name])
+        rows.append(cells | {"abstained": LABEL_SEPARATOR.join(product_tags.abstained)})
     write_csv(folder / "tags.csv", list(rows[0]), rows)
     write_rejected(folder, catalog)
 

@@ -11,13 +11,12 @@ import numpy as np
 
 from fashion_keras.analysis.evaluation_subset import encoder_training_products
 from fashion_keras.catalog.catalog import Catalog, write_rejected
-from fashion_keras.catalog.datasets import resolve_dataset
-from fashion_keras.catalog.product_hashes import is_training_product, product_hashes, uniform_numbers
-from fashion_keras.catalog.readers import read_catalog
+from fashion_keras.catalog.datasets import SAMPLE
+from fashion_keras.catalog.product_hashes import is_training_product, uniform_numbers
 from fashion_keras.catalog.taxonomy import load_taxonomy
 from fashion_keras.features.cache import encode
 from fashion_keras.features.registry import load_encoder
-from fashion_keras.images.validation import reject_unreadable
+from fashion_keras.images.validation import read_source, reject_unreadable
 from fashion_keras.support.atomic_files import make_output_dir, write_json
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
@@ -69,8 +68,7 @@ def train_tagger(config: TaggerConfig | Mapping[str, Any]) -> Run:
     config = as_config(TaggerConfig, config)
     began = time.perf_counter()
     taxonomy = load_taxonomy(config.taxonomy)
-    source, sample = resolve_dataset(config.data)
-    catalog = read_catalog(source)
+    catalog, data = read_source(config)
     fingerprint = catalog.fingerprint
     catalog = reject_unreadable(catalog)
     trained = is_training_product(catalog, encoder_training_products(config.encoder, config.weights))
@@ -82,10 +80,10 @@ def train_tagger(config: TaggerConfig | Mapping[str, Any]) -> Run:
     with LogFile(folder / "log.txt"):
         write_rejected(folder, catalog)
         overlap = trained[np.concatenate([split.validation, split.test])]
-        warnings = SAMPLE_WARNING if sample else "", leakage_warning(config.encoder, overlap)
+        warnings = SAMPLE_WARNING if data == SAMPLE else "", leakage_warning(config.encoder, overlap)
         header = {
             "taxonomy": taxonomy.name,
-            "data": str(source),
+            "data": data,
             "warnings": [warning for warning in warnings if warning],
             "counts": {**{part: len(rows) for part, rows in split.parts.items()}, "rejected": len(catalog.rejected)},
             "validation": {"selection": len(split.selection), "proof": len(split.proof)},
@@ -99,7 +97,7 @@ def train_tagger(config: TaggerConfig | Mapping[str, Any]) -> Run:
         name = str(Path(config.encoder).resolve()) if Path(config.encoder).is_dir() else config.encoder
         reference = EncoderReference(name, config.weights, encoder.identity)
         save_heads(folder, (gate, *heads), reference, config.target_precision, taxonomy)
-        ids = {part: tuple(catalog.ids[rows].tolist()) for part, rows in split.parts.items()}
+        ids = {part: tuple(catalog.image_ids[rows].tolist()) for part, rows in split.parts.items()}
         Provenance(fingerprint, taxonomy_digest(taxonomy), ids).write(folder)
         tagger = Tagger(encoder, gate, heads, config.target_precision)
         train, test = ((labels.take(rows), features[rows]) for rows in (split.train, split.test))
@@ -131,7 +129,7 @@ def split_for_tagger(catalog: Catalog, config: TaggerConfig, trained: Mask) -> T
 
     `trained` [n] bool: rows whose product the encoder was trained on. InputError when too few are left for a part.
     """
-    hashes = product_hashes(catalog)
+    hashes = catalog.product_groups
     numbers = uniform_numbers(hashes, config.seed, "hold-out")
     limits = held_out_fractions(trained[np.unique(hashes, return_index=True)[1]], config)
     limit = np.where(trained, limits[1], limits[0])

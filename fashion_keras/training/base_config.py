@@ -1,11 +1,16 @@
 """Config fields that several training commands share. No Keras here."""
 
-from dataclasses import Field, dataclass, field, fields
-from typing import Any
+import logging
+from dataclasses import Field, dataclass, field, fields, replace
+from typing import Any, TypeVar
 
+import numpy as np
+
+from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.features.runtime import RUNTIMES
 from fashion_keras.images.augment import PRESETS
 from fashion_keras.images.decode import ImageSpec, parse_image_size
+from fashion_keras.images.validation import inspect_images
 from fashion_keras.models.backbones import BACKBONES, get_backbone, resolve_image_spec
 from fashion_keras.support.config_fields import Config, DataConfig, config_field
 from fashion_keras.training.strategies import get_strategy
@@ -14,6 +19,10 @@ from fashion_keras.training.strategies import get_strategy
 def _image_size_text(size: Any) -> str:  # noqa: ANN401 - of any form that `parse_image_size` takes
     return "{}x{}".format(*parse_image_size(size))
 
+
+log = logging.getLogger("fashion_keras")
+
+BackboneConfigType = TypeVar("BackboneConfigType", bound="BackboneConfig")
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
@@ -53,7 +62,8 @@ class BackboneConfig(TrainingConfig):
     )
     image_size: str | None = config_field(
         None,
-        "Input size in pixels, HEIGHTxWIDTH or one number. Default: that of the backbone.",
+        "Input size in pixels, HEIGHTxWIDTH or one number. Default: that of the backbone's ImageNet weights where "
+        "the images are that large, else 80x60.",
         metavar="HxW",
         convert=_image_size_text,
     )
@@ -105,6 +115,28 @@ class EncoderTrainingConfig(TrainingConfig):
     limit: int | None = config_field(
         None, "Approximate number of products to use. Default: all.", metavar="N", at_least=1
     )
+
+
+def with_image_size(config: BackboneConfigType, catalog: Catalog) -> BackboneConfigType:
+    """Return the config with the input size that follows the catalog, where none is given, and say which it is.
+
+    A network with ImageNet weights gets images of their native size when at least half of the catalog's images are
+    that large; otherwise the small default of its `Backbone` is kept.
+    """
+    backbone = get_backbone(config.backbone)
+    if not backbone.has_imagenet:
+        return config
+    native = backbone.native
+    if config.image_size is None:
+        median = np.median([max(verdict.height, verdict.width) for verdict in inspect_images(catalog.paths)])
+        config = replace(config, image_size=f"{native}x{native}") if median >= native else config
+        size = f"{config.image_spec.height}x{config.image_spec.width}"
+        log.info("image size %s: the longer side of the images is %d pixels in the median", size, median)
+    longest = max(config.image_spec.height, config.image_spec.width)
+    if config.weights in ("auto", "imagenet") and longest < native / 2:
+        text = "WARNING  %s was trained on images of %dx%d: at %d pixels its ImageNet weights are worth much less"
+        log.warning(text, backbone.name, native, native, longest)
+    return config
 
 
 def with_default(kind: type[Config], name: str, default: Any) -> Any:  # noqa: ANN401 - of any field type

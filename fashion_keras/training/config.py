@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fashion_keras.catalog.attributes import parse_task
+from fashion_keras.catalog.fixed_splits import check_recipe
 from fashion_keras.catalog.splits import SPLITS
 from fashion_keras.catalog.tasks import TASKS, AttributeGroup
 from fashion_keras.images.decode import FITS, ImageSpec
@@ -81,7 +82,11 @@ class TrainConfig(BackboneConfig):
     )
     min_images: int = config_field(100, "Smallest number of images of a class.", metavar="N", at_least=1)
     split: str = config_field(
-        "product", "How products are split: product (no product in two parts) or random (rows, as in papers).", SPLITS
+        "product",
+        "How images are divided: product (no product in two parts), random (rows, as in papers), year (test on odd "
+        "years), year:YYYY (test on that year and after), given (the catalog's column split) or a CSV of sku, part.",
+        metavar="RECIPE|FILE",
+        convert=check_recipe,
     )
     folds: int | None = config_field(
         None, "Number of cross-validation folds, each a run tested on other products.", metavar="K", at_least=2
@@ -105,6 +110,8 @@ class TrainConfig(BackboneConfig):
         self._check_heads()
         if self.fold is not None and self.fold > (self.folds or 0):
             raise InputError(f"--fold {self.fold} needs --folds of at least {self.fold}, not {self.folds or 'none'}")
+        if self.folds and self.split not in SPLITS:
+            raise InputError(f"--folds divides by product or at random: --split {self.split} names the parts itself")
         limit = self.limit
         if limit is not None and not (0 < limit < 1 or (limit >= 1 and float(limit).is_integer())):
             raise InputError(f"--limit must be a whole number from 1, or a share between 0 and 1, not {limit}")

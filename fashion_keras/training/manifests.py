@@ -25,18 +25,20 @@ class RunManifest(JsonRecord):
         weights: the `WeightsSource` of the backbone, as a dict.
         train_counts: group -> training images of each of its labels.
         known: part -> group -> images of the part of which a label of the group is known.
-        parts, part_hashes, image_hashes: part -> product ids, product hashes, hashes of the image files' content.
+        parts, part_hashes, image_hashes: part -> image ids, product hashes, hashes of the image files' content.
+        catalog_options: how the catalog is read, see `SourceConfig`.
     """
 
-    FORMAT: ClassVar[str] = "fashion_keras.run/2"
+    FORMAT: ClassVar[str] = "fashion_keras.run/3"
     FILE: ClassVar[str] = "origin.json"
 
     data: str
     fingerprint: str
+    catalog_options: dict[str, Any]
     weights: dict[str, Any]
     train_counts: dict[str, list[int]]
     known: dict[str, dict[str, int]]
-    parts: dict[str, list[int]]
+    parts: dict[str, list[str]]
     part_hashes: dict[str, list[str]]
     image_hashes: dict[str, list[str]]
 
@@ -56,14 +58,14 @@ class RunManifest(JsonRecord):
 
 @dataclass(frozen=True)
 class EncoderManifest(JsonRecord):
-    """What an encoder is trained on, with `parts` -> product ids; manifest.json."""
+    """What an encoder is trained on, with `parts` -> image ids; manifest.json."""
 
-    FORMAT: ClassVar[str] = "fashion_keras.encoder_run/1"
+    FORMAT: ClassVar[str] = "fashion_keras.encoder_run/2"
     FILE: ClassVar[str] = "manifest.json"
 
     fingerprint: str
     weights: str
-    parts: dict[str, list[int]]
+    parts: dict[str, list[str]]
 
     @property
     def source(self) -> str:
@@ -86,9 +88,9 @@ class TrainingData:
     rows: dict[str, NDArray[np.int64]]
 
     @property
-    def parts(self) -> dict[str, list[int]]:
-        """The ids of the products in each part."""
-        return {name: self.catalog.ids[rows].tolist() for name, rows in self.rows.items()}
+    def parts(self) -> dict[str, list[str]]:
+        """The image ids of each part."""
+        return {name: self.catalog.image_ids[rows].tolist() for name, rows in self.rows.items()}
 
     @property
     def counts(self) -> dict[str, int]:

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fashion_keras.catalog.catalog import write_rejected
+from fashion_keras.catalog.fixed_splits import write_split
 from fashion_keras.evaluation.reports.report import Report
 from fashion_keras.support.atomic_files import check_output_dir, make_output_dir, read_json, write_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import JsonRecord
 from fashion_keras.support.progress import LogFile
-from fashion_keras.training.base_config import TrainingConfig
+from fashion_keras.training.base_config import BackboneConfig, TrainingConfig, with_image_size
 from fashion_keras.training.checkpoints import Checkpoints
 from fashion_keras.training.manifests import RunManifest, TrainingData
 
@@ -79,6 +80,7 @@ def training_run(train: Callable[[ConfigType, TrainingData, Path, Callbacks], Js
     def carry_out(config: ConfigType, data: TrainingData, folder: Path, callbacks: Callbacks) -> Run:
         with LogFile(folder / "log.txt"):
             write_rejected(folder, data.catalog)
+            write_split(folder, data.catalog, data.rows)
             report = train(config, data, folder, callbacks)
         # Last: a folder with a report is a finished run.
         report.write(folder)
@@ -96,6 +98,8 @@ def begin_run(config: ConfigType, default: str, prepare: Prepare, carry_out: Car
     """
     check_output_dir(config.out, default, f"give another --out, or --resume {config.out} to resume it")
     prepared = prepare(config)
+    if isinstance(config, BackboneConfig):
+        config = with_image_size(config, prepared.catalog)
     folder = make_output_dir(config.out, default)
     config = replace(config, data=prepared.data, out=str(folder))
     write_json(folder / CONFIG, config.to_dict())

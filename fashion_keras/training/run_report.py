@@ -17,6 +17,7 @@ from fashion_keras.evaluation.reports.compute import compute_scores
 from fashion_keras.evaluation.reports.write import plot_report, write_predictions
 from fashion_keras.features.cache import encode
 from fashion_keras.features.compile import compile_encoder
+from fashion_keras.images.leaks import count_leaks
 from fashion_keras.models.builder import submodel_from, submodel_until
 from fashion_keras.models.classifier import Classifier, ClassifierSpec, make_predictions
 from fashion_keras.models.predictions import Predictions, probabilities
@@ -45,7 +46,7 @@ def evaluate_test(
     logits = _test_logits(config, prepared, spec, network)
     seconds = time.perf_counter() - began
     truth = prepared.targets.packed[rows]
-    predictions = make_predictions(spec, logits, prepared.catalog.ids[rows], truth)
+    predictions = make_predictions(spec, logits, prepared.catalog.image_ids[rows], truth)
     write_predictions(folder, predictions)
     plot_report(folder, predictions, prepared.catalog.paths[rows], config.image_spec)
     scores = compute_scores(predictions, manifest.train_counts, manifest.known, prepared.catalog.product_groups[rows])
@@ -73,6 +74,7 @@ def report_fields(
         "strategy": config.strategy_name,
         "classes": list(spec.classes),
         "counts": prepared.counts,
+        "leaks": count_leaks(prepared.catalog, prepared.rows),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _VERSIONS}},
         "seconds": {name: round(value, 2) for name, value in times.items()},
         "images_per_second": {part: round(count / times[part], 1) for part, count in images.items()},

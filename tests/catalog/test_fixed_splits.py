@@ -84,7 +84,7 @@ def test_write_split_is_read_back_as_the_same_split(catalog, tmp_path):
     parts = fixed_parts(catalog, "given")
     groups = catalog.product_groups
     result = split_fixed(parts, np.zeros(10, int), groups, ("a",), "given", 0)
-    write_split(tmp_path, catalog, result)
+    write_split(tmp_path, catalog, result.rows)
     with (tmp_path / "split.csv").open(newline="") as file:
         assert next(csv.DictReader(file)) == {"sku": "0", "image_id": "0:0", "part": "train"}
     assert fixed_parts(catalog, str(tmp_path / "split.csv")).tolist() == parts.tolist()

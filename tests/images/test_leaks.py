@@ -28,7 +28,7 @@ def catalog(tmp_path):
 
 def test_count_leaks_of_each_kind(catalog):
     split = Split(np.arange(3), np.array([3]), np.array([4, 5]), "given", 0)
-    assert count_leaks(catalog, split) == {
+    assert count_leaks(catalog, split.rows) == {
         "same_sku": {"validation": 0, "test": 1},
         "same_title": {"validation": 0, "test": 1},
         "near_duplicate": {"validation": 1, "test": 0},

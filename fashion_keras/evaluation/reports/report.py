@@ -33,7 +33,7 @@ class Report(Scores):
 
     seconds and images_per_second are of encoding, training and testing; test_in_initial_weights counts test images of
     products that the initial weights were trained on; calibration: group name -> temperature, ece_before, ece_after;
-    tuned: the head that the search chose; over_folds: best, mean and deviation of each score over `folds`.
+    tuned: the head that the search chose; leaks: as of `count_leaks`; over_folds: best, mean and deviation of each score over `folds`.
     """
 
     FORMAT: ClassVar[str] = "fashion_keras.report/2"
@@ -46,6 +46,8 @@ class Report(Scores):
     versions: dict[str, str]
     images_per_second: dict[str, float] | None = None
     warnings: list[str] = field(default_factory=list)
+    leaks: dict[str, Any] | None = None
+    leaks: dict[str, Any] | None = None
     device: str = ""
     test_in_initial_weights: int = 0
     calibration: dict[str, Any] | None = None

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.attributes import AttributeGroup, ProductType
+from fashion_keras.catalog.column_types import as_text
 from fashion_keras.catalog.targets import encode_groups
 from fashion_keras.catalog.tasks import Columns
 from fashion_keras.catalog.taxonomy import Taxonomy
@@ -83,7 +84,7 @@ def build_labels(taxonomy: Taxonomy, columns: Columns, train: Integers, min_imag
 
 def _type_values(kind: ProductType, columns: Columns, train: Integers, min_images: int) -> Values:
     of_type = kind.rows(columns)
-    values = np.where(columns[kind.column] == "", -1, of_type).astype(np.int8)
+    values = np.where(as_text(columns[kind.column]) == "", -1, of_type).astype(np.int8)
     yes, no = (int(np.sum(values[train] == value)) for value in (1, 0))
     if min(yes, no) < min_images:
         raise InputError(

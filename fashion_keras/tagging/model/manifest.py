@@ -89,17 +89,17 @@ class TaggerManifest(JsonRecord):
 
 @dataclass(frozen=True)
 class Provenance:
-    """What origin.json holds: the catalog's fingerprint, the taxonomy's digest, each part -> ids of products."""
+    """What origin.json holds: the catalog's fingerprint, the taxonomy's digest, each part -> image ids."""
 
     catalog: str
     taxonomy: str
-    parts: dict[str, tuple[int, ...]]
+    parts: dict[str, tuple[str, ...]]
 
     def part_of(self, catalog: Catalog) -> NDArray[np.str_]:
-        """Return the part [n] str of each product of that same catalog; "" for none."""
+        """Return the part [n] str of each image of that same catalog; "" for none."""
         names = np.full(len(catalog), "", np.dtype("<U10"))
         for name, ids in self.parts.items():
-            names[np.isin(catalog.ids, ids)] = name
+            names[np.isin(catalog.image_ids, ids)] = name
         return names
 
     def write(self, folder: Path) -> None:

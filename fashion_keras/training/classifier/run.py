@@ -77,7 +77,7 @@ def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: C
     device = f"{training_device()}, {dtype_policy(config.precision)}"
     spec = model_spec(config, prepared.targets.groups)
     network, source = _initial_network(config, spec)
-    manifest = prepared.manifest(vars(source))
+    manifest = prepared.manifest(config, vars(source))
     log.info("training on %s", device)
     prepared.write_manifest(folder, manifest)
     leaked, warnings = _warnings(config, prepared, source)

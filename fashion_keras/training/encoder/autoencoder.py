@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from fashion_keras.catalog.catalog import Catalog
-from fashion_keras.catalog.product_hashes import product_hashes, write_training_products
+from fashion_keras.catalog.product_hashes import write_training_products
 from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.images.augment import Augmentation
 from fashion_keras.images.decode import ImageSpec, decode_batch
@@ -88,7 +88,7 @@ def _train(config: AutoencoderConfig, data: TrainingData, folder: Path, callback
     )
     history = trainer.run()
     save_network(spec, encoder_half(network), folder)
-    write_training_products(folder, product_hashes(train))
+    write_training_products(folder, train.product_groups)
     network = cast_copy(network, "float32")
     _plot_reconstructions(network, held_out, spec.image_spec, folder)
     network.compile(loss="binary_crossentropy", metrics=["mean_squared_error"], jit_compile=False)
@@ -109,6 +109,6 @@ def _plot_reconstructions(network: keras.Model, catalog: Catalog, image_spec: Im
     pixels = decode_batch(catalog.paths[rows], image_spec)
     outputs = (255 * network.predict_on_batch(pixels.astype(np.float32))).round().astype(np.uint8)
     pairs = np.stack([pixels, outputs], axis=1).reshape(-1, *pixels.shape[1:])
-    captions = [text for row in rows for text in (str(catalog.ids[row]), "reconstruction")]
+    captions = [text for row in rows for text in (str(catalog.image_ids[row]), "reconstruction")]
     title = f"{network.name}: held-out images and their reconstructions"
     contact_sheet(folder / "reconstructions.png", list(pairs), captions, title=title)

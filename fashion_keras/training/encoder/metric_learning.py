@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from fashion_keras.catalog.product_hashes import product_hashes, write_training_products
+from fashion_keras.catalog.product_hashes import write_training_products
 from fashion_keras.catalog.tasks import get_task
 from fashion_keras.evaluation.reports.compute import retrieval_scores
 from fashion_keras.features.registry import load_encoder
@@ -85,7 +85,7 @@ def _train(config: EncoderConfig, data: TrainingData, folder: Path, callbacks: C
     store_network(network, folder)
     initial = initial_training_products(config.backbone, source.source)
     train, held_out = data.take("train"), data.take("held_out")
-    write_training_products(folder, {*product_hashes(train), *initial})
+    write_training_products(folder, {*train.product_groups, *initial})
     embeddings = load_encoder(folder, precision="float32").embed(held_out.paths)
     return MetricLearningReport(
         counts=data.counts,

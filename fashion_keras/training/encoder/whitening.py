@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.catalog.product_hashes import product_hashes, write_training_products
+from fashion_keras.catalog.product_hashes import write_training_products
 from fashion_keras.features.cache import encode
 from fashion_keras.features.compile import compile_encoder
 from fashion_keras.features.registry import encoder_network, resolve_encoder
@@ -40,7 +40,7 @@ def whiten_encoder(config: WhiteningConfig | Mapping[str, Any]) -> Path:
         )
     check_output_dir(config.out, DEFAULT_OUT)
     network = encoder_network(source)
-    catalog = load_catalog(config.data)
+    catalog = load_catalog(config)
     features = encode(catalog, compile_encoder(submodel_until(network, "pool"), source.spec.image_spec)).values
     kernel, bias = whitening(np.asarray(features), config.width)
     spec = replace(source.spec, width=config.width)
@@ -52,7 +52,7 @@ def whiten_encoder(config: WhiteningConfig | Mapping[str, Any]) -> Path:
     save_network(spec, whitened, folder)
     store_network(whitened, folder)
     initial = initial_training_products(source.spec.backbone, str(source.folder or config.weights))
-    write_training_products(folder, {*product_hashes(catalog), *initial})
+    write_training_products(folder, {*catalog.product_groups, *initial})
     return folder
 
 
