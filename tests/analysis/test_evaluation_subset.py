@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from fashion_keras.analysis.evaluation_subset import select_rows
-from fashion_keras.catalog.product_hashes import product_hashes
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.images.validation import image_hashes
 from fashion_keras.support.errors import InputError
@@ -35,14 +34,14 @@ def manifest(data):
     """Of a run with 72 training, 24 validation and 24 test products."""
     catalog = read_catalog(data)
     rows = {"train": np.arange(72), "validation": np.arange(72, 96), "test": np.arange(96, 120)}
-    products, images = product_hashes(catalog), image_hashes(catalog.paths)
+    products, images = catalog.product_groups, image_hashes(catalog.paths)
     return RunManifest(
         data=str(data),
         fingerprint=catalog.fingerprint,
         weights={"source": "none", "warning": ""},
         train_counts={},
         known={},
-        parts={name: catalog.ids[part].tolist() for name, part in rows.items()},
+        parts={name: catalog.image_ids[part].tolist() for name, part in rows.items()},
         part_hashes={name: products[part].tolist() for name, part in rows.items()},
         image_hashes={name: images[part].tolist() for name, part in rows.items()},
     )
@@ -52,7 +51,7 @@ def manifest(data):
 def test_select_rows_keeps_the_test_products_when_other_rows_change(manifest, tmp_path, change):
     catalog = read_catalog(write_images(tmp_path / "changed", TITLES | change))
     subset = select_rows(catalog, manifest)
-    assert catalog.ids[subset.rows].tolist() == manifest.parts["test"]
+    assert catalog.image_ids[subset.rows].tolist() == manifest.parts["test"]
     assert (subset.part, subset.test_products_missing, subset.trained_on_left_out) == ("test", 0, 0)
 
 
@@ -65,7 +64,7 @@ def test_select_rows_counts_missing_test_products(manifest, tmp_path):
 def test_select_rows_of_all_leaves_out_what_the_run_was_trained_on(data, manifest):
     subset = select_rows(read_catalog(data), manifest, "all")
     assert (subset.part, subset.trained_on_left_out) == ("all", 96)
-    assert read_catalog(data).ids[subset.rows].tolist() == manifest.parts["test"]
+    assert read_catalog(data).image_ids[subset.rows].tolist() == manifest.parts["test"]
 
 
 def test_select_rows_of_another_catalog_knows_products_by_title_and_by_image(data, manifest, tmp_path):
@@ -75,7 +74,7 @@ def test_select_rows_of_another_catalog_knows_products_by_title_and_by_image(dat
     catalog = read_catalog(other)
     subset = select_rows(catalog, manifest)
     assert (subset.part, subset.trained_on_left_out) == ("all", 2)
-    assert catalog.ids[subset.rows].tolist() == [502]
+    assert catalog.image_ids[subset.rows].tolist() == [502]
     with pytest.raises(InputError, match="none of the 24 products of its test part"):
         select_rows(catalog, manifest, "test")
 
@@ -83,6 +82,6 @@ def test_select_rows_of_another_catalog_knows_products_by_title_and_by_image(dat
 def test_select_rows_does_not_take_an_equal_id_for_the_same_product(manifest, tmp_path):
     # No titles: the product hash is that of the id, which says nothing across catalogs.
     catalog = read_catalog(write_images(tmp_path / "other", {number + 1000: "" for number in range(1, 121)}))
-    catalog = type(catalog)(**{**vars(catalog), "ids": catalog.ids - 1000})
+    catalog = type(catalog)(**{**vars(catalog), "ids": catalog.image_ids - 1000})
     subset = select_rows(catalog, manifest)
     assert (subset.part, len(subset.rows), subset.trained_on_left_out) == ("all", 120, 0)

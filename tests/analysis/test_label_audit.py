@@ -10,7 +10,6 @@ from PIL import Image
 
 from fashion_keras.analysis import label_audit
 from fashion_keras.analysis.label_audit import audit, out_of_fold
-from fashion_keras.catalog.product_hashes import product_hashes
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.images.validation import check_images
 from tests.helpers.cli import run_cli
@@ -32,9 +31,9 @@ def spoilt(sample, tmp_path_factory):
     catalog = catalog.reject(check_images(catalog.paths))
     lines = [line.split(",", 5) for line in (folder / "styles.csv").read_text().splitlines()]
     place = {int(line[0]): at for at, line in enumerate(lines) if line[0].isdecimal()}
-    labels = sorted({tuple(lines[place[number]][2:5]) for number in catalog.ids.tolist()})
+    labels = sorted({tuple(lines[place[number]][2:5]) for number in catalog.image_ids.tolist()})
     rng = np.random.default_rng(0)
-    chosen = rng.choice(catalog.ids, FLIPPED + BLANK + 1, replace=False).tolist()
+    chosen = rng.choice(catalog.image_ids, FLIPPED + BLANK + 1, replace=False).tolist()
     for number in chosen[:FLIPPED]:
         line = lines[place[number]]
         line[2:5] = labels[(labels.index(tuple(line[2:5])) + rng.integers(1, len(labels))) % len(labels)]
@@ -65,7 +64,7 @@ def test_audit_ranks_flipped_labels_first(command, spoilt, tmp_path):
     assert [str(row["id"]) for row in report["issues"]] == [row["id"] for row in rows]
     catalog = read_catalog(data)
     for row in rows:
-        (at,) = np.flatnonzero(catalog.ids == int(row["id"]))
+        (at,) = np.flatnonzero(catalog.image_ids == int(row["id"]))
         assert row["given"] == catalog.columns["article_type"][at] != row["suggested"]
     counts = report["counts"]
     assert counts["without_label"] == BLANK
@@ -100,7 +99,7 @@ def small(tmp_path):
 
 
 def test_audit_counts_training_products_and_leaves_them_out(small, tmp_path, monkeypatch):
-    trained = product_hashes(read_catalog(small))[9:12].tolist()  # three caps
+    trained = read_catalog(small).product_groups[9:12].tolist()  # three caps
     monkeypatch.setattr(label_audit, "encoder_training_products", lambda _: frozenset(trained))
     options = {"data": small, "min_images": 1, "folds": 3}
     report = audit({**options, "out": tmp_path / "with"})

@@ -7,7 +7,6 @@ import pytest
 
 from fashion_keras.analysis import linear_probe
 from fashion_keras.analysis.config import ProbeConfig
-from fashion_keras.catalog.product_hashes import product_hashes
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.dataset_prep import prepare
 from tests.helpers.cli import run_cli
@@ -19,7 +18,7 @@ FLAGS = {"backbones": "custom_cnn,fashion_small", "limit": 400, "image_size": "3
 def half_trained(sample, monkeypatch):
     """fashion_small was trained on every other validation product; their number."""
     prepared = prepare(ProbeConfig(data=sample, **FLAGS).train_configs[0])
-    hashes = product_hashes(prepared.catalog)[prepared.rows["validation"]]
+    hashes = prepared.catalog.product_groups[prepared.rows["validation"]]
     known = frozenset(hashes[::2].tolist())
     monkeypatch.setattr(
         linear_probe, "encoder_training_products", lambda name, _: known if name == "fashion_small" else frozenset()

@@ -27,10 +27,10 @@ def test_map_table_holds_the_products_of_the_figure(sample, run, tmp_path):
     assert report["products"] + report["beyond_limit"] == len(part.catalog) == run.report.counts["test"]
     assert report["rejected"] == part.rejected
     catalog = read_catalog(sample)
-    genders = dict(zip(catalog.ids.tolist(), catalog.columns["gender"].tolist(), strict=True))
+    genders = dict(zip(catalog.image_ids.tolist(), catalog.columns["gender"].tolist(), strict=True))
     assert all(genders[int(row["id"])] == row["label"] for row in rows)
     # The two axes are the directions of the largest variance, whatever their sign.
-    drawn = np.flatnonzero(np.isin(part.catalog.ids, [int(row["id"]) for row in rows]))
+    drawn = np.flatnonzero(np.isin(part.catalog.image_ids, [int(row["id"]) for row in rows]))
     embeddings = cached_features(part.catalog.take(drawn), "fashion_small", "auto")
     _, spans, _ = np.linalg.svd(embeddings - embeddings.mean(axis=0), full_matrices=False)
     places = np.array([[float(row["x"]), float(row["y"])] for row in rows])

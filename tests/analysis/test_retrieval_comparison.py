@@ -8,7 +8,7 @@ import pytest
 
 from fashion_keras.analysis.evaluation_subset import encoder_training_products
 from fashion_keras.analysis.retrieval_comparison import color_histograms, evaluate_search, load_part
-from fashion_keras.catalog.product_hashes import product_hashes, write_training_products
+from fashion_keras.catalog.product_hashes import write_training_products
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.features import registry
 from fashion_keras.images.validation import load_catalog
@@ -25,7 +25,7 @@ def data(sample, tmp_path_factory):
     folder = tmp_path_factory.mktemp("catalog")
     (folder / "images").mkdir()
     lines = (sample / "styles.csv").read_text().splitlines()
-    numbers = load_catalog(sample).ids[:COUNT].tolist()
+    numbers = load_catalog(sample).image_ids[:COUNT].tolist()
     numbered = {line.split(",")[0]: line for line in lines[1:]}
     for number in numbers:
         shutil.copy(sample / "images" / f"{number}.jpg", folder / "images")
@@ -38,7 +38,7 @@ def trained(data, tmp_path, monkeypatch):
     """A copy of fashion_small that was trained on every other product of `data`, and their hashes."""
     folder = tmp_path / "encoder"
     shutil.copytree(registry.resolve_encoder("fashion_small").folder, folder)
-    hashes = frozenset(product_hashes(read_catalog(data))[::2].tolist())
+    hashes = frozenset(read_catalog(data).product_groups[::2].tolist())
     write_training_products(folder, hashes)
     return folder, hashes
 
@@ -68,16 +68,16 @@ def test_evaluate_search_scores_indexes_and_encoders_in_one_table(data, tmp_path
 def test_load_part_held_out_is_exactly_what_no_encoder_was_trained_on(data, trained):
     folder, hashes = trained
     catalog = read_catalog(data)
-    expected = [number for number, key in zip(catalog.ids, product_hashes(catalog), strict=True) if key not in hashes]
+    expected = [number for number, key in zip(catalog.image_ids, catalog.product_groups, strict=True) if key not in hashes]
     report = evaluate_search({"data": data, "encoder": folder})
     assert (report["products"], report["excluded"]) == (len(expected), COUNT - len(expected))
-    assert load_part(str(data), "held_out", hashes).catalog.ids.tolist() == expected
+    assert load_part(str(data), "held_out", hashes).catalog.image_ids.tolist() == expected
     assert all(row["trained_products"] == 0 for row in report["rows"])
 
 
 def test_evaluate_search_counts_the_training_products_and_leaves_them_out(data, trained):
     folder, hashes = trained
-    known = int(np.isin(product_hashes(read_catalog(data)), list(hashes)).sum())
+    known = int(np.isin(read_catalog(data).product_groups, list(hashes)).sum())
     report = json.loads(
         run_cli("evaluate-search", "--data", data, "--encoder", folder, "--part", "all", "--json").stdout
     )
@@ -98,7 +98,7 @@ def test_encoder_training_products_of_bundled_weights_hold_at_any_stage():
 
 def test_evaluate_search_refuses_a_catalog_of_training_products_alone(data, tmp_path, trained):
     folder, _ = trained
-    write_training_products(folder, product_hashes(read_catalog(data)))
+    write_training_products(folder, read_catalog(data).product_groups)
     with pytest.raises(InputError, match="no product left in part held_out"):
         evaluate_search({"data": data, "encoder": folder})
 
@@ -113,12 +113,12 @@ def test_load_part_of_a_run_counts_the_missing_test_products(sample, run, tmp_pa
     catalog = read_catalog(sample)
     (tmp_path / "images").mkdir()
     shutil.copy(sample / "styles.csv", tmp_path)
-    for path in catalog.paths[np.isin(catalog.ids, tested)]:
+    for path in catalog.paths[np.isin(catalog.image_ids, tested)]:
         shutil.copy(path, tmp_path / "images")
     broken, gone = (tmp_path / "images" / f"{number}.jpg" for number in tested[:2])
     broken.write_bytes(b"not an image")
     part = load_part(str(tmp_path), str(run.folder), frozenset())
-    assert set(part.catalog.ids.tolist()) == set(tested[1:])
+    assert set(part.catalog.image_ids.tolist()) == set(tested[1:])
     gone.unlink()
     report = evaluate_search({"data": tmp_path, "encoder": "fashion_small", "part": run.folder})
     assert (report["products"], report["test_products_missing"]) == (len(tested) - 2, 1)

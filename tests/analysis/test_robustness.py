@@ -36,9 +36,9 @@ def larger(run, sample, tmp_path_factory):
     (folder / "images").mkdir()
     parts = json.loads((run.folder / "origin.json").read_text())["parts"]
     catalog = read_catalog(sample)
-    for row in np.flatnonzero(np.isin(catalog.ids, [*parts["test"], *parts["train"][:5]])):
+    for row in np.flatnonzero(np.isin(catalog.image_ids, [*parts["test"], *parts["train"][:5]])):
         with Image.open(catalog.paths[row]) as image:
-            image.resize((120, 160)).save(folder / "images" / f"{catalog.ids[row]}.png")
+            image.resize((120, 160)).save(folder / "images" / f"{catalog.image_ids[row]}.png")
     shutil.copy(sample / "styles.csv", folder)
     return folder
 
@@ -59,7 +59,7 @@ def test_robustness_reference_equals_the_run_report(report, run, sample):
     assert reference["products"] == run.report.counts["test"]
     table = pq.read_table(run.folder / "predictions.parquet").to_pydict()
     catalog = read_catalog(sample)
-    groups = dict(zip(catalog.ids.tolist(), catalog.product_groups.tolist(), strict=True))
+    groups = dict(zip(catalog.image_ids.tolist(), catalog.product_groups.tolist(), strict=True))
     correct = np.array(table["truth"]) == np.array(table["predicted"])
     # Products are resampled: shuffling the rows, or counting them alone, would give other bounds.
     expected = accuracy_interval(correct, [groups[number] for number in table["id"]])
@@ -71,7 +71,7 @@ def test_robustness_reference_equals_the_run_report(report, run, sample):
 def test_robustness_scores_a_condition_as_its_changed_images(report, run, sample):
     table = pq.read_table(run.folder / "predictions.parquet").to_pydict()
     catalog = read_catalog(sample)
-    paths = dict(zip(catalog.ids.tolist(), catalog.paths, strict=True))
+    paths = dict(zip(catalog.image_ids.tolist(), catalog.paths, strict=True))
     classifier = load_classifier(run.folder)
     usual = decode_batch([paths[number] for number in table["id"]], classifier.spec.image_spec)
     files = [BytesIO() for _ in usual]

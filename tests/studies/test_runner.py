@@ -68,7 +68,7 @@ def test_catalog_subsets_have_no_common_products(sample, tmp_path):
     run((), tmp_path / "out")
     shoes, first, second = (read_catalog(tmp_path / "out" / "parts" / f"{n}.csv") for n in ("shoes", "first", "second"))
     assert set(shoes.columns["master_category"]) == {"Footwear"}
-    assert sorted([*first.ids, *second.ids]) == sorted(read_catalog(sample).ids)
+    assert sorted([*first.image_ids, *second.image_ids]) == sorted(read_catalog(sample).image_ids)
     assert not set(first.columns["product_display_name"]) & set(second.columns["product_display_name"])
     assert abs(len(first) - len(second)) < 200
 

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from fashion_keras.catalog.product_hashes import product_hashes
 from fashion_keras.catalog.readers import read_catalog
-from fashion_keras.catalog.splits import hold_out
+from fashion_keras.catalog.sampling import hold_out
 from fashion_keras.tagging import train_tagger
 from fashion_keras.tagging.config import TaggerConfig
 from fashion_keras.tagging.train_tagger import held_out_fractions, leakage_warning, split_for_tagger
@@ -36,7 +35,7 @@ def test_split_for_tagger_divides_products(catalog):
     titles[1::2] = titles[: len(titles) - 1 : 2]
     twins = read_with_titles(catalog, titles)
     split = split_for_tagger(twins, TaggerConfig(hold_out=0.5), np.zeros(len(twins), bool))
-    hashes = product_hashes(twins)
+    hashes = twins.product_groups
     parts = [set(hashes[rows]) for rows in (split.train, split.selection, split.proof, split.test)]
     assert sum(map(len, parts)) == len(set().union(*parts)) == len(set(hashes))
     assert len(split.proof) == len(parts[2]), "the proof has one image per product"
@@ -56,7 +55,7 @@ def test_split_for_tagger_does_not_depend_on_the_order_of_rows(catalog):
     split = split_for_tagger(catalog, TaggerConfig(), trained)
     shuffled = split_for_tagger(catalog.take(order), TaggerConfig(), trained[order])
     for name, rows in split.parts.items():
-        assert set(catalog.ids[rows]) == set(catalog.ids[order][shuffled.parts[name]])
+        assert set(catalog.image_ids[rows]) == set(catalog.image_ids[order][shuffled.parts[name]])
 
 
 def test_split_for_tagger_evaluates_on_products_that_the_encoder_was_not_trained_on(catalog):
@@ -90,7 +89,7 @@ def train(shop, folder, **options):
 
 
 def test_train_tagger_counts_the_overlap_and_warns(shop, catalog, monkeypatch, tmp_path):
-    hashes = product_hashes(catalog)
+    hashes = catalog.product_groups
     monkeypatch.setattr(train_tagger, "load_encoder", lambda name, weights: toy_encoder())
     monkeypatch.setattr(train_tagger, "encoder_training_products", lambda name, weights: frozenset(hashes))
     report = train(shop, tmp_path / "all").report

@@ -77,7 +77,7 @@ def test_filter_persons_rejects_and_counts_persons(config, detector, catalog):
     reasons = Counter(row.reason for row in prepared.catalog.rejected)
     seen = shares(detector, catalog.paths) >= 0.5
     assert reasons["the person filter predicts a person"] == seen.sum() > 0
-    assert set(prepared.catalog.ids) <= set(catalog.ids[~seen])
+    assert set(prepared.catalog.image_ids) <= set(catalog.image_ids[~seen])
     assert sum(prepared.counts.values()) == catalog.inputs
 
 

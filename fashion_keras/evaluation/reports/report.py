@@ -33,7 +33,8 @@ class Report(Scores):
 
     seconds and images_per_second are of encoding, training and testing; test_in_initial_weights counts test images of
     products that the initial weights were trained on; calibration: group name -> temperature, ece_before, ece_after;
-    tuned: the head that the search chose; leaks: as of `count_leaks`; over_folds: best, mean and deviation of each score over `folds`.
+    tuned: the head that the search chose; leaks: as of `count_leaks`; over_folds: best, mean and deviation of each
+    score over `folds`.
     """
 
     FORMAT: ClassVar[str] = "fashion_keras.report/2"

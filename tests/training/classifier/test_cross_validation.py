@@ -39,7 +39,7 @@ def predictions(folder):
 
 def test_cross_validate_predicts_each_product_by_the_run_not_trained_on_it(whole, config):
     together = predictions(whole.folder)
-    assert together["id"] == prepare(config).catalog.ids.tolist()
+    assert together["id"] == prepare(config).catalog.image_ids.tolist()
     probabilities_by_id = dict(zip(together["id"], together["probabilities"], strict=True))
     for number in (1, 2):
         parts = json.loads((whole.folder / f"fold{number}" / "origin.json").read_text())["parts"]

@@ -103,7 +103,7 @@ def test_report_counts_add_up_to_the_rows_and_files_read(run, sample):
 def test_predictions_file_has_each_test_product_once_and_the_reported_accuracy(run, tiny_config):
     table = pq.read_table(run.folder / "predictions.parquet").to_pydict()
     prepared = prepare(tiny_config)
-    assert sorted(table["id"]) == sorted(prepared.catalog.ids[prepared.rows["test"]].tolist())
+    assert sorted(table["id"]) == sorted(prepared.catalog.image_ids[prepared.rows["test"]].tolist())
     right = [truth == predicted for truth, predicted in zip(table["truth"], table["predicted"], strict=True)]
     assert np.mean(right) == pytest.approx(run.accuracy)
     np.testing.assert_allclose(np.sum(table["probabilities"], axis=1), 1, atol=1e-5)
@@ -143,7 +143,7 @@ def copy_images(catalog, rows, folder):
 
 def test_evaluate_scores_another_catalog_without_images_trained_on(run, tmp_path, sample):
     catalog, parts = read_catalog(sample), run.manifest.parts
-    trained = np.isin(catalog.ids, [*parts["train"], *parts["validation"]])
+    trained = np.isin(catalog.image_ids, [*parts["train"], *parts["validation"]])
     watches, bags = (catalog.columns["article_type"] == name for name in ("Watches", "Handbags"))
     copy_images(
         catalog, [*np.flatnonzero(watches & ~trained)[:5], *np.flatnonzero(watches & trained)[:3]], tmp_path / "Watches"

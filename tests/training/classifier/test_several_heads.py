@@ -99,7 +99,7 @@ def test_run_folder_has_the_figures_of_each_head(several):
 def test_predictions_file_gives_the_accuracy_of_each_head(several, config):
     table = pq.read_table(several.folder / "predictions.parquet").to_pydict()
     prepared = prepare(config)
-    assert sorted(table["id"]) == sorted(prepared.catalog.ids[prepared.rows["test"]].tolist())
+    assert sorted(table["id"]) == sorted(prepared.catalog.image_ids[prepared.rows["test"]].tolist())
     pairs = zip(table["article_type.truth"], table["article_type.predicted"], strict=True)
     right = [truth == predicted for truth, predicted in pairs if truth is not None]
     assert np.mean(right) == pytest.approx(several.report.groups["article_type"]["test"]["accuracy"])
