@@ -12,6 +12,7 @@ import numpy as np
 from fashion_keras.catalog.catalog import Catalog, write_rejected
 from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.readers import read_catalog
+from fashion_keras.catalog.splits import PARTS
 from fashion_keras.catalog.targets import LABEL_SEPARATOR
 from fashion_keras.catalog.taxonomy import load_taxonomy
 from fashion_keras.features.cache import encode
@@ -26,7 +27,6 @@ from fashion_keras.tagging.evaluation.metrics import TagScores
 from fashion_keras.tagging.model.manifest import TaggerManifest, read_provenance, taxonomy_digest
 from fashion_keras.tagging.model.tagger import Tag, Tagger, Tags, load_tagger
 from fashion_keras.tagging.train_tagger import train_tagger
-from fashion_keras.training.dataset_prep import PARTS
 
 log = logging.getLogger("fashion_keras")
 
