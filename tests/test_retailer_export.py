@@ -82,7 +82,10 @@ def test_train_keeps_products_apart_and_skus_to_the_letter(shop, trained):
     with (trained / "rejected.csv").open(newline="", encoding="utf-8") as file:
         assert {row["sku"] for row in csv.DictReader(file)} <= skus
     predictions = pd.read_parquet(trained / "predictions.parquet")
-    assert set(predictions["id"].str.rpartition(":")[0].where(predictions["id"].str.contains(":"), predictions["id"])) <= skus
+    assert (
+        set(predictions["id"].str.rpartition(":")[0].where(predictions["id"].str.contains(":"), predictions["id"]))
+        <= skus
+    )
 
 
 def test_evaluate_uses_the_runs_own_source(trained):
@@ -130,7 +133,9 @@ def read_catalog_skus(folder):
 
 
 def test_audit_runs_and_keeps_skus(shop, tmp_path):
-    result = run_cli("audit", "--data", shop[0], *COLUMNS, "--task", "article_type", "--out", tmp_path / "audit", "--json")
+    result = run_cli(
+        "audit", "--data", shop[0], *COLUMNS, "--task", "article_type", "--out", tmp_path / "audit", "--json"
+    )
     assert result.returncode == 0, result.stderr
     report = json.loads(result.stdout)
     assert report["counts"]["inputs"] == shop[1]["images"] + shop[1]["missing"]

@@ -11,7 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.catalog import Catalog, write_rejected
+<<<<<<< HEAD
 from fashion_keras.catalog.columns import LABEL_SEPARATOR
+=======
+from fashion_keras.catalog.datasets import resolve_dataset
+from fashion_keras.catalog.readers import read_catalog
+from fashion_keras.catalog.splits import PARTS
+from fashion_keras.catalog.targets import LABEL_SEPARATOR
+>>>>>>> main
 from fashion_keras.catalog.taxonomy import load_taxonomy
 from fashion_keras.features.cache import encode
 from fashion_keras.images.validation import read_source, reject_unreadable
@@ -25,7 +32,6 @@ from fashion_keras.tagging.evaluation.metrics import TagScores
 from fashion_keras.tagging.model.manifest import TaggerManifest, read_provenance, taxonomy_digest
 from fashion_keras.tagging.model.tagger import Tag, Tagger, Tags, load_tagger
 from fashion_keras.tagging.train_tagger import train_tagger
-from fashion_keras.training.dataset_prep import PARTS
 
 log = logging.getLogger("fashion_keras")
 

@@ -13,6 +13,7 @@ from fashion_keras.analysis.evaluation_subset import encoder_training_products
 from fashion_keras.catalog.catalog import Catalog, write_rejected
 from fashion_keras.catalog.datasets import SAMPLE
 from fashion_keras.catalog.product_hashes import is_training_product, uniform_numbers
+from fashion_keras.catalog.splits import PARTS
 from fashion_keras.catalog.taxonomy import load_taxonomy
 from fashion_keras.features.cache import encode
 from fashion_keras.features.registry import load_encoder
@@ -29,7 +30,7 @@ from fashion_keras.tagging.model.heads import Features, LinearHead, Mask, applie
 from fashion_keras.tagging.model.labels import Integers, TaggerLabels, build_labels
 from fashion_keras.tagging.model.manifest import EncoderReference, Provenance, save_heads, taxonomy_digest
 from fashion_keras.tagging.model.tagger import Tagger
-from fashion_keras.training.dataset_prep import PARTS, SAMPLE_WARNING
+from fashion_keras.training.dataset_prep import SAMPLE_WARNING
 from fashion_keras.training.run_folder import Run
 
 log = logging.getLogger("fashion_keras")

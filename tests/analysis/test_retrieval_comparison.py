@@ -68,7 +68,9 @@ def test_evaluate_search_scores_indexes_and_encoders_in_one_table(data, tmp_path
 def test_load_part_held_out_is_exactly_what_no_encoder_was_trained_on(data, trained):
     folder, hashes = trained
     catalog = read_catalog(data)
-    expected = [number for number, key in zip(catalog.image_ids, catalog.product_groups, strict=True) if key not in hashes]
+    expected = [
+        number for number, key in zip(catalog.image_ids, catalog.product_groups, strict=True) if key not in hashes
+    ]
     report = evaluate_search({"data": data, "encoder": folder})
     assert (report["products"], report["excluded"]) == (len(expected), COUNT - len(expected))
     assert load_part(str(data), "held_out", hashes).catalog.image_ids.tolist() == expected
