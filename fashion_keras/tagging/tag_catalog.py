@@ -11,14 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.catalog import Catalog, write_rejected
-<<<<<<< HEAD
 from fashion_keras.catalog.columns import LABEL_SEPARATOR
-=======
-from fashion_keras.catalog.datasets import resolve_dataset
-from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.catalog.splits import PARTS
-from fashion_keras.catalog.targets import LABEL_SEPARATOR
->>>>>>> main
 from fashion_keras.catalog.taxonomy import load_taxonomy
 from fashion_keras.features.cache import encode
 from fashion_keras.images.validation import read_source, reject_unreadable
