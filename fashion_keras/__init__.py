@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fashion_keras.features.encoder import Encoder
     from fashion_keras.features.registry import load_encoder
     from fashion_keras.features.runtime import load_classifier
+    from fashion_keras.features.transformer import FashionEncoder
     from fashion_keras.models.classifier import Classifier
     from fashion_keras.models.predictions import Predictions
     from fashion_keras.search.indexing import build_index, open_index, update_index
@@ -47,6 +48,7 @@ __all__ = [
     "EncoderConfig",
     "EvaluateConfig",
     "Explanation",
+    "FashionEncoder",
     "InputError",
     "Match",
     "Predictions",
@@ -92,6 +94,7 @@ _MODULES = {
     "EncoderConfig": "training.encoder.config",
     "EvaluateConfig": "analysis.config",
     "Explanation": "analysis.grad_cam",
+    "FashionEncoder": "features.transformer",
     "InputError": "support.errors",
     "Match": "search.similar",
     "Predictions": "models.predictions",
