@@ -54,7 +54,8 @@ def download(large: bool = False, root: Path = _DATA) -> Path:
     folder = root / _home(dataset).name
     if folder.is_dir():
         return folder
-    folder.unlink(missing_ok=True)  # a link into a cache that was cleared
+    if folder.is_symlink():  # into a cache that was cleared
+        folder.unlink()
     archive = root / "downloads" / f"{folder.name}.zip"
     if archive.is_file():
         _unpack(archive, folder)
