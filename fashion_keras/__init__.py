@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fashion_keras.features.encoder import Encoder
     from fashion_keras.features.registry import load_encoder
     from fashion_keras.features.runtime import load_classifier
+    from fashion_keras.features.transformer import FashionEncoder
     from fashion_keras.models.classifier import Classifier
     from fashion_keras.models.predictions import Predictions
     from fashion_keras.search.indexing import build_index, open_index, update_index
@@ -54,6 +55,7 @@ _PUBLIC_NAMES = {
     "features.encoder": "Encoder",
     "features.registry": "load_encoder",
     "features.runtime": "load_classifier",
+    "features.transformer": "FashionEncoder",
     "models.classifier": "Classifier",
     "models.predictions": "Predictions",
     "search.indexing": "build_index open_index update_index",

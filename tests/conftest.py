@@ -19,6 +19,7 @@ def cache(tmp_path_factory):
     """A cache folder of this session's own, for this process and those it starts."""
     folder = tmp_path_factory.mktemp("cache")
     os.environ["FASHION_KERAS_CACHE"] = str(folder)
+    os.environ["KAGGLEHUB_CACHE"] = str(folder / "kagglehub")
     return folder
 
 

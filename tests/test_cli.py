@@ -146,7 +146,7 @@ def test_describe_of_a_tree(sample, tmp_path):
 def test_download_without_network_is_one_line_with_instructions(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = run_cli("data", "download")
-    assert_one_line(result, "kaggle could not download", "by hand", "fashion-product-images-small.zip")
+    assert_one_line(result, "kagglehub could not download", "by hand", "fashion-product-images-small.zip")
 
 
 def test_download_unpacks_an_archive_saved_by_hand(sample, tmp_path, monkeypatch):

@@ -96,6 +96,13 @@ def test_readme_python_example_runs(tmp_path, monkeypatch, capsys):
     assert 0 <= float(accuracy) <= 1
 
 
+def test_guide_to_other_libraries_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "other-libraries.md").read_text(), re.DOTALL)
+    exec("\n".join(blocks), {})
+    assert re.search(r"'test': \d+\}.*\{'logisticregression__C'", capsys.readouterr().out, re.DOTALL)
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
 def test_notebook_runs_and_defines_no_functions(path, tmp_path):
     notebook = nbformat.read(path, as_version=4)

@@ -37,8 +37,8 @@ def trained(shop, tmp_path_factory):
     """A run on the export."""
     out = tmp_path_factory.mktemp("run") / "run"
     result = run_cli(
-        "train", "--data", shop[0], *COLUMNS, "--task", "article_type", "--backbone", "custom_cnn", "--strategy", "scratch",
-        "--image-size", "48x36", "--epochs", "3", "--batch-size", "64", "--out", out,
+        "train", "--data", shop[0], *COLUMNS, "--task", "article_type", "--backbone", "custom_cnn",
+        "--strategy", "scratch", "--image-size", "48x36", "--epochs", "3", "--batch-size", "64", "--out", out,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     return out
@@ -114,7 +114,7 @@ def test_search_filters_by_a_range_of_prices(index, shop):
 
 
 def test_tags_have_a_row_per_product(shop, tmp_path):
-    folder, written = shop
+    folder = shop[0]
     (tmp_path / "taxonomy.yaml").write_text(TAXONOMY, encoding="utf-8")
     arguments = ["--data", folder, *COLUMNS, "--taxonomy", tmp_path / "taxonomy.yaml"]
     result = run_cli("tag", *arguments, "--out", tmp_path / "tags")

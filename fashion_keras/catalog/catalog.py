@@ -4,8 +4,9 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 from fashion_keras.catalog.attributes import KAGGLE_GROUPS, AttributeGroup
 from fashion_keras.catalog.columns import Columns
 from fashion_keras.support.atomic_files import write_csv
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 @dataclass(frozen=True)
@@ -77,10 +81,13 @@ class Catalog:
         return hashlib.sha256(repr((self.skus.tolist(), names, columns)).encode()).hexdigest()
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a DataFrame with a row per image: sku, image_id, path, product_group and the columns."""
+        """Return a DataFrame with a row per image: sku, image_id, path, product_group and the columns, NaN if missing."""
         own = {"sku": self.skus, "image_id": self.image_ids, "path": self.paths, "product_group": self.product_groups}
-        return pd.DataFrame({name: values.tolist() if values.dtype.kind in "UO" else values
-                             for name, values in {**own, **self.columns}.items()})  # fmt: skip
+        return pd.DataFrame({name: _with_missing(values) for name, values in {**own, **self.columns}.items()})
+
+    def to_tf_dataset(self, task: str, split: str, **options: Any) -> "tf.data.Dataset":  # noqa: ANN401
+        """Return a tf.data.Dataset of (image, label); see `images.tf_dataset.to_tf_dataset` for the options."""
+        return import_module("fashion_keras.images.tf_dataset").to_tf_dataset(self, task, split, **options)
 
     def take(self, rows: NDArray[Any]) -> "Catalog":
         """Return the images at `rows`, numbers [m] or a mask [n], as a catalog of their own, without rejected rows."""
@@ -103,6 +110,11 @@ class Catalog:
             for row in np.flatnonzero(is_bad).tolist()
         )
         return replace(self.take(~is_bad), rejected=(*self.rejected, *rejected), inputs=self.inputs)
+
+
+def _with_missing(values: NDArray[Any]) -> NDArray[Any]:
+    """Return text with None, which pandas takes for NaN, in place of ""; numbers as they are."""
+    return np.where(values == "", None, values.astype(object)) if values.dtype.kind in "UO" else values
 
 
 def write_rejected(folder: Path, catalog: Catalog) -> None:

@@ -1,9 +1,7 @@
 """Datasets: the Kaggle download, the drawn sample, and the default of `--data`."""
 
+import logging
 import shutil
-import subprocess
-import sys
-import time
 import zipfile
 import zlib
 from pathlib import Path
@@ -11,12 +9,12 @@ from pathlib import Path
 from fashion_keras.catalog.sample.generate import generate_sample
 from fashion_keras.support.atomic_files import cache_dir, temporary_path
 from fashion_keras.support.errors import InputError
-from fashion_keras.support.progress import ProgressBar
 
 SMALL = "paramaggarwal/fashion-product-images-small"
 LARGE = "paramaggarwal/fashion-product-images-dataset"
 SAMPLE = "sample"
 _DATA = Path("data")
+_VERSION = 1  # of both sets on Kaggle: a fixed one is found in the cache without a network
 
 
 def resolve_dataset(data: str | None) -> tuple[Path, bool]:
@@ -33,7 +31,7 @@ def resolve_dataset(data: str | None) -> tuple[Path, bool]:
         data = next((str(folder) for folder in (_home(SMALL), _home(LARGE)) if folder.is_dir()), SAMPLE)
     if data == SAMPLE:
         return generate_sample(cache_dir() / "sample"), True
-    if data == "-":
+    if data == "-" or data.startswith("tfds:"):
         return Path(data), False
     if not data:
         raise InputError("--data is empty: give a folder, a CSV file, or 'sample'")
@@ -41,13 +39,15 @@ def resolve_dataset(data: str | None) -> tuple[Path, bool]:
 
 
 def download(large: bool = False, root: Path = _DATA) -> Path:
-    """Download and unpack the Kaggle set with the `kaggle` program; return its folder.
+    """Download the Kaggle set with kagglehub, which needs no account for it; return its folder.
 
-    The program resumes an interrupted download; the folder appears when it is complete.
+    The files stay in kagglehub's cache (`~/.cache/kagglehub`, or `$KAGGLEHUB_CACHE`), from where an earlier download is
+    taken; the folder is a link to them. An interrupted download is resumed. An archive that was saved by hand as
+    `downloads/NAME.zip` in `root` is unpacked instead.
 
     Args:
         large: full-size images (25 GB) instead of 60x80 images (0.6 GB).
-        root: folder that receives the archive and the catalog.
+        root: folder that receives the catalog.
 
     Raises:
         InputError: when the download fails, with what to do by hand.
@@ -56,33 +56,50 @@ def download(large: bool = False, root: Path = _DATA) -> Path:
     folder = root / _home(dataset).name
     if folder.is_dir():
         return folder
+    if folder.is_symlink():  # into a cache that was cleared
+        folder.unlink()
     archive = root / "downloads" / f"{folder.name}.zip"
-    # A partial archive is not a zip file; the program resumes it.
-    if not zipfile.is_zipfile(archive):
-        _fetch(dataset, archive)
-    _unpack(archive, folder)
-    archive.unlink()
+    if archive.is_file():
+        _unpack(archive, folder)
+        archive.unlink()
+    else:
+        _link(_fetch(dataset, archive), folder)
     return folder
 
 
-def _fetch(dataset: str, archive: Path) -> None:
-    archive.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "kaggle", "datasets", "download", "-q", dataset, "-p", str(archive.parent)]
-    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, **streams) as process, ProgressBar(dataset, None, "MB") as bar:
-        while process.poll() is None:
-            time.sleep(0.2)
-            bar.set_completed(archive.stat().st_size // 2**20 if archive.is_file() else 0)
-        messages = process.stderr.read().strip().splitlines()[-1:] or ["it wrote no archive"]
-    if process.returncode or not zipfile.is_zipfile(archive):
+def _fetch(dataset: str, archive: Path) -> Path:
+    """Return the folder with the table of a set in kagglehub's cache, where it is downloaded unless it is there."""
+    import kagglehub  # noqa: PLC0415 - half a second, for a download alone
+    from kagglehub.exceptions import BackendError, DataCorruptionError  # noqa: PLC0415
+
+    logging.getLogger("kagglehub").setLevel(logging.WARNING)  # it logs to standard output
+    try:
+        folder = Path(kagglehub.dataset_download(f"{dataset}/versions/{_VERSION}"))
+    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, BackendError, DataCorruptionError) as error:
+        reason = " ".join(str(error).split())[:120]
         raise InputError(
-            f"kaggle could not download {dataset} ({messages[0][:200]}); by hand: get the archive from "
-            f"https://www.kaggle.com/datasets/{dataset}, save it as {archive}, and run this command again"
-        )
+            f"kagglehub could not download {dataset} ({reason}); run this command again to resume, or by hand: curl -L "
+            f"--create-dirs -o {archive} https://www.kaggle.com/api/v1/datasets/download/{dataset}, and run it again"
+        ) from None
+    tables = [*folder.glob("styles.csv"), *folder.glob("*/styles.csv")]
+    if not tables:
+        raise InputError(f"{folder}: no styles.csv inside; delete the folder and download again")
+    return tables[0].parent
+
+
+def _link(home: Path, folder: Path) -> None:
+    """Make `folder` a link to `home`, or a copy where links are not allowed, as on Windows."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.symlink_to(home.absolute(), target_is_directory=True)
+    except OSError:
+        temporary = temporary_path(folder)
+        shutil.copytree(home, temporary)
+        temporary.replace(folder)
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """Unpack the files beside styles.csv; the archives hold a second copy of everything, which is skipped."""
+    """Unpack styles.csv, images/ and styles/; the archives hold a second copy of everything, which is skipped."""
     temporary = temporary_path(folder)
     try:
         with zipfile.ZipFile(archive) as file:
@@ -90,7 +107,7 @@ def _unpack(archive: Path, folder: Path) -> None:
             if not tables:
                 raise InputError(f"{archive}: no styles.csv inside; delete it and download again")
             home = min(tables, key=len).removesuffix("styles.csv")
-            wanted = (home + "styles.csv", home + "images/")
+            wanted = (home + "styles.csv", home + "images/", home + "styles/")
             file.extractall(temporary, [name for name in file.namelist() if name.startswith(wanted)])
         (temporary / home).replace(folder)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:

@@ -25,9 +25,11 @@ from fashion_keras.catalog.sources.table import (
     read_table,
     table_of_frame,
 )  # fmt: skip
+from fashion_keras.catalog.sources.tfds_reader import INFO, read_tfds
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import LOG
 
+TFDS = "tfds:"
 _IMAGE_FOLDERS = ("images", "image", "img", "imgs", "photos", "pictures")
 
 
@@ -62,6 +64,7 @@ def read_catalog(
     - a tree with one folder per class, whose names become `article_type`; above them `train`, `test` and `val` are
       parts, which become `split`; a folder with images alone;
     - iMaterialist-Fashion 2018: see `find_imaterialist`;
+    - a data set that TensorFlow Datasets has prepared: its folder, or "tfds:NAME";
     - "-": paths of images on standard input, one per line.
 
     No image is opened. Rows and files that cannot be used are rejected with a reason, never dropped. What was
@@ -83,6 +86,9 @@ def read_catalog(
         raise InputError(f"{images}: no such folder of images")
     if isinstance(source, pd.DataFrame):
         catalog = _catalog_of_table(table_of_frame(source, mapping), options.images or Path(), options)
+    elif str(source).startswith(TFDS) or (Path(source) / INFO).is_file():
+        table = table_of_frame(read_tfds(str(source).removeprefix(TFDS)), mapping, str(source))
+        catalog = _catalog_of_table(table, Path(), options, f"{source}: prepared by TensorFlow Datasets")
     elif str(source) == "-":
         catalog = _read_paths(sys.stdin.read().splitlines())
     else:

@@ -13,6 +13,7 @@ from fashion_keras.training.manifests import RunManifest
 MANIFEST = RunManifest(
     data="sample",
     fingerprint="f",
+    catalog_options={},
     weights={"source": "none", "warning": ""},
     train_counts={"gender": [2, 1]},
     known={"train": {"gender": 3}},
