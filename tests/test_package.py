@@ -28,6 +28,7 @@ def test_package_loads_tensorflow_without_its_messages():
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_package_names_the_modules_that_load_tensorflow():
     """A process forked for each module, so that none sees what another one imported."""
     program = (

@@ -104,6 +104,7 @@ def test_guide_to_other_libraries_runs(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+@pytest.mark.slow
 def test_notebook_runs_and_defines_no_functions(path, tmp_path):
     notebook = nbformat.read(path, as_version=4)
     assert not any("def " in cell.source for cell in notebook.cells if cell.cell_type == "code")

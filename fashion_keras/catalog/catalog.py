@@ -81,7 +81,7 @@ class Catalog:
         return hashlib.sha256(repr((self.skus.tolist(), names, columns)).encode()).hexdigest()
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a DataFrame with a row per image: sku, image_id, path, product_group and the columns, NaN if missing."""
+        """Return a DataFrame with a row per image: sku, image_id, path, product_group, columns; NaN if missing."""
         own = {"sku": self.skus, "image_id": self.image_ids, "path": self.paths, "product_group": self.product_groups}
         return pd.DataFrame({name: _with_missing(values) for name, values in {**own, **self.columns}.items()})
 

@@ -26,6 +26,7 @@ def half_trained(sample, monkeypatch):
     return int(np.isin(hashes, list(known)).sum()), len(hashes)
 
 
+@pytest.mark.slow
 def test_probe_counts_training_products_and_leaves_them_out(sample, half_trained):
     trained, validation = half_trained
     report = linear_probe.probe({"data": sample, **FLAGS})

@@ -198,6 +198,7 @@ class Downloads:
         return build_network(spec, policy), WeightsSource("imagenet" if self.online else "none", warning)
 
 
+@pytest.mark.slow
 def test_load_encoder_fetches_weights_once_the_machine_is_online(images, tmp_path, monkeypatch, caplog):
     monkeypatch.setenv("FASHION_KERAS_CACHE", str(tmp_path))
     downloads = Downloads()

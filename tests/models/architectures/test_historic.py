@@ -38,6 +38,7 @@ STEM, STEM_CHANNELS = 49 * 3 * 64 + 64 * 64 + 9 * 64 * 192, 64 + 64 + 192
         ("person_detector", (28, 28, 64)),
     ],
 )
+@pytest.mark.slow
 def test_build_maps_224x224_to_the_papers_shape(name, output):
     assert get_backbone(name).build(keras.Input((224, 224, 3))).output.shape[1:] == output
 

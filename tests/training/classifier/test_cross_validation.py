@@ -14,6 +14,8 @@ from fashion_keras.features.cache import list_cache
 from fashion_keras.training.dataset_prep import prepare
 from tests.helpers.runs import evaluate_run, start_training, wait_for_epoch
 
+pytestmark = pytest.mark.slow  # several runs
+
 
 @pytest.fixture(scope="module")
 def config(tiny_config):

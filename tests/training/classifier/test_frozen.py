@@ -76,6 +76,7 @@ def test_cached_features_train_as_the_whole_network_does(config, strategy):
     assert [entry["view"] for entry in list_cache()] == ["plain"]
 
 
+@pytest.mark.slow
 def test_saved_network_has_the_validation_loss_of_the_head_on_features(config):
     run = again(config, "1", epochs=2)
     prepared = prepare(config)

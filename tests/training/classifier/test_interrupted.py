@@ -83,6 +83,7 @@ def test_train_command_prints_how_to_resume_when_interrupted(config, whole, tmp_
     assert_same(tmp_path / "run", whole)
 
 
+@pytest.mark.slow
 def test_resume_refuses_a_changed_catalog(tiny_config, sample, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(sample, data)

@@ -159,6 +159,7 @@ def test_evaluate_scores_another_catalog_without_images_trained_on(run, tmp_path
         evaluate_run(run.folder, data=str(tmp_path), part="test")
 
 
+@pytest.mark.slow
 def test_train_gives_the_same_report_for_the_same_seed(run, tiny_config, tmp_path):
     epochs = []
     callback = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(epoch))
@@ -174,6 +175,7 @@ def test_resume_does_not_train_a_finished_run_again(run):
     assert (run.folder / "history.csv").stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_train_from_a_run_keeps_frozen_layers_bit_identical(run, tiny_config, tmp_path):
     config = replace(
         tiny_config, task="gender", weights=str(run.folder), strategy="last_block", epochs=1, out=str(tmp_path / "r")
@@ -191,6 +193,7 @@ def test_train_from_a_run_keeps_frozen_layers_bit_identical(run, tiny_config, tm
     assert after.report.test_in_initial_weights == 0, "the same seed has the same test products"
 
 
+@pytest.mark.slow
 def test_train_counts_test_images_that_the_initial_weights_were_trained_on(run, tiny_config, tmp_path):
     config = replace(tiny_config, weights=str(run.folder), strategy="frozen", epochs=1, seed=1, out=str(tmp_path / "r"))
     report = train(config).report
@@ -215,6 +218,7 @@ def test_train_takes_every_balance(tiny_config, tmp_path, balance):
     assert 0 <= train(config).accuracy <= 1
 
 
+@pytest.mark.slow
 def test_train_of_a_color_task_does_not_augment_colors(tiny_config, tmp_path):
     config = replace(tiny_config, task="base_colour", epochs=1, min_images=50, augment="gutierrez2019")
     run = train(replace(config, out=str(tmp_path / "r")))
@@ -223,6 +227,7 @@ def test_train_of_a_color_task_does_not_augment_colors(tiny_config, tmp_path):
     assert (corner == 255).all(axis=-1).mean() > 0.5
 
 
+@pytest.mark.slow
 def test_report_warns_of_random_weights(tiny_config, tmp_path):
     config = replace(tiny_config, backbone="vgg16", strategy="frozen", epochs=1, limit=120, out=str(tmp_path / "r"))
     run = train(config)

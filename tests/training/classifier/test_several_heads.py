@@ -185,6 +185,7 @@ def test_evaluate_skips_heads_whose_columns_a_catalog_lacks(several, sample, tmp
     assert report.groups["article_type"]["test"]["accuracy"] > 0
 
 
+@pytest.mark.slow
 def test_train_last_block_of_several_heads_caches_features(config, tmp_path):
     run = train(
         replace(config, strategy="last_block", task="article_type,base_colour", epochs=1, out=str(tmp_path / "r"))
@@ -254,6 +255,7 @@ def test_train_config_refuses_wrong_values_with_several_heads(wrong, words):
     assert words in str(error.value)
 
 
+@pytest.mark.slow
 def test_train_refuses_several_heads_of_which_one_is_left(command, config, sample, tmp_path):
     result = command("train", "--task", "gender,fit", "--data", sample, "--out", tmp_path / "run")
     assert_one_line(result, "only gender is left, which --task gender trains", "task fit", "lower --min-images")

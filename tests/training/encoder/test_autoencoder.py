@@ -87,6 +87,7 @@ def test_reconstruction_feed_mirrors_input_and_target():
     assert set(left) == {0, 200}
 
 
+@pytest.mark.slow
 def test_autoencode_trains_the_default_network(sample, tmp_path, capsys):
     out = tmp_path / "better"
     flags = ["--data", str(sample), "--limit", "60", "--epochs", "1", "--batch-size", "20", "--out", str(out)]
@@ -132,6 +133,7 @@ class Interrupt(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_resume_autoencoder_equals_an_uninterrupted_run(trained, tmp_path):
     config = AutoencoderConfig.from_dict(read_json(trained.folder / "config.json"))
     with pytest.raises(KeyboardInterrupt):

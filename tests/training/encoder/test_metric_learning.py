@@ -131,6 +131,7 @@ class Interrupt(keras.callbacks.Callback):
 
 
 @pytest.mark.parametrize("loss", ["supcon", "arcface"])
+@pytest.mark.slow
 def test_resume_encoder_equals_an_uninterrupted_run(config, tmp_path, loss):
     config = replace(config, loss=loss, dropout=0.2, labels="article_type,title")
     whole = train_encoder(replace(config, out=str(tmp_path / "whole")))
@@ -146,6 +147,7 @@ def test_resume_encoder_equals_an_uninterrupted_run(config, tmp_path, loss):
     assert 0 < len(read_training_products(resumed.folder)) <= resumed.report.counts["train"]
 
 
+@pytest.mark.slow
 def test_resume_encoder_refuses_another_catalog(config, sample, tmp_path):
     with pytest.raises(InputError, match="no run was begun here"):
         resume_encoder(tmp_path)

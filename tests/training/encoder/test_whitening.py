@@ -31,6 +31,7 @@ def test_whitening_refuses_more_directions_than_there_are(width):
         whitening(flat, width)
 
 
+@pytest.mark.slow
 def test_whiten_encoder_makes_an_encoder(sample, tmp_path):
     config = WhiteningConfig("custom_cnn@stage2", 16, "none", data=sample, out=tmp_path / "white")
     folder = whiten_encoder(config)
