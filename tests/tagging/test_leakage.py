@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from fashion_keras.catalog.columns import Columns
+from fashion_keras.catalog.product_hashes import group_products
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.catalog.sampling import hold_out
 from fashion_keras.tagging import train_tagger
@@ -46,7 +48,8 @@ def test_split_for_tagger_divides_products(catalog):
 def read_with_titles(catalog, titles):
     from dataclasses import replace
 
-    return replace(catalog, columns={**catalog.columns, "product_display_name": titles})
+    columns = Columns({**catalog.columns, "product_display_name": titles})
+    return replace(catalog, columns=columns, product_groups=group_products(catalog.skus.tolist(), titles.tolist()))
 
 
 def test_split_for_tagger_does_not_depend_on_the_order_of_rows(catalog):

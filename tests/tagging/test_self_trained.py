@@ -43,7 +43,7 @@ def test_tag_catalog_trains_a_tagger_on_the_catalog(shop, toy, taxonomy, tmp_pat
     tested = [row for row in rows_of(tmp_path / "out") if row["part"] == "test"]
     assert len(tested) == report.parts["test"]
     # The tags of test products are those that the precision was measured on.
-    correct = [row["gender"] == signs_of(int(row["id"]) - 1)[1] for row in tested if row["gender"]]
+    correct = [row["gender"] == signs_of(int(row["sku"]) - 1)[1] for row in tested if row["gender"]]
     (gender,) = (row for row in trained["attributes"] if row["name"] == "gender")
     assert (len(correct), sum(correct)) == (gender["given"], gender["right"])
     assert len(correct) > 50

@@ -4,6 +4,7 @@ import csv
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,8 +14,8 @@ from fashion_keras.images.decode import ImageError
 from fashion_keras.support.errors import InputError
 from fashion_keras.tagging.config import TagConfig, TaggerConfig
 from fashion_keras.tagging.model.manifest import EncoderReference, TaggerManifest
-from fashion_keras.tagging.model.tagger import load_tagger
-from fashion_keras.tagging.tag_catalog import tag_catalog
+from fashion_keras.tagging.model.tagger import Tag, Tags, load_tagger
+from fashion_keras.tagging.tag_catalog import ProductImages, tag_catalog
 from fashion_keras.tagging.train_tagger import train_tagger
 from tests.helpers.shop import PLACES, picture, signs_of, toy_encoder, write_shop
 
@@ -177,7 +178,7 @@ def test_tagger_folder_has_its_files(trained):
         with Image.open(path) as image:
             assert min(image.size) > 200
     with (trained.folder / "rejected.csv").open() as file:
-        assert [row["id"] for row in csv.DictReader(file)] == ["4", "11", "12"]
+        assert [row["sku"] for row in csv.DictReader(file)] == ["4", "11", "12"]
 
 
 def test_train_tagger_with_the_same_seed_gives_the_same_tagger(trained, shop, toy, tmp_path):
@@ -195,12 +196,12 @@ def test_tag_catalog_tags_or_rejects_every_row(trained, toy, tmp_path):
     with (tmp_path / "out/tags.csv").open() as file:
         rows = list(csv.DictReader(file))
     with (tmp_path / "out/rejected.csv").open() as file:
-        assert [row["id"] for row in csv.DictReader(file)] == ["8", "9"]
+        assert [row["sku"] for row in csv.DictReader(file)] == ["8", "9"]
     assert len(rows) == 58
     assert report.without_type == sum(row["product_types"] == "" for row in rows)
     assert report.tags["dial"] == sum(row["dial"] != "" for row in rows) > 15
     for row in rows:
-        kind, gender, dial, cloths = signs_of(int(row["id"]) - 1)
+        kind, gender, dial, cloths = signs_of(int(row["sku"]) - 1)
         assert row["product_types"] == {"Watches": "watch", "Shoes": "shoe", "Cakes": ""}[kind]
         assert row["gender"] in ("", gender if kind != "Cakes" else "")
         assert row["dial"] in ("", dial)
@@ -265,3 +266,14 @@ def test_tag_config_refuses_contradictions(values, reason):
 
 def test_shop_shows_every_type():
     assert {signs_of(number)[0] for number in range(5)} == set(PLACES)
+
+
+def test_product_images_average_and_count_others():
+    catalog = SimpleNamespace(skus=np.array(["b", "a", "b"]))
+    products = ProductImages.of(catalog)
+    assert products.first.tolist() == [0, 1]
+    assert products.counts.tolist() == [2, 1]
+    features = np.array([[1, 0], [5, 5], [3, 4]], np.float32)
+    assert products.mean(features).tolist() == [[2, 2], [5, 5]]
+    red, blue = (Tags((), (Tag("color", name, 0.9),), ()) for name in ("red", "blue"))
+    assert products.count_others([red, blue], [red, blue, blue]).tolist() == [1, 0]
