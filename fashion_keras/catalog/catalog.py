@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.attributes import KAGGLE_GROUPS, AttributeGroup
@@ -17,6 +16,7 @@ from fashion_keras.catalog.columns import Columns
 from fashion_keras.support.atomic_files import write_csv
 
 if TYPE_CHECKING:
+    import pandas as pd
     import tensorflow as tf
 
 
@@ -80,8 +80,10 @@ class Catalog:
         columns = sorted((name, values.tolist()) for name, values in self.columns.items())
         return hashlib.sha256(repr((self.skus.tolist(), names, columns)).encode()).hexdigest()
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> "pd.DataFrame":
         """Return a DataFrame with a row per image: sku, image_id, path, product_group, columns; NaN if missing."""
+        import pandas as pd  # noqa: PLC0415 - half a second that help must not wait for
+
         own = {"sku": self.skus, "image_id": self.image_ids, "path": self.paths, "product_group": self.product_groups}
         return pd.DataFrame({name: _with_missing(values) for name, values in {**own, **self.columns}.items()})
 

@@ -29,9 +29,10 @@ MISSING = frozenset(
     {"", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "null", "NULL", "Null", "None", "<NA>", r"\N", "#N/A", "#NA", "NaT"}
 )
 
+IMAGE_WORD = re.compile(r"(image|img|photo|foto|pic(ture)?)s?")
 _PATH_COLUMN = re.compile(
     r"(?P<extra>additional_|extra_|secondary_|other_)?(main_|primary_)?"
-    r"((image|img|photo|foto|picture|pic)s?(_?(path|file|file_?name|link|name|url|src|uri))?s?|(image_)?(file_?)?(path|name)s?|file)"
+    r"((image|img|photo|foto|pic(ture)?)s?(_?(path|file|file_?name|link|name|url|src|uri))?s?|(image_)?(file_?)?(path|name)s?|file)"
     r"(_?(?P<number>\d+))?"
 )
 _NO_PATH = ("name", "names", "image_name")  # a title, where there is nothing else
@@ -138,8 +139,8 @@ def path_columns(names: Sequence[str]) -> list[str]:
     ['image_link', 'image_1', 'image_2', 'additional_image_link']
     """
     matches = {name: _PATH_COLUMN.fullmatch(name) for name in names if name not in _NO_PATH}
-    found = [(bool(match["extra"]), int(match["number"] or 0), name) for name, match in matches.items() if match]
-    return [name for *_, name in sorted(found, key=lambda row: row[:2])]
+    order = [(bool(match["extra"]), int(match["number"] or 0), name) for name, match in matches.items() if match]
+    return [name for *_, name in sorted(order, key=lambda row: row[:2])]
 
 
 def clean_cells(values: Iterable[str]) -> list[str]:

@@ -10,10 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.title_rules import normalize_text
@@ -54,22 +51,28 @@ def _connect(columns: Sequence[Sequence[str]]) -> NDArray[np.int64]:
     count, rows, nodes = len(columns[0]), [], []
     last = count
     for column in columns:
-        codes, names = pd.factorize(np.array(column, dtype=object))
-        linked = np.flatnonzero(np.array([bool(name) for name in names], dtype=bool)[codes])
+        numbers: dict[str, int] = {}
+        codes = np.array([numbers.setdefault(text, len(numbers)) for text in column], dtype=np.int64)
+        linked = np.flatnonzero(codes != numbers.get("", -1))
         rows.append(linked)
         nodes.append(codes[linked] + last)
-        last += len(names)
-    edges = np.concatenate(rows), np.concatenate(nodes)
-    graph = coo_array((np.ones(len(edges[0]), np.int8), edges), shape=(last, last))
-    return connected_components(graph, directed=False)[1][:count]
+        last += len(numbers)
+    return _components(np.concatenate(rows), np.concatenate(nodes), last)[:count]
+
+
+def _components(first: NDArray[np.int64], second: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Return the connected component [count] of each node of the graph with the edges first[i] - second[i]."""
+    from scipy.sparse import coo_array  # noqa: PLC0415 - help must not wait for it
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
+
+    graph = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(count, count))
+    return connected_components(graph, directed=False)[1]
 
 
 def connect_groups(catalog: Catalog, pairs: NDArray[np.int64]) -> Catalog:
     """Return the catalog with the product groups of each pair of rows [m, 2] joined, under the lower hash of them."""
     products, codes = np.unique(catalog.product_groups, return_inverse=True)
-    edges = codes[pairs[:, 0]], codes[pairs[:, 1]]
-    graph = coo_array((np.ones(len(pairs), np.int8), edges), shape=(len(products),) * 2)
-    _, component = connected_components(graph, directed=False)
+    component = _components(codes[pairs[:, 0]], codes[pairs[:, 1]], len(products))
     _, first = np.unique(component, return_index=True)
     return replace(catalog, product_groups=products[first[component]][codes])
 

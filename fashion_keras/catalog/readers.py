@@ -4,13 +4,11 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from fashion_keras.catalog.attributes import TASKS, parse_task
 from fashion_keras.catalog.catalog import Catalog
-from fashion_keras.catalog.columns import SKU, parse_mapping
+from fashion_keras.catalog.columns import IMAGE_WORD, SKU, parse_mapping
 from fashion_keras.catalog.sources.assemble import make_catalog
 from fashion_keras.catalog.sources.image_files import ImageFiles, is_image, is_junk
 from fashion_keras.catalog.sources.imaterialist import find_imaterialist, read_imaterialist
@@ -29,8 +27,11 @@ from fashion_keras.catalog.sources.tfds_reader import INFO, read_tfds
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import LOG
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 TFDS = "tfds:"
-_IMAGE_FOLDERS = ("images", "image", "img", "imgs", "photos", "pictures")
+_KAGGLE = "Kaggle's layout, styles.csv with images by id"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class _Options:
 
 
 def read_catalog(
-    source: str | Path | pd.DataFrame,
+    source: "str | Path | pd.DataFrame",
     images: str | Path | None = None,
     *,
     columns: Mapping[str, str] | Iterable[str] = (),
@@ -84,22 +85,23 @@ def read_catalog(
     options = _Options(Path(images) if images else None, mapping, delimiter, allow_outside)
     if options.images and not options.images.is_dir():
         raise InputError(f"{images}: no such folder of images")
-    if isinstance(source, pd.DataFrame):
-        catalog = _catalog_of_table(table_of_frame(source, mapping), options.images or Path(), options)
-    elif str(source).startswith(TFDS) or (Path(source) / INFO).is_file():
-        table = table_of_frame(read_tfds(str(source).removeprefix(TFDS)), mapping, str(source))
-        catalog = _catalog_of_table(table, Path(), options, f"{source}: prepared by TensorFlow Datasets")
-    elif str(source) == "-":
-        catalog = _read_paths(sys.stdin.read().splitlines())
-    else:
-        catalog = _read_path(Path(source), options)
+    catalog = _read_any(source, options)
     for note in catalog.notes:
-        LOG.info("%s", note)
+        if not note.endswith(_KAGGLE):  # the usual one
+            LOG.info("%s", note)
     if not len(catalog):
-        raise InputError(
-            f"{catalog.folder}: none of {catalog.inputs} rows and files is a product with an image{_why(catalog)}"
-        )
+        first = f" (first: {catalog.rejected[0].where}: {catalog.rejected[0].reason})" if catalog.rejected else ""
+        raise InputError(f"{catalog.folder}: none of {catalog.inputs} rows and files is a product with an image{first}")
     return catalog
+
+
+def _read_any(source: "str | Path | pd.DataFrame", options: _Options) -> Catalog:
+    if hasattr(source, "iloc"):
+        return _catalog_of_table(table_of_frame(source, options.mapping), options.images or Path(), options)
+    if str(source).startswith(TFDS) or (Path(source) / INFO).is_file():
+        table = table_of_frame(read_tfds(str(source).removeprefix(TFDS)), options.mapping, str(source))
+        return _catalog_of_table(table, Path(), options, f"{source}: prepared by TensorFlow Datasets")
+    return _read_paths(sys.stdin.read().splitlines()) if str(source) == "-" else _read_path(Path(source), options)
 
 
 def _read_path(source: Path, options: _Options) -> Catalog:
@@ -159,14 +161,13 @@ def _read_kaggle(folder: Path, options: _Options) -> Catalog:
     table = read_table(folder / "styles.csv", options.mapping, options.delimiter)
     if SKU not in table.columns:
         raise InputError(f"{folder / 'styles.csv'}: no column 'id'; columns: {', '.join(table.columns)}")
-    images = options.images or folder / "images"
-    if not images.is_dir():
-        raise InputError(f"{images}: no such folder; expected one image per product, named ID.jpg")
+    if not (options.images or folder / "images").is_dir():
+        raise InputError(f"{folder / 'images'}: no such folder; expected one image per product, named ID.jpg")
     files = ImageFiles(options.images or folder, options.allow_outside)
     groups = _add_style_files(folder / "styles", table)
-    found = images_by_sku(table, files, "" if options.images else "images/")
-    notes = [f"{folder}: Kaggle's layout, styles.csv with images by id", *_file_notes(files)]
-    catalog = make_catalog(folder, table, found, notes)
+    images = images_by_sku(table, files, "" if options.images else "images/")
+    notes = [f"{folder}: {_KAGGLE}", *_file_notes(files)]
+    catalog = make_catalog(folder, table, images, notes)
     return replace(catalog, attribute_groups=groups) if groups else catalog
 
 
@@ -219,7 +220,7 @@ def _read_tree(folder: Path, options: _Options) -> Catalog:
     has_parts = parts <= set(PARTS) and all(name.count("/") > 1 for name in names)
     places = [name.split("/")[1 if has_parts else 0 : -1] for name in names]
     classes = ["/".join(place) for place in places]
-    has_classes = any(classes) and {name.lower() for name in classes} - {""} - set(_IMAGE_FOLDERS) != set()
+    has_classes = any(classes) and not all(map(IMAGE_WORD.fullmatch, {name.lower() for name in classes} - {""}))
     columns: dict[str, Any] = {SKU: names}
     if has_classes:
         columns["article_type"] = classes
@@ -240,7 +241,3 @@ def _file_notes(files: ImageFiles) -> list[str]:
         first = min(files.links)
         notes.append(f"{len(files.links)} symbolic links were followed, such as {first}")
     return notes
-
-
-def _why(catalog: Catalog) -> str:
-    return f" (first: {catalog.rejected[0].where}: {catalog.rejected[0].reason})" if catalog.rejected else ""

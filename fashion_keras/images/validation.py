@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import PIL
 from numpy.typing import NDArray
 
@@ -54,7 +54,7 @@ class ImageVerdict:
 
 
 # What names a catalog; see `read_source`.
-Source = Catalog | pd.DataFrame | str | Path | SourceConfig | None
+Source = Any  # Catalog, pandas.DataFrame, str, Path, SourceConfig or None
 Verdicts = dict[bytes, ImageVerdict]
 
 
@@ -71,7 +71,7 @@ def read_source(source: Source) -> tuple[Catalog, str]:
     """
     if isinstance(source, Catalog):
         return source, str(source.folder)
-    if isinstance(source, pd.DataFrame):
+    if hasattr(source, "iloc"):
         return read_catalog(source), "DataFrame"
     config = source if isinstance(source, SourceConfig) else SourceConfig(data=source)
     place, is_sample = resolve_dataset(config.data)

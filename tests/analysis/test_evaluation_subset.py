@@ -1,6 +1,7 @@
 """Test subset: a run's test products are known again after changes of the catalog, and so are its training ones."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -38,6 +39,7 @@ def manifest(data):
     return RunManifest(
         data=str(data),
         fingerprint=catalog.fingerprint,
+        catalog_options={},
         weights={"source": "none", "warning": ""},
         train_counts={},
         known={},
@@ -74,7 +76,7 @@ def test_select_rows_of_another_catalog_knows_products_by_title_and_by_image(dat
     catalog = read_catalog(other)
     subset = select_rows(catalog, manifest)
     assert (subset.part, subset.trained_on_left_out) == ("all", 2)
-    assert catalog.image_ids[subset.rows].tolist() == [502]
+    assert catalog.image_ids[subset.rows].tolist() == ["502"]
     with pytest.raises(InputError, match="none of the 24 products of its test part"):
         select_rows(catalog, manifest, "test")
 
@@ -82,6 +84,7 @@ def test_select_rows_of_another_catalog_knows_products_by_title_and_by_image(dat
 def test_select_rows_does_not_take_an_equal_id_for_the_same_product(manifest, tmp_path):
     # No titles: the product hash is that of the id, which says nothing across catalogs.
     catalog = read_catalog(write_images(tmp_path / "other", {number + 1000: "" for number in range(1, 121)}))
-    catalog = type(catalog)(**{**vars(catalog), "ids": catalog.image_ids - 1000})
+    numbers = np.array([str(int(number) - 1000) for number in catalog.skus])
+    catalog = replace(catalog, skus=numbers, image_ids=numbers)
     subset = select_rows(catalog, manifest)
     assert (subset.part, len(subset.rows), subset.trained_on_left_out) == ("all", 120, 0)

@@ -17,7 +17,7 @@ MANIFEST = RunManifest(
     weights={"source": "none", "warning": ""},
     train_counts={"gender": [2, 1]},
     known={"train": {"gender": 3}},
-    parts={"train": [1, 2, 3], "validation": [4], "test": [5]},
+    parts={"train": ["1", "2", "3"], "validation": ["4"], "test": ["5"]},
     part_hashes={"train": ["a", "b", "c"], "validation": ["d"], "test": ["e"]},
     image_hashes={"train": ["k", "l", "m"], "validation": ["n"], "test": ["o"]},
 )
@@ -25,7 +25,7 @@ MANIFEST = RunManifest(
 
 def test_read_returns_what_was_written(tmp_path):
     MANIFEST.write(tmp_path)
-    assert json.loads((tmp_path / "origin.json").read_text())["format"] == "fashion_keras.run/2"
+    assert json.loads((tmp_path / "origin.json").read_text())["format"] == "fashion_keras.run/3"
     assert RunManifest.read(tmp_path) == MANIFEST
     assert MANIFEST.trained_on == ({"a", "b", "c", "d"}, {"k", "l", "m", "n"})
 
@@ -33,7 +33,7 @@ def test_read_returns_what_was_written(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": None}, r"origin.json: format None; this version reads fashion_keras.run/2"),
+        ({"format": None}, r"origin.json: format None; this version reads fashion_keras.run/3"),
         ({"parts": [1]}, r"origin.json: 'parts' must be an object, not \[1\]"),
         ({"fingerprint": 7}, "'fingerprint' must be a text, not 7"),
         ({"extra": 1}, "origin.json: unknown key 'extra'"),

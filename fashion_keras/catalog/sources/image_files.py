@@ -91,10 +91,10 @@ class ImageFiles:
             return [path], ""
         elif Path(path).is_dir():
             return self._in_folder(path)
-        found = self._by_ending.get(_loose(_local_name(cell)), [])
-        if len(found) > 1:
-            return [], f"{cell[:200]} could be {found[0]} or {found[1]}"
-        return ([self.path(found[0])], "") if found else ([], f"no file {path[:300]}")
+        names = self._by_ending.get(_loose(_local_name(cell)), [])
+        if len(names) > 1:
+            return [], f"{cell[:200]} could be {names[0]} or {names[1]}"
+        return ([self.path(names[0])], "") if names else ([], f"no file {path[:300]}")
 
     def _exists(self, path: str) -> bool:
         try:

@@ -137,14 +137,14 @@ def _relative(path: Path, root: Path) -> str:
 def images_by_sku(table: Table, files: ImageFiles, folder: str = "") -> RowImages:
     """Return the images whose file or folder is named by a row's SKU; see `ImageFiles.by_sku`."""
     images, row_of = RowImages(), {}
-    found, unknown = files.by_sku(table.columns[SKU], folder)
+    paths_of, unknown = files.by_sku(table.columns[SKU], folder)
     for row, sku in enumerate(table.columns[SKU]):
         first = row_of.setdefault(sku, row)
         if first != row and sku:
             images.rejected.append(_reject(table, row, f"SKU {sku} is on {table.unit} {table.lines[first]} already"))
-        elif sku not in found:
+        elif sku not in paths_of:
             images.rejected.append(_reject(table, row, "no image file" if sku else "no SKU"))
-        for path in found.get(sku, []) if first == row else []:
+        for path in paths_of.get(sku, []) if first == row else []:
             images.add(row, path, path.removeprefix(str(files.root)).lstrip("/\\"))
     images.unused = [Rejected(name, "", "no row") for name in unknown]
     others = [name for name in files.names if not is_image(name) and folder and name.startswith(folder)]

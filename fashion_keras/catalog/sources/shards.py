@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import pyarrow.parquet as pq
 
 from fashion_keras.catalog.catalog import Rejected
 from fashion_keras.catalog.columns import SKU
@@ -36,6 +34,8 @@ def find_shards(folder: Path, tables: Sequence[Path]) -> list[Path]:
 
 def read_parquet_shards(folder: Path, paths: Sequence[Path], mapping: Mapping[str, str]) -> Table:
     """Read Parquet files as one table; codes become the class names that they declare, parts in their names `split`."""
+    import pandas as pd  # noqa: PLC0415 - half a second that help must not wait for
+
     frames = []
     for path in paths:
         try:
@@ -72,6 +72,8 @@ def read_webdataset(paths: Sequence[Path], mapping: Mapping[str, str]) -> tuple[
 
 def class_names(path: Path) -> dict[str, list[str]]:
     """Return column -> names of its codes, as a Parquet file of Hugging Face declares them."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 - as above
+
     declared = (pq.read_schema(path).metadata or {}).get(b"huggingface", b"{}")
     try:
         features = json.loads(declared).get("info", {}).get("features", {})

@@ -4,10 +4,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from fashion_keras.catalog.catalog import Rejected
 from fashion_keras.catalog.columns import (
@@ -21,6 +20,9 @@ from fashion_keras.catalog.columns import (
 )
 from fashion_keras.catalog.sources.csv_reader import read_text_table, trim
 from fashion_keras.support.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".jsonl", ".ndjson")
 FOREIGN_SUFFIXES = (".xlsx", ".xls", ".ods", ".xlsm", ".feather", ".xml", ".sqlite", ".db", ".pkl", ".pickle", ".h5")
@@ -72,6 +74,8 @@ def read_table(path: Path, mapping: Mapping[str, str], delimiter: str | None = N
     suffix = path.suffix.lower()
     try:
         if suffix == ".parquet":
+            import pandas as pd  # noqa: PLC0415 - half a second that help must not wait for
+
             return table_of_frame(pd.read_parquet(path), mapping, path.name)
         if suffix in (".jsonl", ".ndjson"):
             return _read_json_lines(path, mapping)
@@ -157,7 +161,7 @@ def table_of_rows(
     return _make_table(source, cells, names, written, lines, unit, rejected)
 
 
-def table_of_frame(frame: pd.DataFrame, mapping: Mapping[str, str], name: str = "DataFrame") -> Table:
+def table_of_frame(frame: "pd.DataFrame", mapping: Mapping[str, str], name: str = "DataFrame") -> Table:
     """Return the rows of a pandas DataFrame; a named index is a column, too.
 
     Raises:
@@ -170,11 +174,13 @@ def table_of_frame(frame: pd.DataFrame, mapping: Mapping[str, str], name: str = 
     return _make_table(name, cells, names, written, range(len(frame)), "row")
 
 
-def _frame_cells(column: pd.Series) -> Sequence[Any]:
+def _frame_cells(column: "pd.Series") -> Sequence[Any]:
     """Return numbers as an array, NaN where missing, and everything else as a list."""
-    if pd.api.types.is_bool_dtype(column) or not pd.api.types.is_numeric_dtype(column):
+    from pandas.api import types  # noqa: PLC0415 - as above
+
+    if types.is_bool_dtype(column) or not types.is_numeric_dtype(column):
         return column.astype(object).where(column.notna(), None).tolist()
-    if column.isna().any() or pd.api.types.is_float_dtype(column):
+    if column.isna().any() or types.is_float_dtype(column):
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
     return column.to_numpy()
 
@@ -201,8 +207,9 @@ def _make_table(
             notes.append(f"column {place + 1} has no name and was left out")
     if SKU in columns:
         columns[SKU] = clean_skus(columns[SKU])
-    if written:
-        notes.append("columns: " + ", ".join(f"{name} = {header!r}" for header, name in written.items()))
+    mapped = [f"{name} = {header!r}" for header, name in written.items() if header.lower() != "id"]
+    if mapped:
+        notes.append(f"columns: {', '.join(mapped)}")
     return Table(columns, source, lines, unit, written, rejected or [], repaired or [], notes)
 
 
@@ -231,6 +238,6 @@ def _cell(value: Any) -> str | list[str]:  # noqa: ANN401 - of any source
         return ""
     if isinstance(value, float | np.floating) and value == int(value):
         return str(int(value))
-    if isinstance(value, pd.Timestamp):
+    if hasattr(value, "isoformat"):
         return value.isoformat()
     return clean_cells([str(value)])[0]
