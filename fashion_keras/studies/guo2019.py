@@ -24,13 +24,13 @@ _MEANS = ("micro", "macro")
 _LOSSES = ("bce", "weighted_bce", "grouped")
 # (step, task, flags)
 _TRANSFERS = (
-    ("a-first", "attributes", "--strategy scratch --data {a}"),
-    ("b-first", "article_type", "--data {b} --strategy scratch"),
-    ("a-b-first", "article_type", "--data {b} --strategy frozen+full --weights {a-first}"),
-    ("c-alone", "article_type", "--data {c} --strategy scratch"),
-    ("b-c", "article_type", "--data {c} --strategy frozen+full --weights {b-first}"),
-    ("a-c", "article_type", "--data {c} --strategy frozen+full --weights {a-first}"),
-    ("a-b-c", "article_type", "--data {c} --strategy frozen+full --weights {a-b-first}"),
+    ("a-first", "attributes", "--strategy scratch --data {a} --allow-outside"),
+    ("b-first", "article_type", "--data {b} --allow-outside --strategy scratch"),
+    ("a-b-first", "article_type", "--data {b} --allow-outside --strategy frozen+full --weights {a-first}"),
+    ("c-alone", "article_type", "--data {c} --allow-outside --strategy scratch"),
+    ("b-c", "article_type", "--data {c} --allow-outside --strategy frozen+full --weights {b-first}"),
+    ("a-c", "article_type", "--data {c} --allow-outside --strategy frozen+full --weights {a-first}"),
+    ("a-b-c", "article_type", "--data {c} --allow-outside --strategy frozen+full --weights {a-b-first}"),
 )
 # (step, as in the paper, accuracy on Clothes-50K, top 3 on DeepFashion)
 _ROUTES = (

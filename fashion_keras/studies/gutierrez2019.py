@@ -119,7 +119,7 @@ GUTIERREZ2019 = Study(
             "robustness", f"robustness {' '.join(f'{{{name}}}' for name, *_ in _NETS)} --data {{data}} --out {{here}}"
         ),
         Step("map", f"{_MAP} --data {{data}} --label sub_category", quick="--limit 1500"),
-        Step("map-watches", f"{_MAP} --data {{watches}} --label gender"),
+        Step("map-watches", f"{_MAP} --data {{watches}} --allow-outside --label gender"),
     ),
     rows=(
         *(ResultRow(_ATTRIBUTES, name, paper, "nine", partial(_attribute, name=name)) for name, paper in _GOLD.items()),

@@ -85,7 +85,7 @@ LI2020 = Study(
         *(Step(task, f"{_VGG} {task}", quick=_QUICK) for task in ("gender_master", "sub_category", "article_type")),
         Step(
             "pilot",
-            "train --recipe li2020 --min-images 50 --data {footwear} --task article_type",
+            "train --recipe li2020 --min-images 50 --data {footwear} --allow-outside --task article_type",
             quick=f"{_QUICK} --min-images 20",
         ),
         Step(

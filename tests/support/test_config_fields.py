@@ -6,7 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fashion_keras.support.config_fields import Config, DataConfig, SourceConfig, as_config, config_field, field_type, is_optional
+from fashion_keras.support.config_fields import (
+    Config,
+    DataConfig,
+    SourceConfig,
+    as_config,
+    config_field,
+    field_type,
+    is_optional,
+)
 from fashion_keras.support.errors import InputError
 
 
@@ -25,7 +33,14 @@ class Settings(DataConfig):
 def test_config_converts_values():
     config = Settings(data=Path("a/b"), rate=np.float32(0.25), epochs=np.int64(3), names=[Path("x"), "y"], size=(2, 3))
     values = {"data": "a/b", "rate": 0.25, "epochs": 3, "names": ("x", "y"), "size": "2x3"}
-    assert config.to_dict() == {**SourceConfig().to_dict(), "seed": 0, "out": None, "mode": "fast", "quiet": False, **values}
+    assert config.to_dict() == {
+        **SourceConfig().to_dict(),
+        "seed": 0,
+        "out": None,
+        "mode": "fast",
+        "quiet": False,
+        **values,
+    }
     assert type(config.epochs) is int
     assert Settings.from_dict(config.to_dict() | {"size": (2, 3)}) == config
 
