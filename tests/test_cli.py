@@ -87,7 +87,7 @@ def test_unwritable_output_is_one_line(run, sample, tmp_path):
 
 def test_train_refuses_an_image_as_catalog(sample):
     photo = read_catalog(sample).paths[0]
-    assert_one_line(run_cli("train", "--data", photo), "neither a folder nor a CSV file")
+    assert_one_line(run_cli("train", "--data", photo), "neither a folder nor a table")
     assert_one_line(run_cli("train", "--data", ""), "--data is empty")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from fashion_keras.catalog.tasks import get_task
 from fashion_keras.features.registry import DEFAULT_ENCODER
-from fashion_keras.support.config_fields import Config, DataConfig, SourceConfig, config_field
+from fashion_keras.support.config_fields import Config, DataConfig, SourceConfig, TableConfig, config_field
 from fashion_keras.support.errors import InputError, unknown_name_error
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.manifests import RunManifest
@@ -81,13 +81,11 @@ class EvaluateConfig(SourceConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictConfig(Config):
+class PredictConfig(TableConfig):
     """Settings of the command `predict`: a run classifies image files, or a folder or table of them."""
 
     run: str = _run_field()
-    images: tuple[str, ...] = _images_field(
-        "JPEG, PNG or WebP files; or one folder, or one CSV file with a path column."
-    )
+    images: tuple[str, ...] = _images_field("Image files; or one catalog: a folder, a table or a tar file.")
     out: str | None = config_field(
         None, "CSV file for the predictions of a folder or table. Default: predictions.csv.", metavar="CSV"
     )

@@ -41,7 +41,7 @@ def write_prediction_table(config: PredictConfig) -> dict[str, Any]:
     if out.suffix.lower() != ".csv" or out.is_dir():
         raise InputError(f"{out}: predictions are a CSV file; give --out a name that ends in .csv")
     source = Path(config.images[0])
-    rows = _list_images(source)
+    rows = _list_images(source, config.table_options)
     readable = [row for row in rows if not row["rejected"]]
     if not readable:
         first = rows[0]
@@ -63,9 +63,9 @@ def write_prediction_table(config: PredictConfig) -> dict[str, Any]:
     }
 
 
-def _list_images(source: Path) -> list[dict[str, str]]:
+def _list_images(source: Path, options: dict[str, Any]) -> list[dict[str, str]]:
     """Return sku, image_id, path and rejected of each image of a catalog, and of each rejected row or file."""
-    catalog = read_catalog(source)
+    catalog = read_catalog(source, **options)
     reasons = check_images(catalog.paths)
     images = zip(catalog.skus.tolist(), catalog.image_ids.tolist(), catalog.paths.tolist(), reasons, strict=True)
     unusable = ((row.sku, "", row.where, row.reason) for row in catalog.rejected)

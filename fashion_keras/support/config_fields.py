@@ -69,13 +69,9 @@ class Config:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SourceConfig(Config):
-    """Fields that say which catalog is read, and how; see `read_catalog`."""
+class TableConfig(Config):
+    """Fields that say how a table of products is read; see `read_catalog`."""
 
-    data: str | None = config_field(
-        None, "Catalog, or 'sample'. Default: data/ if it holds the Kaggle set, else the sample.", metavar="SOURCE"
-    )
-    images: str | None = config_field(None, "Folder of the images. Default: that of the table.", metavar="DIR")
     column: tuple[str, ...] = config_field(
         (), "Header of a column, such as article_type=Category; may be repeated.", metavar="NAME=HEADER"
     )
@@ -83,6 +79,21 @@ class SourceConfig(Config):
         None, "Delimiter of a CSV file: a character, or comma, semicolon, tab, bar. Default: detected.", metavar="D"
     )
     allow_outside: bool = config_field(False, "Follow paths that lead out of the catalog's folder.")
+
+    @property
+    def table_options(self) -> dict[str, Any]:
+        """The fields of this class, as `read_catalog` takes them."""
+        return {"columns": self.column, "delimiter": self.delimiter, "allow_outside": self.allow_outside}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceConfig(TableConfig):
+    """Fields that say which catalog is read, and how."""
+
+    data: str | None = config_field(
+        None, "Catalog, or 'sample'. Default: data/ if it holds the Kaggle set, else the sample.", metavar="SOURCE"
+    )
+    images: str | None = config_field(None, "Folder of the images. Default: that of the table.", metavar="DIR")
     group: str | None = config_field(
         None, "Images that also show one product. Default: those of one SKU or title.", ("near_duplicates",)
     )

@@ -59,7 +59,7 @@ def test_predict_of_a_folder_writes_a_table(run, paths, tmp_path, bad):
         "images": "4", "predicted": "3", "rejected": "1",
     }  # fmt: skip
     rows = read_rows(out)
-    assert list(rows[0]) == ["path", "predicted", "confidence", "rejected"]
+    assert list(rows[0]) == ["sku", "image_id", "path", "predicted", "confidence", "rejected"]
     assert sorted(row["path"] for row in rows) == sorted(str(path) for path in folder.rglob("*.jpg"))
     predicted = {row["path"]: row["predicted"] for row in rows if not row["rejected"]}
     assert list(predicted.values()) == load_classifier(run.folder).predict(list(predicted)).names
@@ -72,7 +72,7 @@ def test_predict_of_a_table_accounts_for_every_row(run, paths, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     table = tmp_path / "shop.csv"
     table.write_text("\n".join(["path", *paths, "gone.jpg"]) + "\n")
-    report = json.loads(run_cli("predict", run.folder, table, "--json").stdout)
+    report = json.loads(run_cli("predict", run.folder, table, "--allow-outside", "--json").stdout)
     assert (report["images"], report["predicted"], report["rejected"]) == (5, 4, 1)
     rows = read_rows(tmp_path / "predictions.csv")
     assert [row["path"] for row in rows if not row["rejected"]] == paths
@@ -84,7 +84,7 @@ def test_predict_refuses_wrong_calls(run, paths, tmp_path, bad):
     empty.mkdir()
     broken.mkdir()
     shutil.copy(bad, broken)
-    assert_one_line(run_cli("predict", run.folder, empty), "empty: no image files")
+    assert_one_line(run_cli("predict", run.folder, empty), "empty: no styles.csv, no table, no images")
     assert_one_line(run_cli("predict", run.folder, broken), "none of 1 images is readable")
     assert_one_line(run_cli("predict", run.folder, tmp_path, "--out", tmp_path / "a.txt"), "ends in .csv")
     assert_one_line(run_cli("predict", run.folder, paths[0], "--out", "a.csv"), "--out", "one folder or table")

@@ -35,10 +35,14 @@ def run_python(program, *arguments, **options):
 
 
 def assert_one_line(result, *parts):
-    """Assert exit code 2, nothing on standard output, and a last line of error that holds all `parts`."""
+    """Assert exit code 2, nothing on standard output, and one line of error that holds all `parts`.
+
+    Before it there may be what was recognized of the catalog.
+    """
     assert result.returncode == 2, result.stderr
-    (last,) = result.stderr.splitlines()
+    *notes, last = result.stderr.splitlines()
     assert last.startswith("error: ")
+    assert not any("error" in note.lower() or note.startswith((" ", "Traceback")) for note in notes)
     for part in parts:
         assert part in last
     assert result.stdout == ""

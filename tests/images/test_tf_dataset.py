@@ -17,14 +17,14 @@ def catalog(sample):
 def test_splits_classes_and_pixels_are_those_of_training(catalog, sample):
     data = prepare(TrainConfig(data=str(sample), image_size="40x32"))
     for name in ("train", "validation", "test"):
-        rows = getattr(data.split, name)
+        rows = data.rows[name]
         dataset = to_tf_dataset(catalog, "article_type", name, image_size=(40, 32))
-        assert dataset.class_names == data.targets.targets.classes
+        assert dataset.class_names == data.targets.classes
         assert len(dataset) == len(rows)
         images, _ = next(iter(dataset.batch(8)))
         expected = [decode(path, ImageSpec(40, 32)) for path in data.catalog.paths[rows[:8]]]
         np.testing.assert_array_equal(images, expected)
-        assert [int(label) for _, label in dataset] == data.targets.targets.codes[rows].tolist()
+        assert [int(label) for _, label in dataset] == data.targets.codes[rows].tolist()
 
 
 def test_images_keep_their_size_by_default(catalog):
@@ -39,7 +39,7 @@ def test_labels_of_a_multi_valued_task_are_the_indicators_of_training(catalog, s
     data = prepare(TrainConfig(data=str(sample), task="pattern", min_images=20))
     dataset = to_tf_dataset(catalog, "pattern", "train", min_images=20)
     labels = np.array([label for _, label in dataset])
-    np.testing.assert_array_equal(labels, data.targets.targets.values[data.split.train])
+    np.testing.assert_array_equal(labels, data.targets.values[data.rows["train"]])
     assert set(np.unique(labels)) >= {0, 1}
     assert labels.shape[1] == len(dataset.class_names) > 1
 

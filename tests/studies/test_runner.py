@@ -87,7 +87,7 @@ def test_write_report_shows_the_papers_numbers_beside_ours(tmp_path):
     with (tmp_path / "out" / "results.csv").open(encoding="utf-8") as file:
         (row,) = csv.DictReader(file)
     assert (row["system"], row["paper"], row["ours"]) == ("all of a", "0.500", "1798.000")
-    assert row["command"] == "fashion-keras data describe DIR --out OUT"
+    assert row["command"] == "fashion-keras data describe DIR --allow-outside --out OUT"
 
 
 def test_runner_refuses_the_folder_of_another_study(tmp_path):

@@ -42,7 +42,7 @@ def make_catalog(folder: Path, table: Table, images: RowImages, notes: Sequence[
         rejected=(*table.rejected, *rejected, *images.rejected, *images.unused),
         inputs=inputs,
         repaired=tuple(table.repaired),
-        notes=(*notes, *table.notes, *merged),
+        notes=(*notes, *table.notes, *images.notes, *merged),
     )
 
 

@@ -23,6 +23,7 @@ class RowImages:
         rows, paths, names: row, file and relative name of each of n images.
         rejected: rows without an image, and images that are not there.
         unused: files that belong to no row.
+        notes: what else is to be said of them.
     """
 
     rows: list[int] = field(default_factory=list)
@@ -30,6 +31,7 @@ class RowImages:
     names: list[str] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     unused: list[Rejected] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, row: int, path: str, name: str) -> None:
         """Add an image of a row."""
@@ -91,7 +93,9 @@ def _named(table: Table, rows: Sequence[tuple[Any, ...]], files: ImageFiles) -> 
             images.rejected.append(_reject(table, row, missing[0] if missing else "no image path"))
         else:
             images.rejected += [_reject(table, row, reason) for reason in missing]
-    images.unused = _unused_beside(images.paths, files)
+    unused = _count_unused(images.paths)
+    if unused:
+        images.notes.append(f"{unused} images beside those of the table belong to no row")
     return images
 
 
@@ -119,19 +123,11 @@ def _split_paths(cell: str) -> list[str]:
     return [part.strip() for part in cell.split(separator)]
 
 
-def _unused_beside(paths: Sequence[str], files: ImageFiles) -> list[Rejected]:
-    """Return the images that no row names, in the folders of those that rows do."""
+def _count_unused(paths: Sequence[str]) -> int:
+    """Count the images in the folders of `paths` that are not among them."""
     used = set(paths)
-    unused = []
-    for folder in sorted({path.rpartition("/")[0] for path in used}):
-        for file in sorted(Path(folder).iterdir()):
-            if is_image(file.name) and not is_junk(file.name) and str(file) not in used and file.is_file():
-                unused.append(Rejected(_relative(file, files.root), "", "no row"))
-    return unused
-
-
-def _relative(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+    files = (file for folder in {path.rpartition("/")[0] for path in used} for file in Path(folder or ".").iterdir())
+    return sum(is_image(file.name) and not is_junk(file.name) and str(file) not in used for file in files)
 
 
 def images_by_sku(table: Table, files: ImageFiles, folder: str = "") -> RowImages:
