@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.readers import Catalog, read_catalog
 from fashion_keras.images.decode import DECODING_VERSION, parallel_map
-from fashion_keras.images.formats import ImageError, from_bytes, read_file
+from fashion_keras.images.formats import from_bytes, read_file
+from fashion_keras.images.raster import ImageError
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.support.atomic_files import cache_dir
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import ProgressBar
@@ -34,6 +36,8 @@ _BATCH = 1024
 # SQLite's smallest limit on the parameters of one statement is 999.
 _LOOKUP = 500
 _HASH_LENGTH = 16
+# A JPEG is read to its end at any scale: enough to judge it.
+_SMALLEST = ImageSpec(1, 1)
 
 
 @dataclass(frozen=True)
@@ -145,12 +149,12 @@ def _inspect_all(
 def _inspect(path: bytes) -> ImageVerdict:
     content_hash = ""
     try:
-        data = read_file(Path(os.fsdecode(path)))
+        data = read_file(os.fsdecode(path))
         content_hash = hashlib.sha256(data).hexdigest()[:_HASH_LENGTH]
-        width, height = from_bytes(data).size
+        raster = from_bytes(data, _SMALLEST)
     except ImageError as error:
         return ImageVerdict(str(error), content_hash=content_hash)
-    return ImageVerdict("", height, width, content_hash)
+    return ImageVerdict("", raster.height, raster.width, content_hash)
 
 
 @contextmanager

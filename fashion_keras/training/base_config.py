@@ -5,7 +5,7 @@ from typing import Any
 
 from fashion_keras.features.runtime import RUNTIMES
 from fashion_keras.images.augment import PRESETS
-from fashion_keras.images.decode import ImageSpec, parse_image_size
+from fashion_keras.images.spec import ImageSpec, parse_image_size
 from fashion_keras.models.backbones import BACKBONES, get_backbone, resolve_image_spec
 from fashion_keras.support.config_fields import Config, DataConfig, config_field
 from fashion_keras.training.strategies import get_strategy
@@ -34,7 +34,7 @@ class TrainingConfig(DataConfig):
     weight_decay: float | None = config_field(
         None, "Decoupled weight decay of kernels. Default: 0.05 with adamw, else 0.", metavar="X", at_least=0
     )
-    cache: bool = config_field(False, "Keep decoded pixels in memory.")
+    cache: bool = config_field(True, "Keep resized images in the cache folder, so that each is decoded once.")
 
 
 @dataclass(frozen=True, kw_only=True)
