@@ -123,8 +123,10 @@ def _explained(name: str) -> Iterator[None]:
     except InputError:
         raise
     except (*BROKEN, Image.DecompressionBombError) as error:
-        fault = f"truncated {name}" if "truncated" in str(error).lower() else f"broken {name} ({error})"
-        raise ImageError(fault) from error
+        reason = " ".join(str(error).split())
+        raise ImageError(
+            f"truncated {name}" if "truncated" in reason.lower() else f"broken {name} ({reason})"
+        ) from error
 
 
 def _load(image: Image.Image) -> Image.Image:
