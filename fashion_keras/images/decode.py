@@ -36,8 +36,8 @@ def decode(image: Any, spec: ImageSpec | None) -> NDArray[np.uint8]:  # noqa: AN
     `image` is one image in any form of `as_image`: path, bytes, open file, data URL, PIL image, or an array or tensor
     [h, w], [h, w, 1], [h, w, 3] or [h, w, 4] of integers or floats in 0..255, or of floats in 0..1. Files and bytes are
     JPEG, PNG, WebP, AVIF, HEIC, TIFF, GIF or BMP, recognized by content. An image that already has the target's size
-    comes back bit for bit. A JPEG of at least four times the target's size is decoded at 1/2, 1/4 or 1/8 of its own: a
-    photo's pixels differ from those of full decoding by 0.6 of 255 in the mean and 8 at most, those of small text by 5
+    comes back bit for bit. A JPEG of at least three times the target's size is decoded at 1/2, 1/4 or 1/8 of its own: a
+    photo's pixels differ from those of full decoding by 0.6 of 255 in the mean and 10 at most, those of small text by 5
     and 32.
 
     Raises ImageError with its reason, after the path when there is one: missing, a directory, empty, of another type,

@@ -11,7 +11,7 @@ FITS = ("pad", "crop", "stretch")
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
 
 # Fractions at which libjpeg-turbo decodes fast, and how many times the target must remain for the resize after it.
-_REDUCTIONS, _MARGIN = (8, 4, 2), 2
+_REDUCTIONS, _MARGIN = (8, 4, 2), 1.5
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class ImageSpec:
     def reduction(self, height: int, width: int) -> int:
         """Return 8, 4, 2 or 1: the part of its sides at which an image of `height` x `width` pixels may be decoded.
 
-        At least twice the pixels of the target remain on each side; "nearest", which copies pixels, needs them all.
+        At least 1.5 times the pixels of the target remain on each side; "nearest", which copies pixels, needs them all.
 
         >>> ImageSpec(224, 224).reduction(2000, 1500), ImageSpec(80, 60).reduction(224, 168)
         (4, 1)

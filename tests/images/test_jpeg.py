@@ -74,7 +74,7 @@ def test_small_images_are_resized_as_by_pillow(spec, size):
 
 @pytest.mark.parametrize("size", [(500, 375), (499, 333), (375, 500), (1000, 120), (451, 451), (903, 897)])
 @pytest.mark.parametrize("spec", [PAD, CROP, STRETCH, ImageSpec(28, 21, "stretch", "bicubic")])
-@pytest.mark.parametrize(("draw", "mean", "largest"), [(photo, 0.6, 8), (text, 5, 32)])
+@pytest.mark.parametrize(("draw", "mean", "largest"), [(photo, 0.6, 10), (text, 5, 32)])
 def test_reduced_decoding_equals_full_decoding_within_the_tolerance(size, spec, draw, mean, largest):
     data = jpeg(draw(*size))
     difference = np.abs(decode(data, spec).astype(int) - decode(by_pillow(data), spec))
@@ -88,7 +88,7 @@ def test_reduced_decoding_equals_resizing_by_area_within_the_tolerance(size):
     pixels = decode(data, ImageSpec(224, 168, "stretch"))
     difference = np.abs(pixels - resize_area(np.array(by_pillow(data)), 224, 168))
     assert difference.mean() <= 0.7
-    assert difference.max() <= 8
+    assert difference.max() <= 10
 
 
 def test_large_images_are_decoded_at_the_part_that_is_needed():
@@ -111,7 +111,7 @@ def test_reduced_decoding_turns_upright(size, orientation):
     for spec in (ImageSpec(28, 28), ImageSpec(28, 21, "stretch"), ImageSpec(28, 28, "crop")):
         difference = np.abs(decode(data, spec).astype(int) - decode(by_pillow(data), spec))
         assert difference.mean() <= 0.6
-        assert difference.max() <= 8
+        assert difference.max() <= 10
 
 
 def test_orientation_in_xmp_metadata_is_applied():
