@@ -83,7 +83,7 @@ class PredictConfig(Config):
 
     run: str = config_field("", _RUN, metavar="RUN")
     images: tuple[str, ...] = config_field(
-        (), "JPEG, PNG or WebP files; or one folder, or one CSV file with a path column.", metavar="IMAGE",
+        (), "Image files; or one folder, or one CSV file with a path column.", metavar="IMAGE",
         convert=_as_paths,
     )  # fmt: skip
     out: str | None = config_field(
@@ -100,7 +100,7 @@ class ExplainConfig(Config):
     """Settings of the command `explain`: Grad-CAM heat maps of a run for image files."""
 
     run: str = config_field("", _RUN, metavar="RUN")
-    images: tuple[str, ...] = config_field((), "JPEG, PNG or WebP files.", metavar="IMAGE", convert=_as_paths)
+    images: tuple[str, ...] = config_field((), "Image files.", metavar="IMAGE", convert=_as_paths)
     label: str = config_field("", "Class to explain beside the predicted one.", metavar="NAME")
     head: str = config_field("", "Head to explain, of a run with several.", metavar="NAME")
     stage: str = config_field(

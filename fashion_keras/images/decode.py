@@ -37,7 +37,7 @@ def decode(image: Any, spec: ImageSpec | None) -> NDArray[np.uint8]:  # noqa: AN
     [h, w], [h, w, 1], [h, w, 3] or [h, w, 4] of integers or floats in 0..255, or of floats in 0..1. Files and bytes are
     JPEG, PNG, WebP, AVIF, HEIC, TIFF, GIF or BMP, recognized by content. An image that already has the target's size
     comes back bit for bit. A JPEG of at least three times the target's size is decoded at 1/2, 1/4 or 1/8 of its own: a
-    photo's pixels differ from those of full decoding by 0.6 of 255 in the mean and 10 at most, those of small text by 5
+    photo's pixels differ from those of full decoding by 0.6 of 255 in the mean and 10 at most, those of small text by 6
     and 32.
 
     Raises ImageError with its reason, after the path when there is one: missing, a directory, empty, of another type,

@@ -9,9 +9,12 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
+import PIL
+import simplejpeg
 from PIL import Image, ImageFile
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
@@ -113,6 +116,16 @@ def from_pil(image: Image.Image) -> Raster:
     _check_pillow()
     with _explained(image.format or "image"):
         return from_loaded(_load(image))
+
+
+@cache
+def decoder_versions() -> str:
+    """Return the versions of the libraries that decode; a file that one of them refused may be read by another."""
+    try:
+        from pillow_heif import __version__ as heif  # noqa: PLC0415 - an extra
+    except ImportError:
+        heif = "none"
+    return f"Pillow {PIL.__version__}, simplejpeg {simplejpeg.__version__}, pillow-heif {heif}"
 
 
 @contextmanager

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import PIL
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.readers import Catalog, read_catalog
 from fashion_keras.images.decode import DECODING_VERSION, parallel_map
-from fashion_keras.images.formats import from_bytes, read_file
+from fashion_keras.images.formats import decoder_versions, from_bytes, read_file
 from fashion_keras.images.raster import ImageError
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.support.atomic_files import cache_dir
@@ -112,7 +111,7 @@ def _state(path: bytes) -> str:
         status = Path(os.fsdecode(path)).stat()
     except OSError:
         return ""
-    return f"{status.st_size} {status.st_mtime_ns} {DECODING_VERSION} {PIL.__version__}"
+    return f"{status.st_size} {status.st_mtime_ns} {DECODING_VERSION} {decoder_versions()}"
 
 
 def _stored(database: sqlite3.Connection, states: dict[bytes, str]) -> Verdicts:

@@ -113,16 +113,17 @@ def test_decode_refuses_files_that_begin_almost_like_an_image(text):
         decode(text, None)
 
 
-def test_decode_names_the_extra_that_heic_needs(tmp_path):
+def test_heic_is_refused_with_the_extra_that_it_needs_until_that_is_installed(tmp_path, monkeypatch):
+    monkeypatch.setenv("FASHION_KERAS_CACHE", str(tmp_path / "cache"))
     path = tmp_path / "photo.heic"
     path.write_bytes(encoded(Image.fromarray(PIXELS), "HEIF"))
     code = (
-        "import sys; sys.modules['pillow_heif'] = None; from fashion_keras.images.decode import decode\n"
-        "try: decode(sys.argv[1], None)\n"
-        "except ValueError as error: print(error)"
+        "import sys; sys.modules['pillow_heif'] = None; from fashion_keras.images.validation import check_images\n"
+        "print(*check_images(sys.argv[1:]))"
     )
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, timeout=60)
-    assert done.stdout == f"{path}: HEIC is read by an extra: pip install 'fashion_keras[heic]', or convert it\n"
+    assert done.stdout == "HEIC is read by an extra: pip install 'fashion_keras[heic]', or convert it\n"
+    assert check_images([path]) == [""]
 
 
 def test_pillow_has_the_decoders_that_are_built_in():
