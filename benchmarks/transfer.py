@@ -30,10 +30,9 @@ from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.dtype_policy import dtype_policy
 from fashion_keras.models.pretrained_weights import initialize
 from fashion_keras.support.progress import log_to_console
-from fashion_keras.training.classifier.setup import ClassifierSetup
+from fashion_keras.training.classifier.setup import ClassifierSetup, loss_weights
 from fashion_keras.training.dataset_prep import PreparedData, prepare
-from fashion_keras.training.multihead_loss import build_objective
-from fashion_keras.training.phase_feeds import image_feed, phase_feeds
+from fashion_keras.training.feeds import image_feed, phase_feeds
 from fashion_keras.training.recipes import get_recipe
 from fashion_keras.training.strategies import get_strategy, set_trainable
 from fashion_keras.training.targets import model_spec
@@ -102,8 +101,9 @@ def _ours(config: TrainConfig, prepared: PreparedData) -> np.ndarray:
     network, origin = initialize(spec, config.weights, dtype_policy(config.precision))
     feeds = phase_feeds(config, prepared, network, image_feed(config, prepared))
     with tempfile.TemporaryDirectory() as folder:
-        objective = build_objective(config, prepared.targets, prepared.split.train)
-        trainer = ClassifierSetup(config, network, objective, feeds, origin.pretrained, Path(folder)).trainer()
+        weights = loss_weights(config, prepared)
+        setup = ClassifierSetup(config, network, spec.groups, weights, feeds, origin.pretrained, Path(folder))
+        trainer = setup.trainer()
         trainer.run()
     return trainer.validation_outputs().argmax(axis=1) == feeds[-1].held_out.codes
 
@@ -117,8 +117,8 @@ def _plain(config: TrainConfig, prepared: PreparedData) -> np.ndarray:
     rate = config.learning_rate or strategy.phases[0].learning_rate
     optimizer = keras.optimizers.get({"class_name": config.optimizer or "adam", "config": {"learning_rate": rate}})
     network.compile(optimizer, keras.losses.CategoricalCrossentropy(from_logits=True), jit_compile=False)
-    targets = prepared.targets.targets.values.astype(np.float32)
-    parts = {name: getattr(prepared.split, name) for name in ("train", "validation")}
+    targets = prepared.targets.values.astype(np.float32)
+    parts = {name: prepared.rows[name] for name in ("train", "validation")}
     train, held_out = (
         keras_baseline.batches(
             prepared.catalog.paths[rows],

@@ -33,102 +33,47 @@ if TYPE_CHECKING:
     from fashion_keras.tagging.config import TaggerConfig
     from fashion_keras.tagging.model.tagger import Tag, Tagger, Tags, load_tagger
     from fashion_keras.tagging.train_tagger import train_tagger
-    from fashion_keras.training.classifier.artifacts import Run
     from fashion_keras.training.classifier.run import resume, train
     from fashion_keras.training.config import TrainConfig
     from fashion_keras.training.encoder.config import EncoderConfig
     from fashion_keras.training.encoder.metric_learning import train_encoder
+    from fashion_keras.training.run_folder import Run
 
-__all__ = [
-    "AuditConfig",
-    "Catalog",
-    "Classifier",
-    "Encoder",
-    "EncoderConfig",
-    "EvaluateConfig",
-    "Explanation",
-    "InputError",
-    "Match",
-    "Predictions",
-    "ProbeConfig",
-    "ProjectionConfig",
-    "RetrievalConfig",
-    "RobustnessConfig",
-    "Run",
-    "Tag",
-    "Tagger",
-    "TaggerConfig",
-    "Tags",
-    "TrainConfig",
-    "audit",
-    "build_index",
-    "draw_map",
-    "evaluate",
-    "evaluate_search",
-    "explain",
-    "load_classifier",
-    "load_encoder",
-    "load_tagger",
-    "open_index",
-    "probe",
-    "read_catalog",
-    "resolve_dataset",
-    "resume",
-    "robustness",
-    "search_similar",
-    "set_verbosity",
-    "train",
-    "train_encoder",
-    "train_tagger",
-    "update_index",
-]
-
-# Public name -> module, loaded on first use: importing the package must not import TensorFlow.
-_MODULES = {
-    "AuditConfig": "analysis.config",
-    "Catalog": "catalog.readers",
-    "Classifier": "models.classifier",
-    "Encoder": "features.encoder",
-    "EncoderConfig": "training.encoder.config",
-    "EvaluateConfig": "analysis.config",
-    "Explanation": "analysis.grad_cam",
-    "InputError": "support.errors",
-    "Match": "search.similar",
-    "Predictions": "models.predictions",
-    "ProbeConfig": "analysis.config",
-    "ProjectionConfig": "analysis.config",
-    "RetrievalConfig": "analysis.config",
-    "RobustnessConfig": "analysis.config",
-    "Run": "training.classifier.artifacts",
-    "Tag": "tagging.model.tagger",
-    "Tagger": "tagging.model.tagger",
-    "TaggerConfig": "tagging.config",
-    "Tags": "tagging.model.tagger",
-    "TrainConfig": "training.config",
-    "audit": "analysis.label_audit",
-    "build_index": "search.indexing",
-    "draw_map": "analysis.projection",
-    "evaluate": "analysis.run_evaluation",
-    "evaluate_search": "analysis.retrieval_comparison",
-    "explain": "analysis.grad_cam",
-    "load_classifier": "features.runtime",
-    "load_encoder": "features.registry",
-    "load_tagger": "tagging.model.tagger",
-    "open_index": "search.indexing",
-    "probe": "analysis.linear_probe",
-    "read_catalog": "catalog.readers",
-    "resolve_dataset": "catalog.datasets",
-    "resume": "training.classifier.run",
-    "robustness": "analysis.robustness",
-    "search_similar": "search.similar",
-    "set_verbosity": "support.progress",
-    "train": "training.classifier.run",
-    "train_encoder": "training.encoder.metric_learning",
-    "train_tagger": "tagging.train_tagger",
-    "update_index": "search.indexing",
+# Module -> its public names, loaded on first use: importing the package must not import TensorFlow.
+_PUBLIC_NAMES = {
+    "analysis.config": "AuditConfig EvaluateConfig ProbeConfig ProjectionConfig RetrievalConfig RobustnessConfig",
+    "analysis.grad_cam": "Explanation explain",
+    "analysis.label_audit": "audit",
+    "analysis.linear_probe": "probe",
+    "analysis.projection": "draw_map",
+    "analysis.retrieval_comparison": "evaluate_search",
+    "analysis.robustness": "robustness",
+    "analysis.run_evaluation": "evaluate",
+    "catalog.datasets": "resolve_dataset",
+    "catalog.readers": "Catalog read_catalog",
+    "features.encoder": "Encoder",
+    "features.registry": "load_encoder",
+    "features.runtime": "load_classifier",
+    "models.classifier": "Classifier",
+    "models.predictions": "Predictions",
+    "search.indexing": "build_index open_index update_index",
+    "search.similar": "Match search_similar",
+    "support.errors": "InputError",
+    "support.progress": "set_verbosity",
+    "tagging.config": "TaggerConfig",
+    "tagging.model.tagger": "Tag Tagger Tags load_tagger",
+    "tagging.train_tagger": "train_tagger",
+    "training.run_folder": "Run",
+    "training.classifier.run": "resume train",
+    "training.config": "TrainConfig",
+    "training.encoder.config": "EncoderConfig",
+    "training.encoder.metric_learning": "train_encoder",
 }
+_MODULES = {name: module for module, names in _PUBLIC_NAMES.items() for name in names.split()}
 # Those that import TensorFlow when they are loaded.
 _TENSORFLOW_MODULES = {"analysis.linear_probe", "training.classifier.run", "training.encoder.metric_learning"}
+
+__all__ = sorted(_MODULES)
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name

@@ -6,33 +6,22 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from fashion_keras import __doc__ as description
-from fashion_keras.commands import (
-    analysis,
-    data,
-    evaluate,
-    features,
-    predict,
-    search,
-    studies,
-    tags,
-    train,
-    train_encoder,
-)
+from fashion_keras.commands import analysis, data, evaluate, search, studies, tags, train
 from fashion_keras.commands.arguments import Parser
 from fashion_keras.support.errors import InputError, os_error_message
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 done, 2 wrong input or call, 130 interrupted."""
-    resumable = ""
+    hint = ""
     try:
         options = _parser().parse_args(sys.argv[1:] if arguments is None else arguments)
-        resumable = options.resumable
+        if "resume" in options:
+            hint = f"; resume with: fashion-keras {options.command_name} --resume and the folder of the run"
         options.command(options)
     except InputError as error:
         return _fail(2, f"error: {error}")
     except KeyboardInterrupt:
-        hint = f"; resume with: {resumable} --resume and the folder of the run" if resumable else ""
         return _fail(130, f"interrupted{hint}")
     except BrokenPipeError:
         # Whoever read the output has closed it; Python must not try to flush the rest.
@@ -54,8 +43,10 @@ def _fail(code: int, message: str) -> int:
 def _parser() -> Parser:
     parser = Parser(prog="fashion-keras", description=description)
     parser.add_argument("--version", action="version", version=f"fashion_keras {_version()}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=Parser)
-    for family in (train, evaluate, predict, analysis, search, train_encoder, data, features, tags, studies):
+    commands = parser.add_subparsers(
+        title="commands", dest="command_name", required=True, metavar="COMMAND", parser_class=Parser
+    )
+    for family in (train, evaluate, analysis, search, data, tags, studies):
         family.add(commands)
     return parser
 

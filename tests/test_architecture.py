@@ -1,12 +1,12 @@
 """The layout: imports go down one way, and nothing that prints help waits for TensorFlow."""
 
 import ast
-import subprocess
-import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+from tests.helpers.cli import run_python
 
 PACKAGE = Path(__file__).parents[1] / "fashion_keras"
 FOLDERS = (
@@ -82,11 +82,11 @@ def test_help_and_errors_about_arguments_do_not_wait_for_tensorflow(command, cod
         "heavy = {'tensorflow', 'keras', 'pandas', 'matplotlib', 'sklearn', 'pyarrow'} & set(sys.modules)\n"
         "print('CODE', code, sorted(heavy))"
     )
-    result = subprocess.run([sys.executable, "-c", program, *command.split()], capture_output=True, text=True)
+    result = run_python(program, *command.split())
     assert result.stdout.splitlines()[-1] == f"CODE {code} []"
     assert len(result.stderr.splitlines()) == (1 if code else 0)
 
 
 def test_importing_the_package_imports_next_to_nothing():
     program = "import sys, fashion_keras; print(sorted({'tensorflow', 'keras', 'numpy'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "[]\n"
+    assert run_python(program).stdout == "[]\n"

@@ -1,6 +1,5 @@
 """The command line: one line and exit code 2 for wrong input, results on standard output."""
 
-import csv
 import json
 import shutil
 
@@ -8,6 +7,7 @@ import pytest
 from PIL import Image
 
 from fashion_keras import read_catalog
+from tests.helpers.catalogs import read_rows
 from tests.helpers.cli import assert_one_line, run_cli
 
 HEADER = "id,masterCategory,subCategory,articleType,productDisplayName\n"
@@ -76,7 +76,6 @@ def test_train_refuses_weights_of_another_network(sample, run, tmp_path):
         "--limit", 300, "--strategy", "frozen", "--out", tmp_path / "run",
     )  # fmt: skip
     assert_one_line(result, "of another network", "the first layer that differs is block2_conv1")
-
     assert not (tmp_path / "run").exists()
 
 
@@ -126,8 +125,7 @@ def test_describe_counts_and_draws(sample, tmp_path):
     article_types = sum(described["tasks"]["article_type"].values())
     assert article_types + described["missing"]["article_type"] == described["products"]
     assert described["shared_titles"] > 0
-    with (tmp_path / "rejected.csv").open() as file:
-        assert len(list(csv.DictReader(file))) == described["rejected"]
+    assert len(read_rows(tmp_path / "rejected.csv")) == described["rejected"]
     for name in ("class_counts.png", "samples.png"):
         with Image.open(tmp_path / name) as image:
             assert min(image.size) > 200

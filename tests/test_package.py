@@ -1,31 +1,30 @@
 """The package's public names: listed, loaded lazily, versioned."""
 
+import ast
 import os
-import subprocess
-import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
 import fashion_keras
+from tests.helpers.cli import run_python
 
 
 def test_package_lists_every_public_name_and_loads_it():
     names = dir(fashion_keras)
     assert {"train", "TrainConfig", "audit", "AuditConfig", "__version__"} <= set(names)
-    assert sorted(fashion_keras.__all__) == sorted(fashion_keras._MODULES)
+    body = ast.parse(Path(fashion_keras.__file__).read_text()).body
+    imports = next(node.body for node in body if isinstance(node, ast.If))  # if TYPE_CHECKING
+    typed = {f"{node.module}.{name.name}" for node in imports for name in node.names}
+    assert typed == {f"fashion_keras.{module}.{name}" for name, module in fashion_keras._MODULES.items()}
     for name in fashion_keras.__all__:
         assert getattr(fashion_keras, name) is not None
 
 
 def test_package_loads_tensorflow_without_its_messages():
     environment = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
-    result = subprocess.run(
-        [sys.executable, "-c", "import fashion_keras; fashion_keras.train"],
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+    result = run_python("import fashion_keras; fashion_keras.train", env=environment)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
@@ -42,7 +41,7 @@ def test_package_names_the_modules_that_load_tensorflow():
         "        os._exit(0)\n"
         "    os.waitpid(child, 0)\n"
     )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    result = run_python(program)
     assert set(result.stdout.split()) == fashion_keras._TENSORFLOW_MODULES
 
 

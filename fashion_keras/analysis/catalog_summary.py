@@ -24,17 +24,21 @@ _THUMBNAIL = ImageSpec(height=80, width=60)
 
 
 def summarize_catalog(catalog: Catalog, out: Path) -> dict[str, Any]:
-    """Count what a catalog holds and draw it into `out`.
-
-    Writes description.json, rejected.csv, class_counts.png and samples.png.
+    """Count what a catalog holds; write description.json, rejected.csv, class_counts.png and samples.png into `out`.
 
     Returns:
         inputs, products, rejected, repaired, reasons {reason: count}, missing {column: count}, shared_titles (rows
         whose title another row has, too), sizes {"HxW": count}, tasks {task or group: {class: count}}.
     """
-    catalog, sizes = _readable_rows(catalog)
-    targets = _encode_targets(catalog)
+    verdicts = inspect_images(catalog.paths)
+    sizes = Counter(f"{verdict.height}x{verdict.width}" for verdict in verdicts if not verdict.reason)
+    catalog = catalog.reject([verdict.reason for verdict in verdicts])
+    groups = TASKS if catalog.attribute_groups is KAGGLE_GROUPS else catalog.attribute_groups
+    # A task with a single class cannot be trained, nor drawn.
+    groups, _ = learnable_groups(groups, catalog.columns)
+    targets = encode_groups(groups, catalog.columns) if groups else None
     counts = _label_counts(targets) if targets else {}
+    shared = np.bincount(catalog.product_groups)[catalog.product_groups] > 1
     summary = {
         "inputs": catalog.inputs,
         "products": len(catalog),
@@ -42,33 +46,17 @@ def summarize_catalog(catalog: Catalog, out: Path) -> dict[str, Any]:
         "repaired": len(catalog.repaired),
         "reasons": dict(Counter(_reason_kind(row.reason) for row in catalog.rejected).most_common()),
         "missing": {name: int((values == "").sum()) for name, values in catalog.columns.items()},
-        "shared_titles": _count_shared_titles(catalog),
-        "sizes": sizes,
+        "shared_titles": int(shared.sum()) if TITLE in catalog.columns else 0,
+        "sizes": dict(sizes.most_common()),
         "tasks": counts,
     }
     write_json(out / "description.json", summary)
     write_rejected(out, catalog)
     if counts:
-        plot_class_counts(
-            out / "class_counts.png", counts, f"Images per class of {catalog.folder.name}, {len(catalog):,} images"
-        )
+        title = f"Images per class of {catalog.folder.name}, {len(catalog):,} images"
+        plot_class_counts(out / "class_counts.png", counts, title)
         _draw_samples(catalog, targets, out / "samples.png")
     return summary
-
-
-def _readable_rows(catalog: Catalog) -> tuple[Catalog, dict[str, int]]:
-    """Return the rows with a readable image, and "HxW" -> how many images have that size, the commonest first."""
-    verdicts = inspect_images(catalog.paths)
-    sizes = Counter(f"{verdict.height}x{verdict.width}" for verdict in verdicts if not verdict.reason)
-    return catalog.reject([verdict.reason for verdict in verdicts]), dict(sizes.most_common())
-
-
-def _encode_targets(catalog: Catalog) -> Targets | None:
-    """Return the labels of each product: in the single-label tasks, or in the groups that the catalog brings."""
-    groups = TASKS if catalog.attribute_groups is KAGGLE_GROUPS else catalog.attribute_groups
-    # A task with a single class cannot be trained, nor drawn.
-    groups, _ = learnable_groups(groups, catalog.columns)
-    return encode_groups(groups, catalog.columns) if groups else None
 
 
 def _label_counts(targets: Targets) -> dict[str, dict[str, int]]:
@@ -85,14 +73,8 @@ def _reason_kind(reason: str) -> str:
     return " ".join("..." if any(mark.isdigit() for mark in word) else word for word in reason.split())
 
 
-def _count_shared_titles(catalog: Catalog) -> int:
-    if TITLE not in catalog.columns:
-        return 0
-    return int((np.bincount(catalog.product_groups)[catalog.product_groups] > 1).sum())
-
-
 def _draw_samples(catalog: Catalog, targets: Targets, path: Path) -> None:
-    """Draw one row of images for each of the commonest labels of the first single-valued group, or else the first."""
+    """Draw a row of images of each of the commonest labels of the first single-valued group, or else the first."""
     group = next((group for group in targets.groups if group.kind == "single"), targets.groups[0])
     has_label = targets.group(group.name).values == 1
     codes = np.argsort(-has_label.sum(axis=0), kind="stable")[:_MAX_CLASSES]

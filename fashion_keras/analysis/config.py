@@ -1,23 +1,22 @@
 """Config dataclasses of the analysis commands: each field is a flag, a JSON key and a line of documentation."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
 from fashion_keras.catalog.tasks import get_task
-from fashion_keras.evaluation.metrics.dimension_reduction import METHODS
 from fashion_keras.features.registry import DEFAULT_ENCODER
 from fashion_keras.support.config_fields import Config, DataConfig, config_field
 from fashion_keras.support.errors import InputError, unknown_name_error
-from fashion_keras.training.classifier.artifacts import RunManifest
 from fashion_keras.training.config import TrainConfig
+from fashion_keras.training.manifests import RunManifest
 
 RUN_PARTS = ("auto", "test", "all")
 CATALOG_PARTS = ("held_out", "all")
+PROJECTIONS = ("pca", "tsne")
 
-_RUN = "Finished run folder."
 _DATA = "Catalog, or 'sample'. Default: the catalog that the run was trained on."
 _RUN_PART = (
     "Products to score: test (the run's test part), all (those that the run was not trained on) or auto (test where "
@@ -30,77 +29,74 @@ _WEIGHTS = "Weights of bare backbones, as in train."
 _EXCLUDE = "Leave out the products that an encoder was trained on."
 
 
-def _as_tuple(values: Any) -> Any:  # noqa: ANN401 - one value or many
-    return (values,) if isinstance(values, str | PathLike) else values
-
-
-def _as_paths(images: Any) -> tuple[str, ...]:  # noqa: ANN401 - one path or many
-    images = _as_tuple(images)
+def _as_paths(images: Any) -> Any:  # noqa: ANN401 - one path or many
+    images = (images,) if isinstance(images, str | PathLike) else images
     return tuple(fspath(image) for image in images) if isinstance(images, Iterable) else images
 
 
 def _as_names(names: Any) -> tuple[str, ...]:  # noqa: ANN401 - "a,b", or many of such
-    return tuple(name for part in _as_tuple(names) for name in part.split(",") if name)
+    return tuple(name for part in _as_paths(names) for name in part.split(",") if name)
 
 
-def same_field(name: str, kind: type[Config] = TrainConfig) -> Any:  # noqa: ANN401 - of any field type
-    """Return a dataclass field with the default, help and checks of that field of another config."""
-    original = kind.__dataclass_fields__[name]
+def same_field(name: str) -> Any:  # noqa: ANN401 - of any field type
+    """Return a dataclass field with the default, help and checks of that field of `TrainConfig`."""
+    original = TrainConfig.__dataclass_fields__[name]
     return field(default=original.default, metadata=original.metadata)
 
 
-def _check_given(**values: object) -> None:
-    for name, value in values.items():
+def _required(name: str, convert: Callable[[Any], Any] = lambda value: value) -> Callable[[Any], Any]:
+    """Return the conversion of a field that must be given."""
+
+    def convert_given(value: Any) -> Any:  # noqa: ANN401 - of any field type
         if not value:
             raise InputError(f"{name} is missing: give at least one")
+        return convert(value)
+
+    return convert_given
 
 
 def _check_catalog_part(part: str) -> None:
-    """Raise InputError unless `part` is "held_out", "all" or the folder of a run."""
     if part not in CATALOG_PARTS and not (Path(part) / RunManifest.FILE).is_file():
         raise InputError(f"{unknown_name_error('part', part, CATALOG_PARTS)}, or a run's folder")
+
+
+def _run_field() -> Any:  # noqa: ANN401 - a dataclass field
+    return config_field("", "Finished run folder.", metavar="RUN", convert=_required("run"))
+
+
+def _images_field(help: str) -> Any:  # noqa: ANN401 - a dataclass field
+    return config_field((), help, metavar="IMAGE", convert=_required("images", _as_paths))
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateConfig(Config):
     """Settings of the command `evaluate`: a run is scored on a catalog."""
 
-    run: str = config_field("", _RUN, metavar="RUN")
+    run: str = _run_field()
     data: str | None = config_field(None, _DATA, metavar="SOURCE")
     part: str = config_field("auto", _RUN_PART, RUN_PARTS)
     out: str | None = config_field(
         None, "New folder for report, predictions and figures. Default: none.", metavar="DIR"
     )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_given(run=self.run)
-
 
 @dataclass(frozen=True, kw_only=True)
 class PredictConfig(Config):
     """Settings of the command `predict`: a run classifies image files, or a folder or table of them."""
 
-    run: str = config_field("", _RUN, metavar="RUN")
-    images: tuple[str, ...] = config_field(
-        (), "Image files; or one folder, or one CSV file with a path column.", metavar="IMAGE",
-        convert=_as_paths,
-    )  # fmt: skip
+    run: str = _run_field()
+    images: tuple[str, ...] = _images_field("Image files; or one folder, or one CSV file with a path column.")
     out: str | None = config_field(
         None, "CSV file for the predictions of a folder or table. Default: predictions.csv.", metavar="CSV"
     )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_given(run=self.run, images=self.images)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainConfig(Config):
     """Settings of the command `explain`: Grad-CAM heat maps of a run for image files."""
 
-    run: str = config_field("", _RUN, metavar="RUN")
-    images: tuple[str, ...] = config_field((), "Image files.", metavar="IMAGE", convert=_as_paths)
+    run: str = _run_field()
+    images: tuple[str, ...] = _images_field("Image files.")
     label: str = config_field("", "Class to explain beside the predicted one.", metavar="NAME")
     head: str = config_field("", "Head to explain, of a run with several.", metavar="NAME")
     stage: str = config_field(
@@ -108,17 +104,13 @@ class ExplainConfig(Config):
     )
     out: str | None = config_field(None, "Figure. Default: explain.png; none with --json.", metavar="PNG")
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_given(run=self.run, images=self.images)
-
 
 @dataclass(frozen=True, kw_only=True)
 class RobustnessConfig(DataConfig):
     """Settings of the command `robustness`: accuracy of runs on resized, compressed, shifted and noisy images."""
 
     runs: tuple[str, ...] = config_field(
-        (), "Finished run folders; several are compared.", metavar="RUN", convert=_as_paths
+        (), "Finished run folders; several are compared.", metavar="RUN", convert=_required("runs", _as_paths)
     )
     data: str | None = config_field(
         None, f"{_DATA} The same products in larger images show the effect of resizing.", metavar="SOURCE"
@@ -134,7 +126,6 @@ class RobustnessConfig(DataConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_given(runs=self.runs)
         if len({Path(run) for run in self.runs}) < len(self.runs):
             raise InputError(f"a run is named twice: {', '.join(self.runs)}")
 
@@ -223,7 +214,7 @@ class ProjectionConfig(DataConfig):
 
     encoder: str = config_field(DEFAULT_ENCODER, "Encoder, bare backbone or run.", metavar="NAME|DIR")
     weights: str = config_field("auto", _WEIGHTS, metavar="W")
-    method: str = config_field("pca", "Principal components or t-SNE.", METHODS)
+    method: str = config_field("pca", "Principal components or t-SNE.", PROJECTIONS)
     label: str = config_field("article_type", "Column that colors the points.", metavar="COLUMN")
     part: str = config_field("all", _CATALOG_PART, metavar="held_out|all|RUN")
     limit: int | None = config_field(

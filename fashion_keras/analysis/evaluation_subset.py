@@ -1,31 +1,34 @@
-"""Evaluation subset: recognizes the test products of a run in a catalog, and selects the rows to evaluate on."""
+"""Evaluation subset: the products of a catalog that a run or an encoder is evaluated on, and its training products."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.analysis.config import RUN_PARTS
 from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.csv_reader import TITLE
+from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.product_hashes import product_hashes
+from fashion_keras.catalog.readers import read_catalog
+from fashion_keras.features.registry import resolve_encoder
+from fashion_keras.features.runtime import load_classifier
 from fashion_keras.images.validation import check_images, image_hashes
 from fashion_keras.models.classifier import Classifier
-from fashion_keras.support.errors import InputError, unknown_name_error
-from fashion_keras.training.classifier.artifacts import RunManifest
+from fashion_keras.support.errors import InputError
+from fashion_keras.training.manifests import RunManifest, folder_training_products, initial_training_products
 
 _ENOUGH = 0.5
 
 
 @dataclass(frozen=True)
 class Subset:
-    """Products of a catalog to evaluate a run on.
+    """Rows [m] of a catalog to evaluate a run on, sorted, and the part, "test" or "all".
 
-    Attributes:
-        rows [m] int64: sorted.
-        part: "test" or "all".
-        test_products_missing: products of the run's test part that the catalog lacks.
-        trained_on_left_out: products that the run was trained on, which part "all" leaves out.
+    test_products_missing: products of the run's test part that the catalog lacks; trained_on_left_out: products that
+    the run was trained on, which part "all" leaves out.
     """
 
     rows: NDArray[np.int64]
@@ -34,34 +37,65 @@ class Subset:
     trained_on_left_out: int = 0
 
 
+@dataclass(frozen=True)
+class RunSubset:
+    """A run, and the labeled products of a catalog, with packed targets `truth` [n, C], that it is evaluated on.
+
+    summary: run, task, catalog, part, counts, reasons and test_products_missing, for a report.
+    """
+
+    classifier: Classifier
+    manifest: RunManifest
+    products: Catalog
+    truth: NDArray[np.int64]
+    summary: dict[str, Any]
+
+
+def load_subset(run: str, data: str | None, part: str, limit: int | None = None, seed: int = 0) -> RunSubset:
+    """Load a run and at most `limit` products, drawn at random, to evaluate it on; see `select_rows`.
+
+    `data` is None for the catalog of the run. Raises InputError when run or catalog cannot be used, or no product is
+    left.
+    """
+    classifier, manifest = load_classifier(run), RunManifest.read(run)
+    catalog = read_catalog(resolve_dataset(data or manifest.data)[0])
+    selected = select_rows(catalog, manifest, part)
+    drawn = np.sort(np.random.default_rng(seed).permutation(selected.rows)[:limit])
+    products, truth = scorable_rows(catalog, drawn, classifier)
+    summary = {
+        "run": run,
+        "task": classifier.spec.task,
+        "catalog": str(catalog.folder),
+        "part": selected.part,
+        "counts": {
+            "test": len(products),
+            "rejected": len(products.rejected),
+            "beyond_limit": len(selected.rows) - len(drawn),
+            "trained_on": selected.trained_on_left_out,
+            "other_parts": len(catalog) - len(selected.rows) - selected.trained_on_left_out,
+        },
+        "reasons": dict(Counter(row.reason for row in products.rejected).most_common()),
+        "test_products_missing": selected.test_products_missing,
+    }
+    return RunSubset(classifier, manifest, products, truth, summary)
+
+
 def select_rows(catalog: Catalog, manifest: RunManifest, part: str = "auto") -> Subset:
     """Return the products of a catalog to evaluate a run on.
+
+    part: "test": the run's test products that the catalog has; "all": every product that the run was not trained on;
+    "auto": "test" where the catalog has at least half of them, else "all".
 
     The run's test products are recognized in any catalog by id and product hash together (by id and image content
     where there is no title, for then the hash is that of the id), so other rows may change or be added, and the images
     may be larger ones. Products that the run was trained on are recognized by product hash or image content.
-
-    Args:
-        catalog: any.
-        manifest: of the run.
-        part: "test": the run's test products that the catalog has; "all": every product that the run was not trained
-            on; "auto": "test" where the catalog has at least half of them, else "all".
-
-    Raises:
-        InputError: for an unknown part, and for "test" where the catalog has none of the test products.
     """
-    if part not in RUN_PARTS:
-        raise unknown_name_error("part", part, RUN_PARTS)
     products, images = product_hashes(catalog), image_hashes(catalog.paths)
     titled = catalog.columns.get(TITLE, np.full(len(catalog), "")) != ""
     ids, count = manifest.parts["test"], len(manifest.parts["test"])
-    rows = np.flatnonzero(
-        np.where(
-            titled,
-            _pairs_in(catalog.ids, products, ids, manifest.part_hashes["test"]),
-            _pairs_in(catalog.ids, images, ids, manifest.image_hashes["test"]),
-        )
-    )
+    by_title = _pairs_in(catalog.ids, products, ids, manifest.part_hashes["test"])
+    by_image = _pairs_in(catalog.ids, images, ids, manifest.image_hashes["test"])
+    rows = np.flatnonzero(np.where(titled, by_title, by_image))
     missing = count - len(rows)
     if part == "test" or (part == "auto" and len(rows) >= _ENOUGH * count):
         if not len(rows):
@@ -87,20 +121,37 @@ def scorable_rows(
 ) -> tuple[Catalog, NDArray[np.int64]]:
     """Return the products at `rows` that have a label the run predicts and a readable image, and their targets [m, C].
 
-    The other ones are among the `rejected` of the catalog returned.
-
-    Raises:
-        InputError: when no product is left.
+    The other ones are among the `rejected` of the catalog returned. Raises InputError when no product is left.
     """
-    chosen = catalog.take(rows)
-    chosen = Catalog(**{**vars(chosen), "rejected": catalog.rejected, "inputs": len(rows) + len(catalog.rejected)})
+    chosen = replace(catalog.take(rows), rejected=catalog.rejected, inputs=len(rows) + len(catalog.rejected))
+    nothing = f"{catalog.folder}: no product to evaluate the run on"
     if not len(chosen):
-        raise InputError(f"{catalog.folder}: no product to evaluate the run on: it was trained on all of them")
+        raise InputError(f"{nothing}: it was trained on all of them")
     targets = classifier.spec.encode(chosen.columns)
     reasons = targets.reasons.astype(object)
     labeled = np.flatnonzero(targets.known)
     reasons[labeled] = check_images(chosen.paths[labeled])
     scorable = chosen.reject(reasons.tolist())
     if not len(scorable):
-        raise InputError(f"{catalog.folder}: no product to evaluate the run on; {scorable.rejected[-1].reason}")
+        raise InputError(f"{nothing}; {scorable.rejected[-1].reason}")
     return scorable, targets.packed[reasons == ""]
+
+
+def encoder_training_products(name: str, weights: str = "auto") -> frozenset[str]:
+    """Return the hashes of the products that an encoder was trained on; none for a bare backbone.
+
+    `name` as `load_encoder` takes it; `weights` of a bare backbone: a run's folder counts with what the run was trained
+    on. Raises InputError for an unknown encoder, or one whose training products are not recorded.
+    """
+    if Path(weights).is_dir():
+        return folder_training_products(Path(weights))
+    source = resolve_encoder(name, own_weights(name, weights))
+    if source.folder is not None:
+        return folder_training_products(Path(source.folder))
+    # A stage or another pooling of a bundled network has its weights, too.
+    return initial_training_products(source.spec.backbone, weights)
+
+
+def own_weights(name: str, weights: str) -> str:
+    """Return the weights to load an encoder with: those given for a bare backbone, "auto" for a model folder."""
+    return "auto" if Path(name).exists() else weights

@@ -20,7 +20,7 @@ from fashion_keras.support.errors import InputError, unknown_name_error
 from fashion_keras.support.tensorflow_import import import_tensorflow
 
 if TYPE_CHECKING:
-    import keras
+    from keras import KerasTensor, Model
 
 # Places on the shorter side of feature maps that still localize; what most networks end with on 224x224 pixels.
 _FINE = 7
@@ -30,12 +30,7 @@ _LEGEND = "yellow: low, red: high"
 
 @dataclass(frozen=True)
 class ClassActivation:
-    """Heat map of one class in an image.
-
-    Attributes:
-        label, probability: the class, and its predicted probability.
-        heat [h, w] float32 in 0..1: how much each pixel raises the class's logit, the largest 1; all 0 where none does.
-    """
+    """Heat map [h, w] of one class in an image: how much each pixel raises its logit, the largest 1, or all 0."""
 
     label: str
     probability: float
@@ -52,12 +47,9 @@ class ClassActivation:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Heat maps of an image.
+    """Heat maps of an image, `pixels` [h, w, 3] uint8 as the network gets it, for the head and stage explained.
 
-    Attributes:
-        pixels [h, w, 3] uint8: the image as the network gets it.
-        head, stage: the head that was explained, and the backbone stage whose feature maps were used.
-        activations: of the predicted class, then of the class that was given, if it is another.
+    activations: of the predicted class, then of the class that was given, if it is another.
     """
 
     pixels: NDArray[np.uint8]
@@ -73,18 +65,11 @@ def explain(
     head: str = "",
     stage: str = "",
 ) -> list[Explanation]:
-    """Explain by Grad-CAM what a finished run predicts for n images.
+    """Explain by Grad-CAM what a finished run predicts for n images, one or many, as `predict` takes them.
 
-    Args:
-        run: its folder.
-        images: one image or many, as `predict` takes them.
-        label: class to explain beside the predicted one.
-        head: head to explain, of a run with several.
-        stage: of the backbone; by default the last one whose feature maps are at least 7 places high and wide. Later
-            stages are more specific to a class, but on small images the last ones have few places.
-
-    Returns:
-        n explanations; [] for no images.
+    `label` is a class to explain beside the predicted one; `head` is needed of a run with several. `stage` of the
+    backbone is by default the last one whose feature maps are at least 7 places high and wide: later stages are more
+    specific to a class, but on small images have few places.
 
     Raises:
         ImageError: for the first image that cannot be used.
@@ -112,18 +97,12 @@ def explain(
 
 
 def grad_cam(
-    network: "keras.Model", maps: "keras.KerasTensor", pixels: NDArray[np.float32], codes: NDArray[np.int64]
+    network: "Model", maps: "KerasTensor", pixels: NDArray[np.float32], codes: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Return heat maps [n, a, b] float32 >= 0 of the classes `codes` [n] in pixels [n, h, w, 3].
+    """Return heat maps [n, a, b] float32 >= 0 of the classes `codes` [n] in pixels [n, h, w, 3] in 0..255.
 
-    Selvaraju et al. 2016, eq. 1 and 2: the feature maps [a, b], each weighted by the mean over its places of the
-    gradient of the class's logit, are added up; negative sums become 0.
-
-    Args:
-        network: pixels -> logits [n, k].
-        maps [n, a, b, channels]: output of one of its layers, symbolic.
-        pixels: of n images, in 0..255.
-        codes: for each, the logit that is explained.
+    Selvaraju et al. 2016, eq. 1 and 2, of a network pixels -> logits [n, k] and the output `maps` of one of its layers:
+    the maps, each weighted by the mean gradient of the class's logit, are added up; negative sums become 0.
     """
     import keras  # noqa: PLC0415 - a wrong call must not wait for TensorFlow
     import tensorflow as tf  # noqa: PLC0415
@@ -154,27 +133,22 @@ def plot_explanations(path: Path, explanations: Sequence[Explanation], names: Se
     columns = 1 + max(len(explanation.activations) for explanation in explanations)
     cells, captions = [], []
     for explanation, name in zip(explanations, names, strict=True):
-        pixels, activations = explanation.pixels, explanation.activations
-        blank = [np.full_like(pixels, 255)] * (columns - 1 - len(activations))
-        cells += [pixels, *(style.overlay_heatmap(pixels, activation.heat) for activation in activations), *blank]
-        captions += [f"{name}\n{_LEGEND}", *map(_caption, activations), *([""] * len(blank))]
-    first = explanations[0]
-    title = f"Grad-CAM at the backbone's {first.stage}"
-    note = style.context(first.head, run, len(explanations))
+        pixels, blank = explanation.pixels, columns - 1 - len(explanation.activations)
+        cells.append(pixels)
+        captions.append(f"{name}\n{_LEGEND}")
+        for activation in explanation.activations:
+            cells.append(style.overlay_heatmap(pixels, activation.heat))
+            nothing = "" if activation.peak else "\nno activation"
+            captions.append(f"{activation.label}\n{activation.probability:.1%}{nothing}")
+        cells += [np.full_like(pixels, 255)] * blank
+        captions += [""] * blank
+    title = f"Grad-CAM at the backbone's {explanations[0].stage}"
+    note = style.context(explanations[0].head, run, len(explanations))
     contact_sheet(path, cells, captions, columns=columns, title=title, note=note)
 
 
-def _caption(activation: ClassActivation) -> str:
-    return f"{activation.label}\n{activation.probability:.1%}" + ("" if activation.peak else "\nno activation")
-
-
 def _activations(
-    network: "keras.Model",
-    maps: "keras.KerasTensor",
-    spec: ClassifierSpec,
-    group: LabelGroup,
-    batch: NDArray[np.uint8],
-    label: str,
+    network: "Model", maps: "KerasTensor", spec: ClassifierSpec, group: LabelGroup, batch: NDArray[np.uint8], label: str
 ) -> list[tuple[ClassActivation, ...]]:
     """Return the activations of the predicted class, and of `label` where it is another, for each image."""
     pixels, columns = batch.astype(np.float32), group_slices(spec.groups)[group.name]
@@ -211,7 +185,7 @@ def _select_stages(spec: ClassifierSpec, name: str) -> dict[str, str]:
     return {stage: stages[stage] for stage in ([name] if name else usable)}
 
 
-def _select_maps(network: "keras.Model", stages: dict[str, str]) -> tuple[str, "keras.KerasTensor"]:
+def _select_maps(network: "Model", stages: dict[str, str]) -> tuple[str, "KerasTensor"]:
     """Return the last stage with fine feature maps, else the one with the finest, and its maps."""
     maps = {
         stage: network.get_layer(layer).output if layer else network.get_layer("pool").input

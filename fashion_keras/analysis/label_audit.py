@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.analysis.config import AuditConfig
-from fashion_keras.analysis.training_overlap import encoder_training_products
+from fashion_keras.analysis.evaluation_subset import encoder_training_products
 from fashion_keras.catalog.catalog import Catalog, write_rejected
 from fashion_keras.catalog.label_groups import Targets
 from fashion_keras.catalog.product_hashes import is_training_product
@@ -39,13 +39,12 @@ def audit(config: AuditConfig | Mapping[str, Any] | None = None) -> dict[str, An
     """Rank the labels of a catalog that may be wrong; write audit.csv, audit.png and rejected.csv.
 
     A label is an issue when a linear classifier on the encoder's features, trained on other products, predicts another
-    label; when a near-duplicate image carries another label; or when a product of the same title does. See
-    `evaluation.metrics.label_issues` for the scores. An encoder trained on these labels has partly fitted their errors.
+    label; when a near-duplicate image carries another label; or when a product of the same title does. An encoder
+    trained on these labels has partly fitted their errors.
 
     Returns:
-        out, task, encoder; counts {inputs, audited, without_label, in_small_classes, excluded, unusable}: all but the
-        first add up to inputs; trained_products: how many of the audited rows the encoder was trained on; by_reason
-        {reason: products}; issues: the rows of audit.csv.
+        out, task, encoder; counts, of which all but the first add up to inputs; trained_products: audited rows that the
+        encoder was trained on; by_reason {reason: products}; issues: the rows of audit.csv.
 
     Raises:
         InputError: when catalog, task or encoder cannot be used, or a class has fewer products than folds.
@@ -82,14 +81,8 @@ def out_of_fold(
 ) -> NDArray[np.float64]:
     """Return class probabilities [n, k] float64, each row by a classifier that was not trained on its product.
 
-    Logistic regression on standardized features.
-
-    Args:
-        features [n, d].
-        codes [n]: class of each row; folds are stratified by it.
-        groups [n]: product of each row; the rows of one product are in one fold.
-        folds: how many.
-        seed: of the folds.
+    Logistic regression on standardized features [n, d]. Folds are stratified by `codes` [n]; the rows of one product,
+    an equal entry in `groups` [n], are in one fold.
     """
     # Imported here: scikit-learn takes a second, for which help and errors must not wait.
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415
@@ -107,9 +100,8 @@ def out_of_fold(
 
 def _labeled_rows(config: AuditConfig, training_products: frozenset[str]) -> tuple[Catalog, Targets, dict[str, int]]:
     """Return the rows to audit, their labels, and the counts of all others by reason."""
-    task, catalog = get_task(config.task), load_catalog(config.data)
-    unusable = len(catalog.rejected)
-    readable = len(catalog)
+    task, readable = get_task(config.task), load_catalog(config.data)
+    catalog = readable
     if config.exclude_trained:
         trained = is_training_product(catalog, training_products)
         catalog = catalog.reject(np.where(trained, "the encoder was trained on it", "").tolist())
@@ -120,8 +112,8 @@ def _labeled_rows(config: AuditConfig, training_products: frozenset[str]) -> tup
         "audited": len(audited),
         "without_label": len(catalog) - known,
         "in_small_classes": known - len(audited),
-        "excluded": readable - len(catalog),
-        "unusable": unusable,
+        "excluded": len(readable) - len(catalog),
+        "unusable": len(readable.rejected),
     }
     return audited, task.encode(audited.columns), counts
 
@@ -145,11 +137,9 @@ def _rank_issues(
     duplicates = _conflicting_duplicates(catalog.paths.tolist(), codes, features)
     same_title = label_issues.pairs_within(catalog.product_groups)
     return label_issues.rank_issues(
-        [
-            *label_issues.conflicting_pairs(duplicates, probabilities, codes, NEAR_DUPLICATE),
-            *label_issues.conflicting_pairs(same_title, probabilities, codes, SAME_TITLE),
-            *label_issues.low_self_confidence(probabilities, codes),
-        ]
+        label_issues.conflicting_pairs(duplicates, probabilities, codes, NEAR_DUPLICATE)
+        + label_issues.conflicting_pairs(same_title, probabilities, codes, SAME_TITLE)
+        + label_issues.low_self_confidence(probabilities, codes)
     )
 
 
@@ -180,9 +170,9 @@ def _row(issue: LabelIssue, catalog: Catalog, labels: Targets) -> dict[str, Any]
 
 def _draw(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     images = [decode(row["path"], _THUMBNAIL) for row in rows]
-    captions = [f"given: {row['given']}\nsuggested: {row['suggested']}\n{_reason(row)}, id {row['id']}" for row in rows]
+    captions = []
+    for row in rows:
+        evidence = f"{row['score']:.3f}" if row["other"] is None else row["other"]
+        labels = f"given: {row['given']}\nsuggested: {row['suggested']}"
+        captions.append(f"{labels}\n{row['reason']} {evidence}, id {row['id']}")
     contact_sheet(path, images, captions, title="Labels that may be wrong")
-
-
-def _reason(row: Mapping[str, Any]) -> str:
-    return f"{row['reason']} {row['score']:.3f}" if row["other"] is None else f"{row['reason']} {row['other']}"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.analysis.config import ProbeConfig
-from fashion_keras.analysis.training_overlap import encoder_training_products
+from fashion_keras.analysis.evaluation_subset import encoder_training_products
 from fashion_keras.catalog.product_hashes import is_training_product
 from fashion_keras.evaluation.metrics.intervals import accuracy_interval
 from fashion_keras.features.cache import Features, encode
@@ -34,9 +34,9 @@ def probe(config: ProbeConfig | Mapping[str, Any]) -> dict[str, Any]:
     training part; knn: a vote of the ten training images of highest cosine. The test part is not used.
 
     Returns:
-        task, data, classes, counts, excluded (validation rows left out because a backbone was trained on them),
-        warnings, and backbones, the most accurate first: backbone, image, weights, width, linear, knn, linear_ci95,
-        trained_products (validation rows that the backbone was trained on), seconds, encoded, images_per_second.
+        task, data, classes, counts, excluded (validation rows that a backbone was trained on), warnings, and backbones,
+        the most accurate first: backbone, image, weights, width, linear, knn, linear_ci95, trained_products (validation
+        rows that it was trained on), seconds, encoded, images_per_second.
 
     Raises:
         InputError: as `train`; for several heads; when no validation row is left.
@@ -44,7 +44,7 @@ def probe(config: ProbeConfig | Mapping[str, Any]) -> dict[str, Any]:
     config = as_config(ProbeConfig, config)
     training_products = [encoder_training_products(name, config.weights) for name in config.backbones]
     prepared = prepare(config.train_configs[0])
-    validation = prepared.split.validation
+    validation = prepared.rows["validation"]
     trained = [is_training_product(prepared.catalog.take(validation), products) for products in training_products]
     scored = ~np.any(trained, axis=0) if config.exclude_trained else np.ones(len(validation), bool)
     if not scored.any():
@@ -70,7 +70,7 @@ def _probe(config: TrainConfig, prepared: PreparedData, validation: NDArray[np.i
     network, origin = initialize(model_spec(config, prepared.targets.groups), config.weights)
     encoder = compile_encoder(submodel_until(network, "pool"), config.image_spec, config.runtime, config.precision)
     encoding = time.perf_counter()
-    parts = prepared.split.train, validation
+    parts = prepared.rows["train"], validation
     train, held_out = (encode(prepared.catalog.take(rows), encoder) for rows in parts)
     encoding = time.perf_counter() - encoding
     codes = [prepared.targets.strata[rows] for rows in parts]

@@ -10,7 +10,7 @@ from fashion_keras.catalog.catalog import IMAGE_SUFFIXES
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.features.runtime import load_classifier
 from fashion_keras.images.validation import check_images
-from fashion_keras.models.classifier import Classifier, ClassifierSpec
+from fashion_keras.models.classifier import Classifier
 from fashion_keras.models.serialization import load_classifier_spec
 from fashion_keras.support.atomic_files import write_csv
 from fashion_keras.support.errors import InputError
@@ -29,10 +29,8 @@ def write_prediction_table(config: PredictConfig) -> dict[str, Any]:
     """Predict every image of a folder or CSV table and write one row for each, rejected ones included.
 
     Columns: path; predicted and confidence, or for each head NAME and "NAME confidence" (of multi-valued heads the
-    assigned labels, with bars between); rejected: why there is no prediction.
-
-    Returns:
-        out, images, predicted, rejected, reasons {reason: count}; predicted + rejected = images.
+    assigned labels, with bars between); rejected: why there is no prediction. Returned are out, images, predicted,
+    rejected and reasons {reason: count}.
 
     Raises:
         InputError: for a folder without a classifier, a name that is no CSV file, or when no image is readable.
@@ -49,7 +47,8 @@ def write_prediction_table(config: PredictConfig) -> dict[str, Any]:
         raise InputError(f"{source}: none of {len(rows)} images is readable; {first['path']}: {first['rejected']}")
     out.parent.mkdir(parents=True, exist_ok=True)
     _predict(load_classifier(config.run), readable)
-    write_csv(out, _columns(spec), rows)
+    heads = [column for group in spec.groups for column in (group.name, f"{group.name} confidence")]
+    write_csv(out, ["path", *(heads if len(spec.groups) > 1 else ("predicted", "confidence")), "rejected"], rows)
     return {
         "out": str(out),
         "images": len(rows),
@@ -61,17 +60,16 @@ def write_prediction_table(config: PredictConfig) -> dict[str, Any]:
 
 def _list_images(source: Path) -> list[dict[str, str]]:
     """Return path and rejected of each image file of a folder, sub-folders included, or of each row of a table."""
-    unusable: list[dict[str, str]] = []
+    unusable = ()
     if source.is_dir():
         paths = sorted(str(path) for path in source.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     else:
         catalog = read_catalog(source)
-        paths = catalog.paths.tolist()
-        unusable = [{"path": row.where, "rejected": row.reason} for row in catalog.rejected]
+        paths, unusable = catalog.paths.tolist(), catalog.rejected
     if not paths:
         raise InputError(f"{source}: no image files ({', '.join(IMAGE_SUFFIXES)})")
-    reasons = check_images(paths)
-    return [*({"path": path, "rejected": reason} for path, reason in zip(paths, reasons, strict=True)), *unusable]
+    rows = [*zip(paths, check_images(paths), strict=True), *((row.where, row.reason) for row in unusable)]
+    return [{"path": path, "rejected": reason} for path, reason in rows]
 
 
 def _predict(classifier: Classifier, rows: list[dict[str, str]]) -> None:
@@ -83,14 +81,6 @@ def _predict(classifier: Classifier, rows: list[dict[str, str]]) -> None:
             for row, prediction in zip(batch, predictions, strict=True):
                 row.update(_cells(prediction))
             bar.advance(len(batch))
-
-
-def _columns(spec: ClassifierSpec) -> list[str]:
-    names = [group.name for group in spec.groups]
-    heads = ["predicted", "confidence"]
-    if len(names) > 1:
-        heads = [column for name in names for column in (name, f"{name} confidence")]
-    return ["path", *heads, "rejected"]
 
 
 def _cells(prediction: Mapping[str, Any]) -> dict[str, str]:

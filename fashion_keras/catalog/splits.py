@@ -11,6 +11,7 @@ from fashion_keras.catalog.product_hashes import product_hashes, uniform_numbers
 from fashion_keras.support.errors import InputError, unknown_name_error
 
 SPLITS = ("product", "random")
+PARTS = ("train", "validation", "test")
 FRACTIONS = (0.64, 0.16, 0.20)
 _TRAIN_VALIDATION = (0.8, 0.2)  # of the products that a fold does not test
 

@@ -1,18 +1,12 @@
 """Commands of the analyses: `audit`, `robustness`, `probe`, `evaluate-search` and `map`."""
 
-import argparse
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+import fashion_keras
 from fashion_keras.analysis.config import AuditConfig, ProbeConfig, ProjectionConfig, RetrievalConfig, RobustnessConfig
-from fashion_keras.commands.arguments import (
-    Commands,
-    add_command,
-    given_values,
-    print_counts,
-    print_json,
-    start_tensorflow,
-)
+from fashion_keras.commands.arguments import Commands, Report, add_command
+from fashion_keras.commands.formatting import print_counts
 from fashion_keras.support.atomic_files import check_output_dir
 
 # Columns of the table of evaluate-search: the score's name, and its heading.
@@ -28,55 +22,49 @@ _SCORES = (
 
 def add(commands: Commands) -> None:
     """Add the commands `audit`, `robustness`, `probe`, `evaluate-search` and `map`."""
-    for name, kind, command, summary, description, positional in (
-        ("audit", AuditConfig, _audit, "rank the labels of a catalog that may be wrong",
+    for name, kind, run, show, summary, description, positional in (
+        ("audit", AuditConfig, lambda config: fashion_keras.audit(config), _print_audit,
+         "rank the labels of a catalog that may be wrong",
          "Rank labels that may be wrong, by out-of-fold linear classifiers and by near-duplicate images.", ()),
-        ("robustness", RobustnessConfig, _robustness, "score runs on changed images",
+        ("robustness", RobustnessConfig, _robustness, _print_robustness, "score runs on changed images",
          "Score runs on images resized by other libraries, compressed, shifted, noisy, lighter or darker.", ("runs",)),
-        ("probe", ProbeConfig, _probe, "compare backbones without training",
+        ("probe", ProbeConfig, lambda config: fashion_keras.probe(config), _print_probe,
+         "compare backbones without training",
          "Compare backbones by linear and k-nearest-neighbor classifiers on their frozen features.", ()),
-        ("evaluate-search", RetrievalConfig, _evaluate_search, "score encoders and indexes side by side",
+        ("evaluate-search", RetrievalConfig, lambda config: fashion_keras.evaluate_search(config), _print_retrieval,
+         "score encoders and indexes side by side",
          "Score retrieval: each product of a catalog is a query against all others.", ()),
-        ("map", ProjectionConfig, _map, "plot a catalog's embeddings in two dimensions",
+        ("map", ProjectionConfig, lambda config: fashion_keras.draw_map(config), _print_map,
+         "plot a catalog's embeddings in two dimensions",
          "Plot a catalog's embeddings in two dimensions, by principal components or t-SNE.", ()),
     ):  # fmt: skip
-        add_command(commands, name, kind, command, summary, description, positional)
+        add_command(commands, name, kind, run, show, summary, description, positional)
 
 
-def _audit(options: argparse.Namespace) -> None:
-    config = AuditConfig(**given_values(options, AuditConfig))
-    from fashion_keras.analysis.label_audit import audit
-    from fashion_keras.support.progress import log_to_console
-
-    log_to_console()
-    report = audit(config)
-    if options.json:
-        print_json(report)
-        return
-    for counts in (report["counts"], report["by_reason"]):
-        for name, count in counts.items():
-            print(f"{name.replace('_', ' '):20}{count:>8}")
-    _print_overlap(config.encoder, report["trained_products"], report["counts"]["excluded"])
+def _print_audit(report: Report, _: AuditConfig) -> None:
+    for name, count in (report["counts"] | report["by_reason"]).items():
+        print(f"{name.replace('_', ' '):20}{count:>8}")
+    _print_overlap(report["encoder"], report["trained_products"], report["counts"]["excluded"])
     for row in report["issues"][:10]:
         other = "" if row["other"] is None else f" of {row['other']}"
         print(f"{row['score']:.3f}  {row['id']:>8}  {row['given']} -> {row['suggested']}  ({row['reason']}{other})")
     print(f"{len(report['issues'])} labels are listed in {report['out']}/audit.csv")
 
 
-def _robustness(options: argparse.Namespace) -> None:
-    given = given_values(options, RobustnessConfig)
-    runs = given["runs"]
-    if given.get("out") is not None:
-        check_output_dir(given["out"], "")
-    given.setdefault("out", str((Path(runs[0]) if len(runs) == 1 else Path("runs")) / "robustness"))
-    config = RobustnessConfig(**given)
-    from fashion_keras.analysis.robustness import robustness
-    from fashion_keras.analysis.robustness_scores import rows_by_head
+def _robustness_out(config: RobustnessConfig) -> str:
+    folder = Path(config.runs[0]) if len(config.runs) == 1 else Path("runs")
+    return str(folder / "robustness") if config.out is None else config.out
 
-    report = robustness(config)
-    if options.json:
-        print_json(report)
-        return
+
+def _robustness(config: RobustnessConfig) -> Report:
+    if config.out is not None:
+        check_output_dir(config.out, "")
+    return fashion_keras.robustness(replace(config, out=_robustness_out(config)))
+
+
+def _print_robustness(report: Report, config: RobustnessConfig) -> None:
+    from fashion_keras.analysis.robustness import rows_by_head
+
     for run in report["runs"]:
         _print_run(run)
     series = rows_by_head(report["rows"])
@@ -86,10 +74,10 @@ def _robustness(options: argparse.Namespace) -> None:
         _print_side_by_side(series)
     if report["differ"]:
         print(f"the runs differ in {' and '.join(report['differ'])}: their accuracies cannot be compared")
-    print(f"folder  {config.out}")
+    print(f"folder  {_robustness_out(config)}")
 
 
-def _print_run(run: dict[str, Any]) -> None:
+def _print_run(run: Report) -> None:
     print(f"{run['run']}: {run['counts']['test']} products ({run['part']}) of {run['catalog']}")
     if run["heads_left_out"]:
         print(f"  not scored, multi-valued or without truth: {', '.join(run['heads_left_out'])}")
@@ -104,7 +92,7 @@ def _print_run(run: dict[str, Any]) -> None:
         print_counts(run["reasons"])
 
 
-def _print_conditions(rows: list[dict[str, Any]]) -> None:
+def _print_conditions(rows: list[Report]) -> None:
     titles = f"{'change':>9}{'agreement':>11}{'confidence':>12}{'pixel change':>14}"
     print(f"{'condition':14}{'accuracy (95 %)':>21}{titles}")
     for row in rows:
@@ -115,7 +103,7 @@ def _print_conditions(rows: list[dict[str, Any]]) -> None:
         )
 
 
-def _print_side_by_side(series: dict[tuple[str, str], list[dict[str, Any]]]) -> None:
+def _print_side_by_side(series: dict[tuple[str, str], list[Report]]) -> None:
     """Print the reference accuracy of each run and head, then its change under each condition."""
     for number, (run, head) in enumerate(series, start=1):
         print(f"[{number}] {run}, {head}: {series[run, head][0]['products']} products")
@@ -125,16 +113,7 @@ def _print_side_by_side(series: dict[tuple[str, str], list[dict[str, Any]]]) -> 
         print(f"{rows[0]['condition']:14}" + "".join(f"{value:>9}" for value in values))
 
 
-def _probe(options: argparse.Namespace) -> None:
-    config = ProbeConfig(**given_values(options, ProbeConfig))
-    start_tensorflow()
-    from fashion_keras.analysis.linear_probe import probe
-
-    report = probe(config)
-    (print_json if options.json else _print_probe)(report)
-
-
-def _print_probe(report: dict[str, Any]) -> None:
+def _print_probe(report: Report, _: ProbeConfig) -> None:
     print(f"{report['task']}, {report['classes']} classes, {report['counts']['validation']} validation products")
     titles = f"{'backbone':20}{'input':>9}{'width':>7}{'linear (95 %)':>22}{'k-NN':>7}{'seconds':>9}{'images/s':>10}"
     print(f"{titles}  weights")
@@ -148,17 +127,7 @@ def _print_probe(report: dict[str, Any]) -> None:
         _print_overlap(row["backbone"], row["trained_products"], report["excluded"])
 
 
-def _evaluate_search(options: argparse.Namespace) -> None:
-    config = RetrievalConfig(**given_values(options, RetrievalConfig))
-    from fashion_keras.analysis.retrieval_comparison import evaluate_search
-    from fashion_keras.support.progress import log_to_console
-
-    log_to_console()
-    report = evaluate_search(config)
-    (print_json if options.json else _print_retrieval)(report)
-
-
-def _print_retrieval(report: dict[str, Any]) -> None:
+def _print_retrieval(report: Report, _: RetrievalConfig) -> None:
     print(f"{report['products']} products ({report['part']}) of {report['data']}, each a query against all others")
     if report["test_products_missing"]:
         print(f"{report['test_products_missing']} products of the run's test part are not in the catalog")
@@ -171,28 +140,19 @@ def _print_retrieval(report: dict[str, Any]) -> None:
         _print_overlap(row["name"], row["trained_products"], report["excluded"])
 
 
-def _format_score(score: dict[str, Any]) -> str:
+def _format_score(score: Report) -> str:
     if score["value"] is None:
         return f"{'-':>22}"
     low, high = score["ci95"]
     return f"{score['value']:>8.3f} ({low:.3f}-{high:.3f})"
 
 
-def _map(options: argparse.Namespace) -> None:
-    config = ProjectionConfig(**given_values(options, ProjectionConfig))
-    from fashion_keras.analysis.projection import draw_map
-    from fashion_keras.support.progress import log_to_console
-
-    log_to_console()
-    report = draw_map(config)
-    if options.json:
-        print_json(report)
-        return
-    variance = report.pop("explained_variance")
+def _print_map(report: Report, _: ProjectionConfig) -> None:
     for name, value in report.items():
-        print(f"{name.replace('_', ' '):20}{value}")
-    if variance is not None:
-        print(f"{'explained variance':20}{variance:.3f}")
+        if name != "explained_variance":
+            print(f"{name.replace('_', ' '):20}{value}")
+    if report["explained_variance"] is not None:
+        print(f"{'explained variance':20}{report['explained_variance']:.3f}")
 
 
 def _print_overlap(name: str, trained: int, excluded: int) -> None:

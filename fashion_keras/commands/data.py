@@ -1,68 +1,74 @@
-"""Commands `data describe`, `data download` and `data sample`."""
+"""Commands `data describe`, `data download`, `data sample`, `features ls` and `features rm`."""
 
 import argparse
 from pathlib import Path
 
 from fashion_keras.analysis.config import DescribeConfig
-from fashion_keras.commands.arguments import (
-    Commands,
-    Parser,
-    add_command,
-    given_values,
-    print_counts,
-    print_json,
-)
+from fashion_keras.catalog.datasets import SAMPLE, download, resolve_dataset
+from fashion_keras.catalog.readers import read_catalog
+from fashion_keras.commands.arguments import Commands, Parser, Report, add_command
+from fashion_keras.commands.formatting import print_counts
+from fashion_keras.features.cache import clear_cache, list_cache
 
 
 def add(commands: Commands) -> None:
-    """Add the commands `data describe`, `data download` and `data sample`."""
-    parser = commands.add_parser("data", help="describe or download a catalog, or draw the sample")
-    actions = parser.add_subparsers(title="actions", required=True, metavar="ACTION", parser_class=Parser)
+    """Add the commands of catalogs, and of the feature cache."""
+    actions = _add_group(commands, "data", "describe or download a catalog, or draw the sample")
     summary = "count and plot products, labels and images of a catalog"
-    description = "Count products, labels, image sizes and rejected rows of a catalog, and draw figures of them."
-    add_command(actions, "describe", DescribeConfig, _describe, summary, description, ("data",))
-    description = "Download Fashion Product Images (Small) from Kaggle into data/ and unpack it."
-    download = actions.add_parser("download", help="download the Kaggle set into data/", description=description)
-    download.add_argument(
-        "--large", action="store_true", help="Full-size images (25 GB) instead of 60x80 images (0.6 GB)."
-    )
-    download.set_defaults(command=_download)
-    description = "Draw the sample catalog of 1,800 images into the cache, unless it is there, and print its folder."
-    sample = actions.add_parser("sample", help="draw the sample catalog and print its folder", description=description)
-    sample.set_defaults(command=_sample)
+    text = "Count products, labels, image sizes and rejected rows of a catalog, and draw figures of them."
+    add_command(actions, "describe", DescribeConfig, _describe, _print_description, summary, text, ("data",))
+    text = "Download Fashion Product Images (Small) from Kaggle into data/ and unpack it."
+    parser = actions.add_parser("download", help="download the Kaggle set into data/", description=text)
+    text = "Full-size images (25 GB) instead of 60x80 images (0.6 GB)."
+    parser.add_argument("--large", action="store_true", help=text)
+    parser.set_defaults(command=_download)
+    text = "Draw the sample catalog of 1,800 images into the cache, unless it is there, and print its folder."
+    parser = actions.add_parser("sample", help="draw the sample catalog and print its folder", description=text)
+    parser.set_defaults(command=lambda _: print(resolve_dataset(SAMPLE)[0]))
+
+    actions = _add_group(commands, "features", "list or remove cached features")
+    actions.add_parser("ls", help="list cached features").set_defaults(command=_list_features)
+    parser = actions.add_parser("rm", help="remove cached features, or everything in the cache")
+    text = "Network, as `features ls` shows it. Default: all."
+    parser.add_argument("name", nargs="?", default="", metavar="NAME", help=text)
+    parser.set_defaults(command=_remove_features)
 
 
-def _describe(options: argparse.Namespace) -> None:
+def _add_group(commands: Commands, name: str, summary: str) -> Commands:
+    parser = commands.add_parser(name, help=summary)
+    return parser.add_subparsers(title="actions", required=True, metavar="ACTION", parser_class=Parser)
+
+
+def _describe(config: DescribeConfig) -> Report:
     from fashion_keras.analysis.catalog_summary import summarize_catalog
-    from fashion_keras.catalog.datasets import resolve_dataset
-    from fashion_keras.catalog.readers import read_catalog
 
-    config = DescribeConfig(**given_values(options, DescribeConfig))
-    description = summarize_catalog(read_catalog(resolve_dataset(config.data)[0]), Path(config.out))
-    if options.json:
-        print_json(description)
-        return
+    return summarize_catalog(read_catalog(resolve_dataset(config.data)[0]), Path(config.out))
+
+
+def _print_description(report: Report, config: DescribeConfig) -> None:
     for name in ("inputs", "products", "rejected", "repaired", "shared_titles"):
-        print(f"{name.replace('_', ' '):16}{description[name]:>8}")
+        print(f"{name.replace('_', ' '):16}{report[name]:>8}")
     for name in ("reasons", "missing", "sizes"):
         print(f"{name}:")
-        print_counts(description[name])
-    for task, classes in description["tasks"].items():
+        print_counts(report[name])
+    for task, classes in report["tasks"].items():
         print(f"{task}: {len(classes)} classes")
         print_counts(classes)
     print(f"figures in {config.out}")
 
 
 def _download(options: argparse.Namespace) -> None:
-    from fashion_keras.catalog.datasets import download
-    from fashion_keras.catalog.readers import read_catalog
-
     folder = download(options.large)
     catalog = read_catalog(folder)
     print(f"{folder}: {len(catalog)} products, {len(catalog.rejected)} rejected rows and files")
 
 
-def _sample(_: argparse.Namespace) -> None:
-    from fashion_keras.catalog.datasets import SAMPLE, resolve_dataset
+def _list_features(_: argparse.Namespace) -> None:
+    for entry in list_cache():
+        size = f"{entry['image']['height']}x{entry['image']['width']}"
+        settings = f"{entry['network']} {size} {entry['runtime']} {entry['precision']}"
+        print(f"{entry['images']:>8} images {entry['bytes'] / 2**20:>8.1f} MB  {settings}  {entry['view']}")
 
-    print(resolve_dataset(SAMPLE)[0])
+
+def _remove_features(options: argparse.Namespace) -> None:
+    print(f"{clear_cache(options.name) / 2**20:.1f} MB freed")

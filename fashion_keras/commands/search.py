@@ -1,103 +1,87 @@
 """Commands `index` and `search`."""
 
-import argparse
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from fashion_keras.commands.arguments import Commands, add_command, given_values, print_json
+import fashion_keras
+from fashion_keras.commands.arguments import Commands, Report, add_command
 from fashion_keras.search.config import IndexConfig, SearchConfig
 from fashion_keras.support.atomic_files import check_png_path
-
-if TYPE_CHECKING:
-    from fashion_keras.search.matches import Match
 
 _SHOWN = ("gender", "base_colour", "article_type")
 
 
 def add(commands: Commands) -> None:
     """Add the commands `index` and `search`."""
-    description = "Encode a catalog's images and build, update or replace an index of their embeddings."
+    text = "Encode a catalog's images and build, update or replace an index of their embeddings."
     summary = "build a searchable index of a catalog's images"
-    add_command(commands, "index", IndexConfig, _index, summary, description)
-    description = "Print the products whose images are most similar to an image, and draw them on a contact sheet."
+    add_command(commands, "index", IndexConfig, _index, _print_index, summary, text)
+    text = "Print the products whose images are most similar to an image, and draw them on a contact sheet."
     summary = "find products whose images are similar to an image"
-    add_command(commands, "search", SearchConfig, _search, summary, description, ("image",))
+    add_command(
+        commands, "search", SearchConfig, _search, _print_matches, summary, text, ("image",), figure="search.png"
+    )
 
 
-def _index(options: argparse.Namespace) -> None:
-    config = IndexConfig(**given_values(options, IndexConfig))
-    from fashion_keras.search.indexing import build_index, open_index, update_index
-    from fashion_keras.support.progress import log_to_console
-
-    log_to_console()
+def _index(config: IndexConfig) -> Report:
     if config.update:
-        index = open_index(config.out)
-        result = asdict(update_index(index, config.data)) | {"products": len(index)}
-    else:
-        index = build_index(
-            config.data, config.encoder, config.out, config.weights, config.image_size, config.overwrite
-        )
-        result = index.stats()
-    if options.json:
-        print_json(result)
-        return
+        index = fashion_keras.open_index(config.out)
+        return asdict(fashion_keras.update_index(index, config.data)) | {"products": len(index)}
+    index = fashion_keras.build_index(
+        config.data, config.encoder, config.out, config.weights, config.image_size, config.overwrite
+    )
+    return index.stats()
+
+
+def _print_index(report: Report, config: IndexConfig) -> None:
     for name in ("products", "added", "updated", "deleted", "rejected", "encoder", "width", "bytes"):
-        if name in result:
-            print(f"{name:12}{result[name]}")
-    print(f"{'index':12}{index.name}")
+        if name in report:
+            print(f"{name:12}{report[name]}")
+    print(f"{'index':12}{fashion_keras.open_index(config.out).name}")
 
 
-def _search(options: argparse.Namespace) -> None:
-    config = SearchConfig(**given_values(options, SearchConfig))
-    sheet = Path(config.out or "search.png") if config.out or not options.json else None
-    if sheet:
-        check_png_path(sheet)
-    from fashion_keras.search.similar import search_similar
-
+def _search(config: SearchConfig) -> Report:
+    if config.out is not None:
+        check_png_path(Path(config.out))
     image = int(config.image) if config.image.isdecimal() and not Path(config.image).exists() else config.image
     distinct = not config.keep_duplicates
-    matches = search_similar(
+    matches = fashion_keras.search_similar(
         image, config.k, config.index, config.filters(), exclude_self=distinct, collapse_duplicates=distinct
     )
-    if options.json:
-        print_json({"query": image, "matches": [asdict(match) for match in matches]})
-    else:
-        _print_matches(matches)
-    if sheet:
-        _draw_matches(sheet, image, matches, config.index)
-        if not options.json:
-            print(f"contact sheet  {sheet}")
+    report = {"query": image, "matches": [asdict(match) for match in matches]}
+    if config.out is not None:
+        _draw_matches(Path(config.out), report, config.index)
+    return report
 
 
-def _print_matches(matches: "list[Match]") -> None:
-    if not matches:
+def _print_matches(report: Report, config: SearchConfig) -> None:
+    if not report["matches"]:
         print("no product matches")
-    for match in matches:
-        shared = ", ".join(match.shared_attributes) or "-"
-        print(f"{match.rank:>3}  {match.score:.3f}  {match.id:>8}  {_describe(match):40}  same {shared}")
+    for match in report["matches"]:
+        shared = ", ".join(match["shared_attributes"]) or "-"
+        print(f"{match['rank']:>3}  {match['score']:.3f}  {match['id']:>8}  {_describe(match):40}  same {shared}")
+    print(f"contact sheet  {config.out}")
 
 
-def _describe(match: "Match") -> str:
-    return " ".join(match.attributes[column] for column in _SHOWN if column in match.attributes)
+def _describe(match: Report) -> str:
+    return " ".join(match["attributes"][column] for column in _SHOWN if column in match["attributes"])
 
 
-def _draw_matches(path: Path, image: str | int, matches: "list[Match]", location: str) -> None:
+def _draw_matches(path: Path, report: Report, location: str) -> None:
     """Draw the query and its matches; a product whose image file is gone is left out of the sheet."""
     from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
     from fashion_keras.images.decode import ImageSpec, decode
-    from fashion_keras.search.indexing import open_index
 
-    query, title = image, Path(str(image)).name
-    if isinstance(image, int):
-        query, title = str(open_index(location).lookup([image]).paths[0]), f"product {image}"
-    cells = [(query, f"query\n{title}")] if Path(query).is_file() else []
-    cells += [
-        (match.path, f"{match.rank}. cosine {match.score:.3f}\n{_describe(match)}\nid {match.id}")
-        for match in matches
-        if Path(match.path).is_file()
-    ]
+    query = report["query"]
+    title = Path(str(query)).name
+    if isinstance(query, int):
+        query, title = fashion_keras.open_index(location).lookup([query]).paths[0], f"product {query}"
+    cells = [(query, f"query\n{title}")]
+    for match in report["matches"]:
+        caption = f"{match['rank']}. cosine {match['score']:.3f}\n{_describe(match)}\nid {match['id']}"
+        cells.append((match["path"], caption))
+    cells = [(file, caption) for file, caption in cells if Path(file).is_file()]
     if cells:
-        images = [decode(file, ImageSpec(224, 168)) for file, _ in cells]
+        images = [decode(str(file), ImageSpec(224, 168)) for file, _ in cells]
         heading = f"Products most similar to {title}, by cosine similarity of their embeddings"
         contact_sheet(path, images, [caption for _, caption in cells], columns=6, title=heading)

@@ -1,18 +1,11 @@
 """Command `study`."""
 
-import argparse
+from functools import partial
 
-from fashion_keras.commands.arguments import (
-    Commands,
-    Parser,
-    add_command,
-    add_config_flags,
-    given_values,
-    print_json,
-    print_scores,
-    start_tensorflow,
-)
+from fashion_keras.commands.arguments import Commands, Parser, Report, add_command
+from fashion_keras.commands.formatting import print_scores
 from fashion_keras.studies.config import PretrainConfig, StudyConfig
+from fashion_keras.support.tensorflow_import import import_tensorflow
 
 _PAPERS = ("li2020", "schindler2018", "gutierrez2019", "guo2019")
 _PAPER_HELP = "Re-run the paper's experiments and write its tables, the paper's numbers beside ours."
@@ -24,40 +17,43 @@ def add(commands: Commands) -> None:
     summary = "re-run the experiments of a paper, or the training of fashion_small"
     parser = commands.add_parser("study", help=summary, description=summary.capitalize() + ".")
     studies = parser.add_subparsers(title="studies", required=True, metavar="NAME", parser_class=Parser)
+    summary = "re-run the paper's experiments"
     for name in _PAPERS:
-        paper = add_command(studies, name, StudyConfig, _paper, "re-run the paper's experiments", _PAPER_HELP)
-        paper.set_defaults(study=name)
-    pretrain = studies.add_parser("pretrain", help="train fashion_small from scratch", description=_PRETRAIN_HELP)
-    add_config_flags(pretrain, PretrainConfig)
-    pretrain.set_defaults(command=_pretrain)
+        add_command(studies, name, StudyConfig, partial(_run_paper, name), _print_rows, summary, _PAPER_HELP)
+    summary = "train fashion_small from scratch"
+    add_command(
+        studies, "pretrain", PretrainConfig, _pretrain, _print_pretrained, summary, _PRETRAIN_HELP, has_json=False
+    )
 
 
-def _paper(options: argparse.Namespace) -> None:
+def _run_paper(name: str, config: StudyConfig) -> Report:
     from fashion_keras.studies.registry import get_study
     from fashion_keras.studies.report import as_rows
     from fashion_keras.studies.runner import default_out, run_study
-    from fashion_keras.support.progress import log_to_console
 
-    log_to_console()
-    config, study = StudyConfig(**given_values(options, StudyConfig)), get_study(options.study)
+    study = get_study(name)
     out = config.out or default_out(study, config.quick)
-    rows = as_rows(study, run_study(study, config))
-    if options.json:
-        print_json({"study": study.name, "out": out, "rows": rows})
-        return
+    return {"study": name, "out": out, "rows": as_rows(study, run_study(study, config))}
+
+
+def _print_rows(report: Report, _: StudyConfig) -> None:
     print(f"{'':60}{'paper':>7}{'ours':>7}  95 %")
-    for row in rows:
+    for row in report["rows"]:
         interval = f"{row['low']}-{row['high']}" if row["low"] else ""
         print(f"{row['system'][:58]:60}{row['paper'] or '-':>7}{row['ours']:>7}  {interval:13}{row['measure']}")
-    print(f"tables and figures  {out}/README.md")
+    print(f"tables and figures  {report['out']}/README.md")
 
 
-def _pretrain(options: argparse.Namespace) -> None:
-    config = PretrainConfig(**given_values(options, PretrainConfig))
-    start_tensorflow()
-    from fashion_keras.studies.pretrain import encoder_folder, pretrain, ship
+def _pretrain(config: PretrainConfig) -> Report:
+    import_tensorflow()
+    from fashion_keras.studies.pretrain import pretrain
 
-    report = pretrain(config.data, config.out, config.epochs)
+    return pretrain(config.data, config.out, config.epochs)
+
+
+def _print_pretrained(report: Report, config: PretrainConfig) -> None:
+    from fashion_keras.studies.pretrain import encoder_folder, ship
+
     print_scores(report["held_out"])
     print(f"encoder  {encoder_folder(config.out)}")
     if config.ship:

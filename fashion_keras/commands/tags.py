@@ -1,49 +1,42 @@
 """Commands `train-tagger` and `tag`."""
 
-import argparse
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
 
-from fashion_keras.commands.arguments import Commands, add_command, given_values, print_json
+import fashion_keras
+from fashion_keras.commands.arguments import Commands, Report, add_command
 from fashion_keras.tagging.config import TagConfig, TaggerConfig
-
-if TYPE_CHECKING:
-    from fashion_keras.tagging.tag_catalog import TagReport
 
 
 def add(commands: Commands) -> None:
     """Add the commands `train-tagger` and `tag`."""
-    train_help = (
+    text = (
         "Train a product-type gate and attribute heads on an encoder's features, with thresholds at which tags reach a "
         "target precision."
     )
     summary = "train a product-type gate and attribute heads"
-    add_command(commands, "train-tagger", TaggerConfig, _train, summary, train_help)
-    tag_help = (
+    add_command(commands, "train-tagger", TaggerConfig, _train, _print_tagger, summary, text)
+    text = (
         "Tag every product of a catalog with a trained tagger (--tagger). With --taxonomy instead, a tagger is first "
         "trained on the catalog's own labels, saved in OUT/tagger and reused later. The column 'part' of tags.csv "
         "names the part of each product in the tagger's training."
     )
-    add_command(commands, "tag", TagConfig, _tag, "tag the products of a catalog", tag_help)
+    add_command(commands, "tag", TagConfig, _tag, _print_tags, "tag the products of a catalog", text)
 
 
-def _train(options: argparse.Namespace) -> None:
-    config = TaggerConfig(**given_values(options, TaggerConfig))
-    from fashion_keras.support.progress import log_to_console
-    from fashion_keras.tagging.train_tagger import train_tagger
-
-    log_to_console()
-    trained = train_tagger(config)
-    if options.json:
-        print_json({"folder": str(trained.folder), **trained.report})
-        return
-    _print_attributes(trained.report)
-    _print_gate(trained.report)
-    _print_outliers(trained.report["table_4"])
-    print(f"folder  {trained.folder}")
+def _train(config: TaggerConfig) -> Report:
+    trained = fashion_keras.train_tagger(config)
+    return {"folder": str(trained.folder), **trained.report}
 
 
-def _print_attributes(report: dict[str, Any]) -> None:
+def _print_tagger(report: Report, _: TaggerConfig) -> None:
+    _print_attributes(report)
+    _print_gate(report["gate"])
+    if report["table_4"] is not None:
+        _print_outliers(report["table_4"])
+    print(f"folder  {report['folder']}")
+
+
+def _print_attributes(report: Report) -> None:
     validation = report["validation"]
     print(f"{report['counts']['test']} test images; target precision {report['target_precision']:.0%}, shown on "
           f"{validation['proof']} validation images ({validation['selection']} others chose weight decay and "
@@ -60,17 +53,14 @@ def _print_attributes(report: dict[str, Any]) -> None:
     print(report["statement"])
 
 
-def _print_gate(report: dict[str, Any]) -> None:
-    gate = report["gate"]
+def _print_gate(gate: Report) -> None:
     print(f"gate: accepts product types with a precision of {_number(gate['precision'])} (target: "
           f"{gate['target'] or '-'}); rejects {gate['rejected']} images, {gate['of_no_type_rejected']} of the "
           f"{gate['of_no_type']} that are of none of its types")  # fmt: skip
 
 
-def _print_outliers(table: dict[str, Any] | None) -> None:
-    """Print Table 4 of gutierrez2019; nothing where no attribute has an outlier."""
-    if table is None:
-        return
+def _print_outliers(table: Report) -> None:
+    """Print Table 4 of gutierrez2019."""
     heading = f"with {table['outlier_share']:.0%} outliers"
     print(f"{heading:24}{'gate':>6}{'mean confidence':>17}{'errors':>16}{'outlier errors':>16}{'coverage':>10}")
     for row in table["rows"]:
@@ -89,35 +79,31 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _tag(options: argparse.Namespace) -> None:
-    config = TagConfig(**given_values(options, TagConfig))
-    from fashion_keras.support.progress import log_to_console
+def _tag(config: TagConfig) -> Report:
     from fashion_keras.tagging.tag_catalog import tag_catalog
 
-    log_to_console()
-    report = tag_catalog(config)
-    if options.json:
-        print_json(asdict(report))
-        return
-    print(f"{report.read} rows and files read: {report.accepted} accepted, {report.rejected} rejected (rejected.csv)")
-    print(f"{report.without_type:>8} images of none of the tagger's product types")
-    for name, count in report.tags.items():
-        print(f"{name:20}{count:>8} tagged{report.abstained[name]:>8} abstained")
-    _print_precision(report)
-    print(f"tags in {report.out}")
+    return asdict(tag_catalog(config))
 
 
-def _print_precision(report: "TagReport") -> None:
-    """Print the precision on test products, where the tagger was trained on the same catalog."""
-    test, parts = report.test, report.parts
-    if test is None:
-        return
-    print(f"{report.tagger} was trained on {parts['train']} of these images, where its confidence is too high; "
+def _print_tags(report: Report, _: TagConfig) -> None:
+    print(f"{report['read']} rows and files read: {report['accepted']} accepted, {report['rejected']} rejected "
+          f"(rejected.csv)")  # fmt: skip
+    print(f"{report['without_type']:>8} images of none of the tagger's product types")
+    for name, count in report["tags"].items():
+        print(f"{name:20}{count:>8} tagged{report['abstained'][name]:>8} abstained")
+    if report["test"] is not None:
+        _print_precision(report, report["test"], report["parts"])
+    print(f"tags in {report['out']}")
+
+
+def _print_precision(report: Report, test: Report, parts: dict[str, int]) -> None:
+    """Print the precision on test products of a tagger that was trained on the same catalog."""
+    print(f"{report['tagger']} was trained on {parts['train']} of these images, where its confidence is too high; "
           f"{parts['validation']} set its thresholds")  # fmt: skip
-    if test.precision is None or test.precision_ci95 is None:
+    if test["precision"] is None or test["precision_ci95"] is None:
         print(f"the {parts['test']} test images get no tag whose truth is known")
         return
-    low, high = test.precision_ci95
-    print(f"of the tags of the {parts['test']} test images {test.precision:.1%} are correct (95 % interval {low:.1%} "
-          f"to {high:.1%}); target precision {report.target_precision:.0%}, all attributes together: "
-          f"{test.target}")  # fmt: skip
+    low, high = test["precision_ci95"]
+    print(f"of the tags of the {parts['test']} test images {test['precision']:.1%} are correct (95 % interval "
+          f"{low:.1%} to {high:.1%}); target precision {report['target_precision']:.0%}, all attributes together: "
+          f"{test['target']}")  # fmt: skip

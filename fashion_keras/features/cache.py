@@ -30,41 +30,26 @@ _SETTINGS = "settings.json"
 # Everything else in the cache folder that can be made again; "vectors" is the feature cache of versions before 2.
 _OTHERS = ("networks", "encoders", "vectors", "images.sqlite", "resized")
 
-Change = Callable[[NDArray[np.float32], Sequence[str]], NDArray[np.float32]]
-
 
 @dataclass(frozen=True)
 class AugmentedView:
     """Augmentation of every image of a catalog, whose features are cached like those of the images themselves.
 
     Attributes:
-        name: for display.
-        identity: distinguishes it from all others.
-        change: float32 pixels [b, h, w, 3] in 0..255 and the b paths -> pixels; what happens to an image may depend on
-            its file name, but on no other image.
+        name, identity: for display; to tell it from all others.
+        change: float32 pixels [b, h, w, 3] in 0..255 and the b paths -> pixels; it treats each image by itself.
     """
 
     name: str
     identity: str
-    change: Change
+    change: Callable[[NDArray[np.float32], Sequence[str]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
 class Features:
-    """Features of n products' images.
+    """Features [n, d] float32 of a catalog's images, and how many were encoded now; the others were in the cache."""
 
-    Attributes:
-        ids [n] int64: of the products.
-        values [n, d]: float32 rows, read from disk as they are indexed.
-        unit_norm: whether every row has length 1.
-        fingerprint: of encoder, view and image files: equal ones mean equal values.
-        encoded: how many of the n images had to be encoded now; the others were in the cache.
-    """
-
-    ids: NDArray[np.int64]
     values: LazyArray
-    unit_norm: bool
-    fingerprint: str
     encoded: int
 
 
@@ -77,49 +62,37 @@ def encode(catalog: Catalog, encoder: "Encoder", view: AugmentedView | None = No
     Raises:
         ImageError: for the first image that cannot be used.
     """
-    keys, folder = [_key(path) for path in catalog.paths], _folder(encoder, view)
-    missing = _missing(catalog, keys, folder)
+    keys, folder, missing = _missing(catalog, encoder, view)
     if missing:
         write_json(folder / _SETTINGS, {**encoder.settings, "view": "plain" if view is None else view.name})
         _encode_missing(missing, encoder, view, folder)
-    fingerprint = _digest([encoder.fingerprint, folder.name, *keys])
-    return Features(catalog.ids, read_rows(folder, keys), encoder.unit_norm, fingerprint, len(missing))
+    return Features(read_rows(folder, keys), len(missing))
 
 
 def count_missing(catalog: Catalog, encoder: "Encoder", view: AugmentedView | None = None) -> int:
     """Return how many images `encode` would have to encode."""
-    return len(_missing(catalog, [_key(path) for path in catalog.paths], _folder(encoder, view)))
+    return len(_missing(catalog, encoder, view)[2])
 
 
 def list_cache() -> list[dict[str, Any]]:
-    """Return the cached features, one entry per encoder and view: folder, its settings, images, bytes.
-
-    Raises:
-        InputError: when the settings of an entry are damaged; `clear_cache` without a name removes it.
-    """
-    return [
-        {
-            "folder": str(path.parent),
-            **_read_settings(path),
-            "images": count_rows(path.parent),
-            "bytes": _size(path.parent),
-        }
-        for path in sorted(_home().glob(f"*/*/{_SETTINGS}"))
-    ]
+    """Return folder, settings, images and bytes of each encoder and view in the cache; InputError for damaged ones."""
+    entries = []
+    for path in sorted(_home().glob(f"*/*/{_SETTINGS}")):
+        folder = path.parent
+        counts = {"images": count_rows(folder), "bytes": _size(folder)}
+        entries.append({"folder": str(folder), **_read_settings(path), **counts})
+    return entries
 
 
 def clear_cache(name: str = "") -> int:
-    """Remove the features of the network called `name`, or everything cached, and return how many bytes that freed.
-
-    Raises:
-        InputError: when there are no features of that network.
-    """
-    entries = list_cache() if name else []
-    paths = [Path(entry["folder"]) for entry in entries if entry["network"] == name]
-    if name and not paths:
-        raise unknown_name_error("network in the feature cache", name, sorted({entry["network"] for entry in entries}))
-    if not name:
-        paths = [_home(), *(cache_dir() / other for other in _OTHERS)]
+    """Remove a network's features (InputError for none), or everything cached; return how many bytes that freed."""
+    paths = [_home(), *(cache_dir() / other for other in _OTHERS)]
+    if name:
+        entries = list_cache()
+        paths = [Path(entry["folder"]) for entry in entries if entry["network"] == name]
+        if not paths:
+            known = sorted({entry["network"] for entry in entries})
+            raise unknown_name_error("network in the feature cache", name, known)
     freed = sum(map(_size, paths))
     for path in paths:
         if path.is_dir():
@@ -140,37 +113,36 @@ def _read_settings(path: Path) -> dict[str, Any]:
 
 
 def _size(path: Path) -> int:
-    files = path.rglob("*") if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())
+    return sum(file.stat().st_size for file in (path, *path.rglob("*")) if file.is_file())
 
 
-def _folder(encoder: "Encoder", view: AugmentedView | None) -> Path:
+def _missing(
+    catalog: Catalog, encoder: "Encoder", view: AugmentedView | None
+) -> tuple[list[str], Path, dict[str, str]]:
+    """Return each image's key, the folder of its features, and key -> path of images not there; rows may share one."""
     name = "plain" if view is None else _digest([view.identity, str(AUGMENTATION_VERSION)])
-    return _home() / encoder.fingerprint / name
-
-
-def _missing(catalog: Catalog, keys: list[str], folder: Path) -> dict[str, str]:
-    """Return key -> path of the images that a folder lacks; products may share an image."""
+    keys, folder = [_key(path) for path in catalog.paths], _home() / encoder.fingerprint / name
     rows = np.flatnonzero(missing_keys(folder, keys))
-    return {keys[row]: str(catalog.paths[row]) for row in rows}
+    return keys, folder, {keys[row]: str(catalog.paths[row]) for row in rows}
 
 
 def _encode_missing(missing: dict[str, str], encoder: "Encoder", view: AugmentedView | None, folder: Path) -> None:
     """Decode, encode and write side by side, a batch each."""
+
+    def decode(part: list[str]) -> NDArray[np.float32]:
+        paths = [missing[key] for key in part]
+        pixels = decode_batch(paths, encoder.image_spec).astype(np.float32)
+        return pixels if view is None else view.change(pixels, paths)
+
     keys = list(missing)
     parts = [keys[start : start + _BATCH] for start in range(0, len(keys), _BATCH)]
-    pixels = prefetch(_pixels([missing[key] for key in part], encoder, view) for part in parts)
     title = f"encoding with {encoder.name}{f' ({view.name})' if view else ''}"
+    pixels = prefetch(map(decode, parts))
     outputs = prefetch(map(encoder.forward, pixels))
     with closing(pixels), closing(outputs), ProgressBar(title, len(keys), "images") as bar:
         for part, values in zip(parts, outputs, strict=True):
             append_rows(folder, part, _narrow(values, encoder.storage))
             bar.advance(len(part))
-
-
-def _pixels(paths: list[str], encoder: "Encoder", view: AugmentedView | None) -> NDArray[np.float32]:
-    pixels = decode_batch(paths, encoder.image_spec).astype(np.float32)
-    return pixels if view is None else view.change(pixels, paths)
 
 
 def _narrow(values: NDArray[np.float32], storage: str) -> NDArray[np.floating]:

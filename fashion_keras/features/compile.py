@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from fashion_keras.features.encoder import Encoder, compiled_folder
+from fashion_keras.features.encoder import Encoder
 from fashion_keras.features.networks import KerasNetwork, OpenVINONetwork
 from fashion_keras.features.runtime import NETWORK, agrees, ensure_compiled, parity_images
 from fashion_keras.images.decode import ImageSpec
@@ -39,8 +39,7 @@ def compile_encoder(
     where the machine computes in it and the outputs agree, else float32; the network as it is if nothing else agrees.
 
     Args:
-        network: the frozen network, or its part up to any layer.
-        image_spec: its input.
+        network, image_spec: the frozen network, or its part up to any layer, and its input.
         runtime: auto, tensorflow or openvino.
         precision: auto, float32, bfloat16 or float16.
         storage: type of its outputs on disk: float32 or float16.
@@ -97,10 +96,7 @@ def _relevant(config: Any, indices: dict[str, int]) -> Any:  # noqa: ANN401 - an
 
 
 def _candidates(runtime: str, precision: str) -> list[tuple[str, str]]:
-    """Return (runtime, precision) to try, in order; fixed, as runs with a choice by timing could not be repeated.
-
-    The last is Keras in float32, which needs no check.
-    """
+    """Return (runtime, precision) to try, in a fixed order; the last is Keras in float32, which needs no check."""
     missing = find_spec("openvino") is None
     if runtime == "openvino" and missing:
         raise InputError("runtime openvino: OpenVINO is not installed; pip install openvino, or use tensorflow")
@@ -109,17 +105,13 @@ def _candidates(runtime: str, precision: str) -> list[tuple[str, str]]:
     precisions = [precision]
     if precision == "auto":
         precisions = ["bfloat16", "float32"] if computes_bfloat16() else ["float32"]
-    if runtime == "openvino":
+    elif runtime == "openvino" and precision == "float16":
         # Its CPU plugin has no float16 of its own.
-        precisions = ["float32" if name == "float16" else name for name in precisions]
-    candidates = [(runtime, name) for name in precisions]
-    plain = ("tensorflow", "float32")
-    return [*(candidate for candidate in candidates if candidate != plain), plain]
+        precisions = ["float32"]
+    return [*dict.fromkeys([*((runtime, name) for name in precisions), ("tensorflow", "float32")])]
 
 
 def _compile(network: keras.Model, identity: str, runtime: str, precision: str) -> Forward:
     if runtime == "tensorflow":
         return KerasNetwork(cast_copy(network, dtype_policy(precision)))
-    folder = compiled_folder(identity)
-    ensure_compiled(network, folder, identity)
-    return OpenVINONetwork(folder / NETWORK, precision)
+    return OpenVINONetwork(ensure_compiled(network, identity) / NETWORK, precision)

@@ -1,7 +1,6 @@
 """Image encoder: a frozen network compiled for this machine, known by its fingerprint."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from fashion_keras.images.decode import ImageSpec
 from fashion_keras.images.inputs import as_image_list
 from fashion_keras.images.pipeline import for_inference
 from fashion_keras.models.classifier import Forward
-from fashion_keras.support.atomic_files import cache_dir
 
 
 @dataclass(frozen=True)
@@ -22,9 +20,7 @@ class Encoder:
 
     Attributes:
         name: of the network, and of its last layer where it is a part of one.
-        image_spec: how an image becomes pixels.
-        forward: the compiled network.
-        runtime, precision: what it runs in.
+        forward: the compiled network; `runtime` and `precision` are what it runs in.
         identity: of network, weights and input: embeddings of encoders that share it can be compared.
         storage: float32 or float16, the type of its features on disk.
         unit_norm: whether its embeddings have length 1.
@@ -47,26 +43,13 @@ class Encoder:
     @property
     def settings(self) -> dict[str, Any]:
         """Network, image size, runtime and precision, for reports."""
-        return {
-            "network": self.name,
-            "image": vars(self.image_spec),
-            "runtime": self.runtime,
-            "precision": self.precision,
-        }
+        image = vars(self.image_spec)
+        return {"network": self.name, "image": image, "runtime": self.runtime, "precision": self.precision}
 
     def embed(self, images: Any) -> NDArray[np.float32]:  # noqa: ANN401 - see `as_image_list`
-        """Return embeddings [n, d] float32 of one image (n = 1), many, or none, in any form of `as_image_list`.
-
-        Raises:
-            ImageError: for the first image that cannot be used.
-        """
+        """Return embeddings [n, d] float32 of one image (n = 1), many, or none; ImageError for one that is unusable."""
         images = as_image_list(images)
         if not images:
             blank = np.zeros((1, self.image_spec.height, self.image_spec.width, 3), np.float32)
             return self.forward(blank)[:0]
         return np.concatenate([self.forward(pixels) for pixels in for_inference(images, self.image_spec)])
-
-
-def compiled_folder(identity: str) -> Path:
-    """Return the folder of the cache with the network of that identity, compiled for OpenVINO."""
-    return cache_dir() / "networks" / identity

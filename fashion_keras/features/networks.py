@@ -29,8 +29,7 @@ class OpenVINONetwork:
     """Network file as a function: pixels [b, h, w, 3] float32 in 0..255 -> outputs [b, ...] float32.
 
     Batches of a fixed size, the last one filled up, run at the same time on all cores; a single image has a compiled
-    network of its own. Any number of threads may call; outputs do not depend on other calls. A forked process compiles
-    the network again when it first calls.
+    network of its own. Outputs do not depend on other threads' calls. A forked process compiles the network again.
     """
 
     def __init__(self, xml: Path, precision: str = "float32") -> None:
@@ -53,7 +52,8 @@ class OpenVINONetwork:
                     outputs.append(_output(running[0]))
                     request = running.popleft()
                 running.append(request)
-                request.start_async({0: _filled(pixels[start : start + size], size)})
+                part = pixels[start : start + size]
+                request.start_async({0: part if len(part) == size else np.resize(part, (size, *part.shape[1:]))})
             outputs.extend(map(_output, running))
         finally:
             for request in running:
@@ -106,23 +106,13 @@ class KerasNetwork:
 
 
 def _output(request: Any) -> NDArray[np.float32]:  # noqa: ANN401 - an openvino.InferRequest
-    """Wait for a request and return its output.
-
-    The first output is the network's; a converted network may show inner ones, too (EfficientNet's swish).
-    """
+    """Wait for a request and return its first output; a converted network may show inner ones, too (swish)."""
     request.wait()
     return request.get_output_tensor(0).data.copy()
 
 
-def _filled(pixels: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    return pixels if len(pixels) == size else np.resize(pixels, (size, *pixels.shape[1:]))
-
-
 def _abandon_inherited() -> None:
-    """Discard the compiled networks of a forked process, so that each is compiled again.
-
-    The parent's threads are not there: its compiled networks would wait for them, in use and in their destructors.
-    """
+    """Discard the compiled networks of a forked process: they would wait for threads it has not, even at their end."""
     for network in _instances:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(network._pools))
         network._forget()

@@ -3,8 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from fashion_keras.features.encoder import Encoder, compiled_folder
+from fashion_keras.features.encoder import Encoder
 from fashion_keras.features.networks import BUILDING, OpenVINONetwork
-from fashion_keras.features.runtime import NETWORK, RUNTIMES, compiled_fault
+from fashion_keras.features.runtime import NETWORK, RUNTIMES, compiled_fault, compiled_folder
 from fashion_keras.images.decode import ImageSpec
 from fashion_keras.models.backbones import BACKBONES, get_backbone, resolve_image_spec
 from fashion_keras.models.dtype_policy import cpu_computes_bfloat16
@@ -28,34 +27,18 @@ from fashion_keras.support.tensorflow_import import import_tensorflow
 if TYPE_CHECKING:
     import keras
 
-    from fashion_keras.models.pretrained_weights import WeightsSource
-
 log = logging.getLogger("fashion_keras")
 
-
-@dataclass(frozen=True)
-class Preset:
-    """Named encoder: a backbone's stage ("" for its last), pooled."""
-
-    name: str
-    backbone: str
-    pooling: str
-    stage: str = ""
-
-
-PRESETS = (Preset("li2020_resnet50", "resnet50", "max"),)
+# Named encoder -> its backbone and pooling.
+PRESETS = {"li2020_resnet50": "resnet50:max"}
 DEFAULT_ENCODER = "fashion_small"
 
 
 @dataclass(frozen=True)
 class EncoderSource:
-    """Parts of an encoder: network and weights.
+    """Network and weights of an encoder: those in a folder, or a bare backbone's, as `initialize` takes them.
 
-    Attributes:
-        name: as the caller gave it.
-        spec: its network; a classifier's without its logits.
-        folder: with its weights; None for a bare backbone.
-        weights: of a bare backbone, as `initialize` takes them.
+    A classifier's network counts without its logits; the name is as the caller gave it.
     """
 
     name: str
@@ -66,10 +49,11 @@ class EncoderSource:
     @property
     def key(self) -> str:
         """SHA-256, 24 digits, of all that decides what is built; a file counts by its content."""
-        path = self.folder or Path(self.weights)
-        origin = (
-            load_spec(path)[1] if (path / SPEC).is_file() else file_sha256(path) if path.is_file() else self.weights
-        )
+        path, origin = self.folder or Path(self.weights), self.weights
+        if (path / SPEC).is_file():
+            origin = load_spec(path)[1]
+        elif path.is_file():
+            origin = file_sha256(path)
         parts = ["2", repr(self.spec), origin, version("keras"), version("fashion_keras")]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:24]
 
@@ -94,9 +78,9 @@ def load_encoder(
     runtime: str = "auto",
     precision: str = "auto",
 ) -> Encoder:
-    """Load an encoder: images to embeddings of length 1. Safe to call, and to use, from many threads at once.
+    """Load an encoder: images to embeddings of length 1; without TensorFlow where it was compiled before.
 
-    A network that was compiled before is loaded without TensorFlow.
+    Safe to call, and to use, from many threads at once.
 
     Args:
         name_or_run: "fashion_small", whose weights come with the package; a preset ("li2020_resnet50"); a backbone as
@@ -113,7 +97,8 @@ def load_encoder(
     if runtime not in RUNTIMES:
         raise unknown_name_error("runtime", runtime, RUNTIMES)
     source = resolve_encoder(str(name_or_run), str(weights), image_size)
-    record = cache_dir() / "encoders" / f"{_digest([source.key, runtime, precision])}.json"
+    parts = json.dumps([source.key, runtime, precision]).encode()
+    record = cache_dir() / "encoders" / f"{hashlib.sha256(parts).hexdigest()[:24]}.json"
     encoder = _load_compiled(record) or _compile_once(record, source, runtime, precision)
     return replace(encoder, name=source.name)
 
@@ -141,8 +126,8 @@ def encoder_network(source: EncoderSource) -> "keras.Model":
     return _build(source)[0]
 
 
-def _build(source: EncoderSource) -> "tuple[keras.Model, WeightsSource | None]":
-    """Build an encoder's network; of a bare backbone also return where its weights came from."""
+def _build(source: EncoderSource) -> "tuple[keras.Model, str]":
+    """Build an encoder's network; of a bare backbone also return the warning of its weights."""
     import keras  # noqa: PLC0415 - a network that was compiled before needs none of these
 
     from fashion_keras.models.builder import embedding_model, load_network  # noqa: PLC0415
@@ -154,21 +139,18 @@ def _build(source: EncoderSource) -> "tuple[keras.Model, WeightsSource | None]":
         network, weights = initialize(source.spec, source.weights)
         if weights.warning:
             log.warning("WARNING  %s", weights.warning)
-        return network, weights
+        return network, weights.warning
     spec, network = load_network(source.folder)
-    return network if isinstance(spec, EncoderSpec) else embedding_model(network), None
+    return network if isinstance(spec, EncoderSpec) else embedding_model(network), ""
 
 
 def _parse(name: str) -> tuple[str, str, str]:
     """Split BACKBONE[@STAGE][:POOLING], or the name of a preset."""
-    for preset in PRESETS:
-        if preset.name == name:
-            return preset.backbone, preset.pooling, preset.stage
-    rest, _, pooling = name.partition(":")
+    rest, _, pooling = PRESETS.get(name, name).partition(":")
     backbone, _, stage = rest.partition("@")
     known = [row.name for row in BACKBONES]
     if backbone not in known:
-        named = [*known, *(preset.name for preset in PRESETS), "BACKBONE@STAGE:POOLING", "DIR"]
+        named = [*known, *PRESETS, "BACKBONE@STAGE:POOLING", "DIR"]
         raise unknown_name_error("encoder (and no folder with a model)", name, named)
     if pooling and pooling not in POOLINGS:
         raise unknown_name_error("pooling", pooling, POOLINGS)
@@ -184,16 +166,14 @@ def _compile_once(record: Path, source: EncoderSource, runtime: str, precision: 
             import_tensorflow()
             from fashion_keras.features.compile import compile_encoder  # noqa: PLC0415 - imports TensorFlow
 
-            network, weights = _build(source)
+            network, warning = _build(source)
             encoder = compile_encoder(network, source.spec.image_spec, runtime, precision)
-            if encoder.runtime == "openvino" and not _lacks_download(source, weights):
-                _record(record, encoder, "" if weights is None else weights.warning)
+            # Random weights may stand in for published ones, which a later call may be able to download.
+            lacks_download = warning and get_backbone(source.spec.backbone).has_imagenet
+            if encoder.runtime == "openvino" and not lacks_download:
+                made = (encoder.name, encoder.image_spec, encoder.precision, encoder.identity, encoder.storage)
+                write_json(record, asdict(_CompiledEncoder(*made, encoder.unit_norm, warning)))
         return encoder
-
-
-def _lacks_download(source: EncoderSource, weights: "WeightsSource | None") -> bool:
-    """Return whether random weights stand in for published ones, which a later call may be able to download."""
-    return weights is not None and bool(weights.warning) and get_backbone(source.spec.backbone).has_imagenet
 
 
 def _load_compiled(record: Path) -> Encoder | None:
@@ -206,20 +186,9 @@ def _load_compiled(record: Path) -> Encoder | None:
         log.info("%s; compiling the encoder again", error)
         return None
     warning, folder = values.pop("warning"), compiled_folder(values["identity"])
-    if compiled_fault(folder, values["identity"]):
-        return None
-    if values["precision"] == "bfloat16" and not cpu_computes_bfloat16():
+    runs_here = values["precision"] != "bfloat16" or cpu_computes_bfloat16()
+    if not runs_here or compiled_fault(folder, values["identity"]):
         return None
     if warning:
         log.warning("WARNING  %s", warning)
     return Encoder(**values, forward=OpenVINONetwork(folder / NETWORK, values["precision"]), runtime="openvino")
-
-
-def _record(record: Path, encoder: Encoder, warning: str) -> None:
-    names = [each.name for each in fields(_CompiledEncoder) if each.name != "warning"]
-    values = _CompiledEncoder(**{name: getattr(encoder, name) for name in names}, warning=warning)
-    write_json(record, asdict(values))
-
-
-def _digest(parts: Sequence[str]) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from fashion_keras.features.networks import BUILDING, KerasNetwork, OpenVINONetwork
 from fashion_keras.models.classifier import Classifier
 from fashion_keras.models.serialization import WEIGHTS, load_classifier_spec
-from fashion_keras.support.atomic_files import atomic_write, file_sha256, read_json, write_json
+from fashion_keras.support.atomic_files import atomic_write, cache_dir, file_sha256, read_json, write_json
 from fashion_keras.support.errors import InputError, unknown_name_error
 from fashion_keras.support.tensorflow_import import import_tensorflow
 
@@ -44,8 +44,7 @@ def load_classifier(run: str | Path, runtime: str = "auto") -> Classifier:
             stored and OpenVINO is installed, else the second.
 
     Raises:
-        InputError: when the folder holds no model, its files are of another version or were altered, or OpenVINO is
-            requested and not available.
+        InputError: when the folder holds no whole model of this version, or OpenVINO is requested and not available.
     """
     if runtime not in RUNTIMES:
         raise unknown_name_error("runtime", runtime, RUNTIMES)
@@ -66,11 +65,7 @@ def load_classifier(run: str | Path, runtime: str = "auto") -> Classifier:
 
 
 def store_network(network: "keras.Model", folder: Path) -> bool:
-    """Compile a network into the folder of its weights, if OpenVINO is installed and agrees with Keras.
-
-    Returns:
-        whether it was stored; if not, the log gives the reason.
-    """
+    """Compile a network into the folder of its weights; False, and the reason in the log, where it differs."""
     if find_spec("openvino") is None:
         log.info("OpenVINO is not installed: predictions will start TensorFlow")
         return False
@@ -85,13 +80,20 @@ def store_network(network: "keras.Model", folder: Path) -> bool:
     return True
 
 
-def ensure_compiled(network: "keras.Model", folder: Path, source: str) -> None:
-    """Compile a network into a folder of the cache, unless it is there; processes and threads wait for each other."""
+def compiled_folder(identity: str) -> Path:
+    """Return the folder of the cache with the network of that identity, compiled for OpenVINO."""
+    return cache_dir() / "networks" / identity
+
+
+def ensure_compiled(network: "keras.Model", identity: str) -> Path:
+    """Return the folder of the cache with a network, compiled if it is not there; processes and threads wait."""
+    folder = compiled_folder(identity)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
-        if compiled_fault(folder, source):
+        if compiled_fault(folder, identity):
             convert(network, folder)
-            _write_manifest(folder, source)
+            _write_manifest(folder, identity)
+    return folder
 
 
 def compiled_fault(folder: Path, source: str) -> str:
@@ -129,8 +131,8 @@ def _write_manifest(folder: Path, source: str) -> None:
 def agrees(outputs: NDArray[np.float32], reference: NDArray[np.float32], precision: str) -> bool:
     """Parity check: return whether outputs [n, ...] equal `reference`, Keras in float32, up to `precision`.
 
-    Where all rows are nearly the same, their cosine is near 1 whatever happens; so the error must be small in
-    proportion to their spread, too. NaN and infinite values never agree.
+    The error must be small in proportion to the rows' spread, too: where all are nearly the same, so are their cosines.
+    NaN and infinite values never agree.
     """
     if not (np.isfinite(outputs).all() and np.isfinite(reference).all()):
         return False

@@ -20,10 +20,9 @@ Keys = NDArray[np.bytes_]
 
 
 class LazyArray:
-    """Values on disk that read like an array [..., d] float32: `rows[3]`, `rows[[5, 2]]`, `np.asarray(rows)`.
+    """Values on disk that read like an array [..., d] float32; of the disk, only the rows of an index are read.
 
-    Only the rows of an index are read: `places` [..., 2] holds for each the number of a memory-mapped segment, and its
-    row in there.
+    `places` [..., 2] holds for each row the number of a memory-mapped segment, and its row in there.
     """
 
     def __init__(self, segments: Sequence[NDArray[np.floating]], places: NDArray[np.int64]) -> None:
@@ -58,11 +57,7 @@ class LazyArray:
 
 
 def append_rows(folder: Path, keys: Sequence[str], values: NDArray[np.floating]) -> None:
-    """Add rows [n, ...] under n keys; several processes may add to one folder.
-
-    Raises:
-        InputError: when the folder's files are damaged.
-    """
+    """Add rows [n, ...] under n keys; several processes may add to one folder. InputError for damaged files."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{values.dtype}-{'x'.join(map(str, values.shape[1:]))}.keys"
     with FileLock(folder / ".lock"):
@@ -79,11 +74,7 @@ def missing_keys(folder: Path, keys: Sequence[str]) -> NDArray[np.bool_]:
 
 
 def read_rows(folder: Path, keys: Sequence[str]) -> LazyArray:
-    """Return the rows of n keys that the folder holds, to be read from disk as they are indexed.
-
-    Raises:
-        InputError: when the folder's files are damaged.
-    """
+    """Return the rows of n keys, to be read from disk as they are indexed. InputError for damaged files."""
     paths = _key_files(folder)
     tables = [_read_keys(path) for path in paths]
     places = _find(tables, keys)
@@ -102,8 +93,7 @@ def _key_files(folder: Path) -> list[Path]:
 
 
 def _read_keys(path: Path) -> Keys:
-    with path.open("rb") as file:
-        data = file.read()
+    data = path.read_bytes()
     return np.frombuffer(data, f"S{KEY_LENGTH}", count=len(data) // KEY_LENGTH)
 
 

@@ -21,8 +21,6 @@ class Corruption:
     """Named change of an image's pixels.
 
     Attributes:
-        name: as reports have it.
-        description: for display.
         apply: (source [h, w, 3], reference [H, W, 3], spec) -> pixels [H, W, 3], all uint8: the original image and the
             image as the network otherwise receives it, to the corrupted image.
         resizes: whether it only replaces the resizer, and so leaves an image of the network's size as it is.
@@ -64,37 +62,30 @@ def _stretched(length: int, target: int) -> NDArray[np.float64]:
     return weights
 
 
-def _tensorflow(antialias: bool) -> Callable[[Pixels, int, int], NDArray[np.float32]]:
-    def resize(source: Pixels, height: int, width: int) -> NDArray[np.float32]:
-        import_tensorflow()
-        import tensorflow as tf  # noqa: PLC0415 - only when an image is resized by it
+def _resize_by_tensorflow(source: Pixels, height: int, width: int, antialias: bool) -> NDArray[np.float32]:
+    import_tensorflow()
+    import tensorflow as tf  # noqa: PLC0415 - only when an image is resized by it
 
-        return tf.image.resize(source, (height, width), method="bilinear", antialias=antialias).numpy()
-
-    return resize
+    return tf.image.resize(source, (height, width), method="bilinear", antialias=antialias).numpy()
 
 
-def _pillow_resizer(interpolation: str) -> Transform:
+def _with_pillow(interpolation: str) -> Transform:
     return lambda source, reference, spec: decode(source, replace(spec, interpolation=interpolation))
 
 
-def _with_resizer(resize: Callable[[Pixels, int, int], NDArray[np.floating]]) -> Transform:
+def _with_resizer(resize: Callable[..., NDArray[np.floating]], **settings: bool) -> Transform:
     """Return a transform that fits by another library's resize; `decode` then pads or crops, without resizing again."""
 
     def apply(source: Pixels, reference: Pixels, spec: ImageSpec) -> Pixels:
         if source.shape == reference.shape:
             return reference
-        pixels = _to_8_bits(resize(source, *_inner(source.shape[0], source.shape[1], spec)))
-        return decode(pixels, replace(spec, interpolation="nearest"))
+        scales = spec.height / source.shape[0], spec.width / source.shape[1]
+        if spec.fit != "stretch":
+            scales = [(min if spec.fit == "pad" else max)(scales)] * 2
+        height, width = (max(1, round(side * scale)) for side, scale in zip(source.shape, scales, strict=False))
+        return decode(_to_8_bits(resize(source, height, width, **settings)), replace(spec, interpolation="nearest"))
 
     return apply
-
-
-def _inner(height: int, width: int, spec: ImageSpec) -> tuple[int, int]:
-    if spec.fit == "stretch":
-        return spec.height, spec.width
-    scale = (min if spec.fit == "pad" else max)(spec.height / height, spec.width / width)
-    return max(1, round(height * scale)), max(1, round(width * scale))
 
 
 def _with_change(change: Callable[[Pixels, float], NDArray], strength: float) -> Transform:
@@ -131,29 +122,24 @@ def _to_8_bits(pixels: NDArray) -> Pixels:
 # The first is the reference of all others.
 CORRUPTIONS = (
     Corruption("reference", "as in training", lambda source, reference, spec: reference),
-    Corruption("nearest", "resized by Pillow, nearest", _pillow_resizer("nearest"), resizes=True),
-    Corruption("bilinear", "resized by Pillow, bilinear (antialiased)", _pillow_resizer("bilinear"), resizes=True),
-    Corruption("bicubic", "resized by Pillow, bicubic (antialiased)", _pillow_resizer("bicubic"), resizes=True),
-    Corruption("lanczos", "resized by Pillow, Lanczos (antialiased)", _pillow_resizer("lanczos"), resizes=True),
+    Corruption("nearest", "resized by Pillow, nearest", _with_pillow("nearest"), resizes=True),
+    Corruption("bilinear", "resized by Pillow, bilinear (antialiased)", _with_pillow("bilinear"), resizes=True),
+    Corruption("bicubic", "resized by Pillow, bicubic (antialiased)", _with_pillow("bicubic"), resizes=True),
+    Corruption("lanczos", "resized by Pillow, Lanczos (antialiased)", _with_pillow("lanczos"), resizes=True),
     Corruption("area", "resized by area, as OpenCV's INTER_AREA", _with_resizer(resize_area), resizes=True),
-    Corruption("tf_bilinear", "resized by TensorFlow, bilinear", _with_resizer(_tensorflow(False)), resizes=True),
-    Corruption(
-        "tf_antialias",
-        "the same, antialiased",
-        _with_resizer(_tensorflow(True)),
-        resizes=True,
-    ),
-    Corruption("jpeg_95", "stored as JPEG of quality 95", _with_change(_jpeg, 95)),
-    Corruption("jpeg_75", "stored as JPEG of quality 75", _with_change(_jpeg, 75)),
-    Corruption("jpeg_50", "stored as JPEG of quality 50", _with_change(_jpeg, 50)),
-    Corruption("jpeg_30", "stored as JPEG of quality 30", _with_change(_jpeg, 30)),
+    Corruption("tf_bilinear", "resized by TensorFlow, bilinear", _with_resizer(_resize_by_tensorflow, antialias=False),
+               resizes=True),
+    Corruption("tf_antialias", "the same, antialiased", _with_resizer(_resize_by_tensorflow, antialias=True),
+               resizes=True),
+    *(Corruption(f"jpeg_{quality}", f"stored as JPEG of quality {quality}", _with_change(_jpeg, quality))
+      for quality in (95, 75, 50, 30)),
     Corruption("shift_2", "moved right and down by 2 % of the sides", _with_change(_shift, 0.02)),
     Corruption("shift_4", "moved right and down by 4 % of the sides", _with_change(_shift, 0.04)),
     Corruption("noise_5", "normal noise, standard deviation 5", _with_change(_noise, 5)),
     Corruption("noise_10", "normal noise, standard deviation 10", _with_change(_noise, 10)),
     Corruption("gamma_0.8", "lighter: gamma 0.8", _with_change(_gamma, 0.8)),
     Corruption("gamma_1.25", "darker: gamma 1.25", _with_change(_gamma, 1.25)),
-)
+)  # fmt: skip
 
 
 def apply_all(image: Pixels, spec: ImageSpec) -> NDArray[np.uint8]:

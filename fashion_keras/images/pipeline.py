@@ -23,12 +23,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Examples:
-    """Labelled images of one part.
-
-    Attributes:
-        images: n paths (or anything `decode` takes).
-        targets [n, c]: as the loss takes them, of any type; integers for a classifier, see `Targets.packed`.
-    """
+    """Labelled images of one part: n paths (or anything `decode` takes), and targets [n, c] as the loss takes them."""
 
     images: Sequence[Any]
     targets: NDArray[Any]
@@ -52,17 +47,12 @@ def for_training(
     seed: int = 0,
     cache: bool = False,
 ) -> "tf.data.Dataset":
-    """Yield (pixels [b, h, w, 3] float32 in 0..255, targets [b, c]).
+    """Yield (pixels [b, h, w, 3] float32 in 0..255, targets [b, c]); the last batch of an epoch may be smaller.
 
     A batch depends on `seed`, its epoch and its position alone, so that training can resume at any epoch.
 
     Args:
-        examples: training images and targets; files are opened as they are needed.
-        spec: how files become pixels.
-        augmentation: applied to each image.
         order: epoch -> rows of that epoch, in order.
-        epochs: epochs to yield, one after the other.
-        batch_size: b; the last batch of an epoch may be smaller.
         seed: of the augmentation.
         cache: keep the resized images of files on disk, see `ResizedCache`.
     """
@@ -94,11 +84,7 @@ def for_training(
 
 
 def for_inference(images: Sequence[Any], spec: ImageSpec, batch_size: int = 64) -> Iterator[NDArray[np.float32]]:
-    """Yield pixels [b, h, w, 3] float32 in 0..255 of every image once, in order, the last batch included.
-
-    Raises:
-        ImageError: for the first image that cannot be used.
-    """
+    """Yield pixels [b, h, w, 3] float32 in 0..255 of every image once, in order; ImageError for an unusable one."""
     starts = range(0, len(images), batch_size)
     batches = (decode_batch(images[at : at + batch_size], spec).astype(np.float32) for at in starts)
     # A thread for one batch only costs time.

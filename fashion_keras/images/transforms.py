@@ -56,7 +56,7 @@ def augment_batch(images: "tf.Tensor", parameters: "tf.Tensor", augmentation: Au
             fill_mode="NEAREST",
         )
     if augmentation.has_color:
-        views = _change_colors(views, **_color_changes(parameters[:, 10:18], augmentation))
+        views = _change_colors(views, parameters[:, 10:18], augmentation)
     if augmentation.erase:
         views = _erase(views, parameters[:, 18:], augmentation.erase)
     return tf.ensure_shape(tf.clip_by_value(views, 0.0, 255.0), images.shape)
@@ -127,38 +127,20 @@ def _geometry(parameters: "tf.Tensor", augmentation: Augmentation) -> dict[str, 
     }
 
 
-def _color_changes(parameters: "tf.Tensor", augmentation: Augmentation) -> dict[str, "tf.Tensor"]:
-    """Return the arguments of `_change_colors` for random `parameters` [n, 8]."""
-    import tensorflow as tf  # noqa: PLC0415
-
-    ranges = [getattr(augmentation, field) for field in ("brightness", "contrast", "saturation", "hue")]
-    jitter = (2 * parameters[:, :4] - 1) * tf.constant(ranges, tf.float32)
-    colored = tf.cast(parameters[:, 4] >= augmentation.grayscale, tf.float32)
-    normal = tf.math.ndtri(tf.clip_by_value(parameters[:, 5:], 1e-6, 1 - 1e-6))
-    return {
-        "brightness": 1 + jitter[:, 0],
-        "contrast": 1 + jitter[:, 1],
-        "saturation": (1 + jitter[:, 2]) * colored,
-        "hue": np.pi * jitter[:, 3],
-        "light": augmentation.pca_noise * normal @ _LIGHTING,
-    }
-
-
-def _change_colors(
-    images: "tf.Tensor",
-    brightness: "tf.Tensor",
-    contrast: "tf.Tensor",
-    saturation: "tf.Tensor",
-    hue: "tf.Tensor",
-    light: "tf.Tensor",
-) -> "tf.Tensor":
-    """Change each image's lighting, then brightness, contrast around its mean gray, saturation and hue."""
+def _change_colors(images: "tf.Tensor", parameters: "tf.Tensor", augmentation: Augmentation) -> "tf.Tensor":
+    """Change lighting, then brightness, contrast around the mean gray, saturation and hue by `parameters` [n, 8]."""
     import tensorflow as tf  # noqa: PLC0415
 
     def each(values: "tf.Tensor") -> "tf.Tensor":
         return values[:, None, None]
 
-    lit = images + each(light)
+    ranges = [getattr(augmentation, field) for field in ("brightness", "contrast", "saturation", "hue")]
+    jitter = (2 * parameters[:, :4] - 1) * tf.constant(ranges, tf.float32)
+    brightness, contrast, saturation = tf.unstack(1 + jitter[:, :3], axis=1)
+    saturation *= tf.cast(parameters[:, 4] >= augmentation.grayscale, tf.float32)
+    hue = np.pi * jitter[:, 3]
+    normal = tf.math.ndtri(tf.clip_by_value(parameters[:, 5:], 1e-6, 1 - 1e-6))
+    lit = images + each(augmentation.pca_noise * normal @ _LIGHTING)
     gray = tf.linalg.matvec(tf.reduce_mean(lit, axis=[1, 2]), _LUMA)
     color_map = _GRAY + each(saturation * tf.cos(hue)) * _CHROMA + each(saturation * tf.sin(hue)) * _TURNED_CHROMA
     mapped = tf.einsum("nhwc,ncd->nhwd", lit, each(brightness * contrast) * color_map)

@@ -8,7 +8,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +32,6 @@ _TABLE = """
 """
 # So many images are inspected before their verdicts are written: a killed process loses no more than that.
 _BATCH = 1024
-# SQLite's smallest limit on the parameters of one statement is 999.
-_LOOKUP = 500
 _HASH_LENGTH = 16
 # A JPEG is read to its end at any scale: enough to judge it.
 _SMALLEST = ImageSpec(1, 1)
@@ -46,7 +44,7 @@ class ImageVerdict:
     Attributes:
         reason: "" when all of it decodes, else why not (without the path).
         height, width: in pixels, upright; 0 where it does not decode.
-        content_hash: first 16 hexadecimal digits of the SHA-256 of the file; "" where it cannot be read.
+        content_hash: first 16 hexadecimal digits of the file's SHA-256; "" where it cannot be read.
     """
 
     reason: str
@@ -64,18 +62,13 @@ def load_catalog(data: str | Path | None) -> Catalog:
 
 
 def reject_unreadable(catalog: Catalog) -> Catalog:
-    """Return a catalog without the products whose image does not decode; they are rejected with the reason.
-
-    Raises:
-        InputError: when none is left.
-    """
+    """Reject the products of a catalog whose image does not decode, with the reason; InputError when none is left."""
     reasons = check_images(catalog.paths)
     readable = catalog.reject(reasons)
     if not len(readable):
         first = f"the first, {catalog.paths[0]}: {reasons[0]}" if reasons else "the catalog is empty"
-        raise InputError(
-            f"{catalog.folder}: no product with a usable image: all {len(reasons)} images are broken; {first}"
-        )
+        broken = f"all {len(reasons)} images are broken; {first}"
+        raise InputError(f"{catalog.folder}: no product with a usable image: {broken}")
     return readable
 
 
@@ -115,26 +108,20 @@ def _state(path: bytes) -> str:
 
 
 def _stored(database: sqlite3.Connection, states: dict[bytes, str]) -> Verdicts:
-    verdicts, names = {}, list(states)
-    for start in range(0, len(names), _LOOKUP):
-        part = names[start : start + _LOOKUP]
-        query = f"SELECT * FROM verdicts WHERE path IN ({', '.join('?' * len(part))})"
-        for name, state, *verdict in database.execute(query, part):
-            if state == states[name]:
-                verdicts[name] = ImageVerdict(*verdict)
-    return verdicts
+    """Return the stored verdicts on files that have not changed since."""
+    query = "SELECT reason, height, width, content_hash FROM verdicts WHERE path = ? AND state = ?"
+    rows = ((name, database.execute(query, (name, state)).fetchone()) for name, state in states.items())
+    return {name: ImageVerdict(*row) for name, row in rows if row}
 
 
-def _inspect_all(
-    database: sqlite3.Connection, names: list[bytes], states: dict[bytes, str]
-) -> dict[bytes, ImageVerdict]:
+def _inspect_all(database: sqlite3.Connection, names: list[bytes], states: dict[bytes, str]) -> Verdicts:
     verdicts = {}
     with ProgressBar("checking images", len(names), "images") as bar:
         for start in range(0, len(names), _BATCH):
             part = names[start : start + _BATCH]
             inspected = dict(zip(part, parallel_map(_inspect, part), strict=True))
             rows = [
-                (name, states[name], verdict.reason, verdict.height, verdict.width, verdict.content_hash)
+                (name, states[name], *astuple(verdict))
                 for name, verdict in inspected.items()
                 if verdict.content_hash  # a file that cannot be read may be readable the next time
             ]

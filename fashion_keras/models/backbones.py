@@ -19,10 +19,9 @@ _LARGEST = 1024
 
 @dataclass(frozen=True)
 class Backbone:
-    """A convolutional network without its head.
+    """A convolutional network without its head, as `--backbone` names it.
 
     Attributes:
-        name: value of `--backbone`.
         builder: "module:function", in keras.applications or relative to this package.
         image_spec: default input; small, as the catalog's images are.
         minimum: smallest height and width; of a fixed network, the longer side.
@@ -30,7 +29,6 @@ class Backbone:
             (0..1), builtin (the network scales by itself).
         stages: (stage name, its last layer), in order; "" for the network's last. Freezing and cutting go by these.
         width: channels of the last feature map.
-        parameters: number of parameters without head.
         fixed: whether it takes images of its default size only.
     """
 
@@ -62,20 +60,19 @@ class Backbone:
 
     def check_size(self, spec: ImageSpec) -> None:
         """Raise InputError when `spec` is smaller than the network allows, or not the only size that it takes."""
-        default = self.image_spec
+        default, size = self.image_spec, f"{spec.height}x{spec.width}"
         if self.fixed and (spec.height, spec.width) != (default.height, default.width):
             raise InputError(
-                f"{self.name} takes images of {default.height}x{default.width} only, not {spec.height}x{spec.width}: "
-                "leave --image-size out"
+                f"{self.name} takes images of {default.height}x{default.width} only, not {size}: leave --image-size out"
             )
         if not self.fixed and min(spec.height, spec.width) < self.minimum:
             raise InputError(
-                f"{self.name} needs images of at least {self.minimum}x{self.minimum}, not {spec.height}x{spec.width}: "
+                f"{self.name} needs images of at least {self.minimum}x{self.minimum}, not {size}: "
                 f"give --image-size {max(spec.height, self.minimum)}x{max(spec.width, self.minimum)}"
             )
 
     def stage_end(self, stage: str) -> str:
-        """Return the name of a stage's last layer; InputError for an unknown stage, or the network's last."""
+        """Return a stage's last layer; InputError for an unknown stage, or the network's last."""
         inner = {name: layer for name, layer in self.stages if layer}
         if stage not in inner:
             raise unknown_name_error(f"stage of {self.name}", stage, inner)
@@ -88,14 +85,17 @@ class Backbone:
 
     def build(self, pixels: "keras.KerasTensor", weights: str | None = None) -> "keras.Model":
         """Build the network on scaled `pixels` [b, h, w, 3]; with `weights` "imagenet" Keras may download them."""
+        import keras  # noqa: PLC0415 - the table is read without it
+
         module, function = self.builder.split(":")
         build = getattr(import_module(module, __package__), function)
-        if not self.has_imagenet:
-            return build(pixels)
-        return build(include_top=False, weights=weights, input_tensor=pixels)
+        if self.has_imagenet:
+            return build(include_top=False, weights=weights, input_tensor=pixels)
+        return keras.Model(keras.utils.get_source_inputs(pixels), build(pixels), name=self.name)
 
 
 _CATALOGUE = ImageSpec(height=80, width=60)
+_OWN = ".architectures.convolutional"
 
 
 def _stages(*layers: str) -> tuple[tuple[str, str], ...]:
@@ -115,102 +115,51 @@ def _resnet(*blocks: int) -> tuple[tuple[str, str], ...]:
     return (("conv1", "pool1_pool"), *last)
 
 
-def _modules(names: str) -> tuple[tuple[str, str], ...]:
-    return _stages("conv1_pool", "conv2_pool", *(f"inception{name}" for name in names.split()))
-
-
 _ALEXNET = _stages("conv1_pool", "conv2_pool", "conv3", "conv4", "conv5_pool")
-_GOOGLENET = _modules("3a 3b 4a 4b 4c 4d 4e 5a 5b")
-_INCEPTION_BN = _modules("3a 3b 3c 4a 4b 4c 4d 4e 5a 5b")
+_MODULES = ("3a", "3b", "3c", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
+_INCEPTION_BN = _stages("conv1_pool", "conv2_pool", *(f"inception{name}" for name in _MODULES))
+_GOOGLENET = tuple(stage for stage in _INCEPTION_BN if stage[0] != "inception3c")
 _MOBILENET = (
-    ("stage1", "expanded_conv_add"),
-    ("stage2", "expanded_conv_2_add"),
-    ("stage3", "expanded_conv_5_add"),
-    ("stage4", "expanded_conv_11_add"),
-    ("stage5", ""),
-)
+    ("stage1", "expanded_conv_add"), ("stage2", "expanded_conv_2_add"), ("stage3", "expanded_conv_5_add"),
+    ("stage4", "expanded_conv_11_add"), ("stage5", ""),
+)  # fmt: skip
 _EFFICIENTNET = (
-    ("block1", "block1a_project_activation"),
-    ("block2", "block2b_add"),
-    ("block3", "block3b_add"),
-    ("block4", "block4c_add"),
-    ("block5", "block5e_add"),
-    ("block6", "top_activation"),
-)
+    ("block1", "block1a_project_activation"), ("block2", "block2b_add"), ("block3", "block3b_add"),
+    ("block4", "block4c_add"), ("block5", "block5e_add"), ("block6", "top_activation"),
+)  # fmt: skip
 _CONVNEXT = (
-    ("stage0", "convnext_tiny_stage_0_block_2_identity"),
-    ("stage1", "convnext_tiny_stage_1_block_2_identity"),
-    ("stage2", "convnext_tiny_stage_2_block_8_identity"),
-    ("stage3", ""),
-)
+    ("stage0", "convnext_tiny_stage_0_block_2_identity"), ("stage1", "convnext_tiny_stage_1_block_2_identity"),
+    ("stage2", "convnext_tiny_stage_2_block_8_identity"), ("stage3", ""),
+)  # fmt: skip
 
 BACKBONES = (
     Backbone("vgg16", "keras.applications:VGG16", _CATALOGUE, 32, "caffe", _VGG, 512, 14_714_688),
     Backbone("vgg19", "keras.applications:VGG19", _CATALOGUE, 32, "caffe", _VGG, 512, 20_024_384),
-    Backbone(
-        "inception_v3", "keras.applications:InceptionV3", ImageSpec(75, 75), 75, "tf", _INCEPTION, 2048, 21_802_784
-    ),
+    Backbone("inception_v3", "keras.applications:InceptionV3", ImageSpec(75, 75), 75, "tf", _INCEPTION, 2048,
+             21_802_784),
     Backbone("resnet50", "keras.applications:ResNet50", _CATALOGUE, 32, "caffe", _resnet(3, 4, 6, 3), 2048, 23_587_712),
-    Backbone(
-        "resnet101", "keras.applications:ResNet101", _CATALOGUE, 32, "caffe", _resnet(3, 4, 23, 3), 2048, 42_658_176
-    ),
-    Backbone(
-        "mobilenet_v3_large",
-        "keras.applications:MobileNetV3Large",
-        _CATALOGUE,
-        32,
-        "builtin",
-        _MOBILENET,
-        960,
-        2_996_352,
-    ),
-    Backbone(
-        "efficientnet_v2_b0",
-        "keras.applications:EfficientNetV2B0",
-        _CATALOGUE,
-        32,
-        "builtin",
-        _EFFICIENTNET,
-        1280,
-        5_919_312,
-    ),
+    Backbone("resnet101", "keras.applications:ResNet101", _CATALOGUE, 32, "caffe", _resnet(3, 4, 23, 3), 2048,
+             42_658_176),
+    Backbone("mobilenet_v3_large", "keras.applications:MobileNetV3Large", _CATALOGUE, 32, "builtin", _MOBILENET, 960,
+             2_996_352),
+    Backbone("efficientnet_v2_b0", "keras.applications:EfficientNetV2B0", _CATALOGUE, 32, "builtin", _EFFICIENTNET,
+             1280, 5_919_312),
     Backbone("convnext_tiny", "keras.applications:ConvNeXtTiny", _CATALOGUE, 32, "builtin", _CONVNEXT, 768, 27_820_128),
-    Backbone("custom_cnn", ".architectures.compact:custom_cnn", _CATALOGUE, 32, "tf", _COMPACT, 512, 4_905_440),
-    Backbone("fashion_small", ".architectures.compact:fashion_small", _CATALOGUE, 32, "tf", _COMPACT, 384, 3_544_032),
-    Backbone("vgg_like", ".architectures.compact:vgg_like", _CATALOGUE, 32, "tf", _VGG, 512, 10_031_712),
-    Backbone("schindler_cnn", ".architectures.compact:schindler_cnn", _CATALOGUE, 32, "tf", _VGG, 1280, 9_804_080),
-    Backbone("person_detector", ".architectures.compact:person_detector", _CATALOGUE, 8, "tf", _VGG[:3], 64, 56_800),
-    Backbone("alexnet", ".architectures.historic:alexnet", _CATALOGUE, 57, "tf", _ALEXNET, 256, 2_469_696),
-    Backbone(
-        "resnet18", ".architectures.historic:resnet18", _CATALOGUE, 32, "tf", _resnet(2, 2, 2, 2), 512, 11_186_112
-    ),
+    Backbone("custom_cnn", f"{_OWN}:custom_cnn", _CATALOGUE, 32, "tf", _COMPACT, 512, 4_905_440),
+    Backbone("fashion_small", f"{_OWN}:fashion_small", _CATALOGUE, 32, "tf", _COMPACT, 384, 3_544_032),
+    Backbone("vgg_like", f"{_OWN}:vgg_like", _CATALOGUE, 32, "tf", _VGG, 512, 10_031_712),
+    Backbone("schindler_cnn", f"{_OWN}:schindler_cnn", _CATALOGUE, 32, "tf", _VGG, 1280, 9_804_080),
+    Backbone("person_detector", f"{_OWN}:person_detector", _CATALOGUE, 8, "tf", _VGG[:3], 64, 56_800),
+    Backbone("alexnet", f"{_OWN}:alexnet", _CATALOGUE, 57, "tf", _ALEXNET, 256, 2_469_696),
+    Backbone("resnet18", f"{_OWN}:resnet18", _CATALOGUE, 32, "tf", _resnet(2, 2, 2, 2), 512, 11_186_112),
     Backbone("googlenet", ".architectures.inception:googlenet", _CATALOGUE, 32, "tf", _GOOGLENET, 1024, 5_995_392),
-    Backbone(
-        "inception_bn", ".architectures.inception:inception_bn", _CATALOGUE, 32, "tf", _INCEPTION_BN, 1024, 10_189_888
-    ),
-    Backbone(
-        "li2020_autoencoder",
-        ".architectures.autoencoder:li2020_autoencoder",
-        ImageSpec(60, 60, fit="stretch"),
-        60,
-        "unit",
-        _POOLED,
-        512,
-        2_192,
-        fixed=True,
-    ),
-    Backbone(
-        "autoencoder",
-        ".architectures.autoencoder:autoencoder",
-        _CATALOGUE,
-        80,
-        "unit",
-        _CODED,
-        512,
-        3_013_344,
-        fixed=True,
-    ),
-)
+    Backbone("inception_bn", ".architectures.inception:inception_bn", _CATALOGUE, 32, "tf", _INCEPTION_BN, 1024,
+             10_189_888),
+    Backbone("li2020_autoencoder", ".architectures.autoencoder:li2020_autoencoder", ImageSpec(60, 60, fit="stretch"),
+             60, "unit", _POOLED, 512, 2_192, fixed=True),
+    Backbone("autoencoder", ".architectures.autoencoder:autoencoder", _CATALOGUE, 80, "unit", _CODED, 512, 3_013_344,
+             fixed=True),
+)  # fmt: skip
 
 
 def get_backbone(name: str) -> Backbone:
@@ -222,11 +171,7 @@ def get_backbone(name: str) -> Backbone:
 
 
 def resolve_image_spec(backbone: str, size: Any = None, fit: str | None = None) -> ImageSpec:  # noqa: ANN401
-    """Return the input of a backbone: at `size`, of any form that `parse_image_size` takes, or its default size.
-
-    Raises:
-        InputError: for an unknown backbone, or what is not a size.
-    """
+    """Return the input of a backbone at `size`, see `parse_image_size`, or its default; InputError where it is none."""
     spec = get_backbone(backbone).image_spec
     spec = replace(spec, fit=fit or spec.fit)
     if size is None:

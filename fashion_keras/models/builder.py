@@ -11,24 +11,20 @@ from keras import layers, ops
 
 from fashion_keras.catalog.worn_rules import PERSON
 from fashion_keras.models.backbones import SCALINGS, get_backbone
-from fashion_keras.models.classifier import Classifier, ClassifierSpec
+from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.heads import Head
-from fashion_keras.models.person_feature import PersonProbabilityFeature
 from fashion_keras.models.serialization import WEIGHTS, EncoderSpec, Spec, load_spec, write_spec
 from fashion_keras.support.atomic_files import atomic_write, file_sha256
 from fashion_keras.support.errors import InputError, unknown_name_error
 
 # keras.applications.imagenet_utils: the mean pixel of ImageNet in BGR order.
 _CAFFE_MEAN = (103.939, 116.779, 123.68)
-_IN_FLOAT32 = ("scaling", "person", "pool", "logits", "projection", "embedding")
+_IN_FLOAT32 = ("scaling", "person", "pool", "logits", "projection", "embedding", "reconstruction")
 
 
 @keras.saving.register_keras_serializable("fashion_keras")
 class Scaling(layers.Layer):
-    """Scaling of RGB pixels in 0..255 to what a backbone's weights expect; the first layer of every network.
-
-    Equal to `keras.applications.*.preprocess_input` of the networks concerned.
-    """
+    """Scaling of RGB pixels in 0..255 to what a backbone's weights expect, equal to Keras' `preprocess_input`."""
 
     def __init__(self, mode: str, **options: Any) -> None:  # noqa: ANN401 - Keras' own options
         super().__init__(**options)
@@ -51,10 +47,9 @@ class Scaling(layers.Layer):
 
 @keras.saving.register_keras_serializable("fashion_keras")
 class GeneralizedMeanPooling2D(layers.Layer):
-    """GeM pooling, [b, h, w, c] -> [b, c]: the mean of x^p over height and width, to the power 1/p; p is trained.
+    """GeM pooling, [b, h, w, c] -> [b, c]: the mean of x^p over height and width, to the power 1/p, trained from 3.
 
-    Between the average (p = 1) and the maximum; Radenović et al. 2018, arXiv:1711.02512, eq. 3. The initial p is 3;
-    values below 1e-6 count as 1e-6.
+    Between the average (p = 1) and the maximum; Radenović et al. 2018, arXiv:1711.02512, eq. 3. x is at least 1e-6.
     """
 
     def build(self, shape: tuple[int | None, ...]) -> None:
@@ -65,6 +60,31 @@ class GeneralizedMeanPooling2D(layers.Layer):
         """Pool features [b, h, w, c]."""
         powers = ops.power(ops.maximum(features, 1e-6), self.power)
         return ops.power(ops.mean(powers, axis=(1, 2)), 1 / self.power)
+
+
+@keras.saving.register_keras_serializable("fashion_keras")
+class PersonProbabilityFeature(layers.Wrapper):
+    """(features [b, h, w, c], pixels [b, H, W, 3]) -> [b, h, w, c + 1]: the last is the probability of a person.
+
+    It is constant over height and width, so that any pooling keeps its value: schindler2018's person filter as a layer.
+    It wraps a detector, pixels -> logits [b, 2], which is not trained; column `person` is that of persons.
+    """
+
+    def __init__(self, layer: keras.Model, person: int, temperature: float, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(layer, **options)
+        self.person, self.temperature = person, temperature
+        self.trainable = False
+
+    def call(self, inputs: list[keras.KerasTensor]) -> keras.KerasTensor:
+        """Append the probability that the detector predicts for the pixels to the features."""
+        features, pixels = inputs
+        probabilities = ops.softmax(self.layer(pixels, training=False) / self.temperature)
+        probability = probabilities[:, None, None, self.person : self.person + 1]
+        return ops.concatenate([features, probability * ops.ones_like(features[..., :1])], axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of `__init__`."""
+        return {**super().get_config(), "person": self.person, "temperature": self.temperature}
 
 
 _POOLINGS = {
@@ -89,12 +109,11 @@ def build_network(
         weights: "imagenet" for ImageNet weights, which Keras may download; None for random ones.
         set_weights: called with the whole backbone, before it is cut, to set other weights.
 
-    Raises:
-        InputError: for an input size that the backbone does not allow, or an unknown cut.
+    InputError for an input size that the backbone does not allow, or an unknown cut.
     """
-    backbone = get_backbone(spec.backbone)
-    backbone.check_size(spec.image_spec)
-    pixels = keras.Input((spec.image_spec.height, spec.image_spec.width, 3), name="pixels")
+    backbone, image = get_backbone(spec.backbone), spec.image_spec
+    backbone.check_size(image)
+    pixels = keras.Input((image.height, image.width, 3), name="pixels")
     scaled = Scaling(spec.scaling, name="scaling", dtype="float32")(pixels)
     previous = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
@@ -106,7 +125,10 @@ def build_network(
         set_weights(whole)
     features = whole.get_layer(backbone.stage_end(spec.cut)).output if spec.cut else whole.output
     if isinstance(spec, EncoderSpec):
-        output = _add_embedding(features, spec.head, spec.width)
+        output = _add_hidden(features, spec.head)
+        if spec.width:
+            output = layers.Dense(spec.width, name="projection", dtype="float32")(output)
+        output = layers.UnitNormalization(name="embedding", dtype="float32")(output)
     else:
         features = _add_person(features, pixels, spec.person) if spec.person else features
         output = _add_head(features, spec.head, len(spec.classes))
@@ -165,10 +187,7 @@ def load_network(folder: str | Path) -> tuple[Spec, keras.Model]:
 
 
 def cast_copy(network: keras.Model, policy: str) -> keras.Model:
-    """Return a copy of a network whose backbone computes under a dtype policy; scaling and head stay in float32.
-
-    Evaluation and prediction are in float32, whatever training was in.
-    """
+    """Return a copy of a network whose backbone computes under a dtype policy; scaling and head stay in float32."""
 
     def copy(layer: layers.Layer) -> layers.Layer:
         outside = layer.name in _IN_FLOAT32 or layer.name.startswith("head_")
@@ -183,15 +202,10 @@ def cast_copy(network: keras.Model, policy: str) -> keras.Model:
     return copied
 
 
-def as_classifier(spec: ClassifierSpec, network: keras.Model) -> Classifier:
-    """Return the classifier whose logits this network computes."""
-    return Classifier(spec, network.predict_on_batch)
-
-
 def _rewrite_as(path: Path, storage: str) -> None:
     """Rewrite the float arrays of a weights file as `storage`; Keras casts them when it loads them."""
+    arrays: dict[str, np.ndarray] = {}
     with h5py.File(path) as file:
-        arrays: dict[str, np.ndarray] = {}
         file.visititems(lambda name, item: arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
     with h5py.File(path, "w") as file:
         for name, values in arrays.items():
@@ -199,22 +213,13 @@ def _rewrite_as(path: Path, storage: str) -> None:
 
 
 def _add_person(features: keras.KerasTensor, pixels: keras.KerasTensor, person: ClassifierSpec) -> keras.KerasTensor:
-    number = person.classes.index(PERSON)
-    channel = PersonProbabilityFeature(
-        build_network(person), number, person.groups[0].temperature, name="person", dtype="float32"
-    )
-    return channel([features, pixels])
+    number, temperature = person.classes.index(PERSON), person.groups[0].temperature
+    feature = PersonProbabilityFeature(build_network(person), number, temperature, name="person", dtype="float32")
+    return feature([features, pixels])
 
 
 def _add_head(features: keras.KerasTensor, head: Head, classes: int) -> keras.KerasTensor:
     return layers.Dense(classes, name="logits", dtype="float32")(_add_hidden(features, head))
-
-
-def _add_embedding(features: keras.KerasTensor, head: Head, width: int) -> keras.KerasTensor:
-    x = _add_hidden(features, head)
-    if width:
-        x = layers.Dense(width, name="projection", dtype="float32")(x)
-    return layers.UnitNormalization(name="embedding", dtype="float32")(x)
 
 
 def _add_hidden(features: keras.KerasTensor, head: Head) -> keras.KerasTensor:

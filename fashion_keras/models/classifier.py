@@ -26,9 +26,7 @@ class ClassifierSpec:
 
     Attributes:
         backbone, cut: which network, and the stage it ends with ("" for all of it).
-        image_spec: how an image becomes pixels.
         scaling: one of `SCALINGS`; see `Backbone.scaling`.
-        head: classification head on top of the backbone.
         task: as given by the user: a task, "attributes", or names with commas between.
         groups: the groups of labels, K labels in all; the network's logits are theirs side by side.
         person: the detector whose probability of a person joins the features; None for none.
@@ -72,17 +70,14 @@ class Classifier:
         ids: NDArray[np.int64] | None = None,
         truth: NDArray[np.int64] | None = None,
     ) -> Predictions:
-        """Classify one image or n of them; [] gives empty predictions.
-
-        Always in float32 and with the same decoding as in training, whatever form the images have.
+        """Classify one image or n of them, in float32 and decoded as in training; [] gives empty predictions.
 
         Args:
             images: see `images.inputs.as_image_list`.
             ids [n]: their product ids; None for 0..n-1.
             truth [n, C]: packed targets, if known.
 
-        Raises:
-            ImageError: for the first image that cannot be used, with its reason.
+        ImageError for the first image that cannot be used, with its reason.
         """
         logits = self.logits(images)
         return make_predictions(self.spec, logits, np.arange(len(logits)) if ids is None else ids, truth)

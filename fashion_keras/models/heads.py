@@ -12,7 +12,6 @@ class Head:
     """Pooling, then optional normalization, dropout, hidden dense layers, dropout, and a layer of logits.
 
     Attributes:
-        name: as written after `--head`.
         pooling: over height and width: avg, max, or gem, the generalized mean between the two (Radenović et al. 2018);
             or flatten, which keeps every position, so that dense layers grow with the image.
         normalize: batch normalization of the pooled features, which brings those of any backbone to one scale. It is

@@ -45,28 +45,22 @@ class HierarchicalPredictions:
         return self.probabilities(name)[np.arange(len(codes)), codes]
 
 
-def combine_levels(
-    paths: Sequence[ClassPath],
-    leaves: NDArray[np.float32],
-    heads: Mapping[str, tuple[Sequence[ClassPath], NDArray[np.float32]]],
-) -> HierarchicalPredictions:
-    """Combine three levels: p(leaf) times the probabilities that the heads above give its parents, scaled to sum to 1.
+def combine_levels(heads: Mapping[str, tuple[Sequence[ClassPath], NDArray[np.float32]]]) -> HierarchicalPredictions:
+    """Combine levels: p(leaf) times the probabilities that the heads above give its parents, scaled to sum to 1.
 
-    Args:
-        paths: of k article types, such as ("Footwear", "Shoes", "Heels").
-        leaves [n, k] float32: their probabilities.
-        heads: of the levels above that have one: level name -> paths of its classes, and their probabilities [n, p].
-
-    Raises:
-        InputError: when the paths have no parents, because the catalog lacks their columns.
+    `heads` of article types and of the levels above that have one: level name -> paths of its classes, such as
+    ("Footwear", "Shoes", "Heels"), and their probabilities [n, p]. InputError when the paths have no parents, because
+    the catalog lacks their columns.
     """
-    own = HierarchyLevel(LEVELS[0], tuple(paths), np.arange(len(paths)))
+    from scipy.special import softmax  # noqa: PLC0415 - a third of a second that help must not wait for
+
+    paths = tuple(heads[LEVELS[0]][0])
+    own = HierarchyLevel(LEVELS[0], paths, np.arange(len(paths)))
     levels = {level.column: level for level in (own, *hierarchy_levels(paths))}
-    logarithms = np.log(np.maximum(leaves, _MIN_PROBABILITY, dtype=np.float64))
+    logarithms = 0.0
     for name, (classes, shares) in heads.items():
         level = levels[name]
         # The parent of every class is a class, too: it has no fewer products.
         columns = [list(classes).index(path) for path in level.paths]
         logarithms += np.log(np.maximum(shares[:, columns], _MIN_PROBABILITY, dtype=np.float64))[:, level.codes]
-    shares = np.exp(logarithms - logarithms.max(axis=1, keepdims=True))
-    return HierarchicalPredictions(shares / shares.sum(axis=1, keepdims=True), levels)
+    return HierarchicalPredictions(softmax(logarithms, axis=1), levels)

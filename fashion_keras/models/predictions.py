@@ -63,11 +63,7 @@ class Predictions:
 
     @property
     def names(self) -> list[Any]:
-        """The predicted labels of one group: n class names, or n tuples of names of a multi-valued group.
-
-        Raises:
-            InputError: for several groups.
-        """
+        """The predicted labels of one group: n class names, or n tuples of them; InputError for several groups."""
         if len(self.groups) == 1 and self.groups[0].kind == "multi":
             return [tuple(names) for names in self._listed(self.predicted_labels)]
         return [self.classes[code] for code in self.codes]
@@ -115,10 +111,10 @@ class Predictions:
         ]
 
     def to_dicts(self, k: int = 3) -> list[dict[str, Any]]:
-        """Return one dict per image, ready for JSON.
+        """Return one dict per image, ready for JSON; of several groups {"heads": {name: the dict of that group}}.
 
-        With one single-valued group: class, confidence and the k most probable as `top`; with a multi-valued one
-        labels, those predicted; with several groups heads: name -> the dict of that group.
+        Of a single-valued group: class, confidence and the k most probable as `top`; of a multi-valued one the
+        predicted `labels`.
         """
         if len(self.groups) > 1:
             heads = {group.name: self.group(group.name).to_dicts(k) for group in self.groups}
@@ -135,11 +131,19 @@ class Predictions:
         With several groups the names begin with the group's: "gender.truth". In a multi-valued group, truth and
         predicted are lists of labels, and there is no confidence. A truth that is unknown is None.
         """
-        columns: dict[str, Any] = {"id": self.ids}
-        for head in self.split():
-            prefix = f"{head.groups[0].name}." if len(self.groups) > 1 else ""
-            columns |= {f"{prefix}{name}": values for name, values in head._own_columns().items()}
-        return columns
+        if len(self.groups) > 1:
+            heads = [(head.groups[0].name, head.to_columns()) for head in self.split()]
+            return {"id": self.ids} | {
+                f"{group}.{name}": values for group, own in heads for name, values in own.items() if name != "id"
+            }
+        columns, is_multi = {"id": self.ids}, self.groups[0].kind == "multi"
+        if self.truth is not None:
+            labels = zip(self._listed(self.true_labels == 1), self.known, strict=True)
+            columns["truth"] = [(names if is_multi else names[0]) if known else None for names, known in labels]
+        columns["predicted"] = self._listed(self.predicted_labels) if is_multi else self.names
+        if not is_multi:
+            columns["confidence"] = self.probabilities.max(axis=1)
+        return columns | {"probabilities": list(self.probabilities)}
 
     def to_frame(self) -> "pd.DataFrame":
         """Return `to_columns` as a pandas DataFrame."""
@@ -148,35 +152,16 @@ class Predictions:
         return pd.DataFrame({name: list(values) for name, values in self.to_columns().items()})
 
     def joint(self) -> HierarchicalPredictions:
-        """Predict article types and the categories above them together, by all of their heads.
-
-        Raises:
-            InputError: when the run has no head for article types, or their paths have no categories.
-        """
-        heads = {group.name: self.group(group.name) for group in self.groups if group.name in LEVELS}
-        if LEVELS[0] not in heads:
+        """Predict article types and the categories above together by all heads; InputError when there are none."""
+        if LEVELS[0] not in self.group_names:
             raise InputError(f"no hierarchy above {', '.join(self.group_names)}: only {LEVELS[0]} has one")
-        above = {name: (head.groups[0].paths, head.probabilities) for name, head in heads.items() if name != LEVELS[0]}
-        return combine_levels(heads[LEVELS[0]].groups[0].paths, heads[LEVELS[0]].probabilities, above)
+        heads = {head.groups[0].name: (head.groups[0].paths, head.probabilities) for head in self.split()}
+        return combine_levels({name: heads[name] for name in LEVELS if name in heads})
 
     @property
     def group_names(self) -> tuple[str, ...]:
         """The names of the groups."""
         return tuple(group.name for group in self.groups)
-
-    def _own_columns(self) -> dict[str, Any]:
-        """Return the columns of one group."""
-        known, columns = self.truth is not None, {}
-        if self.groups[0].kind == "single":
-            if known:
-                columns["truth"] = [self.classes[code] if code >= 0 else None for code in self.true_codes]
-            columns |= {"predicted": self.names, "confidence": self.probabilities.max(axis=1)}
-        else:
-            if known:
-                lists = zip(self._listed(self.true_labels == 1), self.known, strict=True)
-                columns["truth"] = [labels if is_known else None for labels, is_known in lists]
-            columns["predicted"] = self._listed(self.predicted_labels)
-        return columns | {"probabilities": list(self.probabilities)}
 
     def _listed(self, chosen: NDArray[np.bool_]) -> list[list[str]]:
         return [[self.classes[code] for code in np.flatnonzero(row)] for row in chosen]
@@ -184,7 +169,9 @@ class Predictions:
 
 def probabilities(groups: Sequence[LabelGroup], logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return logits [n, K] as probabilities [n, K], each group by its activation: the only place where that is done."""
-    activations = {"softmax": _softmax, "sigmoid": _sigmoid}
+    from scipy.special import expit, softmax  # noqa: PLC0415 - a third of a second that help must not wait for
+
+    activations = {"softmax": lambda values: softmax(values, axis=1), "sigmoid": expit}
     parts = zip(groups, group_slices(groups).values(), strict=True)
     return np.concatenate(
         [activations[group.activation](logits[:, columns] / group.temperature) for group, columns in parts], axis=1
@@ -195,17 +182,6 @@ def _predicted(group: LabelGroup, shares: NDArray[np.float32]) -> NDArray[np.boo
     if group.kind == "single":
         return shares.argmax(axis=1)[:, None] == np.arange(len(group.classes))
     return shares >= group.threshold_array
-
-
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponents / exponents.sum(axis=1, keepdims=True)
-
-
-def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    # Of the negative side, where the exponential cannot overflow, and its mirror image.
-    small = np.exp(-np.abs(logits))
-    return np.where(logits < 0, small, 1) / (1 + small)
 
 
 def _ranked(row: NDArray[np.float32], classes: Sequence[str]) -> list[dict[str, Any]]:

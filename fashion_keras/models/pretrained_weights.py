@@ -23,12 +23,7 @@ SOURCES = ("auto", "imagenet", "fashion", "none")
 
 @dataclass(frozen=True)
 class WeightsSource:
-    """Source of a backbone's weights.
-
-    Attributes:
-        source: what was obtained: "imagenet", "fashion", "none" (random), or a path.
-        warning: to show to users, every time these weights are used; "" for none.
-    """
+    """Source of a backbone's weights: "imagenet", "fashion", "none" (random), or a path; and a warning to users."""
 
     source: str
     warning: str = ""
@@ -42,15 +37,11 @@ class WeightsSource:
 def initialize(spec: Spec, weights: str, policy: str = "float32") -> tuple[keras.Model, WeightsSource]:
     """Build a network, set the initial weights of its backbone, and return their source.
 
-    Args:
-        spec: of a classifier or an encoder.
-        weights: one of `SOURCES`, or the path of a file (no-top .h5 of keras.applications, .weights.h5), a run or an
-            encoder of the same backbone.
-        policy: Keras' dtype policy of the backbone.
+    `weights` is one of `SOURCES`, or the path of a file (no-top .h5 of keras.applications, .weights.h5), a run or an
+    encoder of the same backbone; `policy` is Keras' dtype policy of the backbone.
 
-    Raises:
-        InputError: when the weights are not available, or are of another network; names the first layer that differs.
-            With "auto", random weights and a warning take the place of ImageNet weights that are not available.
+    InputError when the weights are not available, or are of another network; names the first layer that differs.
+    With "auto", random weights and a warning take the place of ImageNet weights that are not available.
     """
     bundled = get_backbone(spec.backbone).bundled
     if weights == "none":
@@ -102,17 +93,17 @@ def _load_file(backbone: keras.Model, path: Path) -> None:
     else:
         with h5py.File(path) as file:
             saved = _read_keras3(file, backbone) if "layers" in file else _read_official(file)
-    own = [layer for layer in backbone.layers if layer.weights]
-    for layer, (name, arrays) in zip(own, saved, strict=False):
+    layers = [layer for layer in backbone.layers if layer.weights]
+    for layer, (name, arrays) in zip(layers, saved, strict=False):
         expected, shapes = [tuple(weight.shape) for weight in layer.weights], [array.shape for array in arrays]
         if expected != shapes:
             raise InputError(
                 f"{path}: of another network: the first layer that differs is {layer.name} with {expected}, in the "
                 f"file {name} with {shapes}"
             )
-    if len(own) != len(saved):
-        raise InputError(f"{path}: of another network: {len(saved)} layers with weights, expected {len(own)}")
-    for layer, (_, arrays) in zip(own, saved, strict=True):
+    if len(layers) != len(saved):
+        raise InputError(f"{path}: of another network: {len(saved)} layers with weights, expected {len(layers)}")
+    for layer, (_, arrays) in zip(layers, saved, strict=True):
         layer.set_weights(arrays)
 
 
@@ -121,8 +112,8 @@ def _read_official(file: h5py.File) -> Layers:
     root = file.get("model_weights", file)
     if "layer_names" not in root.attrs:
         raise InputError(f"{file.filename}: not a Keras weights file; expected a no-top .h5 or a .weights.h5")
-    names = [_text(name) for name in root.attrs["layer_names"]]
-    layers = [(name, [root[name][_text(key)][()] for key in root[name].attrs["weight_names"]]) for name in names]
+    names = _texts(root, "layer_names")
+    layers = [(name, [root[name][key][()] for key in _texts(root[name], "weight_names")]) for name in names]
     return [(name, arrays) for name, arrays in layers if arrays]
 
 
@@ -140,5 +131,5 @@ def _read_keras3(file: h5py.File, backbone: keras.Model) -> Layers:
     return layers
 
 
-def _text(name: str | bytes) -> str:
-    return name.decode() if isinstance(name, bytes) else name
+def _texts(group: h5py.Group, attribute: str) -> list[str]:
+    return np.asarray(group.attrs[attribute]).astype(str).tolist()

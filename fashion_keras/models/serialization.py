@@ -17,14 +17,9 @@ FORMAT = "fashion_keras.model/2"
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """All that is needed to build an encoder's network again.
+    """All that is needed to build an encoder's network again; fields as of `ClassifierSpec`.
 
-    Attributes:
-        backbone, cut: which network, and the stage it ends with ("" for all of it).
-        image_spec: how an image becomes pixels.
-        scaling: one of `SCALINGS`; see `Backbone.scaling`.
-        head: pooling and what follows it; its dropouts are for training.
-        width: of the linear layer at the end, a projection or a whitening; 0 for none.
+    `width` is that of the linear layer at the end, a projection or a whitening; 0 for none.
     """
 
     backbone: str
@@ -46,20 +41,14 @@ def write_spec(spec: Spec, folder: Path) -> None:
 
 
 def load_spec(folder: str | Path) -> tuple[Spec, str]:
-    """Read model.json: the spec of a classifier or an encoder, and the sha256 of its weights.
-
-    Raises:
-        InputError: when the folder holds no model, or one of another format.
-    """
+    """Read model.json: spec and sha256 of the weights; InputError for a folder with no model or another format."""
     path = Path(folder) / SPEC
     if not path.is_file() or not (Path(folder) / WEIGHTS).is_file():
         folds = f"; it is one for each fold: take {Path(folder) / 'fold1'}" if (Path(folder) / "fold1").is_dir() else ""
         raise InputError(f"{folder}: no finished run here ({SPEC} and {WEIGHTS} are needed){folds}")
-    values = read_json(path)
-    if values.pop("format", None) != FORMAT:
-        raise InputError(
-            f"{path}: format {read_json(path).get('format')!r}; this version reads {FORMAT}: train the model again"
-        )
+    values = _with_tuples(read_json(path))
+    if (stored := values.pop("format", None)) != FORMAT:
+        raise InputError(f"{path}: format {stored!r}; this version reads {FORMAT}: train the model again")
     try:
         cls, expected = _KINDS[values.pop("kind")], values.pop("sha256")
         return _read_spec(cls, values), expected
@@ -76,20 +65,16 @@ def load_classifier_spec(folder: str | Path) -> tuple[ClassifierSpec, str]:
 
 
 def _read_spec(cls: type[Spec], values: dict[str, Any]) -> Spec:
-    values = _tuples(values)
-    values["image_spec"] = ImageSpec(**values["image_spec"])
-    values["head"] = Head(**_tuples(values["head"]))
+    values |= {"image_spec": ImageSpec(**values["image_spec"]), "head": Head(**values["head"])}
     if "groups" in values:
-        values["groups"] = tuple(LabelGroup(**_tuples(group)) for group in values["groups"])
+        values["groups"] = tuple(LabelGroup(**group) for group in values["groups"])
     if values.get("person"):
         values["person"] = _read_spec(ClassifierSpec, values["person"])
     return cls(**values)
 
 
-def _tuples(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the values with lists, and lists within them, as tuples."""
-    return {name: _tuple(value) for name, value in values.items()}
-
-
-def _tuple(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    return tuple(map(_tuple, value)) if isinstance(value, list) else value
+def _with_tuples(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Return a JSON value with every list as a tuple."""
+    if isinstance(value, dict):
+        return {name: _with_tuples(item) for name, item in value.items()}
+    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value

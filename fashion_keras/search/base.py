@@ -1,9 +1,10 @@
 """Index contents and the Index protocol: what a folder and a database have in common, and the checks they share."""
 
-import operator
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,15 +19,7 @@ _UNIT_TOLERANCE = 1e-2
 
 @dataclass(frozen=True)
 class IndexSpec:
-    """Index contents; embeddings of another encoder are refused.
-
-    Attributes:
-        encoder, weights, image_size: what `load_encoder` takes.
-        encoder_identity: of network, weights and input.
-        image_spec: how an image becomes pixels.
-        width: of the embeddings.
-        columns: of the products, to filter by.
-    """
+    """Index contents: encoder, weights, image_size as `load_encoder` takes them; width of the embeddings; columns."""
 
     encoder: str
     encoder_identity: str
@@ -82,7 +75,7 @@ class Records:
         ids, counts = np.unique(self.ids, return_counts=True)
         if (counts > 1).any():
             raise InputError(f"id {ids[counts > 1][0]} occurs {counts.max()} times")
-        check_embeddings(self.embeddings, self.ids)
+        _check_lengths(self.embeddings, self.ids)
 
 
 @dataclass(frozen=True)
@@ -93,83 +86,90 @@ class Neighbors:
     scores: NDArray[np.float32]
 
 
-class Index(Protocol):
+class Index(ABC):
     """Products with embeddings, searched by cosine similarity: the same for a folder and for a database.
 
-    Attributes:
-        name: the folder or URL, without a password.
-        id: random; another index built in the same place has another.
-        spec: its contents.
+    `name` is the folder or URL, without a password; `id` is random: another index built in the same place has another.
     """
 
     name: str
     id: str
     spec: IndexSpec
 
+    @abstractmethod
     def __len__(self) -> int:
         """The number of products."""
 
     def add(self, records: Records) -> None:
         """Add products; when this returns, they are stored. InputError for an id that is there already."""
+        records.check(self.spec)
+        self._change(None, records)
 
     def update(self, records: Records) -> None:
         """Replace products; InputError for an id that is not there."""
+        records.check(self.spec)
+        self._change(records.ids, records)
 
     def delete(self, ids: NDArray[np.int64]) -> None:
         """Remove products; InputError for an id that is not there."""
+        self._change(np.asarray(ids, np.int64), None)
 
+    @abstractmethod
+    def _change(self, removed: NDArray[np.int64] | None, added: Records | None) -> None:
+        """Remove and add products, in one step."""
+
+    @abstractmethod
     def compact(self) -> None:
         """Free the space of replaced and removed products."""
 
+    @abstractmethod
     def stats(self) -> dict[str, Any]:
         """Return counts, bytes and the spec."""
 
+    @abstractmethod
     def ids(self) -> NDArray[np.int64]:
         """Return the ids of all products, in ascending order."""
 
+    @abstractmethod
     def refresh(self) -> bool:
         """Load what others have changed since; False when another index was built in this one's place."""
 
     def pinned(self) -> "Index":
-        """Return the index as it is now, for several calls that belong together while other threads change it."""
+        """Return the index as it is now, for several calls that belong together, where it can be kept from changing."""
+        return self
 
+    @abstractmethod
     def lookup(self, ids: NDArray[np.int64]) -> Records:
         """Return products by their ids, in that order; InputError for an id that is not there."""
 
     def nearest(self, embeddings: NDArray[np.float32], k: int, where: Where | None = None) -> list[Neighbors]:
         """Return the k products of highest cosine for each of [q, d], fewer where fewer match `where`."""
+        queries = np.atleast_2d(np.asarray(embeddings, np.float32))
+        if queries.shape[1] != self.spec.width:
+            raise InputError(f"embeddings are [q, {self.spec.width}] in this index, not {list(queries.shape)}")
+        _check_lengths(queries, np.arange(len(queries)))
+        return self._nearest(queries, check_k(k), where)
+
+    @abstractmethod
+    def _nearest(self, queries: NDArray[np.float32], k: int, where: Where | None) -> list[Neighbors]: ...
+
+    def _replaced(self) -> InputError:
+        return InputError(f"{self.name}: another index was built here meanwhile; open it again")
 
 
-def check_embeddings(embeddings: NDArray[np.float32], names: NDArray[Any] | None = None) -> None:
+def check_k(k: int) -> int:
+    """Return a number of results as an int; InputError unless it is a whole number of at least 1."""
+    if not isinstance(k, Integral) or k < 1:
+        raise InputError(f"k is a whole number of at least 1, not {k!r}")
+    return int(k)
+
+
+def _check_lengths(embeddings: NDArray[np.float32], names: NDArray[np.int64]) -> None:
     """Raise InputError for the first of `embeddings` [n, d] that is not finite or not of length 1."""
     # Not np.linalg.norm, which makes a copy of them all.
     lengths = np.sqrt(np.einsum("ij,ij->i", embeddings, embeddings))
     wrong = np.flatnonzero(~(np.abs(lengths - 1) < _UNIT_TOLERANCE))
     if len(wrong):
-        name = wrong[0] if names is None else names[wrong[0]]
-        raise InputError(f"embedding of {name}: length {lengths[wrong[0]]:.3g}; embeddings here have length 1")
-
-
-def check_k(k: int) -> int:
-    """Return a number of results as an int; InputError unless it is a whole number of at least 1."""
-    try:
-        count = operator.index(k)
-    except TypeError:
-        count = 0
-    if count < 1:
-        raise InputError(f"k is a whole number of at least 1, not {k!r}")
-    return count
-
-
-def check_query(embeddings: NDArray[np.float32], spec: IndexSpec) -> NDArray[np.float32]:
-    """Return query embeddings as [q, d] float32; InputError unless they have the index's width and length 1."""
-    embeddings = np.atleast_2d(np.asarray(embeddings, np.float32))
-    if embeddings.shape[1] != spec.width:
-        raise InputError(f"embeddings are [q, {spec.width}] in this index, not {list(embeddings.shape)}")
-    check_embeddings(embeddings)
-    return embeddings
-
-
-def replaced_error(name: str) -> InputError:
-    """Return the error of a call on an index in whose place another was built."""
-    return InputError(f"{name}: another index was built here meanwhile; open it again")
+        raise InputError(
+            f"embedding of {names[wrong[0]]}: length {lengths[wrong[0]]:.3g}; embeddings here have length 1"
+        )

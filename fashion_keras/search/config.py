@@ -11,11 +11,7 @@ DEFAULT_INDEX = "data/index"
 
 @dataclass(frozen=True)
 class IndexConfig(Config):
-    """Settings of the command `index`.
-
-    Raises:
-        InputError: on construction, for a value that is not allowed, and for `update` with `overwrite`.
-    """
+    """Settings of the command `index`; InputError for a value not allowed, and for `update` with `overwrite`."""
 
     data: str | None = config_field(
         None, "Catalog, or 'sample'. Default: data/ if it holds the Kaggle set, else the sample.", metavar="SOURCE"
@@ -35,11 +31,7 @@ class IndexConfig(Config):
 
 @dataclass(frozen=True)
 class SearchConfig(Config):
-    """Settings of the command `search`.
-
-    Raises:
-        InputError: on construction, for a value that is not allowed, and without an image.
-    """
+    """Settings of the command `search`; InputError for a value that is not allowed, and without an image."""
 
     image: str = config_field("", "Image file, or the id of a product in the index.", metavar="IMAGE")
     k: int = config_field(5, "Number of matches.", metavar="N", at_least=1)

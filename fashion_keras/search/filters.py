@@ -15,13 +15,10 @@ Filters = Mapping[str, tuple[str, ...]]
 
 
 def normalize_filters(where: Where | None) -> dict[str, tuple[str, ...]]:
-    """Return filters as column -> accepted values, each as the text that an index stores.
+    """Return filters as column -> accepted values, each as the text that an index stores; InputError for no mapping.
 
     Numbers become text (2012, 2012.0 and np.int64(2012): "2012"). None and NaN become "": a missing value. Lists,
-    tuples, sets, arrays and Series are alternatives. `where` itself may be None: no filter.
-
-    Raises:
-        InputError: when `where` is no mapping, or a value is a mapping.
+    tuples, sets, arrays and Series are alternatives.
 
     >>> normalize_filters({"year": 2012, "gender": ["Women", None]})
     {'year': ('2012',), 'gender': ('Women', '')}
@@ -32,11 +29,7 @@ def normalize_filters(where: Where | None) -> dict[str, tuple[str, ...]]:
 
 
 def check_filters(where: Where | None, known: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
-    """Return what `normalize_filters` returns, checked against the known values of each column.
-
-    Raises:
-        InputError: for a column without a value, and a column or value that is not known; offers the nearest.
-    """
+    """Return normalized filters; InputError for a column without a value, or a column or value that is not known."""
     filters = normalize_filters(where)
     for name, values in filters.items():
         if name not in known:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from usearch.index import Index as UsearchIndex
 
 from fashion_keras.search.manifest import HNSW_FILE, HNSW_MANIFEST
-from fashion_keras.search.snapshot import MAX_CHECKED_BYTES, IndexSnapshot
+from fashion_keras.search.snapshot import MAX_CHECKED_BYTES, IndexSnapshot, cosines
 from fashion_keras.support.atomic_files import atomic_write, file_sha256, read_json, write_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import dataclass_from_json
@@ -49,19 +49,30 @@ class HnswManifest:
             return cls()
         path = folder / HNSW_FILE
         whole = path.is_file() and path.stat().st_size == manifest.bytes
-        segments = _checksums(snapshot)[: len(manifest.segments)]
-        return manifest if whole and segments == manifest.segments else cls()
+        return manifest if whole and _checksums(snapshot)[: len(manifest.segments)] == manifest.segments else cls()
 
 
 class HnswIndex:
-    """HNSW index over the first `rows` rows of a snapshot; 0 where there is none. Threads may share it."""
+    """HNSW index over the first `rows` rows of a snapshot; 0 where there is none. Threads may share it.
+
+    What `previous`, of an earlier version, has open is taken over.
+    """
 
     def __init__(self, folder: Path, snapshot: IndexSnapshot, previous: "HnswIndex | None" = None) -> None:
-        """Open the HNSW index beside a snapshot, or take over what `previous`, of an earlier version, has open."""
         self.manifest = HnswManifest.read(folder, snapshot)
         same = previous is not None and previous.manifest == self.manifest
-        self._usearch = previous._usearch if same else _open(folder / HNSW_FILE, self.manifest)
+        self._usearch = previous._usearch if same else self._open(folder / HNSW_FILE)
         self.rows = len(self._usearch) if self._usearch is not None else 0
+
+    def _open(self, path: Path) -> UsearchIndex | None:
+        """Map the file into memory, so that only what a search touches is read; None where its manifis of another."""
+        manifest = self.manifest
+        if not manifest.rows or (manifest.bytes <= MAX_CHECKED_BYTES and file_sha256(path) != manifest.sha256):
+            return None
+        index = UsearchIndex.restore(str(path), view=True, enable_key_lookups=False)
+        index.expansion_search = _EXPANSION_SEARCH
+        # A writer may have replaced the file meanwhile.
+        return index if len(index) == manifest.rows else None
 
     def candidates(
         self, snapshot: IndexSnapshot, queries: NDArray[np.float32], count: int
@@ -70,34 +81,29 @@ class HnswIndex:
         unindexed = self.rows + np.flatnonzero(snapshot.live_mask[self.rows :])
         result = self._usearch.search(queries, min(count, self.rows))
         matches = [result] if len(queries) == 1 else result
-        for query, match, (_, scores) in zip(queries, matches, snapshot.scores(queries, unindexed), strict=True):
+        for query, match, scores in zip(queries, matches, snapshot.scores(queries, unindexed), strict=True):
             rows = match.keys.astype(np.int64)
             live = rows[snapshot.live_mask[rows]]
-            yield np.concatenate([live, unindexed]), np.concatenate([snapshot.embeddings(live) @ query, scores])
+            yield np.concatenate([live, unindexed]), np.concatenate([cosines(query, snapshot.embeddings(live)), scores])
 
 
-def needs_rebuild(folder: Path, snapshot: IndexSnapshot) -> bool:
-    """Return whether a snapshot is large and its HNSW index is missing or contains too little of it."""
-    rows = len(snapshot.live_mask)
-    return rows > HNSW_MIN_ROWS and rows - HnswManifest.read(folder, snapshot).rows > _MAX_UNINDEXED_SHARE * rows
-
-
-def build_hnsw(folder: Path, snapshot: IndexSnapshot) -> None:
-    """Write an HNSW index of a snapshot's rows, deleted rows included; one of the first rows is extended."""
+def update_hnsw(folder: Path, snapshot: IndexSnapshot, current: HnswIndex) -> None:
+    """Write an HNSW index of all rows where a snapshot is large and `current` contains too little of it."""
+    rows, path = len(snapshot.live_mask), folder / HNSW_FILE
+    if rows <= HNSW_MIN_ROWS or rows - current.rows <= _MAX_UNINDEXED_SHARE * rows:
+        return
     index = UsearchIndex(
         ndim=snapshot.manifest.spec.width, metric="ip", dtype="bf16", connectivity=_CONNECTIVITY,
         expansion_add=_EXPANSION_ADD, enable_key_lookups=False,
     )  # fmt: skip
-    if _open(folder / HNSW_FILE, HnswManifest.read(folder, snapshot)) is not None:
-        index.load(str(folder / HNSW_FILE))
+    if current.rows:
+        index.load(str(path))
         index.expansion_add = _EXPANSION_ADD
-    rows = len(snapshot.live_mask)
     with ProgressBar("HNSW index", rows - len(index), "products") as bar:
         for start in range(len(index), rows, _BLOCK_ROWS):
             part = np.arange(start, min(start + _BLOCK_ROWS, rows))
             index.add(part, snapshot.embeddings(part))
             bar.advance(len(part))
-    path = folder / HNSW_FILE
     with atomic_write(path) as temporary:
         index.save(str(temporary))
     manifest = HnswManifest(_checksums(snapshot), rows, path.stat().st_size, file_sha256(path))
@@ -106,13 +112,3 @@ def build_hnsw(folder: Path, snapshot: IndexSnapshot) -> None:
 
 def _checksums(snapshot: IndexSnapshot) -> tuple[str, ...]:
     return tuple(entry.embeddings.sha256 for entry in snapshot.manifest.segments)
-
-
-def _open(path: Path, manifest: HnswManifest) -> UsearchIndex | None:
-    """Map the file into memory, so that only what a search touches is read; None where the manifest is not of it."""
-    if not manifest.rows or (manifest.bytes <= MAX_CHECKED_BYTES and file_sha256(path) != manifest.sha256):
-        return None
-    index = UsearchIndex.restore(str(path), view=True, enable_key_lookups=False)
-    index.expansion_search = _EXPANSION_SEARCH
-    # A writer may have replaced the file meanwhile.
-    return index if len(index) == manifest.rows else None

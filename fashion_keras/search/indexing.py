@@ -13,6 +13,7 @@ from fashion_keras.catalog.readers import Catalog
 from fashion_keras.features.cache import encode
 from fashion_keras.features.encoder import Encoder
 from fashion_keras.features.registry import DEFAULT_ENCODER, load_encoder
+from fashion_keras.images.decode import parse_image_size
 from fashion_keras.images.validation import load_catalog
 from fashion_keras.search.base import Index, IndexSpec, Records
 from fashion_keras.search.config import DEFAULT_INDEX
@@ -29,7 +30,7 @@ _KEYWORDS = re.compile(r"(^|\s)(host|hostaddr|port|dbname|user|password|passfile
 
 @dataclass(frozen=True)
 class UpdateSummary:
-    """Changes made to an index: how many products were added, replaced and removed; rejected rows of the catalog."""
+    """How many products of an index were added, replaced and removed; rejected rows of the catalog."""
 
     added: int
     updated: int
@@ -60,13 +61,14 @@ def build_index(
     kind, place = _location(out)
     # Before anything that takes long.
     kind.check_free(place, overwrite)
+    size = None if image_size is None else "{}x{}".format(*parse_image_size(image_size))
     catalog = load_catalog(data)
-    loaded = load_encoder(encoder, str(weights), _size_text(image_size))
+    loaded = load_encoder(encoder, str(weights), size)
     records = _records(catalog, loaded)
     spec = IndexSpec(
         encoder=str(encoder),
         weights=str(weights),
-        image_size=_size_text(image_size),
+        image_size=size,
         encoder_identity=loaded.identity,
         image_spec=loaded.image_spec,
         width=records.embeddings.shape[1],
@@ -84,18 +86,14 @@ def update_index(index: Index, data: Any = None) -> UpdateSummary:  # noqa: ANN4
     Raises:
         InputError: as `build_index`, and when the catalog has other columns.
     """
-    spec = index.spec
     catalog = load_catalog(data)
-    encoder = load_encoder(spec.encoder, spec.weights, spec.image_size)
-    if encoder.identity != spec.encoder_identity:
-        raise InputError(f"the index was made by another {spec.encoder}; build it again with --overwrite")
-    records = _records(catalog, encoder)
-    records.check(spec)
+    records = _records(catalog, load_index_encoder(index.spec))
+    records.check(index.spec)
     before = index.ids()
     known = np.isin(records.ids, before)
-    changed = np.flatnonzero(known)[_differ(index, records, np.flatnonzero(known))]
-    removed = before[~np.isin(before, records.ids)]
-    new = np.flatnonzero(~known)
+    new, common = np.flatnonzero(~known), np.flatnonzero(known)
+    changed = common[_differ(index, records.take(common))]
+    removed = np.setdiff1d(before, records.ids)
     for rows, change in ((new, index.add), (changed, index.update)):
         if len(rows):
             change(records.take(rows))
@@ -110,29 +108,28 @@ def open_index(location: str | Path) -> Index:
     return kind(place)
 
 
+def load_index_encoder(spec: IndexSpec) -> Encoder:
+    """Load the encoder of an index; InputError when it is no longer the encoder that made the embeddings."""
+    encoder = load_encoder(spec.encoder, spec.weights, spec.image_size)
+    if encoder.identity != spec.encoder_identity:
+        raise InputError(
+            f"the index was made by another {spec.encoder} (weights {spec.encoder_identity}, now "
+            f"{encoder.identity}); build it again with `fashion-keras index --overwrite`"
+        )
+    return encoder
+
+
 def _location(location: str | Path) -> tuple[type, str | Path]:
     """Return the class of index at a location, and what that opens."""
-    if _URL.match(str(location)):
-        return _postgres(), str(location)
-    if isinstance(location, str) and _KEYWORDS.search(location):
-        raise InputError("a connection string of keywords is not supported: write postgresql://USER@HOST/DATABASE")
-    return LocalIndex, location
-
-
-def _postgres() -> type:
+    if not _URL.match(str(location)):
+        if isinstance(location, str) and _KEYWORDS.search(location):
+            raise InputError("a connection string of keywords is not supported: write postgresql://USER@HOST/DATABASE")
+        return LocalIndex, location
     try:
         from fashion_keras.search.postgres import PostgresIndex  # noqa: PLC0415 - an extra, not installed by all
     except ModuleNotFoundError as error:
         raise InputError(f"an index in PostgreSQL needs {error.name}: pip install 'fashion_keras[postgres]'") from None
-    return PostgresIndex
-
-
-def _size_text(size: Any) -> str | None:  # noqa: ANN401 - as `load_encoder` takes it
-    """Return an image size as "HEIGHTxWIDTH"; None for none."""
-    if size is None or isinstance(size, str):
-        return size
-    height, width = (size, size) if np.ndim(size) == 0 else size
-    return f"{int(height)}x{int(width)}"
+    return PostgresIndex, str(location)
 
 
 def _records(catalog: Catalog, encoder: Encoder) -> Records:
@@ -141,12 +138,12 @@ def _records(catalog: Catalog, encoder: Encoder) -> Records:
     return Records(catalog.ids, embeddings, paths, dict(catalog.columns), encoder.identity)
 
 
-def _differ(index: Index, records: Records, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return [len(rows)]: whether the index holds another embedding, path or attribute for a row's product."""
-    stored = index.lookup(records.ids[rows])
+def _differ(index: Index, records: Records) -> NDArray[np.bool_]:
+    """Return [n]: whether the index holds another embedding, path or attribute for each of n products of it."""
+    stored = index.lookup(records.ids)
     # The server stores embeddings in 16 bits.
-    differ = np.abs(stored.embeddings - records.embeddings[rows]).max(axis=1, initial=0) > 1e-3
-    differ |= stored.paths != records.paths[rows]
+    differ = np.abs(stored.embeddings - records.embeddings).max(axis=1, initial=0) > 1e-3
+    differ |= stored.paths != records.paths
     for name, values in records.columns.items():
-        differ |= stored.columns[name] != values[rows]
+        differ |= stored.columns[name] != values
     return differ

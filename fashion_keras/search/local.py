@@ -1,12 +1,14 @@
 """Local index in a folder: segments of embeddings and product columns, and a manifest that is replaced atomically.
 
-Exact cosine similarity by NumPy over memory-mapped embeddings; above 20,000 rows an HNSW index proposes candidates. A
-change writes new files and then a new manifest, so it is complete or absent even if the process is killed; an open
-index keeps showing the version that it opened. Readers write nothing: the folder may be read-only.
+Exact by NumPy over memory-mapped embeddings; above 20,000 rows HNSW proposes candidates. A change writes new files and
+then a new manifest, so it is complete or absent even if the process is killed; an open index keeps showing the version
+that it opened. Readers write nothing: the folder may be read-only.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,13 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.search.base import IndexSpec, Neighbors, Records, check_k, check_query, replaced_error
+from fashion_keras.search.base import Index, IndexSpec, Neighbors, Records
 from fashion_keras.search.filters import Where
-from fashion_keras.search.folder import explain_os_errors, sync_folder, write_lock
-from fashion_keras.search.hnsw import HnswIndex, build_hnsw, needs_rebuild
-from fashion_keras.search.manifest import IndexManifest, next_version, remove_stale
-from fashion_keras.search.snapshot import IndexSnapshot, top_k
-from fashion_keras.search.storage import Segment, product_table, write_deleted, write_segment
+from fashion_keras.search.hnsw import HnswIndex, update_hnsw
+from fashion_keras.search.manifest import IndexManifest, explain_os_errors, next_version, remove_stale, write_lock
+from fashion_keras.search.snapshot import IndexSnapshot, top_k, write_deleted, write_records, write_segment
 from fashion_keras.support.errors import InputError
 
 log = logging.getLogger("fashion_keras")
@@ -31,7 +31,7 @@ log = logging.getLogger("fashion_keras")
 _MIN_CANDIDATES = 64
 
 
-class LocalIndex:
+class LocalIndex(Index):
     """The index in a folder; see `Index`. Threads may share it."""
 
     def __init__(self, folder: str | Path) -> None:
@@ -40,31 +40,27 @@ class LocalIndex:
         self.name = str(folder)
         self._lock = Lock()
         # Replaced in one step: other threads may be searching.
-        self._opened: tuple[IndexSnapshot, HnswIndex | None] | None = None
+        self._opened: tuple[IndexSnapshot, HnswIndex] | None = None
         self._show(self._open())
-        self.spec, self.id = self._manifest.spec, self._manifest.id
+        self.spec, self.id = self._snapshot.manifest.spec, self._snapshot.manifest.id
 
     @classmethod
     def create(
         cls, folder: str | Path, spec: IndexSpec, records: Records | None = None, overwrite: bool = False
     ) -> "LocalIndex":
-        """Make an index, of `records` or empty, in one step.
-
-        Raises:
-            InputError: when the folder holds an index and `overwrite` is False, or anything else.
-        """
+        """Make an index, of `records` or empty, in one step; InputError where an index or other files are."""
         folder = Path(folder)
         if records is not None:
             records.check(spec)
         cls.check_free(folder, overwrite)
         with explain_os_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        with write_lock(folder), explain_os_errors(folder):
+        with write_lock(folder):
             manifest = IndexManifest(spec, version=next_version(folder, overwrite))
             try:
                 with explain_os_errors(folder, "; no index was made"):
-                    if records is not None:
-                        manifest = replace(manifest, **_appended(folder, manifest, manifest.version, records))
+                    if records is not None and len(records):
+                        manifest = replace(manifest, segments=(write_records(folder, manifest.version, records),))
                     manifest.write(folder)
             except InputError:
                 for path in folder.glob(f"{manifest.version:010d}.*"):
@@ -91,62 +87,38 @@ class LocalIndex:
         return self._opened[0]
 
     @property
-    def _manifest(self) -> IndexManifest:
-        return self._snapshot.manifest
-
-    @property
     def version(self) -> int:
         """How many changes were made to what was opened."""
-        return self._manifest.version
+        return self._snapshot.manifest.version
 
-    def add(self, records: Records) -> None:
-        """See `Index`."""
-        records.check(self.spec)
-
-        def change(snapshot: IndexSnapshot, version: int) -> dict[str, Any]:
-            known = records.ids[snapshot.contains(records.ids)]
-            if len(known):
-                raise InputError(f"id {known[0]} is in the index already; update replaces it")
-            return _appended(self.folder, snapshot.manifest, version, records)
-
-        self._commit(change)
-
-    def update(self, records: Records) -> None:
-        """See `Index`."""
-        records.check(self.spec)
-
-        def change(snapshot: IndexSnapshot, version: int) -> dict[str, Any]:
-            deleted = _deleted(self.folder, snapshot, version, records.ids)
-            return deleted | _appended(self.folder, snapshot.manifest, version, records)
-
-        self._commit(change)
-
-    def delete(self, ids: NDArray[np.int64]) -> None:
-        """See `Index`."""
-        rows = np.asarray(ids, np.int64)
-        self._commit(lambda snapshot, version: _deleted(self.folder, snapshot, version, rows))
+    def _change(self, removed: NDArray[np.int64] | None, added: Records | None) -> None:
+        with self._next_version() as (snapshot, changes):
+            if removed is not None:
+                rows = np.union1d(np.flatnonzero(~snapshot.live_mask), snapshot.positions(removed))
+                changes["deleted"] = write_deleted(self.folder, changes["version"], rows)
+            elif (known := snapshot.contains(added.ids)).any():
+                raise InputError(f"id {added.ids[known][0]} is in the index already; update replaces it")
+            if added is not None and len(added):
+                segment = write_records(self.folder, changes["version"], added)
+                changes["segments"] = (*snapshot.manifest.segments, segment)
 
     def compact(self) -> None:
         """Write the live rows as one segment, and remove the others."""
-
-        def change(snapshot: IndexSnapshot, version: int) -> dict[str, Any]:
-            size = len(snapshot)
-            segments = (write_segment(self.folder, version, size, snapshot.blocks()),) if size else ()
-            return {"segments": segments, "deleted": None}
-
-        self._commit(change)
+        with self._next_version() as (snapshot, changes):
+            segment = len(snapshot) and write_segment(self.folder, changes["version"], len(snapshot), snapshot.blocks())
+            changes |= {"segments": (segment,) if segment else (), "deleted": None}
 
     def stats(self) -> dict[str, Any]:
         """Return products, removed rows that still take space, segments, rows in HNSW, version, bytes, and the spec."""
-        manifest = self._manifest
+        snapshot, hnsw = self._opened
         return {
-            "products": len(self),
-            "removed": len(self._snapshot.live_mask) - len(self),
-            "segments": len(manifest.segments),
-            "hnsw_rows": self._opened[1].rows,
-            "version": manifest.version,
-            "bytes": sum(file.bytes for file in manifest.files),
-            **asdict(manifest.spec),
+            "products": len(snapshot),
+            "removed": len(snapshot.live_mask) - len(snapshot),
+            "segments": len(snapshot.segments),
+            "hnsw_rows": hnsw.rows,
+            "version": snapshot.manifest.version,
+            "bytes": sum(file.bytes for file in snapshot.manifest.files),
+            **asdict(self.spec),
         }
 
     def refresh(self) -> bool:
@@ -169,26 +141,21 @@ class LocalIndex:
         snapshot = self._snapshot
         return snapshot.take(snapshot.positions(np.asarray(ids, np.int64)))
 
-    def nearest(self, embeddings: NDArray[np.float32], k: int, where: Where | None = None) -> list[Neighbors]:
+    def _nearest(self, queries: NDArray[np.float32], k: int, where: Where | None) -> list[Neighbors]:
         """See `Index`; with a filter these are the true nearest of all that match, however many there are."""
         snapshot, hnsw = self._opened
-        queries, k = check_query(embeddings, self.spec), check_k(k)
         if where or not hnsw.rows:
-            scored = snapshot.scores(queries, snapshot.matching(where))
-        else:
-            scored = self._by_hnsw(snapshot, hnsw, queries, k)
-        return [top_k(snapshot.ids[rows], scores, k) for rows, scores in scored]
-
-    def _by_hnsw(
-        self, snapshot: IndexSnapshot, hnsw: HnswIndex, queries: NDArray[np.float32], k: int
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """Yield each query's candidates and their cosines; all live rows where HNSW has fewer than k."""
+            rows = snapshot.matching(where)
+            return [top_k(snapshot.ids[rows], scores, k) for scores in snapshot.scores(queries, rows)]
+        neighbors = []
         candidates = hnsw.candidates(snapshot, queries, max(_MIN_CANDIDATES, 4 * k))
         for query, (rows, scores) in zip(queries, candidates, strict=True):
-            if len(rows) >= k:
-                yield rows, scores
-            else:
-                yield from snapshot.scores(query[None], snapshot.matching(None))
+            if len(rows) < k:
+                # HNSW proposed deleted rows: all live ones are compared.
+                rows = snapshot.matching(None)
+                scores = next(snapshot.scores(query[None], rows))
+            neighbors.append(top_k(snapshot.ids[rows], scores, k))
+        return neighbors
 
     def _show(self, snapshot: IndexSnapshot) -> None:
         """Let later calls see a snapshot, unless they see a later one already."""
@@ -206,16 +173,18 @@ class LocalIndex:
                 if IndexManifest.read(self.folder) == manifest:
                     raise
 
-    def _commit(self, change: Callable[[IndexSnapshot, int], dict[str, Any]]) -> None:
-        """Let `change` write files of the next version and return what they alter in the manifest; then rename that."""
-        with write_lock(self.folder), explain_os_errors(self.folder):
+    @contextmanager
+    def _next_version(self) -> Iterator[tuple[IndexSnapshot, dict[str, Any]]]:
+        """Yield the snapshot and what changes in its manifest, for which the block writes files; then write that."""
+        with write_lock(self.folder):
             snapshot = self._open()
             if snapshot.manifest.id != self.id:
-                raise replaced_error(self.name)
-            version = snapshot.manifest.version + 1
+                raise self._replaced()
+            changes = {"version": snapshot.manifest.version + 1}
             try:
                 with explain_os_errors(self.folder, "; the index is as it was"):
-                    replace(snapshot.manifest, version=version, **change(snapshot, version)).write(self.folder)
+                    yield snapshot, changes
+                    replace(snapshot.manifest, **changes).write(self.folder)
             except InputError:
                 remove_stale(self.folder, snapshot.manifest)
                 raise
@@ -223,26 +192,18 @@ class LocalIndex:
 
     def _finish_change(self) -> None:
         """Show the new version, remove the files of older ones, and bring HNSW up to date."""
-        sync_folder(self.folder)
+        if os.name != "nt":
+            # The renames in the folder, too, are flushed to disk.
+            descriptor = os.open(self.folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
         snapshot = self._open()
         remove_stale(self.folder, snapshot.manifest)
         self._show(snapshot)
         try:
-            if needs_rebuild(self.folder, snapshot):
-                build_hnsw(self.folder, snapshot)
+            update_hnsw(self.folder, *self._opened)
         except (OSError, RuntimeError) as error:
             log.warning("%s: no HNSW index, search will be slow: %s", self.folder, error)
         self._show(snapshot)
-
-
-def _appended(folder: Path, manifest: IndexManifest, version: int, records: Records) -> dict[str, Any]:
-    if not len(records):
-        return {}
-    segment = Segment(records.embeddings, product_table(records))
-    entry = write_segment(folder, version, len(records), iter([segment]))
-    return {"segments": (*manifest.segments, entry)}
-
-
-def _deleted(folder: Path, snapshot: IndexSnapshot, version: int, ids: NDArray[np.int64]) -> dict[str, Any]:
-    rows = np.union1d(np.flatnonzero(~snapshot.live_mask), snapshot.positions(ids))
-    return {"deleted": write_deleted(folder, version, rows)}

@@ -1,27 +1,59 @@
-"""The manifest of a local index: its version, its spec and the files it consists of."""
+"""Folder of a local index: its manifest (version and files), its write lock, the system's errors as one line."""
 
 import os
 import re
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from errno import EFBIG, EMFILE, ENFILE, ENOSPC
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from fashion_keras.search.base import IndexSpec
-from fashion_keras.search.folder import LOCK, explain_os_errors
 from fashion_keras.support.atomic_files import file_sha256, read_json, write_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import dataclass_from_json
 
 FORMAT = "fashion_keras.index/2"
-_KIND = FORMAT.split("/")[0]
 MANIFEST = "manifest.json"
 HNSW_FILE, HNSW_MANIFEST = "hnsw.usearch", "hnsw.json"
+_LOCK = "lock"
 # With the names of format 1, for an index that is overwritten.
 _DATA = r"\d{10}\.(embeddings\.npy|vectors\.npy|products\.arrow|deleted\.npy)|graph\.(usearch|json)"
 _DATA_FILE = re.compile(_DATA)
 # As `atomic_write` names what it has not finished: a token before the file's own name; formerly a process id.
 _TEMPORARY = re.compile(rf"\.(tmp-[0-9a-f]+-|\d+\.)({_DATA}|manifest\.json|hnsw\.(usearch|json))")
+_ADVICE = {
+    **dict.fromkeys((ENOSPC, EFBIG), ": make room and try again"),
+    **dict.fromkeys((EMFILE, ENFILE), ": close some, or raise the limit with `ulimit -n`"),
+}
+
+
+@contextmanager
+def explain_os_errors(folder: Path, state: str = "") -> Iterator[None]:
+    """Turn an OSError into an InputError of one line: the file or folder, the system's reason, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        where = folder if state else error.filename or folder
+        raise InputError(f"{where}: {error.strerror or error}{state}{_ADVICE.get(error.errno, '')}") from None
+
+
+@contextmanager
+def write_lock(folder: Path) -> Iterator[None]:
+    """Hold the exclusive write lock of a folder, OSErrors explained; the system releases it when the process dies."""
+    lock = FileLock(folder / _LOCK, timeout=0)
+    with explain_os_errors(folder):
+        try:
+            lock.acquire()
+        except Timeout:
+            raise InputError(f"{folder}: another process is changing this index; try again when it is done") from None
+        try:
+            yield
+        finally:
+            lock.release()
 
 
 @dataclass(frozen=True)
@@ -62,23 +94,12 @@ class SegmentEntry:
     embeddings: StoredFile
     products: StoredFile
 
-    @property
-    def digest(self) -> str:
-        """Equal for segments of equal content."""
-        return self.embeddings.sha256 + self.products.sha256
-
 
 @dataclass(frozen=True)
 class IndexManifest:
-    """One version of a local index.
+    """One version of a local index: how many changes were made, its products, and which of their rows are deleted.
 
-    Attributes:
-        spec: the index's contents.
-        format: of the files.
-        id: random, of the index; the same in all its versions.
-        version: how many changes were made.
-        segments: the products, deleted ones included.
-        deleted: the file of deleted rows, if there are any.
+    The id is random; all versions of an index share it.
     """
 
     spec: IndexSpec
@@ -89,12 +110,10 @@ class IndexManifest:
     deleted: StoredFile | None = None
 
     @property
-    def files(self) -> Iterator[StoredFile]:
+    def files(self) -> list[StoredFile]:
         """All files of this version."""
-        for segment in self.segments:
-            yield from (segment.embeddings, segment.products)
-        if self.deleted:
-            yield self.deleted
+        files = [file for segment in self.segments for file in (segment.embeddings, segment.products)]
+        return [*files, self.deleted] if self.deleted else files
 
     @classmethod
     def read(cls, folder: Path) -> "IndexManifest":
@@ -109,9 +128,9 @@ class IndexManifest:
                 f"{path}: format {values.get('format')!r}; this version reads {FORMAT!r}: "
                 "build the index again with `fashion-keras index --overwrite`"
             )
-        missing = [key for key in ("id", "version", "segments", "deleted") if key not in values]
-        if missing:
-            raise InputError(f"{path}: key {missing[0]!r} is missing")
+        for key in ("id", "version", "segments", "deleted"):
+            if key not in values:
+                raise InputError(f"{path}: key {key!r} is missing")
         return dataclass_from_json(cls, values, path)
 
     def write(self, folder: Path) -> None:
@@ -120,17 +139,13 @@ class IndexManifest:
 
 
 def next_version(folder: Path, overwrite: bool) -> int:
-    """Return the version at which a new index in a folder starts: 0, or after that of the index it overwrites.
-
-    Raises:
-        InputError: when the folder holds an index that is not to be overwritten, or anything else.
-    """
-    if folder.is_dir() and (folder / MANIFEST).is_file() and overwrite:
+    """Return a new index's version: 0, or after that of the index it overwrites; InputError for a taken folder."""
+    if overwrite and (folder / MANIFEST).is_file():
         values = read_json(folder / MANIFEST)
-        if str(values.get("format")).split("/")[0] == _KIND:
+        if str(values.get("format")).startswith("fashion_keras.index/"):
             version = values.get("version")
             return version + 1 if type(version) is int else 0
-    leftover = folder.is_dir() and all(_is_data(path) or path.name == LOCK for path in folder.iterdir())
+    leftover = folder.is_dir() and all(_is_data(path) or path.name == _LOCK for path in folder.iterdir())
     if folder.exists() and not leftover:
         raise InputError(
             f"{folder}: not an empty folder; give another --out, or bring an index there up to date with --update "
@@ -139,9 +154,9 @@ def next_version(folder: Path, overwrite: bool) -> int:
     return 0
 
 
-def remove_stale(folder: Path, manifest: IndexManifest | None) -> None:
+def remove_stale(folder: Path, manifest: IndexManifest) -> None:
     """Remove index files that no version names any more, or that a killed writer left; nothing else."""
-    named = {entry.name for entry in manifest.files} if manifest else set()
+    named = {entry.name for entry in manifest.files}
     for path in folder.iterdir():
         if _is_data(path) and path.name not in named:
             try:

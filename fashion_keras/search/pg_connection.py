@@ -1,18 +1,27 @@
 """PostgreSQL connection that stays open: a transaction per call; it reconnects when the server has closed it."""
 
+import hashlib
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
+from urllib.parse import quote, unquote
 
 import psycopg
 from pgvector.psycopg import register_vector
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
-from fashion_keras.search.pg_address import parse_address
 from fashion_keras.support.errors import InputError
 
+DEFAULT_SCHEMA = "fashion_keras"
+# Bytes of an identifier in PostgreSQL; it cuts off the others without an error.
+_MAX_BYTES = 63
+_FORM = "postgresql://USER@HOST/DATABASE?index=NAME, special characters percent-encoded (@ is %40, / is %2F, & is %26)"
+_ANYTHING = sql.SQL("SELECT 1")
 # The first that goes on searching until a filter has its k.
 _MIN_PGVECTOR = (0, 8)
 # How many candidates HNSW looks at for each query, at least.
@@ -25,13 +34,17 @@ _SETTINGS = f"""
 """
 
 
-class PostgresConnection:
-    """A connection for several threads, one call at a time; a forked process opens its own.
+@dataclass(frozen=True)
+class PostgresAddress:
+    """What libpq connects to (password included; never shown), the index's schema, and the URL that may be shown."""
 
-    Attributes:
-        name: the URL as it may be shown, without its password.
-        schema: where the index is: what ?index= names, by default fashion_keras.
-    """
+    conninfo: str = field(repr=False)
+    schema: str
+    name: str
+
+
+class PostgresConnection:
+    """A connection for several threads, one call at a time; a forked process opens its own."""
 
     def __init__(self, url: str) -> None:
         self._connection: psycopg.Connection | None = None
@@ -41,12 +54,12 @@ class PostgresConnection:
         self._lock = Lock()
 
     @contextmanager
-    def transaction(self, first: sql.Composable) -> Iterator[tuple[psycopg.Connection, tuple[Any, ...] | None]]:
+    def transaction(
+        self, first: sql.Composable = _ANYTHING
+    ) -> Iterator[tuple[psycopg.Connection, tuple[Any, ...] | None]]:
         """Yield the connection and the row of `first`; commit at the end, roll back when anything is raised.
 
-        Raises:
-            InputError: for a server that does not respond, lacks pgvector, or goes away meanwhile; for an index that is
-                not there; for what this user may not do.
+        An error of the server becomes an InputError.
         """
         with self._lock, self._explain_errors():
             try:
@@ -59,7 +72,7 @@ class PostgresConnection:
 
     def vacuum(self, table: sql.Composable) -> None:
         """Free a table's unused space and refresh the planner's statistics, which no transaction may do."""
-        with self.transaction(sql.SQL("SELECT 1")) as (connection, _):
+        with self.transaction() as (connection, _):
             connection.commit()
             connection.autocommit = True
             try:
@@ -92,9 +105,8 @@ class PostgresConnection:
         return self._connection.execute(first).fetchone()
 
     def _connect(self) -> psycopg.Connection:
-        reason = None
         try:
-            connection = psycopg.connect(self._address.conninfo, connect_timeout=10)
+            connection, reason = psycopg.connect(self._address.conninfo, connect_timeout=10), None
         except psycopg.Error as error:
             reason = str(error).strip().splitlines()[-1]
         if reason is not None:
@@ -142,3 +154,51 @@ class PostgresConnection:
         else:
             return
         raise InputError(f"{self.name}: {message}") from None
+
+
+def parse_address(url: str) -> PostgresAddress:
+    """Read postgresql://USER@HOST/DATABASE?index=NAME; InputError, without the URL, for an invalid one."""
+    # As libpq does: what stands before the first @, up to which there is no /, are user and password.
+    user = re.match(r"\w+://([^@/]*@)?", url)
+    mark = url.find("?", user.end())
+    start, query = (url, "") if mark < 0 else (url[:mark], url[mark + 1 :])
+    options = [option for option in query.split("&") if option]
+    indexes = [unquote(option.removeprefix("index=")) for option in options if option.startswith("index=")]
+    others = "&".join(option for option in options if not option.startswith("index="))
+    conninfo = f"{start}?{others}" if others else start
+    index = indexes[-1] if indexes else DEFAULT_SCHEMA
+    if not index or "\0" in index:
+        raise InputError(f"?index= needs a name: {_FORM}")
+    parts = _parts(conninfo)
+    if parts is None:
+        raise InputError(f"not a PostgreSQL address that can be read: write {_FORM}")
+    return PostgresAddress(conninfo, short_identifier(index), _name(parts, index))
+
+
+def short_identifier(name: str) -> str:
+    """Return `name` as an identifier; a longer name, or a name with % (misread by psycopg), ends in a hash instead."""
+    safe = name.replace("%", "_")
+    if safe == name and len(name.encode()) <= _MAX_BYTES:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return f"{safe.encode()[: _MAX_BYTES - 17].decode(errors='ignore')}_{digest}"
+
+
+def _parts(conninfo: str) -> Mapping[str, str] | None:
+    """Return what libpq reads; None for what it cannot, or reads otherwise than it was meant."""
+    try:
+        parts = conninfo_to_dict(conninfo)
+    except (psycopg.ProgrammingError, UnicodeError):
+        return None
+    misread = any("@" in str(parts.get(key, "")) for key in ("host", "dbname", "port"))
+    return None if misread or not re.fullmatch(r"[\d,]*", str(parts.get("port", ""))) else parts
+
+
+def _name(parts: Mapping[str, str], index: str) -> str:
+    host = str(parts.get("host", ""))
+    socket = host.startswith("/")
+    user = f"{quote(str(parts['user']), safe='')}@" if "user" in parts else ""
+    port = f":{parts['port']}" if "port" in parts and not socket else ""
+    database = f"/{quote(str(parts['dbname']), safe='')}" if "dbname" in parts else ""
+    query = f"host={host}&" if socket else ""
+    return f"postgresql://{user}{'' if socket else host}{port}{database}?{query}index={quote(index, safe='')}"

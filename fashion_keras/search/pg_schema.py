@@ -1,20 +1,29 @@
-"""Schema of an index in PostgreSQL: its tables, made new, overwritten, or brought from one version to the next."""
+"""Tables of an index in PostgreSQL: made new, overwritten, brought to the current version; their products and HNSW."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import psycopg
+from numpy.typing import NDArray
+from pgvector import HalfVector
 from psycopg import sql
 
-from fashion_keras.search.base import IndexSpec
+from fashion_keras.search.base import IndexSpec, Records
 from fashion_keras.search.filters import Filters
-from fashion_keras.search.pg_address import short_identifier
-from fashion_keras.search.pg_connection import PostgresConnection
+from fashion_keras.search.pg_connection import PostgresConnection, short_identifier
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import dataclass_from_json
 
+# From so many products on an HNSW index is built.
+HNSW_MIN_ROWS = 20_000
+# KiB of memory that the server is asked for, at most, when it builds HNSW.
+_MAX_MEMORY = 2**21
+_SET_MEMORY = """SELECT set_config(
+    'maintenance_work_mem', greatest(%s, pg_size_bytes(current_setting('maintenance_work_mem')) / 1024)::text, true)"""
+SIZE = "SELECT coalesce(max(products), 0) FROM {counts} WHERE name = ''"
 _TABLES = ("about", "counts", "products")
 # Statements that bring an index of one version to the next; a new one runs them all.
 _MIGRATIONS = (
@@ -61,14 +70,7 @@ _LIST_TABLES = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespac
 
 @dataclass(frozen=True)
 class PostgresTables:
-    """Names of an index's schema, tables and columns, for SQL.
-
-    Attributes:
-        schema: which the index has for its own.
-        spec: the index's contents.
-        identifiers: column -> its identifier in the table of products.
-        id: of the index.
-    """
+    """Names in SQL of an index's own schema, its tables and columns (column -> identifier), and the index's id."""
 
     schema: str
     spec: IndexSpec
@@ -137,7 +139,9 @@ def open_schema(session: PostgresConnection) -> PostgresTables:
         if version < VERSION:
             values = {"encoder_identity": values.pop("fingerprint", ""), **values}
             spec = _read_spec(session, values)
-            _migrate(connection, PostgresTables(session.schema, spec, _plain_identifiers(spec)), version)
+            # Of versions 1 and 2; the server cut them off at 63 bytes itself.
+            identifiers = {name: f"column_{name}" for name in spec.columns}
+            _migrate(connection, PostgresTables(session.schema, spec, identifiers), version)
             update = sql.SQL("UPDATE {} SET version = %s, spec = %s").format(table)
             connection.execute(update, [VERSION, json.dumps(values)])
         names = sql.SQL("SELECT id, identifiers FROM {}").format(table)
@@ -151,18 +155,48 @@ def check_version(session: PostgresConnection, version: int) -> None:
         raise InputError(f"{session.name}: made by a later version; this one reads up to {VERSION}, not {version}")
 
 
+def copy_products(connection: psycopg.Connection, tables: PostgresTables, records: Records) -> None:
+    """Add products, and build HNSW when there are many; InputError for an id that is there already."""
+    columns = [records.columns[name].tolist() for name in tables.spec.columns]
+    embeddings = map(HalfVector, records.embeddings)
+    rows = zip(records.ids.tolist(), records.paths.tolist(), embeddings, *columns, strict=True)
+    copy_in = tables.statement("COPY {products} (id, path, embedding{columns}) FROM STDIN (FORMAT binary)")
+    try:
+        with connection.cursor() as cursor, cursor.copy(copy_in) as copy:
+            copy.set_types(["int8", "text", "halfvec", *(["text"] * len(columns))])
+            for row in rows:
+                copy.write_row(row)
+    except psycopg.errors.UniqueViolation as error:
+        taken = error.diag.message_detail.split("=(")[1].split(")")[0]
+        raise InputError(f"id {taken} is in the index already; update replaces it") from None
+    (products,) = connection.execute(tables.statement(SIZE)).fetchone()
+    if products > HNSW_MIN_ROWS:
+        # It takes many times as long when it does not fit into the server's memory.
+        needed = min(_MAX_MEMORY, products * (2 * tables.spec.width + 500) // 1024)
+        connection.execute(_SET_MEMORY, [needed])
+        create = "CREATE INDEX IF NOT EXISTS hnsw ON {products} USING hnsw (embedding halfvec_cosine_ops)"
+        connection.execute(tables.statement(create))
+
+
+def remove_products(connection: psycopg.Connection, tables: PostgresTables, ids: NDArray[np.int64]) -> None:
+    """Delete products; InputError for an id that is not there."""
+    query = tables.statement("DELETE FROM {products} WHERE id = ANY(%s) RETURNING id")
+    removed = {row[0] for row in connection.execute(query, [ids.tolist()])}
+    for number in ids.tolist():
+        if number not in removed:
+            raise InputError(f"id {number} is not in the index")
+
+
 def _read_spec(session: PostgresConnection, values: Mapping[str, Any]) -> IndexSpec:
     return dataclass_from_json(IndexSpec, values, f"{session.name}: table about", "spec")
 
 
-def _plain_identifiers(spec: IndexSpec) -> dict[str, str]:
-    """Column identifiers of versions 1 and 2, which the server cut off at 63 bytes itself."""
-    return {name: f"column_{name}" for name in spec.columns}
-
-
 def _migrate(connection: psycopg.Connection, tables: PostgresTables, version: int) -> None:
     names = [tables.column(name) for name in tables.spec.columns]
-    pairs = _pairs(tables)
+    # Each row's columns as rows (name, value), and one row ('', '') that stands for itself.
+    values = [sql.SQL("({}, {})").format(sql.Literal(name), tables.column(name)) for name in tables.spec.columns]
+    values = sql.SQL(", ").join([sql.SQL("('', '')"), *values])
+    pairs = sql.SQL("LATERAL (VALUES {}) AS pair (name, value)").format(values)
     create_index = sql.SQL("CREATE INDEX ON {} ({});")
     parts = {
         "schema": sql.Identifier(tables.schema),
@@ -176,11 +210,3 @@ def _migrate(connection: psycopg.Connection, tables: PostgresTables, version: in
     }
     for step in _MIGRATIONS[version:]:
         connection.execute(tables.statement(step, **parts))
-
-
-def _pairs(tables: PostgresTables) -> sql.Composable:
-    """Each row's columns as rows (name, value), and one row ('', '') that stands for itself."""
-    pairs = [sql.SQL("({}, {})").format(sql.Literal(name), tables.column(name)) for name in tables.spec.columns]
-    return sql.SQL("LATERAL (VALUES {}) AS pair (name, value)").format(
-        sql.SQL(", ").join([sql.SQL("('', '')"), *pairs])
-    )

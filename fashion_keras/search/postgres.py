@@ -16,30 +16,24 @@ from numpy.typing import NDArray
 from pgvector import HalfVector
 from psycopg import sql
 
-from fashion_keras.search import pg_products
-from fashion_keras.search.base import IndexSpec, Neighbors, Records, check_k, check_query, replaced_error
+from fashion_keras.search import pg_schema
+from fashion_keras.search.base import Index, IndexSpec, Neighbors, Records
 from fashion_keras.search.filters import Filters, Where, check_filters, normalize_filters
 from fashion_keras.search.pg_connection import EF_SEARCH, PostgresConnection
-from fashion_keras.search.pg_products import SIZE, copy_products, remove_products
-from fashion_keras.search.pg_schema import check_version, create_schema, make_room, open_schema
 from fashion_keras.support.errors import InputError
 
 MAX_EXACT = 50_000
 _MAX_EF_SEARCH = 1000
 
 
-class PostgresIndex:
+class PostgresIndex(Index):
     """Index in one schema of a database; see `Index`. Threads may share it; they take turns on one connection."""
 
     def __init__(self, url: str) -> None:
-        """Open postgresql://...[?index=NAME], bringing an older version up to date.
-
-        Raises:
-            InputError: when no server responds, it has no pgvector, no such index is there, or a later version made it.
-        """
+        """Open postgresql://...[?index=NAME], bringing an older version up to date; InputError when that cannot be."""
         self._session = PostgresConnection(url)
         self.name = self._session.name
-        self._tables = open_schema(self._session)
+        self._tables = pg_schema.open_schema(self._session)
         self.spec, self.id = self._tables.spec, self._tables.id
 
     @classmethod
@@ -50,10 +44,10 @@ class PostgresIndex:
         if records is not None:
             records.check(spec)
         session = PostgresConnection(url)
-        with session.transaction(sql.SQL("SELECT 1")) as (connection, _):
-            tables = create_schema(connection, session, spec, overwrite)
+        with session.transaction() as (connection, _):
+            tables = pg_schema.create_schema(connection, session, spec, overwrite)
             if records is not None:
-                copy_products(connection, tables, records)
+                pg_schema.copy_products(connection, tables, records)
         session.close()
         return cls(url)
 
@@ -61,13 +55,13 @@ class PostgresIndex:
     def check_free(url: str, overwrite: bool = False) -> None:
         """Raise InputError unless an index can be made in a schema; see `create`."""
         session = PostgresConnection(url)
-        with session.transaction(sql.SQL("SELECT 1")) as (connection, _):
-            make_room(connection, session, overwrite)
+        with session.transaction() as (connection, _):
+            pg_schema.make_room(connection, session, overwrite)
             connection.rollback()
         session.close()
 
     def __len__(self) -> int:
-        with self._reading() as (_, size):
+        with self._transaction() as (_, size):
             return size
 
     def __repr__(self) -> str:
@@ -77,34 +71,23 @@ class PostgresIndex:
         """Close the connection; the next call opens a new one."""
         self._session.close()
 
-    def add(self, records: Records) -> None:
-        """See `Index`."""
-        records.check(self.spec)
-        with self._writing() as connection:
-            copy_products(connection, self._tables, records)
-
-    def update(self, records: Records) -> None:
-        """See `Index`."""
-        records.check(self.spec)
-        with self._writing() as connection:
-            remove_products(connection, self._tables, records.ids)
-            copy_products(connection, self._tables, records)
-
-    def delete(self, ids: NDArray[np.int64]) -> None:
-        """See `Index`."""
-        with self._writing() as connection:
-            remove_products(connection, self._tables, np.asarray(ids, np.int64))
+    def _change(self, removed: NDArray[np.int64] | None, added: Records | None) -> None:
+        with self._transaction("FOR UPDATE") as (connection, _):
+            if removed is not None:
+                pg_schema.remove_products(connection, self._tables, removed)
+            if added is not None:
+                pg_schema.copy_products(connection, self._tables, added)
 
     def compact(self) -> None:
         """Free the space of replaced and removed products, and refresh the planner's statistics."""
-        with self._writing() as connection:
+        with self._transaction("FOR UPDATE") as (connection, _):
             connection.execute(self._tables.statement("DELETE FROM {counts} WHERE products = 0 AND name <> ''"))
         self._session.vacuum(self._tables.qualified("products"))
 
     def stats(self) -> dict[str, Any]:
         """Return products, bytes with all that the server stores beside them, whether HNSW is built, the spec."""
         query = "SELECT pg_total_relation_size(%s::regclass), to_regclass(%s) IS NOT NULL"
-        with self._reading() as (connection, products):
+        with self._transaction() as (connection, products):
             names = [self._tables.qualified(name).as_string(connection) for name in ("products", "hnsw")]
             size, hnsw = connection.execute(query, names).fetchone()
         return {"products": products, "bytes": size, "hnsw": hnsw, **asdict(self.spec)}
@@ -114,13 +97,9 @@ class PostgresIndex:
         with self._session.transaction(self._tables.statement("SELECT id FROM {about}")) as (_, row):
             return row == (self.id,)
 
-    def pinned(self) -> "PostgresIndex":
-        """See `Index`; the server's changes are seen nevertheless."""
-        return self
-
     def ids(self) -> NDArray[np.int64]:
         """See `Index`."""
-        with self._reading() as (connection, _):
+        with self._transaction() as (connection, _):
             rows = connection.execute(self._tables.statement("SELECT id FROM {products} ORDER BY id")).fetchall()
         return np.array([row[0] for row in rows], np.int64)
 
@@ -128,7 +107,7 @@ class PostgresIndex:
         """See `Index`."""
         numbers = np.asarray(ids, np.int64).tolist()
         query = self._tables.statement("SELECT id, path, embedding{columns} FROM {products} WHERE id = ANY(%s)")
-        with self._reading() as (connection, _):
+        with self._transaction() as (connection, _):
             row_of = {row[0]: row for row in connection.execute(query, [numbers])}
         for number in numbers:
             if number not in row_of:
@@ -138,14 +117,13 @@ class PostgresIndex:
         columns = {name: np.array([row[3 + at] for row in rows], np.str_) for at, name in enumerate(self.spec.columns)}
         return Records(np.array(numbers, np.int64), embeddings, np.array([row[1] for row in rows], np.str_), columns)
 
-    def nearest(self, embeddings: NDArray[np.float32], k: int, where: Where | None = None) -> list[Neighbors]:
+    def _nearest(self, queries: NDArray[np.float32], k: int, where: Where | None) -> list[Neighbors]:
         """See `Index`; exact where at most `MAX_EXACT` products match a filter."""
-        queries, k = check_query(embeddings, self.spec), check_k(k)
-        with self._reading() as (connection, size):
+        with self._transaction() as (connection, size):
             counts = self._counts(connection, where)
             filters = check_filters(where, counts)
-            exact = self._few_match(connection, filters, counts) if filters else size <= pg_products.HNSW_MIN_ROWS
-            return [self._nearest(connection, query, min(k, size), filters, exact) for query in queries]
+            exact = self._few_match(connection, filters, counts) if filters else size <= pg_schema.HNSW_MIN_ROWS
+            return [self._query(connection, query, min(k, size), filters, exact) for query in queries]
 
     def _counts(self, connection: psycopg.Connection, where: Where | None) -> dict[str, dict[str, int]]:
         """Return how many products have each value of a filter, or, where one is unknown, each value of its column."""
@@ -177,43 +155,28 @@ class PostgresIndex:
         values = [*map(list, filters.values()), MAX_EXACT + 1]
         return len(filters) > 1 and connection.execute(query, values).fetchone()[0] <= MAX_EXACT
 
-    def _nearest(
+    def _query(
         self, connection: psycopg.Connection, embedding: NDArray[np.float32], k: int, filters: Filters, exact: bool
     ) -> Neighbors:
         # HNSW knows the bare distance only, so that every product is compared by any other expression.
         distance = "(embedding <=> %b) + 0" if exact else "embedding <=> %b"
-        query = (
-            "SELECT id, " + distance + " AS distance FROM {products} WHERE {matching} ORDER BY distance, id LIMIT %s"
-        )
+        query = "SELECT id, {distance} AS distance FROM {products} WHERE {matching} ORDER BY distance, id LIMIT %s"
         if not exact and 2 * k > EF_SEARCH:
             connection.execute(f"SET LOCAL hnsw.ef_search = {min(_MAX_EF_SEARCH, 2 * k)}")
         values = [HalfVector(embedding), *map(list, filters.values()), k]
-        query = self._tables.statement(query, matching=self._tables.matching(filters))
+        query = self._tables.statement(query, distance=sql.SQL(distance), matching=self._tables.matching(filters))
         rows = connection.execute(query, values).fetchall()
         if len(rows) < k and not exact:
-            return self._nearest(connection, embedding, k, filters, exact=True)
+            return self._query(connection, embedding, k, filters, exact=True)
         ids, distances = (np.array([row[at] for row in rows]) for at in (0, 1))
         return Neighbors(ids.astype(np.int64), 1 - distances.astype(np.float32))
 
     @contextmanager
-    def _reading(self) -> Iterator[tuple[psycopg.Connection, int]]:
-        """Yield a transaction's connection and the number of products."""
-        query = self._tables.statement("SELECT version, id, (" + SIZE + ") FROM {about}")
+    def _transaction(self, lock: str = "") -> Iterator[tuple[psycopg.Connection, int]]:
+        """Yield a connection and the number of products; with "FOR UPDATE" while other writers wait."""
+        query = self._tables.statement("SELECT version, id, (" + pg_schema.SIZE + ") FROM {about} " + lock)
         with self._session.transaction(query) as (connection, row):
-            self._check(row)
+            if row is None or row[1] != self.id:
+                raise self._replaced()
+            pg_schema.check_version(self._session, row[0])
             yield connection, row[2]
-
-    @contextmanager
-    def _writing(self) -> Iterator[psycopg.Connection]:
-        """Yield a connection while other writers wait: committed at the end, rolled back when anything is raised."""
-        with self._session.transaction(self._tables.statement("SELECT version, id FROM {about} FOR UPDATE")) as (
-            connection,
-            row,
-        ):
-            self._check(row)
-            yield connection
-
-    def _check(self, row: tuple[Any, ...] | None) -> None:
-        if row is None or row[1] != self.id:
-            raise replaced_error(self.name)
-        check_version(self._session, row[0])

@@ -1,21 +1,22 @@
 """Similarity search: `search_similar(image)` returns the most similar products and the attributes that they share."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from numbers import Integral
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from fashion_keras.features.encoder import Encoder
 from fashion_keras.images.inputs import as_image_list, is_single_image
-from fashion_keras.search.base import check_k
+from fashion_keras.images.near_duplicates import thumbnail_signature
+from fashion_keras.search.base import Index, check_k
 from fashion_keras.search.config import DEFAULT_INDEX
 from fashion_keras.search.filters import Where, normalize_filters
-from fashion_keras.search.indexing import open_index
-from fashion_keras.search.matches import Match
-from fashion_keras.search.searcher import Searcher, SearchOptions
+from fashion_keras.search.indexing import load_index_encoder, open_index
+from fashion_keras.search.matches import Match, SearchOptions, find_matches, query_by_id, query_by_image
 
 _MAX_OPEN = 4
-_SEARCHERS: dict[str, Searcher] = {}
+_SEARCHERS: dict[str, "_Searcher"] = {}
 _OPENING = Lock()
 
 
@@ -27,7 +28,7 @@ def search_similar(
     exclude_self: bool = True,
     collapse_duplicates: bool = True,
 ) -> list[Match] | list[list[Match]]:
-    """Return the k products whose images are most similar to an image, the most similar first: list[Match].
+    """Return the k products whose images are most similar to an image, the most similar first.
 
     Args:
         image: an image (path, encoded bytes, PIL image, array with pixels in 0..255), or the id of a product in the
@@ -53,7 +54,38 @@ def search_similar(
     return matches[0] if single else matches
 
 
-def _searcher(location: str) -> Searcher:
+class _Searcher:
+    """An open index and its encoder, which is loaded when the first image is embedded. Threads may share it."""
+
+    def __init__(self, index: Index) -> None:
+        self.index = index
+        self._loading = Lock()
+        self._encoder: Encoder | None = None
+
+    def search(self, queries: Sequence[Any], options: SearchOptions) -> list[list[Match]]:
+        """Return the matches of each query, an image or an int: the id of a product."""
+        index = self.index.pinned()
+        size = len(index)
+        if not size:
+            return [[] for _ in queries]
+        images = [query for query in queries if not isinstance(query, int)]
+        # Before the encoder is loaded: what is no image is refused at once.
+        signatures = [thumbnail_signature(image) for image in images]
+        embedded = iter(zip(self._load().embed(images) if images else (), signatures, strict=True))
+        matches = []
+        for query in queries:
+            by_id = isinstance(query, int)
+            made = query_by_id(index, query) if by_id else query_by_image(index, *next(embedded), options.k)
+            matches.append(find_matches(index, size, made, options))
+        return matches
+
+    def _load(self) -> Encoder:
+        with self._loading:
+            self._encoder = self._encoder or load_index_encoder(self.index.spec)
+            return self._encoder
+
+
+def _searcher(location: str) -> _Searcher:
     """Return the open index at a location; another index than the open one (its id tells) is opened anew."""
     searcher = _SEARCHERS.get(location)
     if searcher is not None and searcher.index.refresh():
@@ -61,7 +93,7 @@ def _searcher(location: str) -> Searcher:
     with _OPENING:
         if _SEARCHERS.get(location) is searcher:
             _SEARCHERS.pop(location, None)
-            _SEARCHERS[location] = Searcher(open_index(location))
+            _SEARCHERS[location] = _Searcher(open_index(location))
             if len(_SEARCHERS) > _MAX_OPEN:
                 del _SEARCHERS[next(iter(_SEARCHERS))]
         return _SEARCHERS[location]

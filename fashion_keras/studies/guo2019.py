@@ -1,9 +1,9 @@
 """guo2019: The iMaterialist Fashion Attribute Dataset."""
 
-from collections.abc import Callable, Mapping
-from operator import attrgetter
+from collections.abc import Mapping
+from operator import attrgetter, methodcaller
 
-from fashion_keras.studies.study import CatalogSubset, ResultRow, Score, Step, StepReport, Study
+from fashion_keras.studies.study import CatalogSubset, ResultRow, Step, StepReport, Study
 
 _BASE, _LOSS, _MORE = "Table 3: attributes, F1 of eight labels each", "Weighted loss", "Table 5: DeepFashion, top 3"
 _TRANSFER = "Table 4: Clothes-50K after pretraining elsewhere"
@@ -19,9 +19,19 @@ _NETS = (
     ("resnet101", "ResNet101", 0.595, f"--backbone resnet101 {_SCRATCH} bce", _SMALL),
     ("resnet101-weighted", "ResNet101, weighted BCE", 0.602, f"--backbone resnet101 {_SCRATCH} weighted_bce", _SMALL),
 )
+_F1_TOP_8 = methodcaller("label_f1", "top_8", "micro")
+_MEANS = ("micro", "macro")
 _LOSSES = ("bce", "weighted_bce", "grouped")
-_FINE = "train --task article_type --min-images 30 --backbone inception_bn --data"
-_EPOCHS = "--image-size 40x32 --epochs"
+# (step, task, flags)
+_TRANSFERS = (
+    ("a-first", "attributes", "--strategy scratch --data {a}"),
+    ("b-first", "article_type", "--data {b} --strategy scratch"),
+    ("a-b-first", "article_type", "--data {b} --strategy frozen+full --weights {a-first}"),
+    ("c-alone", "article_type", "--data {c} --strategy scratch"),
+    ("b-c", "article_type", "--data {c} --strategy frozen+full --weights {b-first}"),
+    ("a-c", "article_type", "--data {c} --strategy frozen+full --weights {a-first}"),
+    ("a-b-c", "article_type", "--data {c} --strategy frozen+full --weights {a-b-first}"),
+)
 # (step, as in the paper, accuracy on Clothes-50K, top 3 on DeepFashion)
 _ROUTES = (
     ("c-alone", "no pretraining", None, None),
@@ -31,21 +41,14 @@ _ROUTES = (
 )
 
 
-def _f1(assigned: str, mean: str) -> Callable[[StepReport], Score]:
-    return lambda report: report.label_f1(assigned, mean)
-
-
 def _conclude(reports: Mapping[str, StepReport]) -> list[str]:
-    plain, weighted = reports["ours-bce"], reports["ours-weighted_bce"]
-    macro, micro = (
-        f"{mean}-F1 {weighted.label_f1('given', mean).value:.3f} against {plain.label_f1('given', mean).value:.3f}"
-        for mean in ("macro", "micro")
-    )
-    routes = ", ".join(f"{name} {reports[name].accuracy.value:.3f}" for name, *_ in _ROUTES)
-    best = max(_ROUTES, key=lambda route: reports[route[0]].accuracy.value)
+    f1 = {(loss, mean): reports[f"ours-{loss}"].label_f1("given", mean).value for loss in _LOSSES for mean in _MEANS}
+    micro, macro = (f"{mean}-F1 {f1['weighted_bce', mean]:.3f} against {f1['bce', mean]:.3f}" for mean in _MEANS)
+    scores = {route: reports[route[0]].accuracy.value for route in _ROUTES}
+    routes = ", ".join(f"{route[0]} {score:.3f}" for route, score in scores.items())
     return [
         f"Weighted BCE on the same features: {macro}, {micro}.",
-        f"Transfer to the last third: {routes}; best: {best[1]}.",
+        f"Transfer to the last third: {routes}; best: {max(scores, key=scores.get)[1]}.",
     ]
 
 
@@ -57,31 +60,23 @@ GUO2019 = Study(
     steps=(
         *(Step(name, f"{_TRAIN} {flags}", quick=quick) for name, _, _, flags, quick in _NETS),
         *(Step(f"ours-{loss}", f"{_TRAIN} --backbone fashion_small --loss {loss}") for loss in _LOSSES),
-        Step(
-            "a-first",
-            "train --task attributes --min-images 30 --backbone inception_bn --strategy scratch --data {a}",
-            quick=f"{_EPOCHS} 8",
+        *(
+            Step(
+                name,
+                f"train --task {task} --min-images 30 --backbone inception_bn {flags}",
+                quick="--image-size 40x32 --epochs 8",
+            )
+            for name, task, flags in _TRANSFERS
         ),
-        Step("b-first", f"{_FINE} {{b}} --strategy scratch", quick=f"{_EPOCHS} 8"),
-        Step(
-            "a-b-first",
-            f"{_FINE} {{b}} --strategy frozen+full --weights {{a-first}}",
-            quick=f"{_EPOCHS} 8",
-        ),
-        Step("c-alone", f"{_FINE} {{c}} --strategy scratch", quick=f"{_EPOCHS} 8"),
-        Step("b-c", f"{_FINE} {{c}} --strategy frozen+full --weights {{b-first}}", quick=f"{_EPOCHS} 8"),
-        Step("a-c", f"{_FINE} {{c}} --strategy frozen+full --weights {{a-first}}", quick=f"{_EPOCHS} 8"),
-        Step("a-b-c", f"{_FINE} {{c}} --strategy frozen+full --weights {{a-b-first}}", quick=f"{_EPOCHS} 8"),
     ),
     rows=(
-        *(ResultRow(_BASE, system, paper, name, _f1("top_8", "micro")) for name, system, paper, *_ in _NETS),
+        *(ResultRow(_BASE, system, paper, name, _F1_TOP_8) for name, system, paper, *_ in _NETS),
+        *(ResultRow(_BASE, f"ours: fashion_small, {loss}", None, f"ours-{loss}", _F1_TOP_8) for loss in _LOSSES),
         *(
-            ResultRow(_BASE, f"ours: fashion_small, {loss}", None, f"ours-{loss}", _f1("top_8", "micro"))
-            for loss in _LOSSES
-        ),
-        *(
-            ResultRow(_LOSS, f"ours: fashion_small, {loss}", None, f"ours-{loss}", _f1("given", mean))
-            for mean in ("micro", "macro")
+            ResultRow(
+                _LOSS, f"ours: fashion_small, {loss}", None, f"ours-{loss}", methodcaller("label_f1", "given", mean)
+            )
+            for mean in _MEANS
             for loss in _LOSSES
         ),
         *(ResultRow(_TRANSFER, system, paper, name) for name, system, paper, _ in _ROUTES),

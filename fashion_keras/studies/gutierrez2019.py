@@ -1,8 +1,11 @@
 """gutierrez2019: Deep Learning for Automated Tagging of Fashion Images."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from operator import itemgetter
 from typing import Any
+
+import numpy as np
 
 from fashion_keras.evaluation.metrics.intervals import clopper_pearson_interval
 from fashion_keras.images.corruptions import CORRUPTIONS
@@ -36,84 +39,66 @@ _REGULARIZED = (
     ("ResNet-18, weight decay 1; ours: the strongest", 0.004, 0),
     ("ResNet-50 with validator; ours: the weakest weight decay behind the gate", 0.001, 7),
 )
+_UNKNOWN = Score(None, None, 0)
 # Resizing by another library, or by other settings of one.
 RESIZERS = tuple(condition.name for condition in CORRUPTIONS if condition.resizes)
 
 
-def _attribute(name: str) -> Callable[[StepReport], Score]:
-    """Read the accuracy of an attribute's head on the products whose label is known."""
-
-    def score(report: StepReport) -> Score:
-        row = next((row for row in report.rows("attributes") if row["name"] == name), None)
-        if row is None or row["accuracy"] is None:
-            return _proportion(0, 0)
-        return _proportion(round(row["accuracy"] * row["known"]), row["known"])
-
-    return score
+def _attribute(report: StepReport, name: str) -> Score:
+    """Return the accuracy of an attribute's head on the products whose label is known."""
+    row = next((row for row in report.values["attributes"] if row["name"] == name), {"accuracy": None})
+    if row["accuracy"] is None:
+        return _UNKNOWN
+    return _proportion(round(row["accuracy"] * row["known"]), row["known"])
 
 
-def _product_type(name: str) -> Callable[[StepReport], Score]:
-    """Read how often a validator is right about all products: those that it accepts and those that it rejects."""
-
-    def score(report: StepReport) -> Score:
-        gate = report.values["gate"]
-        row = next((row for row in gate["types"] if row["name"] == name), None)
-        if row is None:
-            return _proportion(0, 0)
-        wrong = row["given"] - row["right"] + row["products"] * (1 - (row["accepted"] or 0))
-        return _proportion(gate["products"] - round(wrong), gate["products"])
-
-    return score
+def _product_type(report: StepReport, name: str) -> Score:
+    """Return how often a validator is right about all products: those that it accepts and those that it rejects."""
+    gate = report.values["gate"]
+    row = next((row for row in gate["types"] if row["name"] == name), None)
+    if row is None:
+        return _UNKNOWN
+    wrong = row["given"] - row["right"] + row["products"] * (1 - (row["accepted"] or 0))
+    return _proportion(gate["products"] - round(wrong), gate["products"])
 
 
 def _proportion(correct: int, images: int) -> Score:
-    if not images:
-        return Score(None, None, 0)
     low, high = clopper_pearson_interval(correct, images).tolist()
     return Score(correct / images, (low, high), images)
 
 
-def _outlier_errors(number: int) -> Callable[[StepReport], Score]:
-    def score(report: StepReport) -> Score:
-        row = report.rows("table_4", "rows")[number]
-        return Score(row["outlier_error_share"], None, round(row["released"]), "share of what is released")
-
-    return score
+def _outlier_errors(report: StepReport, number: int) -> Score:
+    row = report.values["table_4"]["rows"][number]
+    return Score(row["outlier_error_share"], None, round(row["released"]), "share of what is released")
 
 
-def _rows_of(report: StepReport, network: str) -> list[dict[str, Any]]:
-    """Return the rows of a robustness report that are of one network."""
-    return [row for row in report.rows("rows") if row["run"].endswith(f"/{network}")]
+def _rows_of(report: StepReport, network: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return a network's row of a robustness report with the resizer of its training, and those with the others."""
+    rows = [row for row in report.values["rows"] if row["run"].endswith(f"/{network}")]
+    return rows[0], [row for row in rows if row["condition"] in RESIZERS]
 
 
-def _resized(network: str, reference: bool) -> Callable[[StepReport], Score]:
-    """Read the accuracy of a network with the resizer of its training, or with the worst of the others."""
-
-    def score(report: StepReport) -> Score:
-        rows = _rows_of(report, network)
-        resized = [row for row in rows if row["condition"] in RESIZERS]
-        row = rows[0] if reference else min(resized, key=itemgetter("accuracy"))
-        unit = "accuracy" if reference else "accuracy, worst of other resizers"
-        return Score(row["accuracy"], (row["low"], row["high"]), row["products"], unit)
-
-    return score
-
-
-def _mean_loss(report: StepReport, network: str) -> float:
-    """Return the mean loss of accuracy over the resizers."""
-    rows = [row for row in _rows_of(report, network) if row["condition"] in RESIZERS]
-    return sum(-row["accuracy_change"] for row in rows) / len(rows)
+def _resized(report: StepReport, network: str, reference: bool) -> Score:
+    """Return the accuracy of a network with the resizer of its training, or with the worst of the others."""
+    row, others = _rows_of(report, network)
+    if not reference:
+        row = min(others, key=itemgetter("accuracy"))
+    unit = "accuracy" if reference else "accuracy, worst of other resizers"
+    return Score(row["accuracy"], (row["low"], row["high"]), row["products"], unit)
 
 
 def _conclude(reports: Mapping[str, StepReport]) -> list[str]:
-    plain, augmented = (_mean_loss(reports["robustness"], name) for name in ("googlenet", "googlenet-augmented"))
-    coverage = reports["tagger"].values["table_4"]["equal_coverage"]
-    gate = (
-        f"At equal coverage the gate leaves {coverage['outlier_errors_with']:.1f} of "
-        f"{coverage['outlier_errors_without']:.1f} outlier errors ({coverage['cut']:.0%} fewer)."
-        if coverage["cut"] is not None
-        else "There was no outlier error to remove."
+    plain, augmented = (
+        -np.mean([row["accuracy_change"] for row in _rows_of(reports["robustness"], name)[1]])
+        for name in ("googlenet", "googlenet-augmented")
     )
+    coverage = reports["tagger"].values["table_4"]["equal_coverage"]
+    gate = "There was no outlier error to remove."
+    if coverage["cut"] is not None:
+        gate = (
+            f"At equal coverage the gate leaves {coverage['outlier_errors_with']:.1f} of "
+            f"{coverage['outlier_errors_without']:.1f} outlier errors ({coverage['cut']:.0%} fewer)."
+        )
     return [
         f"Over all resizers GoogLeNet loses {plain:.3f} of its accuracy in the mean, trained with the paper's "
         f"augmentation {augmented:.3f}.",
@@ -131,25 +116,24 @@ GUTIERREZ2019 = Study(
         Step("tagger", "train-tagger --taxonomy kaggle --data {data} --out {here}"),
         *(Step(name, f"{_NET} {flags} --min-images 40", quick=_QUICK) for name, _, _, _, flags in _NETS),
         Step(
-            "robustness",
-            f"robustness {' '.join(f'{{{name}}}' for name, *_ in _NETS)} --data {{data}} --out {{here}}",
+            "robustness", f"robustness {' '.join(f'{{{name}}}' for name, *_ in _NETS)} --data {{data}} --out {{here}}"
         ),
         Step("map", f"{_MAP} --data {{data}} --label sub_category", quick="--limit 1500"),
         Step("map-watches", f"{_MAP} --data {{watches}} --label gender"),
     ),
     rows=(
-        *(ResultRow(_ATTRIBUTES, name, paper, "nine", _attribute(name)) for name, paper in _GOLD.items()),
+        *(ResultRow(_ATTRIBUTES, name, paper, "nine", partial(_attribute, name=name)) for name, paper in _GOLD.items()),
         *(
-            row
-            for name, system, reference, other, _ in _NETS
-            for row in (
-                ResultRow(_ROBUST, system, reference, "robustness", _resized(name, reference=True)),
-                ResultRow(_ROBUST, system, other, "robustness", _resized(name, reference=False)),
-            )
+            ResultRow(_ROBUST, system, paper, "robustness", partial(_resized, network=name, reference=reference))
+            for name, system, *papers, _ in _NETS
+            for paper, reference in zip(papers, (True, False), strict=True)
         ),
-        *(ResultRow(_TYPES, name, paper, "nine", _product_type(name)) for name, paper in _PRODUCTS.items()),
         *(
-            ResultRow(_OUTLIERS, system, paper, "tagger", _outlier_errors(number))
+            ResultRow(_TYPES, name, paper, "nine", partial(_product_type, name=name))
+            for name, paper in _PRODUCTS.items()
+        ),
+        *(
+            ResultRow(_OUTLIERS, system, paper, "tagger", partial(_outlier_errors, number=number))
             for system, paper, number in _REGULARIZED
         ),
     ),

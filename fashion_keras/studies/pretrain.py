@@ -28,15 +28,8 @@ CONTRASTIVE = EncoderConfig(
 def pretrain(data: str | None, out: str | Path, epochs: float = 1.0) -> dict[str, Any]:
     """Train `fashion_small` in two stages and return the report of the second.
 
-    An interrupted stage is resumed and a finished one is not run again, so that an interrupted call can be repeated.
-
-    Args:
-        data: the catalog.
-        out: folder of both stages, OUT/classification and OUT/contrastive; the second is the encoder.
-        epochs: factor of the number of epochs, for a quick trial.
-
-    Raises:
-        InputError: as `train_encoder`.
+    They lie in OUT/classification and OUT/contrastive. An interrupted stage is resumed and a finished one is not run
+    again. `epochs` is a factor of the number of epochs.
     """
     # Imported here: the stages can be read without TensorFlow.
     from fashion_keras.training.encoder.metric_learning import resume_encoder, train_encoder  # noqa: PLC0415
@@ -49,7 +42,7 @@ def pretrain(data: str | None, out: str | Path, epochs: float = 1.0) -> dict[str
         else:
             count = max(1, round(epochs * stage.epochs))
             trained = train_encoder(replace(stage, data=data, out=str(folder), epochs=count))
-    return trained.report
+    return trained.report.to_dict()
 
 
 def encoder_folder(out: str | Path) -> Path:

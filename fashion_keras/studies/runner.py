@@ -18,16 +18,15 @@ from fashion_keras.catalog.datasets import resolve_dataset
 from fashion_keras.catalog.product_hashes import product_hashes, uniform_numbers
 from fashion_keras.catalog.readers import Catalog, read_catalog
 from fashion_keras.studies.config import StudyConfig
-from fashion_keras.studies.report import StudyInfo, write_report
+from fashion_keras.studies.report import write_report
 from fashion_keras.studies.study import CatalogSubset, Step, StepReport, Study
-from fashion_keras.support.atomic_files import read_json, write_csv, write_json
+from fashion_keras.support.atomic_files import check_output_dir, read_json, write_csv, write_json
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import ProgressBar
 
 log = logging.getLogger("fashion_keras")
 
-REPORT = "report.json"
 # Commands that write their report into their folder; others print it.
 _WRITE_REPORT = ("train", "train-encoder", "autoencode")
 
@@ -38,58 +37,46 @@ def default_out(study: Study, quick: bool) -> str:
 
 
 def run_study(study: Study, config: StudyConfig | Mapping[str, Any] | None = None) -> dict[str, StepReport]:
-    """Run a study, or its unfinished steps, and write README.md, results.csv and figures after every step.
+    """Run a study, or its unfinished steps, and return step name -> report; write tables and figures after every step.
 
-    Returns:
-        step name -> report.
-
-    Raises:
-        InputError: when the catalog lacks a column, `out` holds another study, or a step refuses its input.
+    InputError when the catalog lacks a column, `out` holds another study, or a step refuses its input.
     """
     config = as_config(StudyConfig, config)
     source, sample = resolve_dataset(config.data)
     catalog = read_catalog(source)
-    _check_columns(study, catalog)
+    if missing := [name for name in study.columns if name not in catalog.columns]:
+        raise InputError(
+            f"study {study.name} needs the column{'s' * (len(missing) > 1)} {', '.join(missing)}; "
+            f"{catalog.folder} has: {', '.join(catalog.columns)}"
+        )
     out, quick = Path(config.out or default_out(study, config.quick)), config.quick
     _claim_folder(out, {"study": study.name, "quick": quick, "catalogue": catalog.fingerprint})
     folders = {"data": "sample" if sample else str(source)}
     folders |= {part.name: str(_write_part(part, catalog, out / "parts")) for part in study.parts}
-    info = StudyInfo(len(catalog), sample, quick)
     reports: dict[str, StepReport] = {}
     # A step's identity covers its command and those of the steps that it names: it is run again when one changes.
     identities = {name: name for name in (*folders, "here")}
     with ProgressBar(f"study {study.name}", len(study.steps)) as bar:
         for number, step in enumerate(study.steps, 1):
-            command = study.display_command(step, quick)
+            command = study.step_command(step, quick)
             log.info("step %d of %d, %s: %s", number, len(study.steps), step.name, command)
             folders[step.name] = str(out / "steps" / step.name)
             text = f"{step.name} {step.command_line(quick).format_map(identities)}"
             identities[step.name] = hashlib.sha256(text.encode()).hexdigest()
             values = _run_step(step, folders, quick, identities[step.name])
             reports[step.name] = StepReport(values, command, values["seconds_in_all"])
-            write_report(study, out, reports, info)
+            write_report(study, out, reports, len(catalog), sample, quick)
             bar.advance()
     return reports
-
-
-def _check_columns(study: Study, catalog: Catalog) -> None:
-    missing = [name for name in study.columns if name not in catalog.columns]
-    if missing:
-        raise InputError(
-            f"study {study.name} needs the column{'s' * (len(missing) > 1)} {', '.join(missing)}; "
-            f"{catalog.folder} has: {', '.join(catalog.columns)}"
-        )
 
 
 def _claim_folder(out: Path, identity: dict[str, Any]) -> None:
     """Mark a folder as that of this study, or check that it is."""
     path = out / "study.json"
-    if path.is_file():
-        if read_json(path) != identity:
-            raise InputError(f"{out}: holds another study, or of another catalog or pace; give another --out")
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: not an empty folder; give another --out")
-    write_json(path, identity)
+    if not path.is_file():
+        write_json(check_output_dir(out, "") / path.name, identity)
+    elif read_json(path) != identity:
+        raise InputError(f"{out}: holds another study, or of another catalog or pace; give another --out")
 
 
 def _write_part(part: CatalogSubset, catalog: Catalog, folder: Path) -> Path:
@@ -112,10 +99,7 @@ def _write_part(part: CatalogSubset, catalog: Catalog, folder: Path) -> Path:
 
 
 def _run_step(step: Step, folders: Mapping[str, str], quick: bool, identity: str) -> dict[str, Any]:
-    """Return the report of a step, with its `seconds_in_all`; run it where no report of the same identity is there.
-
-    A function takes seconds and is always run.
-    """
+    """Return the report of a step; run it unless one of the same identity is there. A function is always run."""
     folder = Path(folders[step.name])
     path = folder.with_suffix(".json")
     if path.is_file() and not step.compute:
@@ -136,15 +120,13 @@ def _run_step(step: Step, folders: Mapping[str, str], quick: bool, identity: str
 def _run_command(words: list[str], folder: Path, folders: Mapping[str, str]) -> dict[str, Any]:
     """Run a command, or resume it where it was interrupted, and return its report."""
     command, *flags = (word.format_map(folders) for word in words)
-    if command not in _WRITE_REPORT:
-        shutil.rmtree(folder, ignore_errors=True)
-        return json.loads(_call([command, *flags, "--json"], folder))
     if command == "train" and (folder / "config.json").is_file():
-        _call(["train", "--resume", str(folder)], folder)
+        flags = ["--resume", str(folder)]
     else:
         shutil.rmtree(folder, ignore_errors=True)
-        _call([command, *flags, "--out", str(folder)], folder)
-    return read_json(folder / REPORT)
+        flags += ["--out", str(folder)] if command in _WRITE_REPORT else ["--json"]
+    printed = _call([command, *flags], folder)
+    return read_json(folder / "report.json") if command in _WRITE_REPORT else json.loads(printed)
 
 
 def _call(arguments: list[str], folder: Path) -> str:

@@ -7,40 +7,36 @@ from fashion_keras.studies.study import CatalogSubset, ResultRow, Step, StepRepo
 
 _TABLE, _GENDER, _PERSON = "Table I: product category", "Table I: gender", "Person detector"
 _ORDER = "The order, with a transfer from one half of the images to the other"
-_FOLDS = "--folds 3"
 _PLAIN, _AUGMENTED = "--augment none", "--augment schindler2018"
+_FULL, _FROZEN, _SCRATCH = (f"--strategy {name} {_AUGMENTED}" for name in ("full", "frozen", "scratch"))
 # Epochs and images of --quick: enough to see every system run.
 _QUICK = "--limit 400 --epochs 1"
-_SMALL = f"{_QUICK} --image-size 32x32"
 
-# (name, as in the paper, per product by cumulative maximum: the mean over folds, per image in the best fold, flags)
-_SYSTEMS = (
-    ("inception-tuned", "InceptionV3, pretrained, fine-tuned", 0.716, 0.658, "inception_v3", "full"),
-    ("vgg16-tuned", "VGG16, pretrained, fine-tuned", 0.691, 0.646, "vgg16", "full"),
-    ("vgg19-tuned", "VGG19, pretrained, fine-tuned", 0.634, 0.579, "vgg19", "full"),
-    ("vgg19-top", "VGG19, pretrained, top layers", 0.343, 0.578, "vgg19", "frozen"),
-    ("vgg16-top", "VGG16, pretrained, top layers", 0.368, 0.603, "vgg16", "frozen"),
-    ("inception-top", "InceptionV3, pretrained, top layers", 0.643, 0.585, "inception_v3", "frozen"),
-    ("inception-clean", "InceptionV3, clean", 0.580, 0.492, "inception_v3", "scratch"),
-    ("custom", "custom CNN, augmentation", 0.538, 0.506, "schindler_cnn", "scratch"),
-    ("vgg-like", "custom VGG-like", 0.519, 0.438, "vgg_like", "scratch"),
-    ("vgg16-clean", "VGG16, clean", 0.443, 0.439, "vgg16", "scratch"),
-    ("vgg19-clean", "VGG19, clean", 0.430, 0.437, "vgg19", "scratch"),
-)
-_VARIANTS = (
-    ("inception-person-input", "InceptionV3, fine-tuned, person filter as layer", 0.658, 0.569,
-     f"--backbone inception_v3 --strategy full {_AUGMENTED} --person-input {{person}}"),
-    ("inception-person-filter", "InceptionV3, fine-tuned, person filter as metadata", 0.614, 0.640,
-     f"--backbone inception_v3 --strategy full {_AUGMENTED} --person-filter {{person}}"),
-    ("inception-plain", "InceptionV3, fine-tuned, no augmentation", 0.647, 0.564,
-     f"--backbone inception_v3 --strategy full {_PLAIN}"),
-    ("custom-plain", "custom CNN", 0.523, 0.463, f"--backbone schindler_cnn --strategy scratch {_PLAIN}"),
+# (table, step, as in the paper, per product by cumulative maximum: the mean over folds, per image in the best fold,
+# backbone and flags)
+_CLASSIFIERS = (
+    (_TABLE, "inception-tuned", "InceptionV3, pretrained, fine-tuned", 0.716, 0.658, f"inception_v3 {_FULL}"),
+    (_TABLE, "vgg16-tuned", "VGG16, pretrained, fine-tuned", 0.691, 0.646, f"vgg16 {_FULL}"),
+    (_TABLE, "vgg19-tuned", "VGG19, pretrained, fine-tuned", 0.634, 0.579, f"vgg19 {_FULL}"),
+    (_TABLE, "vgg19-top", "VGG19, pretrained, top layers", 0.343, 0.578, f"vgg19 {_FROZEN}"),
+    (_TABLE, "vgg16-top", "VGG16, pretrained, top layers", 0.368, 0.603, f"vgg16 {_FROZEN}"),
+    (_TABLE, "inception-top", "InceptionV3, pretrained, top layers", 0.643, 0.585, f"inception_v3 {_FROZEN}"),
+    (_TABLE, "inception-clean", "InceptionV3, clean", 0.580, 0.492, f"inception_v3 {_SCRATCH}"),
+    (_TABLE, "custom", "custom CNN, augmentation", 0.538, 0.506, f"schindler_cnn {_SCRATCH}"),
+    (_TABLE, "vgg-like", "custom VGG-like", 0.519, 0.438, f"vgg_like {_SCRATCH}"),
+    (_TABLE, "vgg16-clean", "VGG16, clean", 0.443, 0.439, f"vgg16 {_SCRATCH}"),
+    (_TABLE, "vgg19-clean", "VGG19, clean", 0.430, 0.437, f"vgg19 {_SCRATCH}"),
+    (_TABLE, "inception-person-input", "InceptionV3, fine-tuned, person filter as layer", 0.658, 0.569,
+     f"inception_v3 {_FULL} --person-input {{person}}"),
+    (_TABLE, "inception-person-filter", "InceptionV3, fine-tuned, person filter as metadata", 0.614, 0.640,
+     f"inception_v3 {_FULL} --person-filter {{person}}"),
+    (_TABLE, "inception-plain", "InceptionV3, fine-tuned, no augmentation", 0.647, 0.564,
+     f"inception_v3 --strategy full {_PLAIN}"),
+    (_TABLE, "custom-plain", "custom CNN", 0.523, 0.463, f"schindler_cnn --strategy scratch {_PLAIN}"),
+    (_GENDER, "gender-vgg19-top", "VGG19, pretrained, top layers", 0.880, 0.819, f"vgg19 {_FROZEN}"),
+    (_GENDER, "gender-inception-tuned", "InceptionV3, pretrained, fine-tuned", 0.836, 0.798, f"inception_v3 {_FULL}"),
+    (_GENDER, "gender-vgg19-tuned", "VGG19, pretrained, fine-tuned", 0.830, 0.762, f"vgg19 {_FULL}"),
 )  # fmt: skip
-_GENDERS = (
-    ("gender-vgg19-top", "VGG19, pretrained, top layers", 0.880, 0.819, "vgg19", "frozen"),
-    ("gender-inception-tuned", "InceptionV3, pretrained, fine-tuned", 0.836, 0.798, "inception_v3", "full"),
-    ("gender-vgg19-tuned", "VGG19, pretrained, fine-tuned", 0.830, 0.762, "vgg19", "full"),
-)
 _WAYS = (
     ("order-tuned", "fine-tuned on the other half", "--strategy frozen+full --weights {order-first}"),
     ("order-top", "top layers alone", "--strategy frozen --weights {order-first}"),
@@ -49,28 +45,20 @@ _WAYS = (
 _OURS = "--task article_type --backbone custom_cnn --min-images 40"
 
 
-def _flags(backbone: str, strategy: str) -> str:
-    return f"--backbone {backbone} --strategy {strategy} {_AUGMENTED}"
-
-
-def _quick(flags: str) -> str:
-    return _QUICK if "inception" in flags else _SMALL
-
-
-def _rows(table: str, name: str, system: str, per_product: float, per_image: float) -> tuple[ResultRow, ResultRow]:
-    return (
-        ResultRow(table, system, per_product, name, attrgetter("product_accuracy")),
-        ResultRow(table, system, per_image, name),
-    )
+def _classify(table: str, name: str, flags: str) -> Step:
+    task, min_images = ("gender", 20) if table == _GENDER else ("article_type", 100)
+    size = "" if "inception" in flags else " --image-size 32x32"
+    quick = f"{_QUICK}{size} --min-images {min_images}"
+    return Step(name, f"train --task {task} --data {{data}} --backbone {flags}", full="--folds 3", quick=quick)
 
 
 def _conclude(reports: Mapping[str, StepReport]) -> list[str]:
     tuned, top, clean = (reports[name] for name, *_ in _WAYS)
     values = [report.accuracy.value for report in (tuned, top, clean)]
     order = "holds" if values == sorted(values, reverse=True) else "does not hold"
-    spreads = ", ".join(
-        "{:.3f} ± {:.3f} (best {:.3f})".format(*report.fold_accuracies) for report in (tuned, top, clean)
-    )
+    spread = "{mean:.3f} ± {standard_deviation:.3f} (best {best:.3f})"
+    folds = (report.values["over_folds"]["accuracy"] for report in (tuned, top, clean))
+    spreads = ", ".join(spread.format_map(fold) for fold in folds)
     return [
         _compare("fine-tuned", tuned, "top layers alone", top),
         _compare("top layers alone", top, "clean", clean),
@@ -88,17 +76,6 @@ def _compare(first: str, first_report: StepReport, second: str, second_report: S
     )
 
 
-_TASKS = {_TABLE: "article_type", _GENDER: "gender"}
-_CLASSIFIERS = tuple(
-    (table, name, system, per_product, per_image, flags)
-    for table, rows in (
-        (_TABLE, [(*row[:4], _flags(*row[4:])) for row in _SYSTEMS]),
-        (_TABLE, _VARIANTS),
-        (_GENDER, [(*row[:4], _flags(*row[4:])) for row in _GENDERS]),
-    )
-    for name, system, per_product, per_image, flags in rows
-)
-
 SCHINDLER2018 = Study(
     name="schindler2018",
     title="schindler2018: Fashion and Apparel Classification using Convolutional Neural Networks",
@@ -110,31 +87,23 @@ SCHINDLER2018 = Study(
             "train --recipe schindler2018_person --image-size 75x75 --data {data}",
             quick="--epochs 4 --limit 2000",
         ),
-        *(
-            Step(
-                name,
-                f"train --task {_TASKS[table]} --data {{data}} {flags}",
-                full=_FOLDS,
-                quick=f"{_quick(flags)} --min-images {20 if table == _GENDER else 100}",
-            )
-            for table, name, _, _, _, flags in _CLASSIFIERS
-        ),
+        *(_classify(table, name, flags) for table, name, *_, flags in _CLASSIFIERS),
         Step(
             "order-first",
             f"train {_OURS} --strategy scratch --data {{half-one}}",
             quick="--image-size 40x32 --epochs 8",
         ),
         *(
-            Step(name, f"train {_OURS} {flags} {_FOLDS} --data {{half-two}}", quick="--image-size 40x32 --epochs 8")
+            Step(name, f"train {_OURS} {flags} --folds 3 --data {{half-two}}", quick="--image-size 40x32 --epochs 8")
             for name, _, flags in _WAYS
         ),
     ),
     rows=(
         ResultRow(_PERSON, "three blocks of batch-normalized convolutions", 0.911, "person"),
         *(
-            row
-            for table, name, system, per_product, per_image, _ in _CLASSIFIERS
-            for row in _rows(table, name, system, per_product, per_image)
+            ResultRow(table, system, paper, name, score)
+            for table, name, system, *papers, _ in _CLASSIFIERS
+            for paper, score in zip(papers, (attrgetter("product_accuracy"), attrgetter("accuracy")), strict=True)
         ),
         *(ResultRow(_ORDER, f"custom_cnn, {system}", None, name) for name, system, _ in _WAYS),
     ),

@@ -1,5 +1,6 @@
 """Studies: commands to run, and rows of a paper's tables whose numbers come from the reports of those commands."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -9,14 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Score:
-    """A measured number beside a paper's.
-
-    Attributes:
-        value: None where the catalog has nothing to measure it on.
-        interval: its 95 % interval, or None.
-        images: how many it was measured on.
-        unit: name of the measure.
-    """
+    """A measured number, None where there is nothing to measure it on; 95 % interval; number of images; measure."""
 
     value: float | None
     interval: tuple[float, float] | None
@@ -26,13 +20,7 @@ class Score:
 
 @dataclass(frozen=True)
 class StepReport:
-    """Report of a finished step, with accessors to the numbers that studies show.
-
-    Attributes:
-        values: the JSON object that the step's command wrote or printed.
-        command: as a user would type it.
-        seconds: how long the step took.
-    """
+    """The JSON report of a finished step's command, with the numbers that studies show; the command as typed."""
 
     values: Mapping[str, Any]
     command: str = ""
@@ -55,11 +43,6 @@ class StepReport:
         return Score(self.values["test"]["top_3"], None, self.values["counts"]["test"], "top 3")
 
     @property
-    def macro_f1(self) -> float:
-        """Macro-F1 of a classifier on its test part."""
-        return self.values["test"]["macro_f1"]
-
-    @property
     def product_accuracy(self) -> Score:
         """Accuracy per product, by the cumulative maximum over its images."""
         products = self.values["per_product"]["all"]
@@ -67,29 +50,11 @@ class StepReport:
         interval = tuple(by_maximum["accuracy_ci95"])
         return Score(by_maximum["accuracy"], interval, products["products"], "accuracy per product")
 
-    @property
-    def fold_accuracies(self) -> tuple[float, float, float]:
-        """Mean, standard deviation and best of the folds' accuracies."""
-        folds = self.values["over_folds"]["accuracy"]
-        return folds["mean"], folds["standard_deviation"], folds["best"]
-
     def label_f1(self, assigned: str, mean: str) -> Score:
-        """F1 of all labels together.
-
-        Args:
-            assigned: "given", by the thresholds; or "top_8", the eight most probable.
-            mean: "micro" or "macro".
-        """
+        """F1, "micro" or "macro", of all labels together, `assigned` "given" by the thresholds or the "top_8"."""
         scores = self.values["labels"][assigned][mean]
         unit = f"{mean}-F1" + (", eight labels" if assigned == "top_8" else "")
         return Score(scores["f1"], tuple(scores["f1_ci95"]), self.values["counts"]["test"], unit)
-
-    def rows(self, *keys: str) -> list[dict[str, Any]]:
-        """Return the rows of a table of the report: those under `keys`, one within the other."""
-        table: Any = self.values
-        for key in keys:
-            table = table[key]
-        return table
 
 
 @dataclass(frozen=True)
@@ -97,21 +62,13 @@ class CatalogSubset:
     """A part of the catalog as a catalog of its own.
 
     Attributes:
-        name: how steps refer to it.
         where: column -> the value that its products have.
-        share: (i, n): the i-th of n parts, by product hash, of about equal size; None for all.
+        share: (i, n): the i-th of n equal parts by product hash; None for all.
     """
 
     name: str
     where: Mapping[str, str] = field(default_factory=dict)
     share: tuple[int, int] | None = None
-
-
-class _CapitalNames(dict[str, str]):
-    """Placeholders for the folders in a displayed command: their names in capitals."""
-
-    def __missing__(self, name: str) -> str:
-        return name.upper()
 
 
 @dataclass(frozen=True)
@@ -136,22 +93,10 @@ class Step:
         """Return the command with its flags."""
         return f"{self.command} {self.quick if quick else self.full}".strip()
 
-    def command_text(self, quick: bool) -> str:
-        """Return the command as a user would type it, folders in capitals."""
-        return f"fashion-keras {self.command_line(quick)}".format_map(_CapitalNames(data="DIR", here="OUT"))
-
 
 @dataclass(frozen=True)
 class ResultRow:
-    """A line of a paper's table.
-
-    Attributes:
-        table: its title.
-        system: as the paper calls it; ours are called so.
-        paper: the paper's number, None where it has none.
-        step: whose report has ours.
-        score: how it is read from the report.
-    """
+    """A line of a paper's table: the paper's number, and ours, which `score` reads from the report of a step."""
 
     table: str
     system: str
@@ -165,8 +110,6 @@ class Study:
     """Experiments of a paper, as far as they can be run.
 
     Attributes:
-        name: as written after `study`.
-        title: of the paper.
         columns: that a catalog must have.
         parts, steps, rows: see `CatalogSubset`, `Step`, `ResultRow`; a step stands after those that it needs.
         deviations: how the study differs from the paper, whatever weights and data are at hand.
@@ -184,7 +127,14 @@ class Study:
     conclude: Callable[[Mapping[str, StepReport]], list[str]] = lambda _: []
     figures: tuple[tuple[str, str, str], ...] = ()
 
-    def display_command(self, step: Step, quick: bool) -> str:
-        """Return the command that does a step: its own, or the study's where it is a function."""
-        pace = " --quick" if quick else ""
-        return f"fashion-keras study {self.name}{pace} --data DIR" if step.compute else step.command_text(quick)
+    def command(self, quick: bool) -> str:
+        """Return the command that runs the study."""
+        return f"fashion-keras study {self.name}{' --quick' if quick else ''} --data DIR"
+
+    def step_command(self, step: Step, quick: bool) -> str:
+        """Return the command of a step as a user would type it, folders in capitals; of a function, the study's."""
+        if step.compute:
+            return self.command(quick)
+        folders = {"data": "DIR", "here": "OUT"}
+        line = re.sub(r"{(.+?)}", lambda name: folders.get(name[1], name[1].upper()), step.command_line(quick))
+        return f"fashion-keras {line}"

@@ -29,10 +29,7 @@ def temporary_path(path: Path) -> Path:
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success flush the file and rename it to `path`.
 
-    When the block raises, the temporary file is removed and `path` stays as it was.
-
-    Raises:
-        OSError: when the disk is full or the folder cannot be written; it names `path`.
+    When the block raises, the temporary file is removed and `path` stays as it was; an OSError names `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_path(path)
@@ -99,8 +96,7 @@ def check_png_path(path: Path) -> None:
 def check_output_dir(given: str | Path | None, default: str, remedy: str = "give another --out") -> Path:
     """Return an empty or missing folder: `given`, or the first of DEFAULT-1, DEFAULT-2, ... that is not there.
 
-    Raises:
-        InputError: when `given` holds anything; the message ends with `remedy`.
+    InputError, which ends with `remedy`, when `given` holds anything.
     """
     if given is None:
         return next(path for path in _numbered(default) if not path.exists())
@@ -111,17 +107,16 @@ def check_output_dir(given: str | Path | None, default: str, remedy: str = "give
 
 
 def make_output_dir(given: str | Path | None, default: str) -> Path:
-    """Create and return the folder that `check_output_dir` names; two callers never create the same one.
+    """Create and return the folder that `check_output_dir` names, or raise as it does.
 
-    Raises:
-        InputError: when `given` holds anything, or another process creates it at the same time.
+    Two callers never create the same one: the second gets InputError, or the next number.
     """
-    if given is not None:
-        folder = check_output_dir(given, default)
-        if not folder.is_dir() and not _create(folder):
-            raise InputError(f"{folder}: another process has just created it; give another --out")
-        return folder
-    return next(path for path in _numbered(default) if _create(path))
+    if given is None:
+        return next(path for path in _numbered(default) if _create(path))
+    folder = check_output_dir(given, default)
+    if not folder.is_dir() and not _create(folder):
+        raise InputError(f"{folder}: another process has just created it; give another --out")
+    return folder
 
 
 def safe_file_name(text: str) -> str:

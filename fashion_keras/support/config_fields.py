@@ -1,7 +1,9 @@
 """Config dataclasses: each field is a command-line flag, a JSON key, a line of help and a check."""
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import Field, asdict, dataclass, field, fields
+from math import inf
 from numbers import Integral, Real
 from os import PathLike, fspath
 from types import UnionType
@@ -10,7 +12,7 @@ from typing import Any, Self, TypeVar, get_args, get_origin, get_type_hints
 from fashion_keras.support.errors import InputError, unknown_name_error
 
 ConfigType = TypeVar("ConfigType", bound="Config")
-MAX_SEED = 2**32 - 1
+_BOUNDS = {"at_least": operator.ge, "above": operator.gt, "at_most": operator.le, "below": operator.lt}
 
 
 def config_field(
@@ -19,11 +21,8 @@ def config_field(
     choices: tuple[str, ...] = (),
     metavar: str = "",
     *,
-    at_least: float | None = None,
-    at_most: float | None = None,
-    above: float | None = None,
-    below: float | None = None,
     convert: Callable[[Any], Any] | None = None,
+    **bounds: float,
 ) -> Any:  # noqa: ANN401
     """Return a dataclass field of a `Config`.
 
@@ -32,10 +31,9 @@ def config_field(
         help: its help text: one sentence or more; "Default: ..." last, where `default` does not show it.
         choices: the allowed values; () for any.
         metavar: the placeholder in the help text.
-        at_least, at_most, above, below: bounds of a number; None for no bound. NaN and infinity are always refused.
         convert: applied to a value other than None before it is checked, such as (224, 224) -> "224x224".
+        bounds: of a number: at_least, above, at_most, below. NaN and infinity are always refused.
     """
-    bounds = {"at_least": at_least, "above": above, "at_most": at_most, "below": below}
     metadata = {"help": help, "choices": choices, "metavar": metavar, "bounds": bounds, "convert": convert}
     return field(default=default, metadata=metadata)
 
@@ -52,9 +50,9 @@ class Config:
 
     def __post_init__(self) -> None:
         for field_ in fields(self):
-            value = _convert(type(self), field_.name, getattr(self, field_.name), field_.metadata.get("convert"))
+            value = _convert(type(self), field_, getattr(self, field_.name))
             object.__setattr__(self, field_.name, value)
-            _check(field_.name, value, field_.metadata)
+            _check(field_, value)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as config.json holds them."""
@@ -77,7 +75,7 @@ class DataConfig(Config):
     data: str | None = config_field(
         None, "Catalog, or 'sample'. Default: data/ if it holds the Kaggle set, else the sample.", metavar="SOURCE"
     )
-    seed: int = config_field(0, "Random seed.", metavar="N", at_least=0, at_most=MAX_SEED)
+    seed: int = config_field(0, "Random seed.", metavar="N", at_least=0, at_most=2**32 - 1)
     out: str | None = config_field(None, "Output folder.", metavar="DIR")
 
 
@@ -109,43 +107,35 @@ def flag_name(name: str) -> str:
     return f"-{name}" if len(name) == 1 else f"--{name.replace('_', '-')}"
 
 
-def _convert(kind: type, name: str, value: Any, convert: Callable[[Any], Any] | None) -> Any:  # noqa: ANN401
-    optional, plain_type = is_optional(kind, name), field_type(kind, name)
+def _convert(kind: type, field_: Field, value: Any) -> Any:  # noqa: ANN401
+    """Return a value as the plain type of its field, or raise InputError."""
+    optional, plain_type = is_optional(kind, field_.name), field_type(kind, field_.name)
     if value is None and optional:
         return None
-    if convert:
+    if convert := field_.metadata.get("convert"):
         value = convert(value)
     if plain_type is str and isinstance(value, PathLike):
         value = fspath(value)
-    elif plain_type is int and isinstance(value, Integral) and not isinstance(value, bool):
+    elif plain_type in (int, float) and isinstance(value, Integral) and not isinstance(value, bool):
         value = int(value)
     elif plain_type is float and isinstance(value, Real) and not isinstance(value, bool):
-        value = float(value) if not isinstance(value, int) else value
+        value = float(value)
     elif plain_type is tuple and isinstance(value, Sequence) and not isinstance(value, str):
         value = tuple(fspath(part) if isinstance(part, PathLike) else part for part in value)
-    has_type = type(value) is plain_type or (plain_type is float and type(value) is int)
-    if not has_type:
-        raise InputError(f"{name} must be {'null or ' if optional else ''}of type {plain_type.__name__}, not {value!r}")
+    if type(value) is not plain_type and not (plain_type is float and type(value) is int):
+        expected = f"{'null or ' if optional else ''}of type {plain_type.__name__}"
+        raise InputError(f"{field_.name} must be {expected}, not {value!r}")
     return value
 
 
-def _check(name: str, value: Any, metadata: Mapping[str, Any]) -> None:  # noqa: ANN401
-    choices = metadata.get("choices") or ()
+def _check(field_: Field, value: Any) -> None:  # noqa: ANN401
+    """Raise InputError for a value that is not among its field's choices, or outside its bounds."""
+    choices, bounds = field_.metadata.get("choices"), field_.metadata.get("bounds", {})
     if choices and value is not None and value not in choices:
-        raise unknown_name_error(flag_name(name), value, choices)
+        raise unknown_name_error(flag_name(field_.name), value, choices)
     if type(value) not in (int, float):
         return
-    tests = {
-        "at_least": lambda bound: value >= bound,
-        "at_most": lambda bound: value <= bound,
-        "above": lambda bound: value > bound,
-        "below": lambda bound: value < bound,
-    }
-    bounds = {kind: bound for kind, bound in metadata.get("bounds", {}).items() if bound is not None}
-    if not -float("inf") < value < float("inf") or not all(tests[kind](bound) for kind, bound in bounds.items()):
-        raise InputError(f"{flag_name(name)} must be {_range(value, bounds)}, not {value}")
-
-
-def _range(value: float, bounds: Mapping[str, float]) -> str:
-    texts = [f"{kind.replace('_', ' ')} {bound}" for kind, bound in bounds.items()]
-    return f"{'a whole number ' if type(value) is int else ''}{' and '.join(texts) or 'finite'}"
+    if not -inf < value < inf or not all(_BOUNDS[kind](value, bound) for kind, bound in bounds.items()):
+        texts = [f"{kind.replace('_', ' ')} {bound}" for kind, bound in bounds.items()]
+        expected = f"{'a whole number ' if type(value) is int else ''}{' and '.join(texts) or 'finite'}"
+        raise InputError(f"{flag_name(field_.name)} must be {expected}, not {value}")

@@ -12,16 +12,12 @@ from pathlib import Path
 from typing import ClassVar, Self, TextIO
 
 from rich.console import Console
-from rich.logging import RichHandler
 from rich.progress import BarColumn, Progress, TextColumn
 
 from fashion_keras.support.errors import InputError
 
 CONSOLE = Console(stderr=True)
 LOG = logging.getLogger("fashion_keras")
-# Steps of up to 10 s then make lines that are at most 20 s apart.
-SECONDS_BETWEEN_LINES = 10.0
-_SECONDS_BETWEEN_NOTEBOOK_UPDATES = 0.5
 
 
 class ProgressBar:
@@ -48,23 +44,18 @@ class ProgressBar:
         """Set the number of finished steps."""
         self.advance(steps - self.done)
 
-    def set_title(self, title: str) -> None:
-        """Change the title, such as "encoding view 2 of 5"."""
-        self.title = title
-        self.advance(0)
-
     def close(self) -> None:
         """End the bar and remove it from the terminal."""
         self._display.close(self)
 
     @property
     def counts(self) -> str:
-        """Return the number of finished steps, of all and the unit as text."""
+        """Number of finished steps, of all and the unit as text."""
         return f"{self.done:,}{'' if self.total is None else f' of {self.total:,}'} {self.unit}"
 
     @property
     def speed(self) -> str:
-        """Return rate and remaining time as text; "" before the first step."""
+        """Rate and remaining time as text; "" before the first step."""
         seconds = self.clock() - self._start
         if not self.done or seconds <= 0:
             return ""
@@ -87,10 +78,18 @@ class ProgressBar:
 class _NoDisplay:
     """Base of the displays: shows nothing."""
 
+    seconds_between_updates = 0.0
+
     def __init__(self, bar: ProgressBar) -> None:
         self.last = bar.clock()
 
     def update(self, bar: ProgressBar) -> None:
+        """Show the bar's state, but not too often."""
+        if bar.clock() - self.last >= self.seconds_between_updates:
+            self.last = bar.clock()
+            self.show(bar)
+
+    def show(self, bar: ProgressBar) -> None:
         """Show the bar's state."""
 
     def close(self, bar: ProgressBar) -> None:
@@ -98,15 +97,15 @@ class _NoDisplay:
 
 
 class _LogLines(_NoDisplay):
+    seconds_between_updates = 10.0  # steps of up to 10 s then make lines that are at most 20 s apart
+
     def __init__(self, bar: ProgressBar) -> None:
         super().__init__(bar)
         if not LOG.hasHandlers():
             log_to_console()
 
-    def update(self, bar: ProgressBar) -> None:
-        if bar.clock() - self.last >= SECONDS_BETWEEN_LINES:
-            self.last = bar.clock()
-            LOG.info("%s", str(bar))
+    def show(self, bar: ProgressBar) -> None:
+        LOG.info("%s", str(bar))
 
 
 class _TerminalBar(_NoDisplay):
@@ -116,6 +115,7 @@ class _TerminalBar(_NoDisplay):
     lock: ClassVar[threading.RLock] = threading.RLock()
 
     def __init__(self, bar: ProgressBar) -> None:
+        super().__init__(bar)
         with self.lock:
             if _TerminalBar.shared is None:
                 title = TextColumn("{task.description}", markup=False)
@@ -124,11 +124,10 @@ class _TerminalBar(_NoDisplay):
                 _TerminalBar.shared.start()
             self.task = self.shared.add_task(bar.title, total=bar.total, text=bar.counts)
 
-    def update(self, bar: ProgressBar) -> None:
+    def show(self, bar: ProgressBar) -> None:
         with self.lock:
             if self.shared is not None:
-                text = f"{bar.counts}  {bar.speed}"
-                self.shared.update(self.task, completed=bar.done, description=bar.title, text=text)
+                self.shared.update(self.task, completed=bar.done, text=f"{bar.counts}  {bar.speed}")
 
     def close(self, bar: ProgressBar) -> None:
         with self.lock:
@@ -146,8 +145,13 @@ class _TerminalBar(_NoDisplay):
                 cls.shared = None
 
 
+atexit.register(_TerminalBar.stop)
+
+
 class _NotebookLine(_NoDisplay):
     """A line of a notebook's output that is replaced: rich's own bars need ipywidgets."""
+
+    seconds_between_updates = 0.5
 
     def __init__(self, bar: ProgressBar) -> None:
         from IPython.display import display  # noqa: PLC0415 - only notebooks have it
@@ -155,31 +159,31 @@ class _NotebookLine(_NoDisplay):
         super().__init__(bar)
         self.handle = display({"text/plain": str(bar)}, raw=True, display_id=True)
 
-    def update(self, bar: ProgressBar) -> None:
-        if bar.clock() - self.last >= _SECONDS_BETWEEN_NOTEBOOK_UPDATES:
-            self.last = bar.clock()
-            self.close(bar)
-
-    def close(self, bar: ProgressBar) -> None:
+    def show(self, bar: ProgressBar) -> None:
         self.handle.update({"text/plain": str(bar)}, raw=True)
 
-
-atexit.register(_TerminalBar.stop)
-
-
-class _Settings:
-    """Verbosity of this process, and the handler that `log_to_console` made."""
-
-    verbosity = 1
-    handler: logging.Handler | None = None
+    close = show
 
 
-def _display_kind() -> type[_NoDisplay]:
-    if _Settings.verbosity == 0:
-        return _NoDisplay
-    if _Settings.verbosity == 1 and CONSOLE.is_jupyter:
-        return _NotebookLine
-    return _TerminalBar if _Settings.verbosity == 1 and CONSOLE.is_terminal else _LogLines
+class _StandardErrorHandler(logging.StreamHandler):
+    """Writes to whatever sys.stderr is at the time: notebooks and tests replace it, and rich while it shows bars."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self, logging.INFO)
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+
+_HANDLER = _StandardErrorHandler()
+_verbosity = 1
+
+
+def log_to_console() -> None:
+    """Show the package's log on standard error; standard output is for results."""
+    LOG.setLevel(logging.INFO)
+    LOG.addHandler(_HANDLER)
 
 
 def set_verbosity(verbose: int) -> None:
@@ -188,20 +192,20 @@ def set_verbosity(verbose: int) -> None:
     Raises:
         InputError: for any other value.
     """
+    global _verbosity
     if verbose not in (0, 1, 2):
         raise InputError(f"verbose must be 0 (silent), 1 (progress bars) or 2 (lines), not {verbose!r}")
-    _Settings.verbosity = int(verbose)
-    if _Settings.handler:
-        _Settings.handler.setLevel(logging.INFO if verbose else logging.WARNING)
+    _verbosity = int(verbose)
+    _HANDLER.setLevel(logging.INFO if verbose else logging.WARNING)
 
 
 @contextmanager
 def verbosity(verbose: int | None) -> Iterator[None]:
     """Inside the block, show log and progress as after `set_verbosity(verbose)`; None keeps the verbosity."""
-    before = _Settings.verbosity
+    before = _verbosity
     if verbose is not None:
         set_verbosity(verbose)
-    if _Settings.verbosity and not LOG.hasHandlers():
+    if _verbosity and not LOG.hasHandlers():
         log_to_console()
     try:
         yield
@@ -210,31 +214,12 @@ def verbosity(verbose: int | None) -> Iterator[None]:
             set_verbosity(before)
 
 
-class _StandardErrorHandler(logging.StreamHandler):
-    """Writes to whatever sys.stderr is at the time, as notebooks and tests replace it."""
-
-    def __init__(self) -> None:
-        logging.Handler.__init__(self)
-
-    @property
-    def stream(self) -> TextIO:
-        return sys.stderr
-
-
-def log_to_console() -> None:
-    """Show the package's log on standard error; standard output is for results."""
-    if _Settings.handler:
-        LOG.removeHandler(_Settings.handler)
-    if CONSOLE.is_terminal:
-        handler: logging.Handler = RichHandler(
-            console=CONSOLE, show_time=False, show_path=False, show_level=False, markup=False
-        )
-    else:
-        handler = _StandardErrorHandler()
-    handler.setLevel(logging.INFO if _Settings.verbosity else logging.WARNING)
-    LOG.setLevel(logging.INFO)
-    LOG.addHandler(handler)
-    _Settings.handler = handler
+def _display_kind() -> type[_NoDisplay]:
+    if _verbosity == 1 and CONSOLE.is_jupyter:
+        return _NotebookLine
+    if _verbosity == 1 and CONSOLE.is_terminal:
+        return _TerminalBar
+    return _LogLines if _verbosity else _NoDisplay
 
 
 class LogFile:

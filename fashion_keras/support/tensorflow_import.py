@@ -7,10 +7,7 @@ from pathlib import Path
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow and Keras; hide the output of their C++ code, and later their log messages below errors.
-
-    Exceptions are raised as usual.
-    """
+    """Import TensorFlow and Keras; hide the output of their C++ code, and later their log messages below errors."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     standard_error = os.dup(2)
     with Path(os.devnull).open("w") as nowhere:

@@ -12,11 +12,7 @@ _MAX_DECAYS = 12  # a figure has colors for so many
 
 @dataclass(frozen=True, kw_only=True)
 class TaggerConfig(DataConfig):
-    """Settings of a tagger's training (command `train-tagger`).
-
-    Raises:
-        InputError: on construction, for a value that is not allowed; one line that names the allowed ones.
-    """
+    """Settings of a tagger's training (command `train-tagger`)."""
 
     taxonomy: str = config_field(
         "kaggle", "Product types and attributes: kaggle, gutierrez2019 or a YAML file.", metavar="NAME|FILE"
@@ -69,11 +65,7 @@ class TaggerConfig(DataConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class TagConfig(DataConfig):
-    """Settings of the command `tag`: a trained tagger, or one trained on the catalog's own labels, tags a catalog.
-
-    Raises:
-        InputError: on construction, for a value that is not allowed, and unless one of taxonomy and tagger is given.
-    """
+    """Settings of the command `tag`: a trained tagger, or one trained on the catalog's own labels, tags a catalog."""
 
     taxonomy: str | None = config_field(
         None,
@@ -101,13 +93,3 @@ class TagConfig(DataConfig):
             raise InputError(
                 "--target-precision applies to a tagger trained here, with --taxonomy; --tagger has its own"
             )
-
-    @property
-    def tagger_config(self) -> TaggerConfig:
-        """The config of the tagger that is trained on the catalog itself."""
-        return TaggerConfig(
-            data=self.data,
-            seed=self.seed,
-            taxonomy=self.taxonomy or "kaggle",
-            target_precision=self.target_precision or DEFAULT_TARGET_PRECISION,
-        )

@@ -22,14 +22,10 @@ def class_weights(codes: NDArray[np.int64], classes: int) -> NDArray[np.float32]
 
 
 def label_weights(groups: Sequence[LabelGroup], packed: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the weight of a product that has a label in that label's loss, [K] float32.
+    """Return the weight of a product that has a label in that label's loss, [K] float32, by targets packed [n, C].
 
     In a softmax the `class_weights` of its group. In a sigmoid the square root of the known products without the label
     over those with it: the full ratio predicts rare labels everywhere, which costs more precision than recall gained.
-
-    Args:
-        groups: K labels in all.
-        packed [n, C] of the training part: see `Targets.packed`.
     """
     weights = []
     for group, columns in zip(groups, target_slices(groups).values(), strict=True):
@@ -44,23 +40,17 @@ def label_weights(groups: Sequence[LabelGroup], packed: NDArray[np.int64]) -> ND
 
 
 def epoch_rows(codes: NDArray[np.int64], balance: str, seed: int, epoch: int) -> NDArray[np.int64]:
-    """Return the rows of one epoch in random order, the same for the same seed and epoch.
+    """Return the rows of one epoch, from 0, in random order: the same for the same seed and epoch.
 
-    Args:
-        codes [n] int64: classes.
-        balance: "oversample" repeats rows until every class is as large as the largest, "undersample" draws from
-            every class as many as the smallest has; otherwise every row once ("smote" has added rows by then).
-        seed: of the run.
-        epoch: counted from 0.
+    "oversample" repeats rows until every class of codes [n] is as large as the largest, "undersample" draws from every
+    class as many as the smallest has; otherwise every row once.
     """
     random = np.random.default_rng((seed, epoch))
     if balance not in ("oversample", "undersample"):
         return random.permutation(len(codes))
     members = [np.flatnonzero(codes == code) for code in np.unique(codes)]
-    sizes = [len(rows) for rows in members]
-    size = max(sizes) if balance == "oversample" else min(sizes)
-    drawn = [np.resize(random.permutation(rows), size) for rows in members]
-    return random.permutation(np.concatenate(drawn))
+    size = (max if balance == "oversample" else min)(len(rows) for rows in members)
+    return random.permutation(np.concatenate([np.resize(random.permutation(rows), size) for rows in members]))
 
 
 def smote(
@@ -68,18 +58,8 @@ def smote(
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Add features between neighbors of a class until every class is as large as the largest.
 
-    SMOTE (Chawla et al. 2002, arXiv:1106.1813) by imbalanced-learn, on each view by itself.
-
-    Args:
-        views [v, n, d] float32: v views of the features of n images.
-        codes [n] int64: classes.
-        seed: of the draw.
-
-    Returns:
-        views [v, m, d] and codes [m], the given ones first.
-
-    Raises:
-        InputError: when a class has one image only.
+    SMOTE (Chawla et al. 2002, arXiv:1106.1813) by imbalanced-learn, on each of the v views [v, n, d] by itself; returns
+    views [v, m, d] and codes [m], the given ones first. InputError when a class has one image only.
     """
     from imblearn.over_sampling import SMOTE  # noqa: PLC0415 - brings scikit-learn, a second to import
 

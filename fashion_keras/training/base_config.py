@@ -84,6 +84,12 @@ class BackboneConfig(TrainingConfig):
         return self.strategy or ("frozen" if get_backbone(self.backbone).has_pretrained else "scratch")
 
     @property
+    def initial_weights(self) -> str:
+        """The weights to start from; with strategy scratch, "auto" is none."""
+        scratch = get_strategy(self.strategy_name).from_scratch
+        return "none" if scratch and self.weights == "auto" else self.weights
+
+    @property
     def image_spec(self) -> ImageSpec:
         """Size and fit of the network's input."""
         return resolve_image_spec(self.backbone, self.image_size)
@@ -102,10 +108,7 @@ class EncoderTrainingConfig(TrainingConfig):
 
 
 def with_default(kind: type[Config], name: str, default: Any) -> Any:  # noqa: ANN401 - of any field type
-    """Return field `name` of a config class with another default, for a subclass.
-
-    Its help loses "Default: ...", unless the default is None.
-    """
+    """Return field `name` of a config class with another default, for a subclass; help loses a stale "Default: ..."."""
     inherited: Field = next(row for row in fields(kind) if row.name == name)
     text = inherited.metadata["help"]
     text = text if default is None else text.split(" Default:")[0]

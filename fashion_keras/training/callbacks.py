@@ -3,6 +3,7 @@
 import logging
 import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -19,22 +20,8 @@ _COUNTERS = {"EarlyStopping": ("wait", "best", "best_epoch"), "ReduceLROnPlateau
 Logs = dict[str, Any] | None
 
 
-class NonFiniteLossError(ArithmeticError):
-    """Loss that became NaN or infinite.
-
-    Attributes:
-        loss: its value.
-        epoch: in which it happened, from 1.
-        learning_rate: of that batch.
-    """
-
-    def __init__(self, loss: float, epoch: int, learning_rate: float) -> None:
-        super().__init__(loss, epoch, learning_rate)
-        self.loss, self.epoch, self.learning_rate = loss, epoch, learning_rate
-
-
 class StopOnNonFiniteLoss(keras.callbacks.Callback):
-    """Raise NonFiniteLossError at the first batch, or validation, with a loss that is NaN or infinite."""
+    """Raise FloatingPointError at the first batch, or validation, with a loss that is NaN or infinite."""
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Note the epoch."""
@@ -50,7 +37,10 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
 
     def _check(self, loss: float) -> None:
         if not math.isfinite(loss):
-            raise NonFiniteLossError(float(loss), self.epoch, float(self.model.optimizer.learning_rate))
+            raise FloatingPointError(
+                f"training stopped in epoch {self.epoch}: the loss is {loss} at learning rate "
+                f"{float(self.model.optimizer.learning_rate):.3g}; try a lower --learning-rate or --precision float32"
+            )
 
 
 class ReseedDropout(keras.callbacks.Callback):
@@ -73,10 +63,8 @@ class CheckpointCallback(keras.callbacks.Callback):
 
     Args:
         weights_model: the trained model without optimizer, for the best weights.
-        state: updated in place.
-        files: where everything is saved.
-        phase: name of the phase, for the history.
-        last: epoch with which the phase ends at the latest.
+        state, files: updated in place, and where everything is saved.
+        phase, last: name of the phase, and epoch with which it ends at the latest.
         restore_best: save the weights of lowest validation loss; else those of the last epoch.
         others: callbacks before this one, whose counters are saved with the state.
         bar: advanced by one with each batch.
@@ -90,7 +78,7 @@ class CheckpointCallback(keras.callbacks.Callback):
         phase: str,
         last: int,
         restore_best: bool,
-        others: list[keras.callbacks.Callback],
+        others: Sequence[keras.callbacks.Callback],
         bar: ProgressBar,
     ) -> None:
         super().__init__()
@@ -101,8 +89,7 @@ class CheckpointCallback(keras.callbacks.Callback):
     def on_train_begin(self, logs: Logs = None) -> None:
         """Restore the counters of the other callbacks, which have just reset them."""
         for name, counters in self.state.counters.items():
-            for counter, value in counters.items():
-                setattr(self.counted[name], counter, value)
+            vars(self.counted[name]).update(counters)
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Note time and learning rate."""
@@ -114,10 +101,11 @@ class CheckpointCallback(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Save the epoch."""
-        names = sorted((key for key in logs if key != "learning_rate"), key=_column_order)
-        scores = {key: float(logs[key]) for key in names}
+        # Loss first, then metrics; training before validation.
+        names = sorted(logs, key=lambda key: (key.startswith("val_"), key.removeprefix("val_") != "loss"))
+        scores = {key: float(logs[key]) for key in names if key != "learning_rate"}
         seconds = round(time.perf_counter() - self.began, 2)
-        row = {"epoch": epoch + 1, "phase": self.phase} | scores
+        row = {"epoch": epoch + 1, "phase": self.phase, **scores}
         row |= {"learning_rate": self.learning_rate, "seconds": seconds}
         _log_epoch(row, scores, self.last)
         state = self.state
@@ -125,7 +113,7 @@ class CheckpointCallback(keras.callbacks.Callback):
         state.history.append(row)
         state.done = bool(self.model.stop_training) or state.epoch == self.last
         state.counters = {
-            name: {key: _json_number(getattr(callback, key)) for key in _COUNTERS[name]}
+            name: {key: np.asarray(getattr(callback, key)).item() for key in _COUNTERS[name]}
             for name, callback in self.counted.items()
         }
         if self._is_best(row):
@@ -141,11 +129,6 @@ class CheckpointCallback(keras.callbacks.Callback):
         return improved
 
 
-def _column_order(key: str) -> tuple[bool, bool]:
-    """Sort key of Keras' log keys: loss first, then metrics; training before validation."""
-    return key.startswith("val_"), key.removeprefix("val_") != "loss"
-
-
 def _log_epoch(row: dict[str, Any], scores: dict[str, float], last: int) -> None:
     names = [key for key in scores if not key.startswith("val_")]
     validation = {key: f" (val {scores[f'val_{key}']:.3f})" if f"val_{key}" in scores else "" for key in names}
@@ -153,7 +136,3 @@ def _log_epoch(row: dict[str, Any], scores: dict[str, float], last: int) -> None
     log.info(
         "epoch %d/%d  %s  learning rate %.1g  %.0f s", row["epoch"], last, text, row["learning_rate"], row["seconds"]
     )
-
-
-def _json_number(value: Any) -> Any:  # noqa: ANN401 - a counter of Keras'
-    return value.item() if isinstance(value, np.generic) else value

@@ -17,8 +17,7 @@ class TrainerState:
 
     Attributes:
         phase: index of the current phase.
-        start: epochs finished before this phase.
-        epoch: epochs finished in total.
+        start, epoch: epochs finished before this phase, and in total.
         done: whether the phase has ended, early or not.
         best_loss: lowest validation loss of the phase; None where none was computed.
         best_files: file name of the weights to continue with from each phase up to this one.
@@ -58,11 +57,7 @@ class Checkpoints:
         self._state = self.folder / "state.json"
 
     def read(self) -> TrainerState:
-        """Return the saved state; that of a new run where nothing is saved.
-
-        Raises:
-            InputError: for a state of an older version, or a damaged one.
-        """
+        """Return the saved state, or that of a new run; InputError for one of an older version, or damaged."""
         if (old := self.folder / "progress.json").is_file():
             raise InputError(f"{old}: checkpoint of an older version; start the run again in another folder")
         if not self._state.is_file():

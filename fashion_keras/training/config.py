@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fashion_keras.catalog.attributes import parse_task
-from fashion_keras.catalog.splits import SPLITS as SPLITS
+from fashion_keras.catalog.splits import SPLITS
 from fashion_keras.catalog.tasks import TASKS, AttributeGroup
 from fashion_keras.images.spec import FITS, ImageSpec
 from fashion_keras.models.backbones import SCALINGS, resolve_image_spec
@@ -26,11 +26,7 @@ def _names(rows: tuple[Any, ...]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class TrainConfig(BackboneConfig):
-    """Settings of a classifier's training run; None means that backbone, strategy or head decides.
-
-    Raises:
-        InputError: on construction, for any value that is not allowed; one line that names the allowed ones.
-    """
+    """Settings of a classifier's training run; None means that backbone, strategy or head decides."""
 
     task: str = config_field(
         "article_type",
@@ -107,27 +103,22 @@ class TrainConfig(BackboneConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_heads()
-        self._check_folds()
-        self._check_limit()
-        on_features = self.strategy_name == "frozen" and self.views
-        if self.balance == "smote" and not on_features:
-            raise InputError("--balance smote adds cached features: it needs --strategy frozen, and --views above 0")
-        if self.tune and not on_features:
-            raise InputError("--tune trains heads on cached features: it needs --strategy frozen, and --views above 0")
-        if self.task == "person" and (self.person_filter or self.person_input):
-            raise InputError("--task person trains a person detector: leave --person-filter and --person-input out")
-        _ = self.head_spec
-
-    def _check_folds(self) -> None:
         if self.fold is not None and self.fold > (self.folds or 0):
             raise InputError(f"--fold {self.fold} needs --folds of at least {self.fold}, not {self.folds or 'none'}")
-
-    def _check_limit(self) -> None:
         limit = self.limit
         if limit is not None and not (0 < limit < 1 or (limit >= 1 and float(limit).is_integer())):
             raise InputError(f"--limit must be a whole number from 1, or a share between 0 and 1, not {limit}")
         if self.floor and not limit:
             raise InputError("--floor bounds --limit: give both")
+        needs = "cached features: it needs --strategy frozen, and --views above 0"
+        if self.strategy_name != "frozen" or not self.views:
+            if self.balance == "smote":
+                raise InputError(f"--balance smote adds {needs}")
+            if self.tune:
+                raise InputError(f"--tune trains heads on {needs}")
+        if self.task == "person" and (self.person_filter or self.person_input):
+            raise InputError("--task person trains a person detector: leave --person-filter and --person-input out")
+        _ = self.head_spec
 
     def _check_heads(self) -> None:
         if [group.kind for group in self.label_spec] == ["single"]:

@@ -1,6 +1,7 @@
 """Run report: predictions of the test part, their scores, and the report that they make."""
 
 import platform
+import re
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from fashion_keras.evaluation.reports.calibration import ece_before_after
@@ -15,12 +17,12 @@ from fashion_keras.evaluation.reports.compute import compute_scores
 from fashion_keras.evaluation.reports.write import plot_report, write_predictions
 from fashion_keras.features.cache import encode
 from fashion_keras.features.compile import compile_encoder
-from fashion_keras.models.builder import as_classifier, submodel_from, submodel_until
-from fashion_keras.models.classifier import ClassifierSpec, make_predictions
+from fashion_keras.models.builder import submodel_from, submodel_until
+from fashion_keras.models.classifier import Classifier, ClassifierSpec, make_predictions
 from fashion_keras.models.predictions import Predictions, probabilities
-from fashion_keras.training.classifier.artifacts import RunManifest
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData
+from fashion_keras.training.manifests import RunManifest
 from fashion_keras.training.trainer import Trainer
 
 _VERSIONS = ("fashion_keras", "tensorflow", "keras", "numpy", "pillow")
@@ -36,10 +38,9 @@ def evaluate_test(
 ) -> tuple[dict[str, Any], float]:
     """Score a float32 network on the test part; write predictions.parquet and figures into the run folder.
 
-    Returns:
-        the report's scores and calibration, and the seconds that the network took.
+    Returns the report's scores and calibration, and the seconds that the network took.
     """
-    rows = prepared.split.test
+    rows = prepared.rows["test"]
     began = time.perf_counter()
     logits = _test_logits(config, prepared, spec, network)
     seconds = time.perf_counter() - began
@@ -53,32 +54,28 @@ def evaluate_test(
     return scores | {"calibration": ece_before_after(raw, predictions)}, seconds
 
 
-def report_header(
-    config: TrainConfig, prepared: PreparedData, spec: ClassifierSpec, weights: str, warnings: list[str]
+def report_fields(
+    config: TrainConfig,
+    prepared: PreparedData,
+    spec: ClassifierSpec,
+    trainer: Trainer,
+    history: list[dict[str, Any]],
+    times: dict[str, float],
 ) -> dict[str, Any]:
-    """Return the fields of a run's report that precede its scores."""
+    """Return the report's fields on the run's settings, its products and its speed; `times` in seconds."""
+    times = {"train": sum(row["seconds"] for row in history), **times}
+    steps = {phase.name: phase.feed.steps[0] for phase in trainer.phases}
+    trained = sum(steps[row["phase"]] for row in history) * config.batch_size
+    images = {"train": trained, "test": len(prepared.rows["test"])}
     return {
         "task": config.task,
         "backbone": config.backbone,
         "strategy": config.strategy_name,
-        "weights": weights,
-        "warnings": warnings,
         "classes": list(spec.classes),
         "counts": prepared.counts,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _VERSIONS}},
-    }
-
-
-def throughput(
-    trainer: Trainer, batch_size: int, history: list[dict[str, Any]], tested: int, times: dict[str, float]
-) -> dict[str, Any]:
-    """Return the report's seconds, and images per second in training and of `tested` images in testing."""
-    times = {"train": sum(row["seconds"] for row in history), **times}
-    steps = {phase.name: phase.feed.steps[0] for phase in trainer.phases}
-    images = sum(steps[row["phase"]] for row in history) * batch_size
-    return {
         "seconds": {name: round(value, 2) for name, value in times.items()},
-        "images_per_second": {"train": round(images / times["train"], 1), "test": round(tested / times["test"], 1)},
+        "images_per_second": {part: round(count / times[part], 1) for part, count in images.items()},
     }
 
 
@@ -86,8 +83,19 @@ def _test_logits(
     config: TrainConfig, prepared: PreparedData, spec: ClassifierSpec, network: keras.Model
 ) -> NDArray[np.float32]:
     """Return the logits of the test part in float32; features of a frozen backbone are cached for the next task."""
-    test = prepared.catalog.take(prepared.split.test)
+    test = prepared.take("test")
     if config.strategy_name != "frozen" or not config.views:
-        return as_classifier(spec, network).logits(test.paths)
+        return Classifier(spec, network.predict_on_batch).logits(test.paths)
     encoder = compile_encoder(submodel_until(network, "pool"), config.image_spec, config.runtime, "float32")
     return submodel_from(network, "pool").predict_on_batch(np.asarray(encode(test, encoder).values))
+
+
+def training_device() -> str:
+    """Return "GPU " and its name, or "CPU " and its model."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        name = tf.config.experimental.get_device_details(gpus[0]).get("device_name", gpus[0].name)
+        return f"GPU {name}" + (f" (the first of {len(gpus)})" if len(gpus) > 1 else "")
+    info = Path("/proc/cpuinfo")
+    match = re.search(r"^model name\s*: (.+)$", info.read_text(), re.MULTILINE) if info.is_file() else None
+    return f"CPU {match.group(1).strip() if match else platform.processor() or platform.machine()}"

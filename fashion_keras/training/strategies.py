@@ -1,6 +1,7 @@
 """Table of training strategies: which layers are trained, in which order, at which learning rate."""
 
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from fashion_keras.support.errors import InputError, unknown_name_error
@@ -11,13 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Phase:
-    """A number of epochs in which the same layers are trainable.
-
-    Attributes:
-        trainable: "head", "last_block", "last_n" or "all".
-        share: of the run's epochs.
-        learning_rate: its default.
-    """
+    """A share of a run's epochs in which the same layers are trainable: "head", "last_block", "last_n" or "all"."""
 
     trainable: str
     share: float
@@ -26,14 +21,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Strategy:
-    """Training strategy: which layers are trained in which phases, and default settings.
-
-    Attributes:
-        name: value of `--strategy`; last_n takes a number, "last_n:5".
-        phases: one after the other, each from the best weights of the one before.
-        epochs, optimizer, schedule, label_smoothing: defaults.
-        layers: N of last_n.
-    """
+    """Training strategy: phases, each from the best weights of the one before; default settings; N of last_n:N."""
 
     name: str
     phases: tuple[Phase, ...]
@@ -54,10 +42,8 @@ class Strategy:
         >>> get_strategy("frozen+full").phase_epochs(9)
         [3, 6]
         """
-        ends = [
-            round(sum(phase.share for phase in self.phases[: number + 1]) * (epochs or self.epochs))
-            for number in range(len(self.phases))
-        ]
+        shares = accumulate(phase.share for phase in self.phases)
+        ends = [round(share * (epochs or self.epochs)) for share in shares]
         return [max(end - start, 1) for start, end in zip([0, *ends], ends, strict=False)]
 
 
@@ -72,41 +58,26 @@ STRATEGIES = (
 
 
 def get_strategy(name: str) -> Strategy:
-    """Return the strategy of that name, such as "frozen" or "last_n:5".
+    """Return the strategy of that name; InputError for an unknown name, or last_n without a positive number.
 
     >>> get_strategy("last_n:5").layers
     5
-
-    Raises:
-        InputError: for an unknown name, or last_n without a positive number.
     """
     base, _, number = name.partition(":")
     for strategy in STRATEGIES:
-        if strategy.name != base or bool(number) != (base == "last_n"):
-            continue
-        if base != "last_n":
-            return strategy
-        if not number.isdecimal() or int(number) < 1:
-            raise InputError(f"strategy {name!r}: N of last_n:N must be a whole number from 1")
-        return replace(strategy, name=name, layers=int(number))
+        if strategy.name == base and bool(number) == (base == "last_n"):
+            if number and (not number.isdecimal() or int(number) < 1):
+                raise InputError(f"strategy {name!r}: N of last_n:N must be a whole number from 1")
+            return replace(strategy, name=name, layers=int(number or 0))
     raise unknown_name_error("strategy", name, [row.name + ":N" * (row.name == "last_n") for row in STRATEGIES])
 
 
 def set_trainable(network: "keras.Model", strategy: Strategy, phase: Phase, block: str, pretrained: bool) -> list[str]:
     """Make the head and the layers of a phase trainable and freeze all others; compile the network afterwards.
 
-    Args:
-        network: as `build_network` returns it.
-        strategy, phase: which layers.
-        block: the last layer that `last_block` keeps frozen.
-        pretrained: freeze batch normalization of the backbone in any case: `training=False` would not keep its moving
-            means in Keras 3, and small batches spoil them.
-
-    Returns:
-        names of the trainable backbone layers that have weights.
-
-    Raises:
-        InputError: when N of last_n exceeds the number of layers.
+    Batch normalization of a pretrained backbone is frozen in any case: `training=False` would not keep its moving means
+    in Keras 3, and small batches spoil them. `block` is the last layer that `last_block` keeps frozen. Returns names of
+    trainable backbone layers that have weights; InputError when N of last_n exceeds the number of layers.
     """
     names = [layer.name for layer in network.layers]
     # The backbone's layers in order, up to its pooling layer, as keras.applications counts them.
@@ -119,23 +90,17 @@ def set_trainable(network: "keras.Model", strategy: Strategy, phase: Phase, bloc
             # On a small catalog, moving means lag behind for many epochs with Keras' 0.99.
             layer.momentum = 0.9
     for layer in network.layers:
+        # Moving statistics of the head lag behind features that change: validation would use another network.
         if layer.name == "head_norm":
-            # Its moving statistics lag behind features that change, and validation would use another network.
             layer.trainable = phase.trainable == "head"
     return [layer.name for layer in backbone if layer.trainable and layer.weights]
 
 
 def cacheable_boundary(network: "keras.Model", strategy: Strategy, phase: Phase, block: str) -> str | None:
-    """Return the last layer of the part of a network that is frozen throughout a phase.
+    """Return the last layer of the part of a network that is frozen throughout a phase; None where no weights are.
 
     All later layers depend on its output alone, so that this can be computed once per image. Where the first trainable
-    layer is inside of parallel branches, it is the last layer before them.
-
-    Args:
-        network, strategy, phase, block: as in `set_trainable`.
-
-    Returns:
-        the layer's name, or None when no layer with weights is frozen.
+    layer is inside of parallel branches, it is the last layer before them. Arguments are as in `set_trainable`.
     """
     # Not `layers`: MobileNet's activation and ConvNeXt's scaling contain bare operations, too.
     steps = network.operations

@@ -1,7 +1,8 @@
-"""Training targets: the labels of each product, the strata of the split, and the spec of the network. No Keras here."""
+"""Training targets: labels, strata of the split, spec of the network, person detector of a run. No Keras here."""
 
-from collections.abc import Sequence
+import logging
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,54 +12,46 @@ from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.label_groups import LabelGroup, Targets, group_slices
 from fashion_keras.catalog.label_sources import Columns
 from fashion_keras.catalog.targets import encode_groups, learnable_groups
-from fashion_keras.catalog.tasks import AttributeGroup, get_task
+from fashion_keras.catalog.tasks import get_task
+from fashion_keras.catalog.worn_rules import PERSON
+from fashion_keras.features.runtime import load_classifier
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.classifier import ClassifierSpec
+from fashion_keras.models.serialization import load_classifier_spec
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.config import TrainConfig
-from fashion_keras.training.person_filter import person_input_spec
+
+log = logging.getLogger("fashion_keras")
 
 Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class TrainingTargets:
+class TrainingTargets(Targets):
     """Targets of n products, and how they are divided into parts.
 
     Attributes:
-        targets: the labels.
         strata [n] int64: the classes by which the parts are stratified.
         required_classes: names of the first strata, of which every part must have products.
         is_color: color is among the labels, so augmentation must leave colors unchanged.
     """
 
-    targets: Targets
     strata: Integers
     required_classes: tuple[str, ...]
     is_color: bool
 
-    @property
-    def groups(self) -> tuple[LabelGroup, ...]:
-        """The groups of labels."""
-        return self.targets.groups
-
-    @property
-    def packed(self) -> Integers:
-        """packed [n, C]; see `Targets.packed`."""
-        return self.targets.packed
-
-    def take(self, rows: Integers) -> "TrainingTargets":
-        """Return the targets of these rows alone."""
-        return replace(self, targets=self.targets.take(rows), strata=self.strata[rows])
+    def take(self, rows: NDArray[Any]) -> "TrainingTargets":
+        """Return the targets of these rows, numbers or a mask."""
+        return replace(self, packed=self.packed[rows], reasons=self.reasons[rows], strata=self.strata[rows])
 
     def label_counts(self, rows: Integers) -> dict[str, list[int]]:
         """Return group -> how many of these rows have each of its labels."""
-        counts = (self.targets.take(rows).values == 1).sum(axis=0)
+        counts = (self.take(rows).values == 1).sum(axis=0)
         return {name: counts[columns].tolist() for name, columns in group_slices(self.groups).items()}
 
     def known_counts(self, rows: Integers) -> dict[str, int]:
         """Return group -> of how many of these rows a label of it is known."""
-        part = self.targets.take(rows)
+        part = self.take(rows)
         return {group.name: int(part.group(group.name).known.sum()) for group in self.groups}
 
 
@@ -77,17 +70,10 @@ def model_spec(config: TrainConfig, groups: tuple[LabelGroup, ...]) -> Classifie
 
 
 def build_targets(config: TrainConfig, catalog: Catalog) -> tuple[TrainingTargets, tuple[str, ...]]:
-    """Encode the labels of n products that a config names.
+    """Encode the labels of n products that a config names; "attributes" names the groups of the catalog.
 
-    Args:
-        config: names the groups, and the fewest images of a class.
-        catalog: n products; brings the groups that "attributes" names.
-
-    Returns:
-        the targets, and a warning for each group that cannot be encoded and is left out.
-
-    Raises:
-        InputError: when the columns or too few classes are there.
+    Returns the targets, and a warning for each group that cannot be encoded and is left out; InputError when the
+    columns or too few classes are there.
     """
     named = catalog.attribute_groups if config.task == ALL_ATTRIBUTES else config.label_spec
     groups, reasons = learnable_groups(named, catalog.columns, config.min_images)
@@ -96,14 +82,14 @@ def build_targets(config: TrainConfig, catalog: Catalog) -> tuple[TrainingTarget
         raise InputError(f"{left}{'; '.join(reasons.values())}")
     targets = encode_groups(groups, catalog.columns, config.min_images)
     softmax = config.loss in (None, "grouped")
-    activations = ("softmax" if softmax and group.kind == "single" else "sigmoid" for group in targets.groups)
-    targets = replace(
-        targets,
-        groups=tuple(replace(group, activation=name) for group, name in zip(targets.groups, activations, strict=True)),
+    activated = tuple(
+        replace(group, activation="softmax" if softmax and group.kind == "single" else "sigmoid")
+        for group in targets.groups
     )
     strata, required = _strata(targets, catalog.columns, config.min_images)
     warnings = tuple(f"LEFT OUT  {reason}" for reason in reasons.values())
-    return TrainingTargets(targets, strata, required, _has_color(groups)), warnings
+    is_color = any(group.is_color for group in groups)
+    return TrainingTargets(activated, targets.packed, targets.reasons, strata, required, is_color), warnings
 
 
 def _strata(targets: Targets, columns: Columns, min_images: int) -> tuple[Integers, tuple[str, ...]]:
@@ -122,5 +108,33 @@ def _strata(targets: Targets, columns: Columns, min_images: int) -> tuple[Intege
     return np.where(codes < 0, codes.max() + 1, codes), ()
 
 
-def _has_color(groups: Sequence[AttributeGroup]) -> bool:
-    return any(group.is_color for group in groups)
+def person_input_spec(config: TrainConfig) -> ClassifierSpec | None:
+    """Return the spec of the detector that `--person-input` names, if any; InputError when it does not fit the run."""
+    if config.person_input is None:
+        return None
+    detector = _detector_spec(config.person_input)
+    theirs, ours = detector.image_spec, config.image_spec
+    if theirs != ours:
+        raise InputError(
+            f"{config.person_input}: a detector of images of {theirs.height}x{theirs.width} {theirs.fit}, in a network "
+            f"of {ours.height}x{ours.width} {ours.fit}: train one with --image-size {ours.height}x{ours.width} --fit "
+            f"{ours.fit}"
+        )
+    return detector
+
+
+def filter_persons(catalog: Catalog, run: str) -> Catalog:
+    """Reject the products in whose image the detector in `run` predicts a person; InputError when none is left."""
+    code = _detector_spec(run).classes.index(PERSON)
+    is_person = load_classifier(run).predict(catalog.paths).probabilities[:, code] >= 0.5
+    log.info("%s predicts a person in %d of %d images", run, is_person.sum(), len(catalog))
+    if is_person.all():
+        raise InputError(f"--person-filter {run}: it predicts a person in all {len(catalog)} images; leave it out")
+    return catalog.reject(np.where(is_person, "the person filter predicts a person", "").tolist())
+
+
+def _detector_spec(run: str) -> ClassifierSpec:
+    spec, _ = load_classifier_spec(run)
+    if spec.task != "person":
+        raise InputError(f"{run}: a run of --task {spec.task}; a person detector is a run of --task person")
+    return spec

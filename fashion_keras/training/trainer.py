@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +11,74 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.models.backbones import get_backbone
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import ProgressBar
-from fashion_keras.training.callbacks import CheckpointCallback, NonFiniteLossError, ReseedDropout, StopOnNonFiniteLoss
+from fashion_keras.training.base_config import BackboneConfig
+from fashion_keras.training.callbacks import CheckpointCallback, ReseedDropout, StopOnNonFiniteLoss
 from fashion_keras.training.checkpoints import Checkpoints, TrainerState, save_weights
 from fashion_keras.training.feeds import Feed
-from fashion_keras.training.optimizers import OptimizerSettings
+from fashion_keras.training.strategies import get_strategy, set_trainable
 
 log = logging.getLogger("fashion_keras")
 
 Loss = Callable[[keras.KerasTensor, keras.KerasTensor], keras.KerasTensor] | str
 
 
+_OPTIMIZERS = {
+    "adam": keras.optimizers.Adam,
+    "rmsprop": keras.optimizers.RMSprop,
+    "sgd": partial(keras.optimizers.SGD, momentum=0.9),
+    "adamw": keras.optimizers.AdamW,
+}
+_ADAMW_DECAY = 0.05
+
+
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """Optimizer, learning-rate schedule, weight decay and gradient accumulation.
+
+    Attributes:
+        name: adam, rmsprop, sgd (momentum 0.9) or adamw.
+        schedule: of the learning rate: "constant"; "plateau", a tenth after `plateau_patience` epochs without a lower
+            validation loss; or "cosine", from a twentieth up in `warm_up` epochs, then down to 0.
+        weight_decay: decoupled; None for 0.05 with adamw, else none.
+        accumulate: batches whose gradients are averaged before a step.
+    """
+
+    name: str = "adam"
+    schedule: str = "constant"
+    weight_decay: float | None = None
+    accumulate: int = 1
+    plateau_patience: int = 5
+    warm_up: int = 2
+
+    def build(self, learning_rate: float, epochs: int, steps: int) -> keras.optimizers.Optimizer:
+        """Return the optimizer for `epochs` epochs of `steps` batches; its schedule counts batches, as Keras does."""
+        rate = learning_rate
+        if self.schedule == "cosine":
+            rise = min(self.warm_up, epochs - 1) * steps
+            rate = keras.optimizers.schedules.CosineDecay(
+                learning_rate / 20, epochs * steps - rise, 0.0, warmup_target=learning_rate, warmup_steps=rise
+            )
+        decay = _ADAMW_DECAY if self.weight_decay is None and self.name == "adamw" else self.weight_decay
+        accumulated = self.accumulate if self.accumulate > 1 else None
+        optimizer = _OPTIMIZERS[self.name](rate, weight_decay=decay, gradient_accumulation_steps=accumulated)
+        # Of kernels alone; decoupled: a step takes learning rate * decay of them (arXiv:1711.05101).
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "power"])
+        return optimizer
+
+
 @dataclass(frozen=True)
 class TrainerPhase:
-    """A number of epochs in which the same layers are trained on the same data.
+    """A number of epochs, at most, in which the same layers are trained on the same data.
 
     Attributes:
         name: column `phase` of the history.
-        epochs: largest number of epochs.
         learning_rate: the highest of the schedule.
         feed: training and validation batches, and the part of the model that takes them.
-        freeze: sets `trainable` of the model's layers before it is compiled and returns the names to log; None leaves
-            all as they are.
+        freeze: sets `trainable` of the model's layers before it is compiled and returns the names of those besides the
+            head; None leaves all as they are.
     """
 
     name: str
@@ -50,15 +96,13 @@ class Trainer:
         model: with its initial weights; trained in place.
         phases: one after the other, each from the final weights of the one before.
         loss: as `keras.Model.compile` takes it.
-        optimizer: optimizer and learning-rate schedule.
         folder: of the run; history.csv and checkpoint/ are written there after each epoch.
         metrics: makes new metrics, once per phase.
         seed: of dropout.
         validate: compute the validation loss after each epoch.
         restore_best: end each phase with the weights of lowest validation loss; else with those of its last epoch.
         patience: epochs without a lower validation loss after which a phase ends; None for no early stopping.
-        callbacks: of the user, passed to `fit` in every phase. Their `model` is the part that the phase trains; their
-            state is not saved in checkpoints.
+        callbacks: of the user, in every phase. Their `model` is the part that it trains; checkpoints lack their state.
     """
 
     model: keras.Model
@@ -76,9 +120,8 @@ class Trainer:
     def run(self) -> list[dict[str, Any]]:
         """Train, from the last checkpoint where there is one, and return the history, one row per epoch.
 
-        Raises:
-            InputError: when the loss becomes NaN or infinite: the model then has its best weights so far, which are
-                also in checkpoint/best.weights.h5 once an epoch was finished.
+        InputError when the loss becomes NaN or infinite: the model then has its best weights so far, which are
+        also in checkpoint/best.weights.h5 once an epoch was finished.
         """
         files = Checkpoints(self.folder)
         state = files.read()
@@ -111,7 +154,7 @@ class Trainer:
         steps = phase.feed.steps[0]
         if self.optimizer.accumulate > steps:
             raise InputError(f"--accumulate must be at most {steps}, the batches of an epoch")
-        names = phase.freeze(self.model) if phase.freeze else ["all layers"]
+        names = ["head", *phase.freeze(self.model)] if phase.freeze else ["all layers"]
         _log_phase(phase.name, self.model, names)
         # XLA is ten times slower than oneDNN on a CPU.
         optimizer = self.optimizer.build(phase.learning_rate, phase.epochs, steps)
@@ -120,59 +163,65 @@ class Trainer:
         if state.epoch > state.start:
             learner.load_weights(files.folder / state.weights_file)
         before, kernel = learner.get_weights(), _first_trainable_kernel(learner)
+        last, own, best = state.start + phase.epochs, self._own_callbacks(), self.restore_best and self.validate
+        saving = CheckpointCallback(_copy_without_optimizer(learner), state, files, phase.name, last, best, own, bar)
         try:
-            self._fit(learner, phase, state, files, bar)
-        except NonFiniteLossError as error:
+            learner.fit(
+                # One epoch more than is used: Keras warns of a data set that ends.
+                phase.feed.training(range(state.epoch, last + 1)),
+                shuffle=False,
+                initial_epoch=state.epoch,
+                epochs=last,
+                steps_per_epoch=steps,
+                validation_data=phase.feed.validation() if self.validate else None,
+                validation_steps=phase.feed.steps[1] if self.validate else None,
+                # Saving comes last: the others have counted the epoch then.
+                callbacks=[*own, *self.callbacks, saving],
+                verbose=0,
+            )
+        except FloatingPointError as error:
             learner.set_weights(before)
-            raise self._stop(error, learner, state, files) from None
+            saved = self._restore_best(learner, state, files)
+            raise InputError(f"{error} ({saved})") from None
+        bar.advance((last - state.epoch) * steps)
         if np.array_equal(kernel, _first_trainable_kernel(learner)):
             raise AssertionError(f"phase {phase.name}: the first kernel of {', '.join(names)} did not change")
-
-    def _fit(
-        self, learner: keras.Model, phase: TrainerPhase, state: TrainerState, files: Checkpoints, bar: ProgressBar
-    ) -> None:
-        feed, last, own = phase.feed, state.start + phase.epochs, self._own_callbacks()
-        best = self.restore_best and self.validate
-        saving = CheckpointCallback(_copy_without_optimizer(learner), state, files, phase.name, last, best, own, bar)
-        validation = {"validation_data": feed.validation(), "validation_steps": feed.steps[1]} if self.validate else {}
-        learner.fit(
-            # One epoch more than is used: Keras warns of a data set that ends.
-            feed.training(range(state.epoch, last + 1)),
-            shuffle=False,
-            initial_epoch=state.epoch,
-            epochs=last,
-            steps_per_epoch=feed.steps[0],
-            # Saving comes last: the others have counted the epoch then.
-            callbacks=[*own, *self.callbacks, saving],
-            verbose=0,
-            **validation,
-        )
-        bar.advance((last - state.epoch) * feed.steps[0])
 
     def _own_callbacks(self) -> list[keras.callbacks.Callback]:
         callbacks = [StopOnNonFiniteLoss(), ReseedDropout(self.seed)]
         if self.patience:
             callbacks.append(keras.callbacks.EarlyStopping(patience=self.patience))
         if self.optimizer.schedule == "plateau":
-            patience = self.optimizer.plateau_patience
-            callbacks.append(keras.callbacks.ReduceLROnPlateau(factor=0.1, patience=patience))
+            callbacks.append(keras.callbacks.ReduceLROnPlateau(factor=0.1, patience=self.optimizer.plateau_patience))
         return callbacks
 
-    def _stop(
-        self, error: NonFiniteLossError, learner: keras.Model, state: TrainerState, files: Checkpoints
-    ) -> InputError:
-        """Give the model its best weights so far, save them, and return the error to raise."""
-        saved = "no epoch was finished"
+    def _restore_best(self, learner: keras.Model, state: TrainerState, files: Checkpoints) -> str:
+        """Give the model its best weights so far, save them, and return where."""
         if len(state.best_files) > state.phase:
             _copy_without_optimizer(learner).load_weights(files.folder / state.best_files[state.phase])
-        if state.history:
-            path = files.folder / "best.weights.h5"
-            save_weights(_copy_without_optimizer(self.model), path)
-            saved = f"the best weights so far are in {path}"
-        return InputError(
-            f"training stopped in epoch {error.epoch}: the loss is {error.loss} at learning rate "
-            f"{error.learning_rate:.3g}; try a lower --learning-rate or --precision float32 ({saved})"
+        if not state.history:
+            return "no epoch was finished"
+        path = files.folder / "best.weights.h5"
+        save_weights(_copy_without_optimizer(self.model), path)
+        return f"the best weights so far are in {path}"
+
+
+def trainer_phases(config: BackboneConfig, feeds: Sequence[Feed], pretrained: bool) -> tuple[TrainerPhase, ...]:
+    """Return the phases of a config's strategy on these feeds; `pretrained` is as of `set_trainable`."""
+    strategy, block = get_strategy(config.strategy_name), get_backbone(config.backbone).last_frozen(config.cut)
+    # Later phases keep their proportion to the first.
+    factor = config.learning_rate / strategy.phases[0].learning_rate if config.learning_rate else 1
+    rows = zip(strategy.phases, strategy.phase_epochs(config.epochs), feeds, strict=True)
+    return tuple(
+        TrainerPhase(
+            phase.trainable,
+            epochs,
+            phase.learning_rate * factor,
+            feed,
+            partial(set_trainable, strategy=strategy, phase=phase, block=block, pretrained=pretrained),
         )
+        for phase, epochs, feed in rows
+    )
 
 
 def _copy_without_optimizer(model: keras.Model) -> keras.Model:

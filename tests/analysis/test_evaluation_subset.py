@@ -11,7 +11,7 @@ from fashion_keras.catalog.product_hashes import product_hashes
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.images.validation import image_hashes
 from fashion_keras.support.errors import InputError
-from fashion_keras.training.classifier.artifacts import RunManifest
+from fashion_keras.training.manifests import RunManifest
 from tests.helpers.catalogs import write_catalog
 
 TITLES = {number: f"Product {number}" for number in range(1, 121)}

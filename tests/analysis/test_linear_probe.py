@@ -19,7 +19,7 @@ FLAGS = {"backbones": "custom_cnn,fashion_small", "limit": 400, "image_size": "3
 def half_trained(sample, monkeypatch):
     """fashion_small was trained on every other validation product; their number."""
     prepared = prepare(ProbeConfig(data=sample, **FLAGS).train_configs[0])
-    hashes = product_hashes(prepared.catalog)[prepared.split.validation]
+    hashes = product_hashes(prepared.catalog)[prepared.rows["validation"]]
     known = frozenset(hashes[::2].tolist())
     monkeypatch.setattr(
         linear_probe, "encoder_training_products", lambda name, _: known if name == "fashion_small" else frozenset()

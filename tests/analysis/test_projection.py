@@ -6,9 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from fashion_keras.analysis.projection import draw_map
+from fashion_keras.analysis.projection import draw_map, project
 from fashion_keras.analysis.retrieval_comparison import cached_features, load_part
 from fashion_keras.catalog.readers import read_catalog
+from fashion_keras.support.errors import InputError
 from tests.helpers.cli import run_cli
 
 
@@ -64,3 +65,45 @@ def test_map_refuses(sample, tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
         draw_map({"data": sample, "out": tmp_path / "map.png", **options})
     assert not list(tmp_path.iterdir())
+
+
+def clusters(size, d=8):
+    """Three groups of vectors of length 1 about three axes."""
+    vectors = np.repeat(np.eye(3, d), size, axis=0) + np.random.default_rng(0).normal(0, 0.05, (3 * size, d))
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_principal_components_by_hand():
+    # Variances 2/3 * 9, 2/3 * 1 and 0 along three axes: the first two hold all, the order is by size.
+    vectors = np.array([[0, 3, 5], [0, -3, 5], [1, 0, 5], [-1, 0, 5]], np.float32)
+    places, explained = project(vectors)
+    np.testing.assert_allclose(np.abs(places), [[3, 0], [3, 0], [0, 1], [0, 1]], atol=1e-6)
+    assert explained == pytest.approx(1)
+
+
+def test_kept_is_the_share_of_the_variance():
+    vectors = np.array([[2, 0, 0], [-2, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 0.5], [0, 0, -0.5]])
+    assert project(vectors)[1] == pytest.approx((8 + 2) / (8 + 2 + 0.5))
+
+
+@pytest.mark.parametrize("size", [1, 8])
+def test_tsne_keeps_neighbours_and_says_the_same_twice(size):
+    vectors = clusters(size)
+    first, second = (project(vectors, "tsne")[0] for _ in range(2))
+    assert np.array_equal(first, second)
+    assert np.isfinite(first).all()
+    if size > 1:
+        distances = np.linalg.norm(first[:, None] - first, axis=2) + np.diag(np.full(len(first), np.inf))
+        assert (distances.argmin(axis=1) // size == np.arange(len(first)) // size).all()
+
+
+@pytest.mark.parametrize(
+    ("vectors", "method", "message"),
+    [
+        (np.eye(2), "pca", "at least 3 products, not 2"),
+        (np.ones((5, 4)), "tsne", "all 5 products are equal"),
+    ],
+)
+def test_what_cannot_be_mapped(vectors, method, message):
+    with pytest.raises(InputError, match=message):
+        project(vectors, method)

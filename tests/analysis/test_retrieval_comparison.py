@@ -6,8 +6,8 @@ import shutil
 import numpy as np
 import pytest
 
+from fashion_keras.analysis.evaluation_subset import encoder_training_products
 from fashion_keras.analysis.retrieval_comparison import color_histograms, evaluate_search, load_part
-from fashion_keras.analysis.training_overlap import encoder_training_products
 from fashion_keras.catalog.product_hashes import product_hashes, write_training_products
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.features import registry

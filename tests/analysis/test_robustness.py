@@ -12,8 +12,7 @@ from PIL import Image
 
 from fashion_keras import EvaluateConfig, InputError, evaluate, load_classifier, read_catalog
 from fashion_keras.analysis import robustness as robustness_module
-from fashion_keras.analysis.robustness import robustness
-from fashion_keras.analysis.robustness_scores import COLUMNS
+from fashion_keras.analysis.robustness import COLUMNS, robustness
 from fashion_keras.cli import main
 from fashion_keras.evaluation.metrics.intervals import accuracy_interval
 from fashion_keras.images.corruptions import CORRUPTIONS

@@ -1,8 +1,6 @@
 """The command line's frame: flags from config fields, unknown names, exit codes and one-line errors."""
 
-import argparse
 import errno
-import json
 import os
 from dataclasses import dataclass
 
@@ -65,12 +63,10 @@ def test_config_flags_become_fields():
     assert "fast|slow" in parser.format_help()
 
 
-def test_config_flags_of_chosen_and_positional_fields():
+def test_config_flags_of_positional_fields():
     parser = Parser(prog="p")
-    add_config_flags(parser, Settings, ("names", "limit"), positional=("names",))
+    add_config_flags(parser, Settings, positional=("names",))
     assert given_values(parser.parse_args(["a", "b", "--limit", "1"]), Settings) == {"names": ["a", "b"], "limit": 1}
-    with pytest.raises(InputError, match="unknown flag '--rate'"):
-        parser.parse_args(["a", "--rate", "1"])
 
 
 def raising(error):
@@ -81,7 +77,7 @@ def raising(error):
 
     def make_parser():
         parser = Parser(prog="fashion-keras")
-        commands = parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
+        commands = parser.add_subparsers(dest="command_name", metavar="COMMAND", parser_class=Parser)
         commands.add_parser("train").add_argument("--resume")
         for action in commands.choices.values():
             action.set_defaults(command=command)
@@ -106,18 +102,16 @@ def test_main_offers_resume_only_where_the_command_can(monkeypatch, command, lin
 
 @pytest.mark.parametrize("command", ["train", "train-encoder", "autoencode", "tag", "index"])
 def test_commands_that_resume_are_those_with_the_flag(command):
-    subparsers = next(action for action in cli._parser()._actions if isinstance(action, argparse._SubParsersAction))
-    parser = subparsers.choices[command]
     given = {"tag": ["--data", "x", "--taxonomy", "y"], "index": ["--out", "x"]}.get(command, [])
-    assert bool(parser.parse_args(given).resumable) == ("--resume" in parser.format_help())
+    options = cli._parser().parse_args([command, *given])
+    assert options.command_name == command
+    assert ("resume" in options) == (command in ("train", "train-encoder", "autoencode"))
 
 
 @pytest.mark.parametrize(
     ("error", "message"),
     [
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "no space left on the disk"),
-        (OSError(errno.EDQUOT, os.strerror(errno.EDQUOT)), "no space left on the disk, or its quota"),
-        (OSError(errno.EMFILE, os.strerror(errno.EMFILE), "a.npy"), "a.npy: too many open files: raise the limit"),
         (PermissionError(errno.EACCES, "Permission denied", "runs"), "runs: Permission denied"),
         (InputError("a.csv: bad\nname"), "a.csv: bad name"),
     ],
@@ -143,12 +137,6 @@ def test_main_with_a_full_disk_prints_nothing_but_the_error(monkeypatch, sample,
     monkeypatch.setattr(os, "fsync", full)
     result = run_cli("data", "describe", sample, "--out", tmp_path / "out", "--json")
     assert_one_line(result, str(tmp_path / "out"), "no space left on the disk")
-
-
-def test_json_output_is_one_object(sample, tmp_path):
-    result = run_cli("data", "describe", sample, "--out", tmp_path / "out", "--json")
-    assert result.returncode == 0
-    assert json.loads(result.stdout)["inputs"] > 1800
 
 
 def test_sample_that_is_interrupted_leaves_nothing(monkeypatch, tmp_path):

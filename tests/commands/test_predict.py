@@ -1,6 +1,5 @@
 """predict: image files in any number, folders and tables, what is rejected, and calls that are wrong."""
 
-import csv
 import json
 import shutil
 import time
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 
 from fashion_keras import load_classifier, read_catalog
+from tests.helpers.catalogs import read_rows
 from tests.helpers.cli import assert_one_line, run_cli
 
 
@@ -22,11 +22,6 @@ def bad(tmp_path):
     path = tmp_path / "bad.jpg"
     path.write_bytes(b"not an image")
     return path
-
-
-def read_rows(path):
-    with path.open() as file:
-        return list(csv.DictReader(file))
 
 
 def test_predict_rejects_bad_images_and_predicts_the_others(run, paths, bad):

@@ -1,6 +1,15 @@
-"""Catalogs of a few products, written in the Kaggle layout."""
+"""Catalogs of a few products, written in the Kaggle layout, and the rows of CSV files."""
+
+import csv
+from pathlib import Path
 
 from PIL import Image
+
+
+def read_rows(path):
+    """The rows of a CSV file, as dicts."""
+    with Path(path).open() as file:
+        return list(csv.DictReader(file))
 
 
 def write_catalog(folder, titles):

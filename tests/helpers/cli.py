@@ -1,6 +1,8 @@
-"""The command line called in this process, and assertions on what it printed."""
+"""The command line called in this process, assertions on what it printed, and programs in other processes."""
 
 import io
+import subprocess
+import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 
@@ -25,6 +27,11 @@ def run_cli(*arguments):
         except SystemExit as stop:
             code = stop.code or 0
     return Result(code, stdout.getvalue(), stderr.getvalue())
+
+
+def run_python(program, *arguments, **options):
+    """Run a Python program in a process of its own."""
+    return subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, **options)
 
 
 def assert_one_line(result, *parts):

@@ -1,6 +1,5 @@
 """Training runs in processes of their own, and what they wrote."""
 
-import csv
 import signal
 import subprocess
 import sys
@@ -9,14 +8,15 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from tests.helpers.catalogs import read_rows
+
 
 def read_history(folder):
     """The rows of history.csv without their seconds, numbers as float."""
-    with (Path(folder) / "history.csv").open() as file:
-        return [
-            {name: value if name == "phase" else float(value) for name, value in row.items() if name != "seconds"}
-            for row in csv.DictReader(file)
-        ]
+    return [
+        {name: value if name == "phase" else float(value) for name, value in row.items() if name != "seconds"}
+        for row in read_rows(Path(folder) / "history.csv")
+    ]
 
 
 def start_training(config, folder):

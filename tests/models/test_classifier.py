@@ -12,7 +12,7 @@ from PIL import Image
 from fashion_keras import load_classifier
 from fashion_keras.catalog.label_groups import LabelGroup
 from fashion_keras.images.decode import ImageSpec, decode_batch
-from fashion_keras.models.builder import as_classifier, build_network, save_network
+from fashion_keras.models.builder import build_network, save_network
 from fashion_keras.models.classifier import Classifier, ClassifierSpec
 from fashion_keras.models.heads import Head, get_head
 from fashion_keras.support.errors import InputError
@@ -42,7 +42,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def classifier(network):
-    return as_classifier(SPEC, network)
+    return Classifier(SPEC, network.predict_on_batch)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import traceback
 import pytest
 
 from fashion_keras.search.indexing import build_index, open_index
-from fashion_keras.search.pg_address import parse_address, short_identifier
+from fashion_keras.search.pg_connection import parse_address, short_identifier
 from fashion_keras.search.postgres import PostgresIndex
 from fashion_keras.support.errors import InputError
 from tests.helpers.indexes import SPEC

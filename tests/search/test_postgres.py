@@ -11,7 +11,7 @@ import numpy as np
 import psycopg
 import pytest
 
-from fashion_keras.search import pg_products, postgres
+from fashion_keras.search import pg_schema, postgres
 from fashion_keras.search.postgres import PostgresIndex
 from fashion_keras.support.errors import InputError
 from tests.helpers.indexes import SPEC, assert_nearest, brute_force, records, with_columns
@@ -137,7 +137,7 @@ def test_index_is_shared_by_threads(index):
 def test_writers_wait_for_each_other(index):
     other = PostgresIndex(index.name)
     waiting = threading.Thread(target=other.update, args=[records(0, 30, seed=1)])
-    with index._writing():
+    with index._transaction("FOR UPDATE"):
         waiting.start()
         waiting.join(0.3)
         assert waiting.is_alive()
@@ -147,7 +147,7 @@ def test_writers_wait_for_each_other(index):
 
 @pytest.fixture
 def large(database, monkeypatch):
-    monkeypatch.setattr(pg_products, "HNSW_MIN_ROWS", 1000)
+    monkeypatch.setattr(pg_schema, "HNSW_MIN_ROWS", 1000)
     index = PostgresIndex.create(database, SPEC)
     index.add(records(0, 2000))
     assert index.stats()["hnsw"]
@@ -168,10 +168,10 @@ def test_nearest_of_a_small_index_is_exact_after_hnsw_searches(large, monkeypatc
     products, queries = records(0, 2000), records(9000, 9010).embeddings
     for _ in range(3):
         large.nearest(queries, 10)
-        monkeypatch.setattr(pg_products, "HNSW_MIN_ROWS", 5000)
+        monkeypatch.setattr(pg_schema, "HNSW_MIN_ROWS", 5000)
         for query, neighbors in zip(queries, large.nearest(queries, 10), strict=True):
             assert_nearest(neighbors, products, query, 10)
-        monkeypatch.setattr(pg_products, "HNSW_MIN_ROWS", 1000)
+        monkeypatch.setattr(pg_schema, "HNSW_MIN_ROWS", 1000)
 
 
 @pytest.mark.parametrize("where", [{"gender": "Girls"}, {"gender": ["Girls", "Men"], "base_colour": "Teal"}])

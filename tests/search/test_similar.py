@@ -203,7 +203,7 @@ def test_search_similar_takes_many_ids_and_images(index, catalog):
 
 def test_search_similar_by_id_loads_no_encoder(index, catalog, monkeypatch):
     monkeypatch.setattr("fashion_keras.search.similar._SEARCHERS", {})
-    monkeypatch.setattr("fashion_keras.search.searcher.load_encoder", None)
+    monkeypatch.setattr("fashion_keras.search.indexing.load_encoder", None)
     assert len(search_similar(int(catalog.ids[3]), 3, index)) == 3
     with pytest.raises(ImageError, match="no such file"):
         search_similar("missing.jpg", 3, index)

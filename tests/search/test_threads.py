@@ -107,7 +107,7 @@ def encoder(monkeypatch):
         loaded.append(Encoder("gray", ImageSpec(4, 4), forward, "tensorflow", "float32", "abc", unit_norm=True))
         return loaded[-1]
 
-    monkeypatch.setattr("fashion_keras.search.searcher.load_encoder", load)
+    monkeypatch.setattr("fashion_keras.search.indexing.load_encoder", load)
     return loaded
 
 

@@ -8,7 +8,7 @@ import pytest
 from fashion_keras.evaluation.reports.report import Report
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import dataclass_from_json
-from fashion_keras.training.classifier.artifacts import RunManifest
+from fashion_keras.training.manifests import RunManifest
 
 MANIFEST = RunManifest(
     data="sample",

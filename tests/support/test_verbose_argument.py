@@ -12,7 +12,7 @@ from fashion_keras.support.verbose_argument import takes_verbose
 
 @takes_verbose
 def current_verbosity(add: int = 0) -> int:
-    return progress._Settings.verbosity + add
+    return progress._verbosity + add
 
 
 def test_takes_verbose_holds_during_the_call():

@@ -8,8 +8,7 @@ from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.catalog.splits import hold_out
 from fashion_keras.tagging import train_tagger
 from fashion_keras.tagging.config import TaggerConfig
-from fashion_keras.tagging.leakage import leakage_warning
-from fashion_keras.tagging.train_tagger import held_out_fractions, split_for_tagger
+from fashion_keras.tagging.train_tagger import held_out_fractions, leakage_warning, split_for_tagger
 from tests.helpers.shop import toy_encoder
 
 

@@ -23,8 +23,8 @@ def test_check_unchanged_refuses_other_parts_of_the_same_catalog(tiny_config):
 def test_manifest_counts_labels_and_known_rows(tiny_config):
     prepared = prepare(replace(tiny_config, task="gender,pattern", limit=150, min_images=20))
     manifest = prepared.manifest({"source": "none", "warning": ""})
-    rows = prepared.split.train
-    codes = prepared.targets.targets.group("gender").codes[rows]
+    rows = prepared.rows["train"]
+    codes = prepared.targets.group("gender").codes[rows]
     assert manifest.train_counts["gender"] == [int((codes == code).sum()) for code in (0, 1)]
     assert manifest.known["train"]["gender"] == int((codes >= 0).sum())
-    assert len(manifest.part_hashes["test"]) == len(manifest.image_hashes["test"]) == len(prepared.split.test)
+    assert len(manifest.part_hashes["test"]) == len(manifest.image_hashes["test"]) == len(prepared.rows["test"])

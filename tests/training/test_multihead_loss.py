@@ -9,7 +9,7 @@ import pytest
 
 from fashion_keras.catalog.label_groups import LabelGroup
 from fashion_keras.training.balance import label_weights
-from fashion_keras.training.multihead_loss import GroupAccuracy, multihead_loss
+from fashion_keras.training.losses import GroupAccuracy, multihead_loss
 
 KIND = LabelGroup("kind", "single", ("a", "b"), (("a",), ("b",)))
 MARKS = LabelGroup("marks", "multi", ("x", "y"), (("x",), ("y",)), "sigmoid")

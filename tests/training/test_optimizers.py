@@ -7,7 +7,7 @@ from keras import ops
 
 from fashion_keras.models.builder import GeneralizedMeanPooling2D
 from fashion_keras.training.config import OPTIMIZERS
-from fashion_keras.training.optimizers import OPTIMIZER_CLASSES, exclude_from_weight_decay
+from fashion_keras.training.trainer import OptimizerSettings
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -17,7 +17,7 @@ def test_weight_decay_without_gradients_shrinks_kernels_alone(name):
     before = {weight.path: ops.convert_to_numpy(weight) + 1 for weight in network.trainable_weights}
     for weight in network.trainable_weights:
         weight.assign(before[weight.path])
-    optimizer = exclude_from_weight_decay(OPTIMIZER_CLASSES[name](0.1, weight_decay=0.5))
+    optimizer = OptimizerSettings(name, weight_decay=0.5).build(0.1, epochs=1, steps=1)
     optimizer.apply([ops.zeros_like(weight) for weight in network.trainable_weights], network.trainable_weights)
     ratios = {weight.path: ops.convert_to_numpy(weight) / before[weight.path] for weight in network.trainable_weights}
     assert len(ratios) == 7

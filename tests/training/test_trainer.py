@@ -1,6 +1,7 @@
 """Training loop on features: steps, checkpoints, non-finite losses, callbacks."""
 
 import json
+from functools import partial
 
 import keras
 import numpy as np
@@ -12,13 +13,21 @@ from fashion_keras.images.pipeline import Examples
 from fashion_keras.models.builder import build_network
 from fashion_keras.support.errors import InputError
 from fashion_keras.training import checkpoints
+from fashion_keras.training.balance import epoch_rows
 from fashion_keras.training.classifier.setup import ClassifierSetup
-from fashion_keras.training.feeds import FeatureFeed, Sampling
-from fashion_keras.training.multihead_loss import MultiHeadObjective
+from fashion_keras.training.feeds import FeatureFeed
 from fashion_keras.training.strategies import get_strategy
 from tests.helpers.specs import classifier_spec
 
 SPEC = classifier_spec()
+
+
+def make_feed(examples, views, batch_size):
+    """A feed of features for the head, in the same order as in a run."""
+    return FeatureFeed(
+        train=examples, held_out=examples, order=partial(epoch_rows, examples.codes, "none", 0), batch_size=batch_size,
+        cut="pool", views=views, features=views[0],
+    )  # fmt: skip
 
 
 def make_trainer(folder, batch_size=32, callbacks=(), **settings):
@@ -30,10 +39,10 @@ def make_trainer(folder, batch_size=32, callbacks=(), **settings):
     values = {"strategy": "frozen", "epochs": 3, "optimizer": "sgd", "schedule": "constant", **settings}
     config = TrainConfig(backbone="custom_cnn", batch_size=batch_size, **values)
     keras.utils.set_random_seed(0)
-    network, objective = build_network(SPEC), MultiHeadObjective(SPEC.groups, np.ones(2, np.float32))
-    feed = FeatureFeed(examples, examples, "pool", features[None], features, Sampling("none", batch_size, 0))
+    feed = make_feed(examples, features[None], batch_size)
     feeds = (feed,) * len(get_strategy(config.strategy_name).phases)
-    return ClassifierSetup(config, network, objective, feeds, False, folder, callbacks).trainer()
+    weights = np.ones(2, np.float32)
+    return ClassifierSetup(config, build_network(SPEC), SPEC.groups, weights, feeds, False, folder, callbacks).trainer()
 
 
 def fit(folder, batch_size, accumulate, optimizer="sgd", schedule="constant", weight_decay=None):
@@ -73,7 +82,7 @@ def test_trainer_refuses_more_accumulated_batches_than_an_epoch_has(tmp_path):
 def test_feature_feed_yields_every_row_once_an_epoch_in_one_of_its_views():
     views = np.arange(60, dtype=np.float32).reshape(3, 20, 1)
     examples = Examples((), np.arange(20)[:, None] % 2)
-    feed = FeatureFeed(examples, examples, "pool", views, views[0], Sampling("none", 8, 0))
+    feed = make_feed(examples, views, 8)
     batches = list(feed.training(range(2)).as_numpy_iterator())
     assert [len(batch[0]) for batch in batches] == [8, 8, 4] * 2
     for epoch in (batches[:3], batches[3:]):

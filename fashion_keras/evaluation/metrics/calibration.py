@@ -1,9 +1,4 @@
-"""Calibration: temperatures fitted on validation rows, reliability diagrams, the Brier score.
-
-Shapes: n rows, k classes or labels. The calibration error itself is classification.expected_calibration_error: of a
-class, give it the confidence of each prediction and whether it was correct; of labels, the scores and targets of known
-cells. Input that cannot be scored raises InputError, a ValueError.
-"""
+"""Calibration of n rows and k classes or labels: temperatures fitted on validation rows, reliability, Brier score."""
 
 from collections.abc import Callable
 
@@ -18,25 +13,24 @@ _BRACKETS = 13  # temperatures that bracket the minimum before it is refined
 
 
 def fit_temperature(
-    logits: np.ndarray,
-    targets: np.ndarray,
-    known: np.ndarray,
-    objective: str = "softmax",
-    prior_errors: int = 0,
+    logits: np.ndarray, targets: np.ndarray, known: np.ndarray, objective: str = "softmax", prior_errors: int = 0
 ) -> float:
-    """Return the temperature T > 0 with the least `temperature_loss`.
+    """Return the temperature in 0.05..20 with the least `temperature_loss`; 1 where none is better than 1.
 
-    Accuracy does not change, T keeps the order of the logits (Guo et al. 2017, arXiv:1706.04599, section 4.2). T is
-    sought in 0.05..20: near the low end all predictions were right, near the high end the logits carry no information;
-    1 where no T is better than 1. The arguments and errors are those of `temperature_loss`.
-
-    >>> logits, truth = np.array([[2.0, 0.0]] * 4), np.array([0, 0, 0, 1])
-    >>> targets, known = np.eye(2, dtype=int)[truth], np.ones((4, 2), dtype=bool)
-    >>> round(fit_temperature(logits, targets, known), 4)  # softmax gives 3/4 when 2 / T = log 3
-    1.8205
+    Accuracy does not change (Guo et al. 2017, arXiv:1706.04599, section 4.2).
     """
+    from scipy.optimize import minimize_scalar  # noqa: PLC0415 - half a second that help must not wait for
+
     loss = _loss_of_factor(logits, targets, known, objective, prior_errors)
-    return _minimize(lambda temperature: loss(1 / temperature))
+
+    def loss_of_log(log_temperature: float) -> float:
+        return loss(1 / np.exp(log_temperature))
+
+    grid = np.linspace(np.log(MIN_TEMPERATURE), np.log(MAX_TEMPERATURE), _BRACKETS)
+    best = int(np.argmin([loss_of_log(log_temperature) for log_temperature in grid]))
+    bounds = grid[max(best - 1, 0)], grid[min(best + 1, _BRACKETS - 1)]
+    result = minimize_scalar(loss_of_log, bounds=bounds, method="bounded", options={"xatol": 1e-6})
+    return float(np.exp(result.x)) if result.fun < loss(1.0) else 1.0
 
 
 def temperature_loss(
@@ -47,22 +41,17 @@ def temperature_loss(
     objective: str = "softmax",
     prior_errors: int = 0,
 ) -> float:
-    """Return the mean negative log-likelihood of `targets` at a temperature.
+    """Return the mean negative log-likelihood of `targets` when logits are divided by a temperature.
 
     Args:
-        temperature: by which logits are divided.
-        logits [n, k] float: of validation rows.
-        targets [n, k]: in {0, 1}.
-        known [n, k] bool: cells that are not known are left out.
+        temperature: above 0.
+        logits [n, k], targets [n, k] in {0, 1}, known [n, k] bool: of validation rows; unknown cells are left out.
         objective: "softmax": -log p of the true class, over rows with all cells known and exactly one positive.
             "sigmoid": -log p of each known cell. "top_label": log loss of whether the most probable class is right,
-            over rows that know that cell; with many classes "softmax" leaves the confidence of the prediction too high
-            (Gupta & Ramdas 2022, arXiv:2107.08353), and it has no term for a row whose true label is not a class.
+            over rows that know that cell; "softmax" leaves the confidence of many classes too high (Gupta & Ramdas
+            2022, arXiv:2107.08353), and has no term for a row whose true label is not a class.
         prior_errors: wrong predictions of median confidence that are added to "sigmoid" or "top_label": with one, n
             correct predictions of n make a confidence of n / (n + 1), not of 1.
-
-    Raises:
-        InputError: for an unknown objective, shapes that differ, or when no row or cell can be used.
     """
     return _loss_of_factor(logits, targets, known, objective, prior_errors)(1 / temperature)
 
@@ -72,11 +61,7 @@ def reliability(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (rows [bins] int, confidence [bins], accuracy [bins]) of `confidence` [n] in 0..1 and `correct` [n] bool.
 
-    The mean confidence and the share of correct rows within each bin of classification.expected_calibration_error,
-    which is the mean gap between the two; NaN in an empty bin (Guo et al. 2017, fig. 1).
-
-    >>> [column.tolist() for column in reliability(np.array([0.5, 0.25, 1.0]), np.array([True, False, True]), bins=2)]
-    [[2, 1], [0.375, 1.0], [0.5, 1.0]]
+    Means within each bin of `classification.expected_calibration_error`; NaN in an empty one.
     """
     confidence, correct = validation.rows(confidence=confidence, correct=correct)
     places = classification.confidence_bins(confidence, bins)
@@ -85,10 +70,7 @@ def reliability(
 
 
 def brier_score(probability: np.ndarray, positive: np.ndarray) -> float:
-    """Return the mean of (`probability` [n] in 0..1 - `positive` [n] bool)^2: 0 is perfect, 1 is sure and wrong.
-
-    Of labels: brier_score(scores[known], targets[known]).
-    """
+    """Return the mean of (`probability` [n] in 0..1 - `positive` [n] bool)^2: 0 is perfect, 1 is sure and wrong."""
     from sklearn.metrics import brier_score_loss  # noqa: PLC0415 - a second that help must not wait for
 
     probability, positive = validation.rows(probability=probability, positive=positive)
@@ -98,7 +80,7 @@ def brier_score(probability: np.ndarray, positive: np.ndarray) -> float:
 
 
 def log_sum_exp(logits: np.ndarray) -> np.ndarray:
-    """Return log(sum(exp(logits))) [n] float64 of the rows of `logits` [n, k] float, however large they are."""
+    """Return log(sum(exp(logits))) [n] float64 of the rows of `logits` [n, k], however large they are."""
     logits = np.asarray(logits, dtype=np.float64)
     peak = logits.max(axis=1)
     return peak + np.log(np.sum(np.exp(logits - peak[:, None]), axis=1))
@@ -107,13 +89,16 @@ def log_sum_exp(logits: np.ndarray) -> np.ndarray:
 def _loss_of_factor(
     logits: np.ndarray, targets: np.ndarray, known: np.ndarray, objective: str, prior_errors: int
 ) -> Callable[[float], float]:
-    """Return the function factor -> loss of logits * factor; the arguments are those of `temperature_loss`."""
+    """Return the function factor -> `temperature_loss` of logits * factor."""
     if objective not in OBJECTIVES:
         raise unknown_name_error("objective", objective, OBJECTIVES)
     positive, known = validation.cells(targets, known)
     logits = validation.table("logits", logits, known.shape).astype(np.float64)
     if objective == "softmax":
-        return _softmax_loss(logits, positive, known)
+        usable = known.all(axis=1) & (positive.sum(axis=1) == 1)
+        _require_known(usable)
+        logits, own = logits[usable], logits[usable][positive[usable]]
+        return lambda factor: float(np.mean(log_sum_exp(logits * factor) - own * factor))
     if objective == "sigmoid":
         _require_known(known)
         margins, correct = np.abs(logits[known]), (logits[known] >= 0) == positive[known]
@@ -121,22 +106,14 @@ def _loss_of_factor(
     rows, best = np.arange(len(logits)), logits.argmax(axis=1)
     usable = known[rows, best]
     _require_known(usable)
-    logits, best, correct = logits[usable], best[usable], positive[rows, best][usable]
-    rows = rows[: len(logits)]
-    peaks, others = logits[rows, best], logits.copy()
+    peaks, correct, others = logits[rows, best][usable], positive[rows, best][usable], logits.copy()
     others[rows, best] = -np.inf
+    others = others[usable]
     return lambda factor: _log_loss(peaks * factor - log_sum_exp(others * factor), correct, prior_errors)
 
 
-def _softmax_loss(logits: np.ndarray, positive: np.ndarray, known: np.ndarray) -> Callable[[float], float]:
-    usable = known.all(axis=1) & (positive.sum(axis=1) == 1)
-    _require_known(usable)
-    logits, own = logits[usable], logits[usable][positive[usable]]
-    return lambda factor: float(np.mean(log_sum_exp(logits * factor) - own * factor))
-
-
 def _log_loss(margins: np.ndarray, correct: np.ndarray, prior_errors: int) -> float:
-    """Return the mean log loss of predictions whose confidence has the logits `margins` [n] and of errors added."""
+    """Return the mean log loss of predictions whose confidence has the logits `margins` [n], with errors added."""
     losses = np.logaddexp(0, np.where(correct, -margins, margins))
     added = prior_errors * np.logaddexp(0, np.median(margins))
     return float((losses.sum() + added) / (len(margins) + prior_errors))
@@ -145,16 +122,3 @@ def _log_loss(margins: np.ndarray, correct: np.ndarray, prior_errors: int) -> fl
 def _require_known(usable: np.ndarray) -> None:
     if not usable.any():
         raise InputError("no known label to fit a temperature on")
-
-
-def _minimize(loss: Callable[[float], float]) -> float:
-    """Return the T in 0.05..20 whose loss is least: bracketed on a grid, then refined; 1 where none is better."""
-    from scipy.optimize import minimize_scalar  # noqa: PLC0415 - half a second that help must not wait for
-
-    grid = np.linspace(np.log(MIN_TEMPERATURE), np.log(MAX_TEMPERATURE), _BRACKETS)
-    best = int(np.argmin([loss(float(np.exp(log_t))) for log_t in grid]))
-    bounds = grid[max(best - 1, 0)], grid[min(best + 1, _BRACKETS - 1)]
-    result = minimize_scalar(
-        lambda log_t: loss(np.exp(log_t)), bounds=bounds, method="bounded", options={"xatol": 1e-6}
-    )
-    return float(np.exp(result.x)) if result.fun < loss(1.0) else 1.0

@@ -1,37 +1,21 @@
-"""Scores of a single-label classifier as pure functions: arrays in, plain numbers out.
-
-Shapes: n rows, k classes. `truth` and `predicted` are class codes in 0..k-1, `probabilities` has one row per item.
-A class without support (no row of it in `truth`) has no recall, F1 or average precision: NaN, and out of every mean;
-scikit-learn, which counts what is undefined as 0, is used where both agree. Input that cannot be scored (no rows,
-lengths that differ, values that are not finite) raises InputError, a ValueError.
-"""
+"""Scores of a single-label classifier as pure functions of n rows and k classes; what is undefined is NaN."""
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from fashion_keras.evaluation.metrics import validation
 from fashion_keras.evaluation.metrics.intervals import accuracy_interval
-from fashion_keras.support.errors import InputError
 
 FREQUENCIES = ("head", "mid", "tail")
-
-
-def accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Return the share of rows where `predicted` [n] int equals `truth` [n] int."""
-    truth, predicted = validation.rows(truth=truth, predicted=predicted)
-    return float(np.mean(truth == predicted))
 
 
 def top_k_accuracy(truth: np.ndarray, probabilities: np.ndarray, k: int = 3) -> float:
     """Return the share of rows of `truth` [n] int whose class is among the k best of `probabilities` [n, classes].
 
-    Ties count against the model (scikit-learn breaks them by class order): a row is a hit when fewer than k *other*
-    classes score as high as its class or higher. A constant output therefore scores 0, unless k covers every class.
-
-    >>> top_k_accuracy([0, 0], [[0.4, 0.4, 0.2], [0.4, 0.5, 0.1]], k=1), top_k_accuracy([0], [[0.4, 0.4, 0.2]], k=2)
-    (0.0, 1.0)
+    Ties count against the model: a row is a hit when fewer than k *other* classes score at least as high as its class.
     """
     truth, probabilities = validation.scored(truth, probabilities)
     own = probabilities[np.arange(len(truth)), truth]
@@ -40,11 +24,7 @@ def top_k_accuracy(truth: np.ndarray, probabilities: np.ndarray, k: int = 3) -> 
 
 
 def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Count rows by class: int [k, k], where cell [i, j] is the rows of true class i that were predicted as j.
-
-    >>> confusion_matrix([0, 0, 1], [0, 1, 1], classes=2).tolist()
-    [[1, 1], [0, 1]]
-    """
+    """Count rows by class: int [k, k], where cell [i, j] is the rows of true class i that were predicted as j."""
     truth, predicted = validation.rows(truth=truth, predicted=predicted)
     truth, predicted = validation.codes("truth", truth, classes), validation.codes("predicted", predicted, classes)
     from sklearn import metrics  # noqa: PLC0415 - a second that help must not wait for
@@ -53,11 +33,7 @@ def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> 
 
 
 def precision_recall_f1(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (precision, recall, f1), each [k] float64, of `confusion` [k, k] int (rows are the truth).
-
-    NaN where undefined: precision of a class that is never predicted; recall and F1 of a class without support (to
-    scikit-learn an F1 of 0). The F1 of a class that has support and is never predicted is 0: it was missed every time.
-    """
+    """Return (precision, recall, f1), each [k], of `confusion` [k, k] int (rows are the truth); NaN where undefined."""
     confusion = np.asarray(confusion)
     return scores_of_counts(np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0))
 
@@ -65,16 +41,13 @@ def precision_recall_f1(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
 def scores_of_counts(
     hits: np.ndarray, support: np.ndarray, predicted: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (precision, recall, f1), as precision_recall_f1, of how often each class was hit, true and predicted.
-
-    All three are [..., k] int, and so is the shape of what is returned.
-    """
+    """Return `precision_recall_f1` of how often each class was hit, true and predicted, each [..., k] int."""
     f1 = validation.ratio(2 * hits, np.where(support > 0, support + predicted, 0))
     return validation.ratio(hits, predicted), validation.ratio(hits, support), f1
 
 
 def macro_f1(confusion: np.ndarray) -> float:
-    """Return the unweighted mean F1 of the classes with support in `confusion` [k, k]; NaN when none has any."""
+    """Return the mean F1 of the classes with support in `confusion` [k, k]; NaN when none has any."""
     return validation.mean(precision_recall_f1(confusion)[2])
 
 
@@ -82,9 +55,6 @@ def ranked_counts(relevant: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray,
     """Return (thresholds [t], released [t] int, hits [t] int) of `relevant` [n] bool ranked by `scores` [n] float.
 
     thresholds are the distinct scores, highest first: `released` rows score at least as high, `hits` of them relevant.
-
-    >>> [column.tolist() for column in ranked_counts(np.array([True, False, True]), np.array([0.5, 0.9, 0.5]))]
-    [[0.9, 0.5], [1, 3], [0, 2]]
     """
     relevant, scores = validation.rows(relevant=relevant, scores=scores)
     order = np.argsort(scores)[::-1]
@@ -96,8 +66,7 @@ def ranked_counts(relevant: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray,
 def precision_recall_curve(relevant: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (precision [t+1], recall [t+1], thresholds [t]) of `relevant` [n] bool ranked by `scores` [n] float.
 
-    One point per distinct score ("at least this high"), thresholds ascending, the closing point is precision 1 at
-    recall 0. Recall is NaN when nothing is relevant (1 in scikit-learn).
+    As scikit-learn's, but recall is NaN when nothing is relevant (1 there).
     """
     from sklearn import metrics  # noqa: PLC0415 - a second that help must not wait for
 
@@ -114,9 +83,6 @@ def average_precision(relevant: np.ndarray, scores: np.ndarray) -> float:
     """Return the step-wise area under the precision-recall curve of `relevant` [n] bool ranked by `scores` [n] float.
 
     Tied scores enter together; NaN when nothing is relevant (0 in scikit-learn).
-
-    >>> average_precision([True, False, True, False], [0.9, 0.8, 0.7, 0.1])  # 1/2 * 1/1 + 1/2 * 2/3
-    0.8333333333333333
     """
     # Not by scikit-learn, whose checks cost ten times as much: 1,000 classes are ranked one after the other.
     _, released, hits = ranked_counts(relevant, scores)
@@ -126,10 +92,7 @@ def average_precision(relevant: np.ndarray, scores: np.ndarray) -> float:
 
 
 def micro_average_precision(truth: np.ndarray, probabilities: np.ndarray) -> float:
-    """Return the average precision over all n x k (row, class) pairs of `probabilities` [n, k], ranked together.
-
-    The micro-averaged, one-vs-rest AP of li2020: a pair is relevant when the class is the row's `truth` [n] int.
-    """
+    """Return the average precision (li2020) over all n x k (row, class) pairs of `probabilities` [n, k] together."""
     truth, probabilities = validation.scored(truth, probabilities)
     return average_precision((truth[:, None] == np.arange(probabilities.shape[1])).ravel(), probabilities.ravel())
 
@@ -137,8 +100,7 @@ def micro_average_precision(truth: np.ndarray, probabilities: np.ndarray) -> flo
 def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = 15) -> float:
     """Return the mean gap, in 0..1, between `confidence` [n] float in 0..1 and how often it was `correct` [n] bool.
 
-    Equal-width bins closed on the right, (low, high], weighted by their rows (Guo et al. 2017, arXiv:1706.04599). A
-    confidence of exactly 0 belongs to the first bin; empty bins weigh nothing.
+    Equal-width bins (low, high], weighted by their rows (Guo et al. 2017, arXiv:1706.04599); 0 is in the first.
     """
     confidence, correct = validation.rows(confidence=confidence, correct=correct)
     gaps = np.bincount(confidence_bins(confidence, bins), weights=confidence - correct)
@@ -146,19 +108,15 @@ def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins
 
 
 def confidence_bins(confidence: np.ndarray, bins: int = 15) -> np.ndarray:
-    """Return the bin [n] int in 0..bins-1 of `confidence` [n] float in 0..1, as expected_calibration_error has them."""
+    """Return the bin [n] int in 0..bins-1 of `confidence` [n], as `expected_calibration_error` has them."""
     return np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], validation.unit("confidence", confidence))
 
 
 def head_mid_tail(support_train: np.ndarray) -> list[str]:
     """Name each class of `support_train` [k] int (training images per class) "head", "mid" or "tail".
 
-    Classes are lined up from the largest to the smallest, ties by index. By the share of all training images that
-    stand *before* a class in that line: head below 50 %, tail from 80 % on, mid between. So the head is the fewest
-    largest classes that cover half the images, and the tail together holds at most 20 %. Empty classes are tail.
-
-    >>> head_mid_tail([10, 60, 30])
-    ['tail', 'head', 'mid']
+    Classes are ranked by size, ties by index. By the share of all training images *before* a class: head below 50 %,
+    tail from 80 % on, mid between. Empty classes are tail.
     """
     (sizes,) = validation.rows(support_train=np.asarray(support_train, dtype=np.int64))
     order = np.argsort(-sizes, kind="stable")
@@ -170,10 +128,7 @@ def head_mid_tail(support_train: np.ndarray) -> list[str]:
 
 
 def most_confident_mistakes(truth: np.ndarray, probabilities: np.ndarray, count: int) -> np.ndarray:
-    """Return int [m], m <= count: the wrongly predicted rows, most confident first, ties by row.
-
-    The prediction for a row of `probabilities` [n, k] is its first largest class; `truth` is [n] int.
-    """
+    """Return int [m], m <= count: the wrongly predicted rows, most confident first, ties by row."""
     truth, probabilities = validation.scored(truth, probabilities)
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != truth)
     return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")][:count]
@@ -182,16 +137,12 @@ def most_confident_mistakes(truth: np.ndarray, probabilities: np.ndarray, count:
 def summary(
     truth: np.ndarray, probabilities: np.ndarray, product_groups: np.ndarray | None = None
 ) -> dict[str, float | list[float]]:
-    """Return the headline scores of `probabilities` [n, k] against `truth` [n] int, ready for JSON.
-
-    The interval resamples products, rows with an equal entry in `product_groups` [n]; None: each row is a product. All
-    scores are defined for any n >= 1, so there is no NaN and no None among them.
-    """
+    """Return the headline scores of `probabilities` [n, k], ready for JSON; intervals resample `product_groups` [n]."""
     truth, probabilities = validation.scored(truth, probabilities)
     predicted = probabilities.argmax(axis=1)
     correct = predicted == truth
     return {
-        "accuracy": accuracy(truth, predicted),
+        "accuracy": float(np.mean(correct)),
         "accuracy_ci95": list(accuracy_interval(correct, product_groups)),
         "top_3": top_k_accuracy(truth, probabilities, k=3),
         "macro_f1": macro_f1(confusion_matrix(truth, predicted, probabilities.shape[1])),
@@ -200,54 +151,69 @@ def summary(
     }
 
 
-def per_class(
-    truth: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], train_counts: np.ndarray
-) -> list[dict[str, str | int | float | None]]:
-    """Return one row per class: name, support, precision, recall, f1, average_precision, frequency.
+def by_class_frequency(rows: Sequence[dict]) -> dict[str, dict[str, int | float | None]]:
+    """Return, for head, mid and tail of the rows of per_label: classes, support, mean recall and mean F1."""
+    zones = {zone: [row for row in rows if row["frequency"] == zone] for zone in FREQUENCIES}
+    return {
+        zone: {
+            "classes": len(own),
+            "support": sum(row["support"] for row in own),
+            "balanced_accuracy": validation.mean_or_none([row["recall"] for row in own]),
+            "macro_f1": validation.mean_or_none([row["f1"] for row in own]),
+        }
+        for zone, own in zones.items()
+    }
 
-    `truth` [n] int, `probabilities` [n, k], `classes` k names, `train_counts` [k] int training images per class, which
-    decide the frequency (see head_mid_tail). A score that is undefined is None.
+
+def cumulative_maximum(probabilities: np.ndarray, products: np.ndarray) -> np.ndarray:
+    """Return the highest probability [p, k] of each class over a product's images; `products` [n] int in 0..p-1."""
+    highest = np.zeros((products.max() + 1, probabilities.shape[1]))
+    np.maximum.at(highest, products, probabilities)
+    return highest
+
+
+def mean_probability(probabilities: np.ndarray, products: np.ndarray) -> np.ndarray:
+    """Return the mean probability [p, k] of each class over a product's images; see `cumulative_maximum`."""
+    sums = np.zeros((products.max() + 1, probabilities.shape[1]))
+    np.add.at(sums, products, probabilities)
+    return sums / np.bincount(products)[:, None]
+
+
+def per_product(truth: np.ndarray, probabilities: np.ndarray, groups: np.ndarray) -> dict[str, Any]:
+    """Return accuracies per image and per product of `truth` [n] and `probabilities` [n, k], ready for JSON.
+
+    `groups` [n] int: which images show one product. all: of products whose images agree in their label; several_images:
+    of those among them with two images or more; mixed: products whose images disagree, which are left out. all and
+    several_images hold products, images, per_image, cumulative_maximum, mean_probability, each of the last three
+    {accuracy, accuracy_ci95}, or None where there is no such product. All intervals resample products.
     """
     truth, probabilities = validation.scored(truth, probabilities)
-    k = probabilities.shape[1]
-    if not len(classes) == len(train_counts) == k:
-        raise InputError(f"{k} columns of probabilities, {len(classes)} classes, {len(train_counts)} train_counts")
-    confusion = confusion_matrix(truth, probabilities.argmax(axis=1), k)
-    areas = [average_precision(truth == code, probabilities[:, code]) for code in range(k)]
-    scores = np.column_stack([*precision_recall_f1(confusion), areas])
-    return class_rows(classes, confusion.sum(axis=1), scores, head_mid_tail(train_counts))
-
-
-def class_rows(
-    classes: Sequence[str], support: np.ndarray, scores: np.ndarray, frequency: Sequence[str]
-) -> list[dict[str, str | int | float | None]]:
-    """Return the rows of per_class; `scores` [k, 4] are precision, recall, F1 and average precision, NaN for None."""
-    keys = ("precision", "recall", "f1", "average_precision")
-    columns = zip(classes, support.tolist(), scores, frequency, strict=True)
-    return [
-        {
-            "name": name,
-            "support": count,
-            **dict(zip(keys, map(validation.or_none, values), strict=True)),
-            "frequency": zone,
-        }
-        for name, count, values, zone in columns
-    ]
-
-
-def by_class_frequency(rows: Sequence[dict]) -> dict[str, dict[str, int | float | None]]:
-    """Return, for head, mid and tail of the rows of per_class: classes, support, balanced_accuracy, macro_f1.
-
-    balanced_accuracy is the unweighted mean recall, macro_f1 the unweighted mean F1, both over the classes with
-    support; None where there are none.
-    """
-    return {zone: _over_classes([row for row in rows if row["frequency"] == zone]) for zone in FREQUENCIES}
-
-
-def _over_classes(rows: list[dict]) -> dict[str, int | float | None]:
+    _, first, products = np.unique(groups, return_index=True, return_inverse=True)
+    agreeing = np.bincount(products, truth != truth[first][products]) == 0
+    sizes = np.bincount(products)
     return {
-        "classes": len(rows),
-        "support": sum(row["support"] for row in rows),
-        "balanced_accuracy": validation.or_none(validation.mean([row["recall"] for row in rows])),
-        "macro_f1": validation.or_none(validation.mean([row["f1"] for row in rows])),
+        "products": len(sizes),
+        "images": len(truth),
+        "mixed": {"products": int((~agreeing).sum()), "images": int(sizes[~agreeing].sum())},
+        "all": _product_scores(truth, probabilities, products, agreeing),
+        "several_images": _product_scores(truth, probabilities, products, agreeing & (sizes > 1)),
     }
+
+
+def _product_scores(
+    truth: np.ndarray, probabilities: np.ndarray, products: np.ndarray, chosen: np.ndarray
+) -> dict[str, Any]:
+    """Return the accuracies of the products chosen [p] bool."""
+    rows = chosen[products]
+    counts = {"products": int(chosen.sum()), "images": int(rows.sum())}
+    if not rows.any():
+        return counts | {"per_image": None, "cumulative_maximum": None, "mean_probability": None}
+    truth, probabilities = truth[rows], probabilities[rows]
+    _, first, products = np.unique(products[rows], return_index=True, return_inverse=True)
+    correct = probabilities.argmax(axis=1) == truth
+    interval = list(accuracy_interval(correct, products))
+    scores = {"per_image": {"accuracy": float(correct.mean()), "accuracy_ci95": interval}}
+    for rule in (cumulative_maximum, mean_probability):
+        correct = rule(probabilities, products).argmax(axis=1) == truth[first]
+        scores[rule.__name__] = {"accuracy": float(correct.mean()), "accuracy_ci95": list(accuracy_interval(correct))}
+    return counts | scores

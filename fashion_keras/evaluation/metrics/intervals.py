@@ -1,8 +1,4 @@
-"""Confidence intervals: percentile bootstrap over products, and exact binomial bounds of Clopper and Pearson.
-
-Images of one product are right or wrong together, so products are resampled, never rows. Where every score is 0, or
-every score is 1, all resamples agree and the bootstrap has no width; the exact bounds over the products then apply.
-"""
+"""Confidence intervals: bootstrap over products, whose images are right or wrong together; exact binomial bounds."""
 
 from collections.abc import Callable
 
@@ -18,50 +14,32 @@ Floats = NDArray[np.float64]
 
 
 def accuracy_interval(
-    correct: ArrayLike,
-    product_groups: ArrayLike | None = None,
-    level: float = 0.95,
-    draws: int = 2000,
-    seed: int = 0,
+    correct: ArrayLike, product_groups: ArrayLike | None = None, level: float = 0.95, draws: int = 2000, seed: int = 0
 ) -> tuple[float, float]:
     """Return (low, high), the interval of the mean of `correct` [n] bool; see `mean_interval`."""
-    (correct,) = validation.rows(correct=np.asarray(correct))
+    (correct,) = validation.rows(correct=correct)
     return mean_interval(correct.astype(bool), product_groups, level, draws, seed)
 
 
 def mean_interval(
-    values: ArrayLike,
-    product_groups: ArrayLike | None = None,
-    level: float = 0.95,
-    draws: int = 2000,
-    seed: int = 0,
+    values: ArrayLike, product_groups: ArrayLike | None = None, level: float = 0.95, draws: int = 2000, seed: int = 0
 ) -> tuple[float, float]:
     """Return (low, high), the percentile bootstrap interval of the mean of `values` [n] float, resampling products.
 
-    Where all values are 0, or all are 1, the bounds are those of `clopper_pearson_interval` over the products.
-
-    Args:
-        values: one score per row, at least one row.
-        product_groups [n]: rows with an equal entry show one product; None: every row is a product of its own.
-        level: share of such intervals that hold the true mean.
-        draws: bootstrap resamples.
-        seed: of the resamples.
-
-    Raises:
-        InputError: for no rows, values that are not finite, or lengths that differ.
+    Rows with an equal entry in `product_groups` [n] show one product; None: each row is a product. `level` is the share
+    of such intervals that hold the true mean. Where all values are 0, or all are 1, resamples have no width: the bounds
+    are those of `clopper_pearson_interval` over the products.
     """
-    (values,) = validation.rows(values=np.asarray(values))
+    (values,) = validation.rows(values=values)
     values = values.astype(np.float64)
     if product_groups is not None:
-        _, product_groups = np.unique(np.asarray(product_groups), return_inverse=True)
+        _, product_groups = np.unique(product_groups, return_inverse=True)
         validation.rows(rows=values, product_groups=product_groups)
     if values.min() == values.max() and values[0] in (0, 1):
         products = len(values) if product_groups is None else len(np.unique(product_groups))
-        low, high = clopper_pearson_interval(products * int(values[0]), products, level)
-        return float(low), float(high)
+        return tuple(clopper_pearson_interval(products * int(values[0]), products, level).tolist())
     counted = np.column_stack([values, np.ones(len(values))])
-    low, high = bootstrap_interval(counted, lambda sums: sums[:, 0] / sums[:, 1], product_groups, level, draws, seed)
-    return low, high
+    return bootstrap_interval(counted, lambda sums: sums[:, 0] / sums[:, 1], product_groups, level, draws, seed)
 
 
 def bootstrap_interval(
@@ -72,22 +50,16 @@ def bootstrap_interval(
     draws: int = 2000,
     seed: int = 0,
 ) -> tuple[float, float] | None:
-    """Return (low, high), the percentile bootstrap interval of a statistic of sums over rows, resampling products.
+    """Return (low, high), as `mean_interval`, of a statistic of sums over rows; None if undefined in every resample.
 
-    Args:
-        counted [n, c]: what each row adds to each of c sums.
-        statistic: sums [draws, c] -> values [draws]; NaN where it is undefined, which is left out.
-        product_groups, level, draws, seed: as in `mean_interval`.
-
-    Returns:
-        the interval; None when the statistic is undefined in every resample.
+    `counted` [n, c]: what each row adds to each of c sums; `statistic`: sums [draws, c] -> values [draws], with NaN
+    where it is undefined, which is left out.
     """
     values = statistic(_resampled_sums(sum_by_product(counted, product_groups), draws, seed))
     defined = values[~np.isnan(values)]
     if not len(defined):
         return None
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2]).tolist()
-    return low, high
+    return tuple(np.quantile(defined, [(1 - level) / 2, (1 + level) / 2]).tolist())
 
 
 def sum_by_product(counted: NDArray[np.generic], product_groups: ArrayLike | None) -> Floats:
@@ -100,25 +72,16 @@ def sum_by_product(counted: NDArray[np.generic], product_groups: ArrayLike | Non
 
 
 def clopper_pearson_interval(hits: ArrayLike, trials: ArrayLike, confidence: float = 0.95) -> Floats:
-    """Return the two-sided exact bounds [2, ...] of a proportion: `hits` [...] int of `trials` [...] int.
-
-    Clopper & Pearson 1934; (0, 1) where there are no trials. Equal to scipy.stats.binomtest(...).proportion_ci().
-
-    >>> clopper_pearson_interval(np.array([9]), np.array([10])).round(4).tolist()
-    [[0.555], [0.9975]]
-    """
+    """Return the two-sided exact bounds [2, ...] of a proportion `hits` [...] of `trials` [...]; (0, 1) of none."""
     hits, trials, one_sided = np.asarray(hits), np.asarray(trials), (1 + confidence) / 2
-    return np.stack([proportion_lower_bound(hits, trials, one_sided), proportion_upper_bound(hits, trials, one_sided)])
+    misses_bound = proportion_lower_bound(trials - hits, trials, one_sided)
+    return np.stack([proportion_lower_bound(hits, trials, one_sided), 1 - misses_bound])
 
 
 def proportion_lower_bound(hits: ArrayLike, trials: ArrayLike, confidence: float = 0.95) -> Floats:
-    """Return the one-sided exact lower bound [...] of a proportion: `hits` [...] int of `trials` [...] int.
+    """Return the one-sided exact lower bound [...] of a proportion, `hits` [...] int of `trials` [...] int.
 
-    Clopper & Pearson 1934: the proportion at which so many hits, or more, have the probability 1 - confidence; a
-    quantile of Beta(hits, trials - hits + 1), and 0 where there are no hits.
-
-    >>> proportion_lower_bound([59, 99], [59, 100]).round(4).tolist()
-    [0.9505, 0.9534]
+    Clopper & Pearson 1934: a quantile of Beta(hits, trials - hits + 1), and 0 where there are no hits.
     """
     from scipy.special import betaincinv  # noqa: PLC0415 - half a second that help must not wait for
 
@@ -126,14 +89,8 @@ def proportion_lower_bound(hits: ArrayLike, trials: ArrayLike, confidence: float
     return np.where(hits > 0, betaincinv(np.maximum(hits, 1), trials - hits + 1, 1 - confidence), 0.0)
 
 
-def proportion_upper_bound(hits: ArrayLike, trials: ArrayLike, confidence: float = 0.95) -> Floats:
-    """Return the one-sided exact upper bound [...] of a proportion; see `proportion_lower_bound`."""
-    hits, trials = np.asarray(hits), np.asarray(trials)
-    return 1 - proportion_lower_bound(trials - hits, trials, confidence)
-
-
 def _resampled_sums(product_sums: Floats, draws: int, seed: int) -> Floats:
-    """Return [draws, c]: sums over as many products as there are, drawn with replacement from `product_sums` [p, c]."""
+    """Return [draws, c]: sums over p products, drawn with replacement from `product_sums` [p, c]."""
     rng, products = np.random.default_rng(seed), len(product_sums)
     distinct, counts = np.unique(product_sums, axis=0, return_counts=True)
     if len(distinct) <= _MAX_DISTINCT:

@@ -1,8 +1,4 @@
-"""Label issues: which labels of a catalog may be wrong, from labels and out-of-fold probabilities.
-
-Shapes: n products, k classes, m pairs of products. `codes` [n] int is the label of each product; `probabilities` [n, k]
-float in 0..1 must be of a classifier that was not trained on the product, or it repeats the label.
-"""
+"""Label issues: which labels [n] of a catalog may be wrong, by out-of-fold probabilities [n, k]."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,14 +16,9 @@ _EPSILON = 1e-12
 
 @dataclass(frozen=True)
 class LabelIssue:
-    """A label that may be wrong.
+    """A label that may be wrong, with probability `score`: the product's row, and the code of a better label.
 
-    Attributes:
-        row: of the product.
-        suggested: code of the label that it should rather have.
-        score: the estimated probability, in 0..1, that the label is wrong.
-        reason: one of REASONS.
-        other: row of the product whose label contradicts it; None where there is none.
+    `reason` is one of REASONS; `other` is the row of the product whose label contradicts it.
     """
 
     row: int
@@ -38,29 +29,22 @@ class LabelIssue:
 
 
 def self_confidence(probabilities: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Return [n] float64 in 0..1: the probability of the label that each product has.
-
-    Northcutt et al. 2021, arXiv:1911.00068, section 3.2, who rank labels by it.
-    """
+    """Return [n] float64 in 0..1: the probability of each product's label (Northcutt et al. 2021, arXiv:1911.00068)."""
     codes, probabilities = validation.scored(codes, probabilities)
     return validation.unit("probabilities", probabilities)[np.arange(len(codes)), codes]
 
 
 def low_self_confidence(probabilities: np.ndarray, codes: np.ndarray) -> list[LabelIssue]:
     """Return an issue for each label that is not the most probable one; the score is 1 - self-confidence."""
-    scores = 1 - self_confidence(probabilities, codes)
-    best = np.argmax(probabilities, axis=1)
-    return [
-        LabelIssue(row, int(best[row]), float(scores[row]), LOW_CONFIDENCE)
-        for row in np.flatnonzero(best != codes).tolist()
-    ]
+    scores, best = 1 - self_confidence(probabilities, codes), np.argmax(probabilities, axis=1)
+    rows = np.flatnonzero(best != codes).tolist()
+    return [LabelIssue(row, int(best[row]), float(scores[row]), LOW_CONFIDENCE) for row in rows]
 
 
 def conflicting_pairs(pairs: np.ndarray, probabilities: np.ndarray, codes: np.ndarray, reason: str) -> list[LabelIssue]:
     """Return an issue for each of `pairs` [m, 2] int whose products have different labels, of which one must be wrong.
 
-    The issue is with the label that is less probable on both products together; the score is the share of the other
-    label in the sum of both, so from 0.5 on.
+    It is the label that is less probable on both products together; the score is the other label's share of the sum.
     """
     codes, probabilities = validation.scored(codes, probabilities)
     issues = []
@@ -73,11 +57,7 @@ def conflicting_pairs(pairs: np.ndarray, probabilities: np.ndarray, codes: np.nd
 
 
 def pairs_within(groups: np.ndarray) -> np.ndarray:
-    """Return [m, 2] int: every pair of rows with the same number in `groups` [n] int, the lower row first.
-
-    >>> pairs_within(np.array([7, 4, 7, 7])).tolist()
-    [[0, 2], [0, 3], [2, 3]]
-    """
+    """Return [m, 2] int: every pair of rows with the same number in `groups` [n] int, the lower row first."""
     order = np.argsort(groups, kind="stable")
     members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
     pairs = [np.stack(np.triu_indices(len(rows), 1), axis=1) for rows in members]
@@ -85,12 +65,8 @@ def pairs_within(groups: np.ndarray) -> np.ndarray:
 
 
 def rank_issues(issues: Iterable[LabelIssue]) -> list[LabelIssue]:
-    """Return the strongest issue of each product, the strongest first.
-
-    An image that has two labels is certain to have a wrong one and comes before all others; then the score counts.
-    """
-    ranked = sorted(issues, key=lambda issue: (issue.reason != NEAR_DUPLICATE, -issue.score, issue.row))
+    """Return the strongest issue of each product, the strongest first: near-duplicates, then by score."""
     strongest: dict[int, LabelIssue] = {}
-    for issue in ranked:
+    for issue in sorted(issues, key=lambda issue: (issue.reason != NEAR_DUPLICATE, -issue.score, issue.row)):
         strongest.setdefault(issue.row, issue)
     return list(strongest.values())

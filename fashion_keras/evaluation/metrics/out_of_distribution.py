@@ -1,8 +1,4 @@
-"""Out-of-distribution scores, higher = more like the training data, and how well they separate outliers.
-
-Shapes: n rows to be scored, m training rows, k classes, d dimensions. `inside` [n] and `outside` [m] are scores of rows
-that belong and of outliers. Input that cannot be scored raises InputError, a ValueError.
-"""
+"""Out-of-distribution scores [n], higher = more like the training data, and how well they separate outliers."""
 
 from dataclasses import dataclass
 
@@ -14,46 +10,25 @@ from fashion_keras.support.errors import InputError
 
 
 def maximum_softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """Return [n] float64 in 0..1: the largest softmax probability of `logits` [n, k] / `temperature`.
-
-    Hendrycks & Gimpel 2017, arXiv:1610.02136. From logits, since float32 probabilities of sure rows all are 1.
-
-    >>> maximum_softmax(np.log([[1.0, 3.0]])).round(4).tolist()
-    [0.75]
-    """
+    """Return [n]: the largest softmax probability of `logits` [n, k] / `temperature` (arXiv:1610.02136), in float64."""
     logits = _scaled_logits(logits, temperature)
     return np.exp(logits.max(axis=1) - log_sum_exp(logits))
 
 
 def energy(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """Return [n] float64: T log sum exp(`logits` [n, k] / T), the negative of the free energy.
-
-    Liu et al. 2020, arXiv:2010.03759, eq. 4; they use T = 1. Unlike a softmax it sees how large all logits are.
-    """
+    """Return [n] float64: T log sum exp(`logits` [n, k] / T) (Liu et al. 2020, arXiv:2010.03759, eq. 4: T = 1)."""
     return temperature * log_sum_exp(_scaled_logits(logits, temperature))
 
 
 def neighbor_similarity(train: np.ndarray, features: np.ndarray, k: int) -> np.ndarray:
-    """Return [n] float64 in -1..1: the cosine of each of `features` with its k-th nearest of `train`, 1 - its distance.
-
-    `train` [m, d] and `features` [n, d] float32 of unit norm. Sun et al. 2022, arXiv:2204.06507, where k is
-    chosen on validation (50 for 50,000 training images of 10 classes). Raises InputError for a k not in 1..m.
-
-    >>> neighbor_similarity(np.eye(2), np.array([[0.6, 0.8]]), k=2).tolist()
-    [0.6]
-    """
+    """Return [n]: the cosine of `features` [n, d] with their k-th nearest of `train` [m, d] (arXiv:2204.06507)."""
     farthest = retrieval.nearest(train, k, features)[:, -1]
     return np.einsum("ij,ij->i", np.asarray(features, np.float64), np.asarray(train, np.float64)[farthest])
 
 
 @dataclass(frozen=True)
 class ClassGaussians:
-    """One Gaussian per class, all of one covariance.
-
-    Attributes:
-        means [c, d] float64: of the classes that have training rows.
-        whitening [d, d] float64: W with W W^T = the inverse of the covariance.
-    """
+    """One Gaussian per class: means [c, d], and W [d, d] with W W^T = the inverse of the covariance that they share."""
 
     means: np.ndarray
     whitening: np.ndarray
@@ -62,10 +37,8 @@ class ClassGaussians:
 def fit_gaussians(train: np.ndarray, codes: np.ndarray, shrinkage: float = 0.01) -> ClassGaussians:
     """Fit the class means and the shared covariance of `train` [m, d] float with classes `codes` [m] int.
 
-    Lee et al. 2018, arXiv:1807.03888, eq. 1. They do not shrink; here the covariance S becomes
-    (1 - shrinkage) S + shrinkage (trace(S) / d) I, since S has no inverse where d is near m or directions are unused
-    (after a ReLU some are). Little of it, because outliers show in the directions that vary least. Raises InputError
-    for a shrinkage not in 0..1 and for a covariance that still has no inverse, as that of rows that do not vary.
+    Lee et al. 2018, arXiv:1807.03888, eq. 1; here with a little shrinkage, since the covariance has no inverse where d
+    is near m or directions are unused. Outliers show in the directions that vary least.
     """
     if not 0 <= shrinkage <= 1:
         raise InputError(f"shrinkage must be in 0..1, got {shrinkage:g}")
@@ -86,10 +59,7 @@ def fit_gaussians(train: np.ndarray, codes: np.ndarray, shrinkage: float = 0.01)
 
 
 def mahalanobis(gaussians: ClassGaussians, features: np.ndarray) -> np.ndarray:
-    """Return [n] float64 <= 0: minus the squared Mahalanobis distance of `features` [n, d] to the nearest class mean.
-
-    Lee et al. 2018, arXiv:1807.03888, eq. 2, of one layer, without their input perturbation.
-    """
+    """Return [n]: minus the squared Mahalanobis distance of `features` [n, d] to the nearest class mean."""
     features = _matrix("features", features)
     if features.shape[1] != gaussians.means.shape[1]:
         raise InputError(f"features have {features.shape[1]} dimensions, the training rows {gaussians.means.shape[1]}")
@@ -99,13 +69,7 @@ def mahalanobis(gaussians: ClassGaussians, features: np.ndarray) -> np.ndarray:
 
 
 def auroc(inside: np.ndarray, outside: np.ndarray) -> float:
-    """Return the area under the ROC curve in 0..1: 0.5 is chance, 1 separates both sets; a tie counts half.
-
-    The probability that a row that belongs scores higher than an outlier (Hanley & McNeil 1982).
-
-    >>> auroc(inside=np.array([0.9, 0.5]), outside=np.array([0.5, 0.1]))  # 3 of 4 pairs, and a tie
-    0.875
-    """
+    """Return the area under the ROC curve in 0..1: 0.5 is chance, 1 separates both sets; a tie counts half."""
     (inside,), (outside,) = validation.rows(inside=inside), validation.rows(outside=outside)
     from sklearn.metrics import roc_auc_score  # noqa: PLC0415 - a second that help must not wait for
 
@@ -114,14 +78,7 @@ def auroc(inside: np.ndarray, outside: np.ndarray) -> float:
 
 
 def false_positives_at_95(inside: np.ndarray, outside: np.ndarray) -> float:
-    """Return the share of outliers let through by the highest threshold that lets at least 95 % of the others through.
-
-    FPR at 95 % TPR (Liang et al. 2018, arXiv:1706.02690). A score at the threshold is let through, so ties with it
-    count against the score.
-
-    >>> false_positives_at_95(inside=np.array([0.9, 0.5]), outside=np.array([0.5, 0.1]))
-    0.5
-    """
+    """Return the share of outliers at or above the highest threshold that lets at least 95 % of the others through."""
     (inside,), (outside,) = validation.rows(inside=inside), validation.rows(outside=outside)
     needed = -(-95 * len(inside) // 100)  # whole numbers, so that exactly 95 % does not depend on rounding
     return float(np.mean(outside >= np.sort(inside)[-needed]))
@@ -132,23 +89,19 @@ def mean_threshold_errors(
 ) -> dict[str, float | int]:
     """Return a row of Table 4 of gutierrez2019: what a threshold at the mean confidence lets through.
 
-    `confidence` [n] in 0..1 and `correct` [n] bool are of images that belong, `outlier_confidence` [m] in 0..1 of
-    outliers, m >= 0, whose every label is an error. `rejected` images never came to the classifier: a product-type
-    validator rejected them. Returned are mean_confidence, over all n + m; released, those at least as confident; errors
-    of both kinds among the released; outlier_errors; error_share and outlier_error_share, of the released as in the
-    paper (47 of 82 % of 777 is its 7.3 %); and coverage, the released of all images, the rejected included.
+    `confidence` [n] in 0..1 and `correct` [n] bool are of images that belong, `outlier_confidence` [m], m >= 0, of
+    outliers, whose every label is an error; `rejected` images were refused before the classifier. The shares are of the
+    released, coverage is of all images.
     """
     confidence, correct = validation.rows(confidence=confidence, correct=correct)
     outliers = np.ravel(outlier_confidence)
     (everything,) = validation.rows(confidence=np.concatenate([confidence, outliers]).astype(np.float64))
     wrong = np.concatenate([np.logical_not(correct), np.ones(len(outliers), dtype=bool)])
-    mean = min(
-        validation.unit("confidence", everything).mean(), everything.max()
-    )  # rounding may take the mean of equal values above them
+    # Rounding may take the mean of equal values above them.
+    mean = min(validation.unit("confidence", everything).mean(), everything.max())
     released = everything >= mean
-    count, errors, outlier_errors = (
-        int(np.sum(part)) for part in (released, released & wrong, released[len(correct) :])
-    )
+    parts = released, released & wrong, released[len(correct) :]
+    count, errors, outlier_errors = (int(np.sum(part)) for part in parts)
     return {
         "mean_confidence": float(mean),
         "released": count,

@@ -1,15 +1,11 @@
-"""Retrieval metrics as pure NumPy functions: embeddings to rankings, rankings to one score per query, to means.
-
-Shapes: q queries, n gallery items, ranks best first. A score takes `relevant` [q, m] bool, one row per query: whether
-the item at each rank is relevant, down the *whole* gallery without the query itself, so that a row also holds how many
-relevant items there are, R. A query without any has no score: NaN, out of the mean, and counted as excluded.
-"""
+"""Retrieval metrics: embeddings to rankings, `relevant` [q, m] down the whole gallery to one score [q] per query."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from fashion_keras.evaluation.metrics import validation
 from fashion_keras.evaluation.metrics.intervals import mean_interval
 from fashion_keras.support.errors import InputError
 
@@ -24,15 +20,13 @@ Score = dict[str, float | int | list[float] | None]
 
 
 def rankings(
-    gallery: np.ndarray, queries: np.ndarray | None = None, m: int | None = None, block: int | None = None
+    gallery: np.ndarray, queries: np.ndarray | None = None, m: int | None = None
 ) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield (rows, ranked), a block of queries at a time: the rows, and their m best gallery rows [b, m] int64.
 
     Ranked by the dot product of `queries` [q, d] float32 with `gallery` [n, d] float32, both of unit norm; without
-    queries each gallery item is a query, and is left out of its own ranking. m is all of them unless given. Products
-    are summed in float64 and rounded to 2**-24, so that equal embeddings tie whatever `block`, the queries at a time;
-    ties go to the lower row. Memory: both sets in float64, and a block against the gallery. Raises InputError for m or
-    block < 1, m above the gallery, embeddings that are not finite, not of unit norm, or of two widths.
+    queries each gallery item is a query, and is left out of its own ranking. Products are rounded to 2**-24, so that
+    equal embeddings tie whatever the block; ties go to the lower row.
     """
     gallery = _unit("gallery", gallery)
     leave_one_out = queries is None
@@ -43,61 +37,41 @@ def rankings(
     m = max(others, 1) if m is None else _at_least_one("m", m)
     if m > others:
         raise InputError(f"cannot return the {m} best gallery rows: a query has {others} to choose from")
-    step = max(1, _CELLS // len(gallery)) if block is None else _at_least_one("block", block)
+    step = max(1, _CELLS // len(gallery))
     blocks = (slice(start, min(start + step, len(queries))) for start in range(0, len(queries), step))
     return ((rows, _best(_keys(gallery, queries[rows], rows.start if leave_one_out else None), m)) for rows in blocks)
 
 
 def nearest(gallery: np.ndarray, m: int, queries: np.ndarray | None = None) -> np.ndarray:
-    """Return the m best rows of `gallery` [n, d] float32 for each query: [q, m] int64, best first (see rankings).
-
-    >>> nearest(np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]]), 2).tolist()
-    [[2, 1], [2, 0], [1, 0]]
-    """
+    """Return the m best rows of `gallery` [n, d] float32 for each query: [q, m] int64, best first (see rankings)."""
     return np.concatenate([ranked for _, ranked in rankings(gallery, queries, m)])
 
 
 def precision_at(relevant: np.ndarray, k: int, min_relevant: int = 1) -> np.ndarray:
-    """Return precision@k [q]: the relevant items of the first k, divided by k (Manning et al. 2008, chapter 8).
-
-    Only of queries with at least `min_relevant` relevant items: with 1, a query of R < k cannot exceed R / k; with k,
-    the mean is over the queries that can reach 1.
-    """
+    """Return precision@k [q]: the relevant items of the first k, divided by k; NaN for fewer than `min_relevant`."""
     relevant, totals = _ranked(relevant)
     hits = np.count_nonzero(relevant[:, : _at_least_one("k", k)], axis=1)
     return np.where(totals >= _at_least_one("min_relevant", min_relevant), hits / k, np.nan)
 
 
 def recall_at(relevant: np.ndarray, k: int) -> np.ndarray:
-    """Return recall@k [q]: the relevant items of the first k, divided by R (Manning et al. 2008, chapter 8).
-
-    It cannot exceed k / R: where R is in the thousands, recall@10 is small however good the search.
-    """
+    """Return recall@k [q]: the relevant items of the first k, divided by R; it cannot exceed k / R."""
     relevant, totals = _ranked(relevant)
-    return _share(np.count_nonzero(relevant[:, : _at_least_one("k", k)], axis=1), totals)
+    return validation.ratio(np.count_nonzero(relevant[:, : _at_least_one("k", k)], axis=1), totals)
 
 
 def hit_at(relevant: np.ndarray, k: int) -> np.ndarray:
-    """Return [q]: 1 where any of the first k is relevant, else 0.
-
-    Its mean is the recall@k of metric learning (Oh Song et al. 2016, arXiv:1511.06452).
-    """
+    """Return [q]: 1 where any of the first k is relevant, else 0: recall@k of Oh Song et al. 2016, arXiv:1511.06452."""
     relevant, totals = _ranked(relevant)
     return np.where(totals > 0, relevant[:, : _at_least_one("k", k)].any(axis=1), np.nan)
 
 
 def average_precision_at_r(relevant: np.ndarray) -> np.ndarray:
-    """Return [q]: 1/R x the sum, over the ranks i <= R that hold a relevant item, of precision@i.
-
-    Its mean is the MAP@R of Musgrave et al. 2020, arXiv:2003.08505; 1 only when the first R are the R relevant items.
-
-    >>> average_precision_at_r([[True, False, True, True]]).round(4).tolist()  # 1/3 * (1/1 + 2/3); rank 4 is beyond R
-    [0.5556]
-    """
+    """Return [q]: 1/R x the sum, over the ranks i <= R that hold a relevant item, of precision@i (arXiv:2003.08505)."""
     relevant, totals = _ranked(relevant)
     ranks = np.arange(1, totals.max(initial=0) + 1)
     counted = relevant[:, : len(ranks)] & (ranks <= totals[:, None])
-    return _share(np.sum(np.cumsum(counted, axis=1) / ranks, axis=1, where=counted), totals)
+    return validation.ratio(np.sum(np.cumsum(counted, axis=1) / ranks, axis=1, where=counted), totals)
 
 
 def reciprocal_rank(relevant: np.ndarray) -> np.ndarray:
@@ -107,22 +81,17 @@ def reciprocal_rank(relevant: np.ndarray) -> np.ndarray:
 
 
 def ndcg_at(grades: np.ndarray, k: int) -> np.ndarray:
-    """Return nDCG@k [q] of `grades` [q, m] int >= 0, the grade of the item at each rank down the whole gallery.
-
-    DCG@k is the sum over the first k ranks of (2**grade - 1) / log2(rank + 1); the ideal it is divided by ranks all
-    items of the gallery by grade, retrieved or not (Järvelin & Kekäläinen 2002; the gain is of Burges et al. 2005).
-    """
+    """Return nDCG@k [q] of `grades` [q, m] int >= 0 down the whole gallery; gains 2**grade - 1 (Burges et al. 2005)."""
     grades, _ = _ranked(grades, None)
     ideal = np.sort(grades, axis=1, kind="stable")[:, ::-1]
     best = _gain(ideal[:, : _at_least_one("k", k)])
-    return np.where(best > 0, _gain(grades[:, :k]) / np.where(best > 0, best, 1), np.nan)
+    return validation.ratio(_gain(grades[:, :k]), best)
 
 
 def mean_score(values: np.ndarray, product_groups: np.ndarray | None = None, seed: int = 0) -> Score:
     """Return value, ci95, queries and excluded of `values` [q] float, where NaN is a query without a score.
 
-    value is the mean over the others, ci95 its interval [low, high] that resamples products, queries with an equal
-    entry in `product_groups` [q]; both are None when there are none.
+    ci95 resamples products, queries with an equal entry in `product_groups` [q]; None where there is no value.
     """
     values = np.asarray(values, dtype=np.float64)
     scored = ~np.isnan(values)
@@ -137,12 +106,10 @@ def mean_score(values: np.ndarray, product_groups: np.ndarray | None = None, see
 def encoder_scores(
     embeddings: np.ndarray, columns: Mapping[str, np.ndarray], titles: np.ndarray, seed: int = 0
 ) -> dict[str, Score]:
-    """Return name -> score (see mean_score) of retrieval with `embeddings` [n, d] float32 of unit norm.
+    """Return name -> score (see mean_score) of retrieval with `embeddings` [n, d] float32, each product a query.
 
-    Every product is a query against all others. `columns` has article_type, base_colour and gender, each [n] str; ""
-    is a missing label, which agrees with nothing. `titles` [n] int is the product group; intervals resample it. The
-    grade of nDCG is how many of the three labels agree. Raises InputError for lengths that differ, a missing column,
-    embeddings that cannot be ranked.
+    `columns` has article_type, base_colour and gender, each [n] str; "" is a missing label, which agrees with nothing.
+    `titles` [n] int is the product group; intervals resample it. nDCG grades count the labels that agree.
     """
     embeddings = _unit("embeddings", embeddings)
     groups = {name: _groups(columns, name, len(embeddings)) for name in COLUMNS}
@@ -175,8 +142,8 @@ def _query_scores(relevant: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def _keys(gallery: np.ndarray, queries: np.ndarray, first: int | None) -> np.ndarray:
     """Return whole numbers [b, n] int64, smaller is better: the similarity in the high bits, the row in the low ones.
 
-    No two of a query are equal, so the fastest sort, which is not stable, puts ties in the order of rows. When `first`
-    is given, the queries are the gallery rows from there on, and each comes last for itself.
+    No two of a query are equal, so that ties are in the order of rows. When `first` is given, the queries are the
+    gallery rows from there on, and each comes last for itself.
     """
     similarity = queries @ gallery.T
     if first is not None:
@@ -235,11 +202,6 @@ def _at_least_one(name: str, number: int) -> int:
     if number < 1:
         raise InputError(f"{name} must be at least 1, got {number}")
     return number
-
-
-def _share(part: np.ndarray, totals: np.ndarray) -> np.ndarray:
-    """Divide [q] by [q]; NaN where the total is 0."""
-    return np.where(totals > 0, part / np.maximum(totals, 1), np.nan)
 
 
 def _gain(grades: np.ndarray) -> np.ndarray:

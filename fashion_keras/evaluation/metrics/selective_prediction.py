@@ -1,12 +1,4 @@
-"""Selective prediction: score thresholds that reach a target precision, and the coverage that they leave.
-
-Shapes: n rows, k classes or labels. A threshold is selected on rows that nothing else was fitted or chosen on, and
-releases what scores at least as high; an infinite one releases nothing: that class or label abstains. Input that cannot
-be used raises InputError, a ValueError.
-
-A threshold's statement is about one class or label at a time. Of 20 that release at confidence 0.95, one may miss the
-target precision by chance; only `select_pooled_threshold` makes one statement about several together.
-"""
+"""Selective prediction: score thresholds that reach a target precision, and the coverage that they leave."""
 
 import math
 from dataclasses import dataclass
@@ -20,13 +12,9 @@ from fashion_keras.support.errors import InputError
 
 @dataclass(frozen=True)
 class SelectiveThreshold:
-    """A score threshold, and the precision it was shown to have.
+    """A score threshold, infinite where nothing is released, and the precision that it was shown to have at least.
 
-    Attributes:
-        threshold: the lowest score that is released; infinite: none is.
-        n_released: rows that score at least as high.
-        n_correct: those of them that are correct.
-        lower_bound: of the precision, at least the target precision; 0 where nothing is released.
+    `n_released` rows score at least as high, of which `n_correct` are correct.
     """
 
     threshold: float
@@ -39,13 +27,7 @@ ABSTAIN = SelectiveThreshold(math.inf, 0, 0, 0.0)
 
 
 def min_samples(target_precision: float, confidence: float = 0.95) -> int:
-    """Return how many rows, all of them correct, have a lower bound of precision of at least `target_precision`.
-
-    Raises InputError for a target precision or confidence that is not between 0 and 1.
-
-    >>> min_samples(0.9), min_samples(0.95), min_samples(0.99)
-    (29, 59, 299)
-    """
+    """Return how many rows, all of them correct, have a lower bound of precision of at least `target_precision`."""
     for name, value in (("target precision", target_precision), ("confidence", confidence)):
         if not 0 < value < 1:
             raise InputError(f"{name} must be between 0 and 1, got {value:g}")
@@ -57,16 +39,14 @@ def select_threshold(
 ) -> SelectiveThreshold:
     """Return the lowest threshold shown to have a precision of at least `target_precision`, or ABSTAIN.
 
-    `scores` [n] float in 0..1; `correct` [n] bool. With probability `confidence`, over the draw of these rows, what the
-    threshold releases from the same source has a precision of at least `target_precision`.
+    `scores` [n] float in 0..1 and `correct` [n] bool are of rows that nothing else was fitted on. With probability
+    `confidence`, over their draw, what the threshold releases from the same source has the target precision.
 
-    Testing every threshold and taking the lowest whose bound reaches the target would exceed the error level (multiple
-    testing). So thresholds are tested in an order fixed before any `correct` is seen, from the strictest down to the
-    first whose bound fails; the probability to accept a threshold below the target is then that of one test
-    (fixed-sequence testing, as in Angelopoulos et al. 2021, arXiv:2110.01052). A sequence that starts at the threshold
-    of `min_samples` rows fails at once if a single one of them is wrong. So there are J sequences, whose start sizes
-    double, each tested at the level (1 - confidence) / J: J is the most that fit into n, the lowest threshold that any
-    of them reaches is taken, and `lower_bound` is the bound at that stricter level. Tied scores are released together.
+    Taking the lowest of all thresholds whose bound reaches the target would exceed the error level (multiple testing).
+    So thresholds are tested in an order fixed before any `correct` is seen, from the strictest down to the first whose
+    bound fails (fixed-sequence testing, as in Angelopoulos et al. 2021, arXiv:2110.01052). A sequence that starts at
+    `min_samples` rows fails at once if one of them is wrong. So there are J sequences, as many as fit into n, whose
+    start sizes double, each tested at the level (1 - confidence) / J; the lowest threshold that any reaches is taken.
     """
     scores, correct = validation.rows(scores=scores, correct=correct)
     thresholds, released, hits = classification.ranked_counts(correct, validation.unit("scores", scores))
@@ -83,14 +63,13 @@ def select_threshold(
 def select_label_thresholds(
     scores: np.ndarray, targets: np.ndarray, known: np.ndarray, target_precision: float, confidence: float = 0.95
 ) -> list[SelectiveThreshold]:
-    """Return k thresholds: one per label, over its known rows (see `select_threshold`), for each label on its own.
+    """Return k thresholds, one per label over its known rows, each right on its own with probability `confidence`.
 
-    `scores` [n, k] float in 0..1, `targets` [n, k] in {0, 1}, `known` [n, k] bool.
+    `scores` [n, k] float in 0..1, `targets` [n, k] in {0, 1}, `known` [n, k] bool; see `select_threshold`.
     """
-    positive, known = validation.cells(targets, known)
-    scores = validation.table("scores", scores, known.shape)
-    columns = zip(scores.T, positive.T, known.T, strict=True)
-    return [_select_known(*column, target_precision, confidence) for column in columns]
+    _, known = validation.cells(targets, known)
+    labels = np.eye(known.shape[1], dtype=bool)
+    return [select_pooled_threshold(scores, targets, known, own, target_precision, confidence) for own in labels]
 
 
 def select_pooled_threshold(
@@ -101,59 +80,37 @@ def select_pooled_threshold(
     target_precision: float,
     confidence: float = 0.95,
 ) -> SelectiveThreshold:
-    """Return one threshold for all labels of `pool` [k] bool together (see `select_threshold`).
+    """Return one threshold for all labels of `pool` [k] bool together; ABSTAIN where nothing of them is known.
 
-    The arrays are those of `select_label_thresholds`; of classes, `known` is where each was predicted. The statement is
-    about the precision of all that the pool releases: a label in it may be worse, if others are better. It needs scores
-    that mean the same for each (calibrated), and a pool that is chosen by training counts or by how often each is
-    predicted, never by its score on these rows. Errors of several labels of one image are correlated, while the bound
-    treats them as independent; mutually exclusive classes are not affected.
+    The statement is about all that the pool releases: a label in it may be worse, if others are better. It needs scores
+    that mean the same for each (calibrated), and a pool that is not chosen by its score on these rows. The bound treats
+    errors of several labels of one image as independent; mutually exclusive classes are not affected.
     """
     positive, known = validation.cells(targets, known)
     scores, pool = validation.table("scores", scores, known.shape), np.asarray(pool)
     if pool.shape != known.shape[1:] or pool.dtype != bool:
         raise InputError(f"pool must be bool, one for each of {known.shape[1]} labels, got {pool.dtype} {pool.shape}")
-    cells = (values[:, pool].ravel() for values in (scores, positive, known))
-    return _select_known(*cells, target_precision, confidence)
+    cells = known & pool
+    return select_threshold(scores[cells], positive[cells], target_precision, confidence) if cells.any() else ABSTAIN
 
 
 def coverage_risk(confidence: np.ndarray, correct: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (coverage [t], risk [t], thresholds [t]) of `confidence` [n] float and `correct` [n] bool.
 
-    At each distinct confidence, highest first: the share of rows that are at least as confident, and the share of
-    those that are wrong (El-Yaniv & Wiener 2010, JMLR 11). Tied rows enter together.
-
-    >>> [column.tolist() for column in coverage_risk(np.array([0.9, 0.7, 0.7, 0.2]), np.array([1, 1, 0, 0]))]
-    [[0.25, 0.75, 1.0], [0.0, 0.3333333333333333, 0.5], [0.9, 0.7, 0.2]]
+    At each distinct confidence, highest first: the share of rows at least as confident, and of these that are wrong.
     """
     thresholds, released, hits = classification.ranked_counts(correct, confidence)
     return released / released[-1], (released - hits) / released, thresholds
 
 
 def area_under_coverage_risk(confidence: np.ndarray, correct: np.ndarray) -> float:
-    """Return AURC in 0..1, less is better: the mean, over the rows as they are released, of the risk so far.
-
-    Geifman et al. 2019, arXiv:1805.08206, section 2; tied rows enter together, so that a constant confidence scores
-    the error rate.
-
-    >>> round(area_under_coverage_risk(np.array([0.9, 0.8, 0.7]), np.array([1, 0, 1])), 4)  # (0/1 + 1/2 + 1/3) / 3
-    0.2778
-    """
+    """Return AURC, less is better: the mean of the risk over the rows as they are released (arXiv:1805.08206)."""
     coverage, risk, _ = coverage_risk(confidence, correct)
     return float(np.sum(np.diff(coverage, prepend=0.0) * risk))
 
 
-def _select_known(
-    scores: np.ndarray, positive: np.ndarray, known: np.ndarray, target_precision: float, confidence: float
-) -> SelectiveThreshold:
-    """Return `select_threshold` of the cells [m] that are known; ABSTAIN where none is."""
-    if not known.any():
-        return ABSTAIN
-    return select_threshold(scores[known], positive[known], target_precision, confidence)
-
-
 def _start_sizes(n: int, target_precision: float, confidence: float) -> list[int]:
-    """Return the J sizes at which testing starts, for the largest J that fits into n; none when not even one does."""
+    """Return the J sizes at which testing starts, for the largest J that fits into n."""
     sizes: list[int] = []
     while True:
         count = len(sizes) + 1
@@ -167,4 +124,4 @@ def _last_passed(passes: np.ndarray, starts: np.ndarray) -> int | None:
     """Return where the last run of `passes` [t] bool that begins at one of `starts` [j] int ends; None without any."""
     failures = np.append(np.flatnonzero(~passes), len(passes))
     stops = failures[np.searchsorted(failures, starts)]
-    return max((int(stop) - 1 for start, stop in zip(starts, stops, strict=True) if stop > start), default=None)
+    return max((stops[stops > starts] - 1).tolist(), default=None)

@@ -1,9 +1,6 @@
-"""Input validation of metrics, and means that leave undefined values out.
+"""Input validation of metrics, each check with one line of InputError, and means that leave undefined values out."""
 
-Each check returns its arguments as arrays, or raises InputError with one line.
-"""
-
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -23,15 +20,15 @@ def rows(**arrays: np.ndarray) -> list[np.ndarray]:
     return list(values.values())
 
 
-def scored(truth: np.ndarray, values: np.ndarray, name: str = "probabilities") -> tuple[np.ndarray, np.ndarray]:
-    """Return `truth` [n] and `values` [n, k] float64, checked: n >= 1, finite, codes in 0..k-1."""
+def scored(truth: np.ndarray, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return `truth` [n] and `probabilities` [n, k] float64, checked: n >= 1, finite, codes in 0..k-1."""
     (truth,) = rows(truth=truth)
-    values = np.asarray(values, dtype=np.float64)
-    if values.ndim != 2 or len(values) != len(truth):
-        raise InputError(f"need {name} of shape ({len(truth)}, classes), got {values.shape}")
-    if not np.isfinite(values).all():
-        raise InputError(f"{name} has values that are not finite; did training diverge?")
-    return codes("truth", truth, values.shape[1]), values
+    probabilities = np.asarray(probabilities, dtype=np.float64)
+    if probabilities.ndim != 2 or len(probabilities) != len(truth):
+        raise InputError(f"need probabilities of shape ({len(truth)}, classes), got {probabilities.shape}")
+    if not np.isfinite(probabilities).all():
+        raise InputError("probabilities has values that are not finite; did training diverge?")
+    return codes("truth", truth, probabilities.shape[1]), probabilities
 
 
 def codes(name: str, values: np.ndarray, classes: int) -> np.ndarray:
@@ -42,10 +39,7 @@ def codes(name: str, values: np.ndarray, classes: int) -> np.ndarray:
 
 
 def cells(targets: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return `targets` [n, k] in {0, 1} and `known` [n, k] as bool; a target that is not known is False.
-
-    The target of an unknown cell is ignored. n and k are at least 1.
-    """
+    """Return `targets` [n, k] in {0, 1} and `known` [n, k] as bool, n, k >= 1; a target that is not known is False."""
     targets, known = np.asarray(targets), np.asarray(known)
     if targets.ndim != 2 or not targets.size or known.shape != targets.shape or known.dtype != bool:
         raise InputError(
@@ -76,14 +70,6 @@ def unit(name: str, values: np.ndarray) -> np.ndarray:
     return values
 
 
-def groups(named: Mapping[str, Sequence[int]], labels: int) -> dict[str, np.ndarray]:
-    """Return the column numbers of each group of labels as [m] int64, checked: m >= 1, in 0..labels-1."""
-    empty = [name for name, columns in named.items() if not len(columns)]
-    if empty:
-        raise InputError(f"group {empty[0]!r} has no labels")
-    return {name: codes(f"group {name!r}", np.asarray(columns), labels) for name, columns in named.items()}
-
-
 def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """Divide element by element; NaN where `whole` is 0."""
     return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=np.asarray(whole) > 0)
@@ -91,8 +77,17 @@ def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 def mean(values: Sequence[float | None]) -> float:
     """Return the mean of the defined values; NaN when there are none."""
-    numbers = np.asarray(values, dtype=np.float64)
-    return float("nan") if np.isnan(numbers).all() else float(np.nanmean(numbers))
+    return float(row_means(np.asarray([values], dtype=np.float64))[0])
+
+
+def row_means(values: np.ndarray) -> np.ndarray:
+    """Return the mean [n] of the defined values of each row of `values` [n, k]; NaN where there are none."""
+    return ratio(np.nansum(values, axis=1), (~np.isnan(values)).sum(axis=1))
+
+
+def mean_or_none(values: Sequence[float | None]) -> float | None:
+    """Return the mean of the defined values for JSON; None when there are none."""
+    return or_none(mean(values))
 
 
 def or_none(value: float) -> float | None:

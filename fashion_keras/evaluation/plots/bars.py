@@ -1,7 +1,8 @@
-"""Bar charts: accuracy of each class, images of each class, labels of each image."""
+"""Bars and dots: accuracy of each class and condition, images of each class, labels of each image."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,13 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from fashion_keras.evaluation.plots import style
-from fashion_keras.evaluation.plots.style import ACCENT, FAINT, INK, MUTED
+from fashion_keras.evaluation.plots.style import ACCENT, FAINT, GRID, INK, MUTED
 from fashion_keras.support.errors import InputError
 
 BAR = 0.24  # inches from one bar to the next
 COLUMN = 20  # bars in one column of plot_class_accuracy, which has at most two
 LARGEST = 30  # bars in one panel of plot_class_counts
 PARTS = (ACCENT, FAINT, INK)
+PANELS = 3  # side by side in plot_accuracy_by_condition
 LIGHT = "#6fb3bf"
 
 
@@ -31,15 +33,8 @@ def plot_class_accuracy(
     """Accuracy within each class as bars, best first, with a 95 % interval (schindler2018, fig. 3).
 
     More than 20 classes stand in two columns. Of more than 40, the 20 best and the 20 worst are drawn. A class whose
-    recall is NaN or None has no bar and stands last.
-
-    Args:
-        path: PNG file to write.
-        classes: k names.
-        recall [k]: in 0..1.
-        support [k] int: images of each class.
-        interval [2, k]: ends of the interval.
-        task, run: for the title.
+    recall is NaN or None has no bar and stands last. `recall` [k] in 0..1; `support` [k] int: images of each class;
+    `interval` [2, k]: its ends.
     """
     recall = np.asarray(recall, dtype=np.float64)
     order = np.argsort(-recall, kind="stable")  # NaN sorts last
@@ -60,19 +55,19 @@ def plot_class_accuracy(
 
 
 def plot_class_counts(path: Path, counts: Mapping[str, Mapping[str, int]], title: str = "Images per class") -> None:
-    """Images of each class, a panel per task, largest first; classes after the 30th are summed as "N more".
+    """Images of each class (`counts`: task -> class -> images), a panel per task, largest first.
 
-    Args:
-        path: PNG file to write.
-        counts: task -> class -> images.
-        title: above the first panel.
+    Classes after the 30th are summed as "N more".
     """
     style.require_nonempty(counts, "tasks")
     filled = [0.7] * min(3, len(counts))  # inches of each column of panels; the title stands above
     panels = []
     for task, sizes in counts.items():
         column = int(np.argmin(filled))
-        bars = _largest(sizes)
+        ranked = sorted(sizes.items(), key=lambda item: -item[1])
+        bars = dict(ranked[:LARGEST])
+        if len(ranked) > LARGEST:
+            bars[f"{len(ranked) - LARGEST} more"] = sum(count for _, count in ranked[LARGEST:])
         panels.append((task, bars, column, filled[column] + 0.6))
         filled[column] += BAR * len(bars) + 0.85
     width, height = 5.2 * len(filled), max(filled)
@@ -92,13 +87,7 @@ def plot_class_counts(path: Path, counts: Mapping[str, Mapping[str, int]], title
 def plot_labels_per_image(path: Path, parts: Mapping[str, np.ndarray], run: str = "") -> None:
     """Share of the images that have 0, 1, ... labels, as bars for each of at most 3 parts (guo2019, fig. 2).
 
-    Args:
-        path: PNG file to write.
-        parts: name -> images [m + 1] int that have 0, 1, ..., m labels.
-        run: for the title.
-
-    Raises:
-        InputError: there are no parts, or more than 3.
+    `parts`: name -> images [m + 1] int that have 0, 1, ..., m labels.
     """
     style.require_nonempty(parts, "parts")
     if len(parts) > len(PARTS):
@@ -115,32 +104,20 @@ def plot_labels_per_image(path: Path, parts: Mapping[str, np.ndarray], run: str 
     axes.set(xlabel="labels of an image", ylabel="share of images")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
-    images = int(next(iter(parts.values())).sum())
-    style.style_axes(
-        axes, "Labels per image", style.context("", run, images), "equal bars: as many labels as there are"
-    )
+    context = style.context("", run, int(next(iter(parts.values())).sum()))
+    style.style_axes(axes, "Labels per image", context, "equal bars: as many labels as there are")
     style.save(axes.figure, path)
 
 
 def two_columns(order: np.ndarray) -> tuple[list[np.ndarray], int]:
-    """Split indices into one or two columns of bars, and count those of the middle that are left out.
-
-    Up to 20 make one column, up to 40 two; of more, the first 20 and the last 20 remain.
-    """
-    if len(order) <= COLUMN:
-        return [order], 0
-    if len(order) <= 2 * COLUMN:
-        half = -(-len(order) // 2)
-        return [order[:half], order[half:]], 0
-    return [order[:COLUMN], order[-COLUMN:]], len(order) - 2 * COLUMN
+    """Split indices into one or two columns of 20 bars at most, and count those of the middle that are left out."""
+    if len(order) > 2 * COLUMN:
+        return [order[:COLUMN], order[-COLUMN:]], len(order) - 2 * COLUMN
+    return np.array_split(order, 1 + (len(order) > COLUMN)), 0
 
 
 def draw_bars(
-    axes: Axes,
-    names: Sequence[str],
-    values: Sequence[float] | np.ndarray,
-    texts: Sequence[str],
-    whiskers: np.ndarray | None = None,
+    axes: Axes, names: Sequence[str], values: Sequence[float], texts: Sequence[str], whiskers: np.ndarray | None = None
 ) -> None:
     """Draw horizontal bars from the top down, each with its text at the end instead of an axis.
 
@@ -160,7 +137,37 @@ def draw_bars(
     axes.spines["bottom"].set_visible(False)
 
 
-def _largest(sizes: Mapping[str, int]) -> dict[str, int]:
-    ranked = sorted(sizes.items(), key=lambda item: -item[1])
-    rest = sum(count for _, count in ranked[LARGEST:])
-    return dict(ranked[:LARGEST]) | ({f"{len(ranked) - LARGEST} more": rest} if len(ranked) > LARGEST else {})
+def plot_accuracy_by_condition(path: Path, series: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]) -> None:
+    """Accuracy with its interval by condition, one panel for each run and head, up to 3 side by side.
+
+    `series`: (run, head) -> rows, each with condition, products, accuracy, low, high; the same conditions in all. A
+    dashed line goes down from the first condition, the reference.
+    """
+    style.require_nonempty(series, "conditions")
+    columns = min(PANELS, len(series))
+    lines = -(-len(series) // columns)
+    tall = len(next(iter(series.values())))
+    size = (6 if columns == 1 else 3.6 * columns, (0.28 * tall + 0.6) * lines + 1.1 * (lines - 1))
+    figure = Figure(figsize=size)
+    grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for axes in grid[len(series) :]:
+        axes.remove()
+    for axes, ((run, head), rows) in zip(grid, series.items(), strict=False):
+        _draw_panel(axes, rows)
+        title = f"{style.short_name(Path(run).name)}: {style.short_name(head)}"
+        style.style_axes(axes, title, f"{rows[0]['products']:,} images")
+    figure.subplots_adjust(hspace=1.4 / (0.28 * tall), wspace=0.12)
+    style.save(figure, path)
+
+
+def _draw_panel(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
+    places = range(len(rows))
+    accuracies = [row["accuracy"] for row in rows]
+    spread = [[row["accuracy"] - row["low"] for row in rows], [row["high"] - row["accuracy"] for row in rows]]
+    axes.axvline(accuracies[0], color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
+    axes.errorbar(accuracies, places, xerr=spread, fmt="o", color=ACCENT, markersize=4.5, elinewidth=1.4)
+    axes.set_yticks(places, [row["condition"] for row in rows])
+    axes.set(ylim=(len(rows) - 0.4, -0.6), xlabel="accuracy and its 95 % interval;\ndashed: unchanged images")
+    axes.tick_params(axis="x", labelbottom=True)
+    axes.grid(axis="x", color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)

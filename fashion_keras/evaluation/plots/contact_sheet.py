@@ -20,20 +20,10 @@ SHOWN = 160  # pixels: smaller images are enlarged to at most this height
 def contact_sheet(
     path: Path, images: Sequence[np.ndarray], captions: Sequence[str], columns: int = 6, title: str = "", note: str = ""
 ) -> None:
-    """Write `images` row by row, each with a caption of up to 3 lines below it.
+    """Write `images`, uint8 [h, w, 3] each, row by row, each with its caption of up to 3 lines below it.
 
     Small images are enlarged by a whole number without smoothing (60x80 by 2), so that their pixels stay visible.
-
-    Args:
-        path: PNG file to write.
-        images: each uint8 [h, w, 3].
-        captions: one for each image; lines that are too long end in an ellipsis.
-        columns: images in a row.
-        title: above all, in a larger font.
-        note: line below the title: run, task, number of images.
-
-    Raises:
-        InputError: there are no images, an image is not uint8 [h, w, 3], or captions are missing.
+    Lines that are too long end in an ellipsis. Title and note stand above all.
     """
     style.require_nonempty(images, "images")
     if len(images) != len(captions):
@@ -43,7 +33,7 @@ def contact_sheet(
     tall = max(tile.height for tile in tiles) + 2 * MARGIN + (LINES * LINE if any(captions) else 0)
     columns = min(columns, len(images))
     width = max(columns * wide, 3 * CELL if title or note else 0) + MARGIN
-    heads = [(text, size, color) for text, size, color in ((title, 17, INK), (note, 13, MUTED)) if text]
+    heads = [head for head in ((title, 17, INK), (note, 13, MUTED)) if head[0]]
     top = MARGIN + 2 * LINE * bool(title) + int(1.5 * LINE) * bool(note)
     sheet = Image.new("RGB", (width, -(-len(images) // columns) * tall + top), "white")
     draw = ImageDraw.Draw(sheet)
@@ -67,9 +57,7 @@ def _enlarge(images: Sequence[np.ndarray]) -> list[Image.Image]:
     return [Image.fromarray(image.repeat(zoom, axis=0).repeat(zoom, axis=1)) for image in images]
 
 
-def _write(
-    draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, size: int, width: int, color: str = INK
-) -> None:
+def _write(draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, size: int, width: int, color: str) -> None:
     """Write one line, shortened to `width` pixels, in the font of the other figures."""
     font = ImageFont.truetype(Path(mpl.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), size)
     shown = text

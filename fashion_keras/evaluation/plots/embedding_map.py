@@ -1,7 +1,7 @@
 """Map of embeddings in two dimensions (gutierrez2019, fig. 3)."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import cycle
 from pathlib import Path
 
@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
-from fashion_keras.evaluation.metrics.dimension_reduction import non_overlapping
 from fashion_keras.evaluation.plots import style
 from fashion_keras.evaluation.plots.style import CURVES, FAINT, MUTED
 
@@ -42,19 +41,10 @@ def plot_embedding_map(
     note: str = "",
     label_colors: bool = False,
 ) -> None:
-    """Scatter plot of embeddings, colored by label, with thumbnails where they do not overlap.
+    """Scatter plot of n embeddings at `places` [n, 2], colored by label, with thumbnails that do not overlap.
 
-    The 12 most frequent labels have a color and a shape; all others, "" among them, are gray.
-
-    Args:
-        path: PNG file to write.
-        places [n, 2]: coordinates.
-        labels: n labels.
-        thumbnail: pixels [80, 60, 3] uint8 of a row.
-        thumbnails: number of thumbnails at most.
-        title: of the figure.
-        note: line below the title: run or encoder, label, number of images.
-        label_colors: whether labels are names of colors, which are drawn in their own.
+    The 12 most frequent labels have a color and a shape, with `label_colors` the color that they name; all others, ""
+    among them, are gray. `thumbnail` returns the pixels [80, 60, 3] uint8 of a row; at most `thumbnails` are shown.
     """
     low, span = places.min(axis=0), np.maximum(np.ptp(places, axis=0), 1e-9)
     size = np.array([WIDTH, np.clip(WIDTH * span[1] / span[0], LOWEST, TALLEST)])
@@ -62,31 +52,36 @@ def plot_embedding_map(
     axes = style.new_axes(*(size + THUMBNAIL))
     left, bottom = -THUMBNAIL / 2  # half a thumbnail is on each side
     axes.set(xticks=[], yticks=[], xlim=(left, size[0] - left), ylim=(bottom, size[1] - bottom))
-    colors = _scatter(axes, inches, labels, _palette(labels, label_colors))
+    colors = _scatter(axes, inches, labels, label_colors)
     for row in non_overlapping(inches, *(SPACING * THUMBNAIL), thumbnails):
         # An image of 60 pixels takes so many points, 72 to an inch.
         image = OffsetImage(thumbnail(row), zoom=72 * THUMBNAIL[0] / 60)
         frame = {"edgecolor": colors[row], "linewidth": 1.6}
         axes.add_artist(AnnotationBbox(image, inches[row], pad=0, bboxprops=frame))
-    style.style_axes(
-        axes, title, note, "near to each other: similar by their embeddings; frames have the label's color"
-    )
+    caption = "near to each other: similar by their embeddings; frames have the label's color"
+    style.style_axes(axes, title, note, caption)
     axes.spines[:].set_visible(False)
     style.save(axes.figure, path)
 
 
-def _palette(labels: Sequence[str], label_colors: bool) -> dict[str, str]:
-    """Color of each label that has one, the most frequent first."""
+def non_overlapping(places: np.ndarray, width: float, height: float, count: int, seed: int = 0) -> list[int]:
+    """Return up to `count` rows of `places` [n, 2], in random order, on which boxes of that size do not overlap."""
+    chosen: list[int] = []
+    for row in np.random.default_rng(seed).permutation(len(places)).tolist():
+        if len(chosen) == count:
+            break
+        if not (np.abs(places[chosen] - places[row]) < (width, height)).all(axis=1).any():
+            chosen.append(row)
+    return chosen
+
+
+def _scatter(axes: Axes, inches: np.ndarray, labels: Sequence[str], label_colors: bool) -> list[str]:
+    """Draw the points and a legend beside them, the most frequent label first, and return the color of each."""
     ranked = [label for label, _ in Counter(label for label in labels if label).most_common()]
     own = {label: LABEL_COLORS[label] for label in ranked if label_colors and label in LABEL_COLORS}
-    return own or dict(zip(ranked, CURVES, strict=False))
-
-
-def _scatter(axes: Axes, inches: np.ndarray, labels: Sequence[str], palette: Mapping[str, str]) -> list[str]:
-    """Draw the points and a legend beside them, and return the color of each."""
-    colors = [palette.get(label, FAINT) for label in labels]
-    rows = [[row for row, label in enumerate(labels) if label == name] for name in palette]
-    parts = [*zip(palette, palette.values(), rows, cycle(MARKERS), strict=False)]
+    palette = own or dict(zip(ranked, CURVES, strict=False))
+    rows = {name: [row for row, label in enumerate(labels) if label == name] for name in palette}
+    parts = [*zip(palette, palette.values(), rows.values(), cycle(MARKERS), strict=False)]
     if rest := [row for row, label in enumerate(labels) if label not in palette]:
         parts.append(("other", FAINT, rest, "o"))
     # The edge keeps white points visible.
@@ -95,7 +90,6 @@ def _scatter(axes: Axes, inches: np.ndarray, labels: Sequence[str], palette: Map
         axes.scatter(*inches[own].T, facecolors=color, marker=shape, zorder=2 - (color == FAINT), **marker)
         for _, color, own, shape in parts
     ]
-    style.legend(
-        axes, handles, [f"{style.short_name(name)}  {len(own):,}" for name, _, own, _ in parts], "label, images"
-    )
-    return colors
+    texts = [f"{style.short_name(name)}  {len(own):,}" for name, _, own, _ in parts]
+    style.legend(axes, handles, texts, "label, images")
+    return [palette.get(label, FAINT) for label in labels]

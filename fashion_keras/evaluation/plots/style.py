@@ -1,7 +1,4 @@
-"""Shared style of all figures: colors, axes, titles, legends, and how a figure is written.
-
-`Figure` objects are used directly, never pyplot: there is no global state, no window system, and any thread may draw.
-"""
+"""Shared style of all figures. `Figure` objects are used directly, never pyplot: any thread may draw."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -28,7 +25,7 @@ _LINE_HEIGHT = 13  # points from one line above the axes to the next
 
 
 def new_axes(width: float, height: float) -> Axes:
-    """Axes of a new figure, `width` x `height` inches; labels around them enlarge the saved image, see `save`."""
+    """Axes of a new figure, `width` x `height` inches."""
     return Figure(figsize=(width, height)).add_axes((0, 0, 1, 1))
 
 
@@ -39,13 +36,7 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def context(task: str = "", run: str = "", images: int | None = None) -> str:
-    """Second line of a title: run, task and number of images, each left out where it is not given.
-
-    >>> context("gender", "runs/gender-vgg19-frozen-1", 1651)
-    'run gender-vgg19-frozen-1  ·  task gender  ·  1,651 images'
-    >>> context(images=1)
-    '1 image'
-    """
+    """Second line of a title: run, task and number of images, each left out where it is not given."""
     parts = [
         f"run {short_name(Path(run).name, 60)}" if run else "",
         f"task {short_name(task, 40)}" if task else "",
@@ -57,11 +48,8 @@ def context(task: str = "", run: str = "", images: int | None = None) -> str:
 def style_axes(axes: Axes, title: str = "", *lines: str, above: int = 0) -> None:
     """Set the title and the common look of axes.
 
-    Args:
-        axes: what is styled.
-        title: in a larger font; "" for none.
-        lines: smaller lines below the title: the context, and a caption on what to look for; "" is left out.
-        above: lines to keep free between title and axes.
+    `lines` are smaller, below the title: the context, and a caption on what to look for; "" is left out. `above` lines
+    are kept free between title and axes.
     """
     lines = tuple(line for line in lines if line)
     axes.set_title(title, loc="left", fontsize=11.5, color=INK, pad=10 + _LINE_HEIGHT * (len(lines) + above))
@@ -81,11 +69,7 @@ def short_name(name: str, most: int = 30) -> str:
 
 
 def curve_styles(count: int) -> list[dict[str, object]]:
-    """Color and dashes of each of `count` curves, as keyword arguments of `Axes.plot`; at most 12.
-
-    Raises:
-        InputError: there are more curves than colors.
-    """
+    """Color and dashes of each of `count` curves, at most 12, as keyword arguments of `Axes.plot`."""
     if count > len(CURVES):
         raise InputError(f"{count} curves, but there are colors for {len(CURVES)}")
     return [{"color": color, "linestyle": dashes} for color, dashes in zip(CURVES[:count], cycle(DASHES), strict=False)]

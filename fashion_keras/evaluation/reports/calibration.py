@@ -17,18 +17,11 @@ def calibrate_groups(
 ) -> tuple[LabelGroup, ...]:
     """Return the groups with temperatures, and thresholds of highest F1 for multi-valued ones, by the validation part.
 
-    A group without a known label keeps temperature 1; a label that no product has is never predicted.
-
-    Args:
-        groups: K labels in all.
-        logits [n, K] float32: of the validation part.
-        truth [n, C]: packed targets, see `Targets.packed`.
+    A group without a known label keeps temperature 1; a label that no product has is never predicted. `logits` [n, K]
+    float32 and packed targets `truth` [n, C] are of all groups.
     """
-    columns = zip(group_slices(groups).values(), target_slices(groups).values(), strict=True)
-    return tuple(
-        _calibrate(group, logits[:, labels], truth[:, packed])
-        for group, (labels, packed) in zip(groups, columns, strict=True)
-    )
+    labels, packed = group_slices(groups), target_slices(groups)
+    return tuple(_calibrate(group, logits[:, labels[group.name]], truth[:, packed[group.name]]) for group in groups)
 
 
 def ece_before_after(before: Predictions, after: Predictions) -> dict[str, dict[str, Any]]:
@@ -52,16 +45,15 @@ def confidence_and_correct(head: Predictions) -> tuple[NDArray[np.float32], NDAr
     if head.groups[0].kind == "multi":
         known = head.true_labels >= 0
         return head.probabilities[known], head.true_labels[known] == 1
-    known = head.known
-    return head.probabilities[known].max(axis=1), head.codes[known] == head.true_codes[known]
+    head = head.take(head.known)
+    return head.probabilities.max(axis=1), head.codes == head.true_codes
 
 
 def _calibrate(group: LabelGroup, logits: NDArray[np.float32], truth: NDArray[np.int64]) -> LabelGroup:
     values = group.indicators(truth)
     known = values >= 0
     if known.any():
-        temperature = calibration.fit_temperature(logits, values, known, group.activation)
-        group = replace(group, temperature=temperature)
+        group = replace(group, temperature=calibration.fit_temperature(logits, values, known, group.activation))
     if group.kind == "single":
         return group
     thresholds = multilabel.best_thresholds(values, known, probabilities((group,), logits))

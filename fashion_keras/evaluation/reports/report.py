@@ -10,16 +10,9 @@ from fashion_keras.support.json_record import JsonRecord
 class Scores(JsonRecord):
     """Scores of a classifier on test products.
 
-    Attributes:
-        task, classes: the task, and its K label names.
-        counts: products per part, and rejected rows and files.
-        test: accuracy, top_3, macro_f1, ece, accuracy_ci95 and others: of the one group, or means over the groups.
-        groups: group name -> kind, classes, counts, test, per_class, by_frequency.
-        per_class: a row for each label.
-        by_frequency: means over the labels with many, some and few training images.
-        labels: with several groups or multi-valued ones, all labels as one multi-label task.
-        per_product: of one single-valued group, accuracy per product where one has several images.
-        hierarchy: how article types and the categories above them fit together, where they are predicted.
+    test and each of groups hold accuracy, top_3, macro_f1, ece, accuracy_ci95 and others: of the one group, or means
+    over the groups. labels: with several groups or multi-valued ones, all labels as one multi-label task. per_product:
+    of one single-valued group. counts: products per part, and rejected rows and files.
     """
 
     task: str
@@ -38,16 +31,9 @@ class Scores(JsonRecord):
 class Report(Scores):
     """Report of a run, or of all folds of a cross-validation; report.json in its folder.
 
-    Attributes:
-        backbone, strategy, weights: what was trained, and from which weights.
-        seconds, images_per_second: of encoding, training and testing.
-        versions: of Python and the libraries.
-        warnings: repeated at the end of the run.
-        device: the training device and its precision.
-        test_in_initial_weights: test images of products that the initial weights were trained on.
-        calibration: group name -> temperature, ece_before, ece_after.
-        tuned: the head that the search chose.
-        folds, over_folds: a row for each fold; best, mean and standard deviation of each score.
+    seconds and images_per_second are of encoding, training and testing; test_in_initial_weights counts test images of
+    products that the initial weights were trained on; calibration: group name -> temperature, ece_before, ece_after;
+    tuned: the head that the search chose; over_folds: best, mean and deviation of each score over `folds`.
     """
 
     FORMAT: ClassVar[str] = "fashion_keras.report/2"
@@ -72,12 +58,8 @@ class Report(Scores):
 class EvaluationReport(Scores):
     """Report of a run on a catalog.
 
-    Attributes:
-        run, catalog: the folders.
-        part: "test" or "all".
-        reasons: reason -> rejected rows and files.
-        trained_on_left_out: products of the catalog that the run was trained on; they are not in the scores.
-        test_products_missing: products of the run's test part that the catalog lacks.
+    reasons: reason -> rejected rows and files; trained_on_left_out: products that the run was trained on;
+    test_products_missing: products of the run's test part that the catalog lacks.
     """
 
     FORMAT: ClassVar[str] = "fashion_keras.evaluation/2"

@@ -39,14 +39,8 @@ def read_probabilities(folder: Path) -> NDArray[np.float32]:
 def plot_report(folder: Path, predictions: Predictions, paths: Sequence[str], spec: ImageSpec, run: str = "") -> None:
     """Draw the figures of each group, of one group into `folder`, of several each into a folder of its own.
 
-    Several groups have co_occurrence.png and labels_per_image.png in `folder` (guo2019, figs. 3 and 2).
-
-    Args:
-        folder: receives the figures.
-        predictions: of n images, truth included.
-        paths: n image files.
-        spec: how the images of mistakes are shown.
-        run: folder of the run, for the titles; "" where it is `folder`.
+    Several groups have co_occurrence.png and labels_per_image.png in `folder` (guo2019, figs. 3 and 2). `predictions`
+    are of n images at `paths`, truth included; `spec` is the size of mistakes; `run` is "" where it is `folder`.
     """
     run = run or str(folder)
     if len(predictions.groups) > 1:
@@ -56,73 +50,61 @@ def plot_report(folder: Path, predictions: Predictions, paths: Sequence[str], sp
         known = head.known
         if not known.any():
             continue
+        head = head.take(known)
+        _plot_confidence(home, head, run)
         if head.groups[0].kind == "single":
-            _plot_single_valued(home, head.take(known), np.asarray(paths)[known], spec, run)
-        else:
-            _plot_multi_valued(home, head.take(known), run)
+            _plot_single_valued(home, head, run)
+            _plot_mistakes(home, head, np.asarray(paths)[known], spec, run)
 
 
 def _plot_all_labels(folder: Path, predictions: Predictions, run: str) -> None:
     truth = predictions.true_labels
-    counts = multilabel.co_occurrence(truth, truth >= 0)
+    known = truth >= 0
     names = [name for group in predictions.groups for name in group.classes]
+    counts = multilabel.co_occurrence(truth, known)
     plot_co_occurrence(folder / "co_occurrence.png", counts, names, len(truth), run)
     decisions = {"true": truth, "predicted": predictions.predicted_labels}
-    parts = {name: multilabel.labels_per_image(values, truth >= 0) for name, values in decisions.items()}
+    parts = {name: multilabel.labels_per_image(values, known) for name, values in decisions.items()}
     plot_labels_per_image(folder / "labels_per_image.png", parts, run)
 
 
-def _plot_single_valued(folder: Path, head: Predictions, paths: Sequence[str], spec: ImageSpec, run: str) -> None:
-    """Draw confusion.png, class_accuracy.png, precision_recall.png, reliability.png and, if any, mistakes.png."""
-    truth, probabilities, classes = head.true_codes, head.probabilities, head.classes
-    task = head.groups[0].name
-    counts = classification.confusion_matrix(truth, head.codes, len(classes))
+def _plot_confidence(folder: Path, head: Predictions, run: str) -> None:
+    """Draw precision_recall.png and reliability.png."""
+    truth, shares, task = head.true_labels, head.probabilities, head.groups[0].name
+    known = truth >= 0
+    areas = multilabel.average_precisions(truth, known, shares)
+    relevant, scores = truth[known] == 1, shares[known]
+    precision, recall, _ = classification.precision_recall_curve(relevant, scores)
+    micro = precision, recall, classification.average_precision(relevant, scores)
+    plot_precision_recall(folder / "precision_recall.png", head.classes, areas, micro, task, run, len(truth))
+    confidence, correct = confidence_and_correct(head)
+    error = classification.expected_calibration_error(confidence, correct)
+    bins = calibration.reliability(confidence, correct)
+    plot_reliability(folder / "reliability.png", task, *bins, error, run)
+
+
+def _plot_single_valued(folder: Path, head: Predictions, run: str) -> None:
+    """Draw confusion.png and class_accuracy.png."""
+    classes, task = head.classes, head.groups[0].name
+    counts = classification.confusion_matrix(head.true_codes, head.codes, len(classes))
     plot_confusion(folder / "confusion.png", counts, classes, task, run)
     recall, support = classification.precision_recall_f1(counts)[1], counts.sum(axis=1)
     interval = intervals.clopper_pearson_interval(np.diag(counts), support)
     plot_class_accuracy(folder / "class_accuracy.png", classes, recall, support, interval, task, run)
-    areas = [classification.average_precision(truth == code, probabilities[:, code]) for code in range(len(classes))]
-    micro = _micro_curve(np.eye(len(classes), dtype=bool)[truth].ravel(), probabilities.ravel())
-    plot_precision_recall(folder / "precision_recall.png", classes, areas, micro, task, run, len(truth))
-    _plot_reliability(folder, head, run)
-    _plot_mistakes(folder, head, paths, spec, run)
-
-
-def _plot_multi_valued(folder: Path, head: Predictions, run: str) -> None:
-    """Draw precision_recall.png and reliability.png."""
-    truth, shares, name = head.true_labels, head.probabilities, head.groups[0].name
-    known = truth >= 0
-    areas = multilabel.average_precisions(truth, known, shares)
-    micro = _micro_curve(truth[known] == 1, shares[known])
-    plot_precision_recall(folder / "precision_recall.png", head.classes, areas, micro, name, run, len(truth))
-    _plot_reliability(folder, head, run)
 
 
 def _plot_mistakes(folder: Path, head: Predictions, paths: Sequence[str], spec: ImageSpec, run: str) -> None:
+    """Draw mistakes.png, if there is any."""
     worst = classification.most_confident_mistakes(head.true_codes, head.probabilities, _MISTAKES)
     if not len(worst):
         return
     mistakes = head.take(worst)
+    columns = mistakes.ids, mistakes.probabilities.max(axis=1), mistakes.true_codes, mistakes.names
     captions = [
         f"true: {head.classes[code]}\npredicted: {name}\nconfidence {confidence:.0%}, id {product}"
-        for product, confidence, code, name in zip(
-            mistakes.ids, mistakes.probabilities.max(axis=1), mistakes.true_codes, mistakes.names, strict=True
-        )
+        for product, confidence, code, name in zip(*columns, strict=True)
     ]
     images = decode_batch([paths[row] for row in worst], spec)
     title = f"The {len(worst)} most confident mistakes"
     note = context(head.groups[0].name, run, len(head.ids))
     contact_sheet(folder / "mistakes.png", list(images), captions, title=title, note=note)
-
-
-def _plot_reliability(folder: Path, head: Predictions, run: str) -> None:
-    confidence, correct = confidence_and_correct(head)
-    error = classification.expected_calibration_error(confidence, correct)
-    bins = calibration.reliability(confidence, correct)
-    plot_reliability(folder / "reliability.png", head.groups[0].name, *bins, error, run)
-
-
-def _micro_curve(relevant: NDArray[np.bool_], scores: NDArray[np.float32]) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return precision, recall and average precision of all scores [n] together."""
-    precision, recall, _ = classification.precision_recall_curve(relevant, scores)
-    return precision, recall, classification.average_precision(relevant, scores)

@@ -1,13 +1,11 @@
 """Convolutional autoencoders: networks that reconstruct an image from a code of 512 numbers."""
 
-from collections.abc import Callable
-
 import keras
 from keras import KerasTensor, layers
 
-from fashion_keras.models.architectures.layers import BATCH_NORM_MOMENTUM
+from fashion_keras.models.architectures.convolutional import BATCH_NORM_MOMENTUM
 from fashion_keras.models.backbones import get_backbone
-from fashion_keras.models.builder import build_network
+from fashion_keras.models.builder import build_network, cast_copy
 from fashion_keras.models.heads import Head
 from fashion_keras.models.serialization import EncoderSpec
 from fashion_keras.support.errors import unknown_name_error
@@ -15,43 +13,27 @@ from fashion_keras.support.errors import unknown_name_error
 _WIDTHS = (32, 64, 128, 256)
 
 
-def li2020_autoencoder(input_tensor: KerasTensor) -> keras.Model:
-    """Encoder half of li2020's autoencoder: three 3x3 convolutions with 16, 8 and 8 filters, each downsampled by 2.
+def li2020_autoencoder(x: KerasTensor) -> KerasTensor:
+    """Encoder half of li2020's autoencoder: scaled pixels [b, 60, 60, 3] -> [b, 1, 1, 512], its 8x8x8 features.
 
-    Args:
-        input_tensor [b, 60, 60, 3]: scaled pixels.
-
-    Returns:
-        a model to [b, 1, 1, 512], its 8x8x8 features flattened.
+    Three 3x3 convolutions with 16, 8 and 8 filters, each downsampled by 2.
     """
-    x = input_tensor
     for number, filters in enumerate((16, 8, 8), 1):
         x = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"conv{number}")(x)
         x = layers.MaxPooling2D(2, padding="same", name=f"pool{number}")(x)
     x = layers.Flatten(name="flatten")(x)
-    x = layers.Reshape((1, 1, 512), name="code")(x)
-    return keras.Model(keras.utils.get_source_inputs(input_tensor), x, name="li2020_autoencoder")
+    return layers.Reshape((1, 1, 512), name="code")(x)
 
 
-def autoencoder(input_tensor: KerasTensor) -> keras.Model:
-    """Encoder half of a batch-normalized autoencoder with a linear code of 512 numbers.
-
-    Args:
-        input_tensor [b, 80, 60, 3]: scaled pixels.
-
-    Returns:
-        a model to [b, 1, 1, 512].
-    """
-    x = input_tensor
+def autoencoder(x: KerasTensor) -> KerasTensor:
+    """Encoder half of a batch-normalized autoencoder: scaled pixels [b, 80, 60, 3] -> a linear code [b, 1, 1, 512]."""
     for number, filters in enumerate(_WIDTHS, 1):
         x = layers.Conv2D(filters, 3, 2, "same", use_bias=False, name=f"stage{number}_conv")(x)
-        x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=f"stage{number}_bn")(x)
-        x = layers.ReLU(name=f"stage{number}_out")(x)
+        x = _batch_norm_relu(x, f"stage{number}")
     # As large as the feature map: a dense layer.
     x = layers.Conv2D(512, (5, 4), use_bias=False, name="code")(x)
     # Centers the codes: without, all point in about the same direction and cosines differ little.
-    x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name="code_bn")(x)
-    return keras.Model(keras.utils.get_source_inputs(input_tensor), x, name="autoencoder")
+    return layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name="code_bn")(x)
 
 
 def encoder_spec(name: str) -> EncoderSpec:
@@ -65,22 +47,12 @@ def encoder_spec(name: str) -> EncoderSpec:
 def build_autoencoder(name: str, policy: str = "float32") -> keras.Model:
     """Build an autoencoder: pixels [b, h, w, 3] float32 in 0..255 -> reconstructions [b, h, w, 3] float32 in 0..1.
 
-    Args:
-        name: "li2020_autoencoder" or "autoencoder".
-        policy: Keras' dtype policy; scaling and the last layer stay float32.
-
-    Raises:
-        InputError: for an unknown name.
+    Under a dtype policy scaling and the last layer stay float32; InputError for an unknown name.
     """
-    encoder = build_network(encoder_spec(name), policy)
-    previous = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
-    try:
-        x = _DECODERS[name](encoder.get_layer("pool").input)
-    finally:
-        keras.config.set_dtype_policy(previous)
-    x = layers.Conv2D(3, 3, padding="same", activation="sigmoid", dtype="float32", name="reconstruction")(x)
-    return keras.Model(encoder.input, x, name=name)
+    encoder = build_network(encoder_spec(name))
+    x = _DECODERS[name](encoder.get_layer("pool").input)
+    x = layers.Conv2D(3, 3, padding="same", activation="sigmoid", name="reconstruction")(x)
+    return cast_copy(keras.Model(encoder.input, x, name=name), policy)
 
 
 def encoder_half(trained: keras.Model) -> keras.Model:
@@ -116,7 +88,4 @@ def _batch_norm_relu(x: KerasTensor, name: str) -> KerasTensor:
     return layers.ReLU(name=f"{name}_out")(x)
 
 
-_DECODERS: dict[str, Callable[[KerasTensor], KerasTensor]] = {
-    "li2020_autoencoder": _decode_li2020,
-    "autoencoder": _decode,
-}
+_DECODERS = {"li2020_autoencoder": _decode_li2020, "autoencoder": _decode}

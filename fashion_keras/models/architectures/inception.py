@@ -1,78 +1,48 @@
-"""Inception-v1 and Inception-BN, of guo2019, which keras.applications lacks; without head."""
+"""Inception-v1 and Inception-BN, of guo2019: scaled pixels [b, h, w, 3] -> features [b, h / 32, w / 32, 1024]."""
 
-import keras
 from keras import KerasTensor, layers
 
-from fashion_keras.models.architectures.layers import conv_bn_relu, downsample
+from fashion_keras.models.architectures.convolutional import conv_bn_relu, downsample
 
 # Szegedy 2014, table 1: filters of 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool projection.
-_GOOGLENET = """
-    inception3a  64  96 128 16  32  32
-    inception3b 128 128 192 32  96  64
-    inception4a 192  96 208 16  48  64
-    inception4b 160 112 224 24  64  64
-    inception4c 128 128 256 24  64  64
-    inception4d 112 144 288 32  64  64
-    inception4e 256 160 320 32 128 128
-    inception5a 256 160 320 32 128 128
-    inception5b 384 192 384 48 128 128
-"""
+_GOOGLENET = {
+    "3a": (64, 96, 128, 16, 32, 32), "3b": (128, 128, 192, 32, 96, 64), "4a": (192, 96, 208, 16, 48, 64),
+    "4b": (160, 112, 224, 24, 64, 64), "4c": (128, 128, 256, 24, 64, 64), "4d": (112, 144, 288, 32, 64, 64),
+    "4e": (256, 160, 320, 32, 128, 128), "5a": (256, 160, 320, 32, 128, 128), "5b": (384, 192, 384, 48, 128, 128),
+}  # fmt: skip
 # Ioffe 2015, figure 5: filters of 1x1, 3x3 reduce, 3x3, double 3x3 reduce, double 3x3, pool projection; a module
 # without the first and last halves its maps. The projections of 4c and 4d are the 96 of the authors' published code,
 # which add up to the 576 of the figure.
-_INCEPTION_BN = """
-    inception3a  64  64  64  64  96  32
-    inception3b  64  64  96  64  96  64
-    inception3c   0 128 160  64  96   0
-    inception4a 224  64  96  96 128 128
-    inception4b 192  96 128  96 128 128
-    inception4c 160 128 160 128 160  96
-    inception4d  96 128 192 160 192  96
-    inception4e   0 128 192 192 256   0
-    inception5a 352 192 320 160 224 128
-    inception5b 352 192 320 192 224 128
-"""
+_INCEPTION_BN = {
+    "3a": (64, 64, 64, 64, 96, 32), "3b": (64, 64, 96, 64, 96, 64), "3c": (0, 128, 160, 64, 96, 0),
+    "4a": (224, 64, 96, 96, 128, 128), "4b": (192, 96, 128, 96, 128, 128), "4c": (160, 128, 160, 128, 160, 96),
+    "4d": (96, 128, 192, 160, 192, 96), "4e": (0, 128, 192, 192, 256, 0), "5a": (352, 192, 320, 160, 224, 128),
+    "5b": (352, 192, 320, 192, 224, 128),
+}  # fmt: skip
 
 
-def googlenet(input_tensor: KerasTensor) -> keras.Model:
+def googlenet(x: KerasTensor) -> KerasTensor:
     """GoogLeNet, or Inception-v1 (Szegedy et al. 2014, arXiv:1409.4842), batch-normalized as in gutierrez2019.
 
     Batch normalization replaces its auxiliary classifiers and local response normalization.
-
-    Args:
-        input_tensor [b, h, w, 3]: scaled pixels; h and w at least 32.
-
-    Returns:
-        a model to [b, h / 32, w / 32, 1024].
     """
-    x = _stem(input_tensor)
-    for name, *filters in _modules(_GOOGLENET):
-        if name in ("inception4a", "inception5a"):
-            x = downsample(x, f"{name}_halve")
-        x = _module(x, name, *filters)
-    return keras.Model(keras.utils.get_source_inputs(input_tensor), x, name="googlenet")
+    x = _stem(x)
+    for name, filters in _GOOGLENET.items():
+        if name in ("4a", "5a"):
+            x = downsample(x, f"inception{name}_halve")
+        x = _module(x, f"inception{name}", *filters)
+    return x
 
 
-def inception_bn(input_tensor: KerasTensor) -> keras.Model:
+def inception_bn(x: KerasTensor) -> KerasTensor:
     """Inception-BN (Ioffe & Szegedy 2015, arXiv:1502.03167): deeper, with two 3x3 convolutions in place of each 5x5.
 
     Its first convolution is an ordinary one; the authors' is factored.
-
-    Args:
-        input_tensor [b, h, w, 3]: scaled pixels; h and w at least 32.
-
-    Returns:
-        a model to [b, h / 32, w / 32, 1024].
     """
-    x = _stem(input_tensor)
-    for name, *filters in _modules(_INCEPTION_BN):
-        x = _double_module(x, name, *filters)
-    return keras.Model(keras.utils.get_source_inputs(input_tensor), x, name="inception_bn")
-
-
-def _modules(table: str) -> list[tuple[str, *tuple[int, ...]]]:
-    """Return the rows of a table of modules: name and filters."""
-    return [(name, *map(int, filters)) for name, *filters in map(str.split, table.strip().splitlines())]
+    x = _stem(x)
+    for name, filters in _INCEPTION_BN.items():
+        x = _double_module(x, f"inception{name}", *filters)
+    return x
 
 
 def _stem(x: KerasTensor) -> KerasTensor:
@@ -99,22 +69,15 @@ def _module(
 
 
 def _double_module(
-    x: KerasTensor,
-    name: str,
-    width1: int,
-    reduce3: int,
-    width3: int,
-    reduce_double: int,
-    width_double: int,
-    projection: int,
+    x: KerasTensor, name: str, width1: int, reduce3: int, width3: int, reduce2x: int, width2x: int, projection: int
 ) -> KerasTensor:
     stride = 1 if width1 else 2
     single = conv_bn_relu(x, reduce3, f"{name}_3x3_reduce", kernel=1)
-    twice = conv_bn_relu(x, reduce_double, f"{name}_double_reduce", kernel=1)
-    twice = conv_bn_relu(twice, width_double, f"{name}_double1")
+    twice = conv_bn_relu(x, reduce2x, f"{name}_double_reduce", kernel=1)
+    twice = conv_bn_relu(twice, width2x, f"{name}_double1")
     paths = [
         conv_bn_relu(single, width3, f"{name}_3x3", stride),
-        conv_bn_relu(twice, width_double, f"{name}_double2", stride),
+        conv_bn_relu(twice, width2x, f"{name}_double2", stride),
     ]
     if not width1:
         return layers.Concatenate(name=name)([*paths, downsample(x, f"{name}_pool")])

@@ -1,23 +1,20 @@
 """Tagger metrics on test products: precision of the predicted tags, coverage, calibration."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fashion_keras.evaluation.metrics import validation
 from fashion_keras.evaluation.metrics.calibration import brier_score
 from fashion_keras.evaluation.metrics.classification import expected_calibration_error
 from fashion_keras.evaluation.metrics.intervals import accuracy_interval
-from fashion_keras.tagging.model.heads import HeadOutput, LinearHead
-from fashion_keras.tagging.model.labels import AttributeLabels
+from fashion_keras.tagging.model.heads import Floats, HeadOutput, LinearHead, Mask
+from fashion_keras.tagging.model.labels import AttributeLabels, Integers, Values
 
 CHANCE_DRAWS = 100
 
-Scored = tuple[NDArray[np.float64], NDArray[np.bool_]]
-Mask = NDArray[np.bool_]
+Scored = tuple[Floats, Mask]
 
 
 @dataclass(frozen=True)
@@ -27,18 +24,27 @@ class HeadEvaluation:
     head: LinearHead
     labels: AttributeLabels
     output: HeadOutput
-    products: NDArray[np.int64]
+    products: Integers
+
+    @property
+    def known(self) -> Mask:
+        """[n, k] bool: the labels whose truth is known."""
+        return self.labels.values >= 0
+
+    @property
+    def given(self) -> Mask:
+        """[n, k] bool: the predicted labels whose truth is known."""
+        return self.output.predicted & self.known
 
     @property
     def evaluated(self) -> Mask:
-        """evaluated [n] bool: the images that the gate accepts and that have a known label."""
-        return self.output.accepted & (self.labels.values >= 0).any(axis=1)
+        """[n] bool: the images that the gate accepts and that have a known label."""
+        return self.output.accepted & self.known.any(axis=1)
 
     def confidence(self, temperature: float | None = None) -> Scored:
-        """Return (confidence [m], correct [m] bool) of all predictions on evaluated images whose truth is known.
+        """Return (confidence [m], correct [m] bool) of the candidate labels of evaluated images, where they are known.
 
-        Of a softmax, the most probable label of each image; of sigmoids, the probability of each known label and
-        whether the image has it. At the head's own temperature unless another is given.
+        At the head's own temperature unless another is given.
         """
         head = self.head if temperature is None else replace(self.head, temperature=temperature)
         probabilities = head.probabilities(self.output.logits[self.evaluated])
@@ -50,20 +56,21 @@ class HeadEvaluation:
         """Return `top_prediction` of the evaluated images."""
         return top_prediction(self.output.probabilities[self.evaluated], self.labels.values[self.evaluated])
 
-    def precision(self, cells: Mask) -> dict[str, Any]:
-        """Return `precision_with_interval` of the tags that are `cells` [n, k] bool; their truth is known."""
-        rows, _ = np.nonzero(cells)
-        return precision_with_interval(self.labels.values[cells] == 1, self.products[rows])
+    def label_precision(self, code: int) -> dict[str, Any]:
+        """Return `precision_with_interval` of the tags of one label."""
+        rows = self.given[:, code]
+        return precision_with_interval(self.labels.values[rows, code] == 1, self.products[rows])
 
 
 @dataclass(frozen=True, kw_only=True)
-class OverallScores:
-    """Scores of all attributes together.
+class TagScores:
+    """Scores of the tags of one attribute, or of several together.
 
     Attributes:
-        known, covered, coverage: known labels of the test images, those of them with a tag, and their share.
-        given, right, precision, precision_ci95, target: see `against_target`.
-        given_unknown, given_to_others: see `evaluate_attribute`.
+        known, covered, coverage: images with a known label, those of them that get a label, and their share.
+        given, right, precision, precision_ci95, target: of the tags whose truth is known, see `against_target`.
+        given_unknown: tags of images of the attribute's types whose truth is not known.
+        given_to_others: tags of images of other types, all of them wrong.
         ece_before, ece, ece_by_chance, brier: see `calibration`.
     """
 
@@ -73,7 +80,7 @@ class OverallScores:
     given: int
     right: int
     precision: float | None
-    precision_ci95: tuple[float, ...] | None
+    precision_ci95: list[float] | None
     target: str | None
     given_unknown: int
     given_to_others: int
@@ -83,11 +90,10 @@ class OverallScores:
     brier: float | None
 
 
-def top_prediction(probabilities: NDArray[np.float64], values: NDArray[np.int8]) -> Scored:
-    """Return (confidence [n], correct [n] bool) of the most probable label of each row, among those that are known.
+def top_prediction(probabilities: Floats, values: Values) -> Scored:
+    """Return (confidence [n], correct [n] bool) of each row's most probable known label, of `values` [n, k] 1, 0 or -1.
 
     Where no label is known (a product without the attribute), the most probable label is taken, and is wrong.
-    `probabilities` [n, k], `values` [n, k] in 1, 0, -1.
     """
     known = values >= 0
     best = np.where(known | ~known.any(axis=1, keepdims=True), probabilities, -1).argmax(axis=1)
@@ -95,25 +101,18 @@ def top_prediction(probabilities: NDArray[np.float64], values: NDArray[np.int8])
     return probabilities[rows, best], values[rows, best] == 1
 
 
-def precision_with_interval(correct: Mask, products: NDArray[np.int64]) -> dict[str, Any]:
-    """Return given, right, precision and precision_ci95 of m tags; None where there are none.
-
-    Args:
-        correct [m] bool: whether each tag is.
-        products [m]: tags with an equal entry are of one product; the interval resamples products.
-    """
+def precision_with_interval(correct: Mask, products: Integers) -> dict[str, Any]:
+    """Return given, right, precision and precision_ci95, resampled by product, of m tags; None where there are none."""
     if not len(correct):
         return {"given": 0, "right": 0, "precision": None, "precision_ci95": None}
-    right = int(correct.sum())
-    interval = list(accuracy_interval(correct, products))
+    right, interval = int(correct.sum()), list(accuracy_interval(correct, products))
     return {"given": len(correct), "right": right, "precision": right / len(correct), "precision_ci95": interval}
 
 
 def against_target(score: dict[str, Any], target_precision: float) -> dict[str, Any]:
-    """Return `precision_with_interval`'s values, and the key "target".
+    """Return `precision_with_interval`'s values and target: "met", "within interval" or "missed"; None without tags.
 
-    It is "met" when the precision reaches the target, "within interval" when it is lower and the interval reaches it,
-    else "missed"; None where there are no tags.
+    "within interval": the precision is lower, and the interval reaches the target.
 
     >>> against_target({"precision": 0.94, "precision_ci95": [0.90, 0.97]}, 0.95)["target"]
     'within interval'
@@ -124,87 +123,73 @@ def against_target(score: dict[str, Any], target_precision: float) -> dict[str, 
     return {**score, "target": "met" if score["precision"] >= target_precision else below}
 
 
-def evaluate_gate(evaluation: HeadEvaluation, target_precision: float) -> dict[str, Any]:
-    """Return the scores of the gate.
+def evaluate_gate(gate: HeadEvaluation, target_precision: float) -> dict[str, Any]:
+    """Return the scores of the gate: numbers of images, precision of all types together, calibration, and each type.
 
-    products, rejected; of_no_type: images of none of its types, and how many of those are rejected; `against_target` of
-    all accepted types together, which alone have a target; accuracy and `calibration` of the validators; types: per
-    product type its test images, the share of them that is accepted, and `precision_with_interval` of what is accepted.
+    of_no_type: images of none of its types. Of a type: its images, the share that is accepted, and
+    `precision_with_interval` of what is accepted; only all types together have a target.
     """
-    gate, values, predicted = evaluation.head, evaluation.labels.values, evaluation.output.predicted
-    known, truth, rejected = values >= 0, values == 1, ~predicted.any(axis=1)
-    of_no_type = ~truth.any(axis=1)
+    truth, predicted = gate.labels.values == 1, gate.output.predicted
+    rejected, of_no_type = ~predicted.any(axis=1), ~truth.any(axis=1)
     hits, images = (predicted & truth).sum(axis=0).tolist(), truth.sum(axis=0).tolist()
     return {
-        "products": len(values),
+        "products": len(truth),
         "rejected": int(rejected.sum()),
         "of_no_type": int(of_no_type.sum()),
         "of_no_type_rejected": int((of_no_type & rejected).sum()),
-        **against_target(evaluation.precision(predicted & known), target_precision),
-        "threshold": _finite(gate.thresholds[0]),
-        "weight_decay": gate.weight_decay,
-        "temperature": gate.temperature,
-        **_accuracy(evaluation),
+        **_pooled_precision([gate], target_precision),
+        "threshold": _finite(gate.head.thresholds[0]),
+        **_head_scores(gate),
+        **calibration([gate]),
         "types": [
             {
                 "name": name,
                 "products": images[code],
                 "accepted": share(hits[code], images[code]),
-                **evaluation.precision(_only(predicted & known, code)),
+                **gate.label_precision(code),
             }
-            for code, name in enumerate(gate.classes)
+            for code, name in enumerate(gate.head.classes)
         ],
     }
 
 
 def evaluate_attribute(evaluation: HeadEvaluation, target_precision: float) -> dict[str, Any]:
-    """Return the scores of an attribute's head.
-
-    known: images with a known label; covered and coverage: those of them that get a label; `against_target` of the
-    predicted labels whose truth is known; given_unknown: labels predicted for images of its types whose truth is not
-    known; given_to_others: for images of other types, all of them wrong; accuracy of the best label and `calibration`,
-    of images with a known label that the gate accepts; classes: per label.
-    """
-    head, labels, predicted = evaluation.head, evaluation.labels, evaluation.output.predicted
-    known, applies = labels.values >= 0, labels.applies[:, None]
-    given = predicted & known
-    images, covered = int(known.any(axis=1).sum()), int(given.any(axis=1).sum())
+    """Return the scores of an attribute's head: `TagScores`, accuracy of the best label, and classes: per label."""
+    head = evaluation.head
     return {
         "name": head.name,
         "kind": head.kind,
         "applies_to": list(head.applies_to),
-        "known": images,
-        "covered": covered,
-        "coverage": share(covered, images),
-        **against_target(evaluation.precision(given), target_precision),
-        "given_unknown": int((predicted & ~known & applies).sum()),
-        "given_to_others": int((predicted & ~applies).sum()),
-        "weight_decay": head.weight_decay,
-        "temperature": head.temperature,
-        **_accuracy(evaluation),
+        **asdict(evaluate_tags([evaluation], target_precision)),
+        **_head_scores(evaluation),
         "classes": [
             {
                 "name": name,
                 "threshold": _finite(head.thresholds[code]),
-                **against_target(evaluation.precision(_only(given, code)), target_precision),
+                **against_target(evaluation.label_precision(code), target_precision),
             }
             for code, name in enumerate(head.classes)
         ],
     }
 
 
-def evaluate_overall(
-    evaluations: Sequence[HeadEvaluation], rows: Sequence[dict[str, Any]], target_precision: float
-) -> OverallScores:
-    """Return the scores of all attributes together; `rows` are those of `evaluate_attribute`."""
-    sums = {name: sum(row[name] for row in rows) for name in ("known", "covered", "given_unknown", "given_to_others")}
-    cells = [evaluation.output.predicted & (evaluation.labels.values >= 0) for evaluation in evaluations]
-    correct = [each.labels.values[given] == 1 for each, given in zip(evaluations, cells, strict=True)]
-    products = [each.products[np.nonzero(given)[0]] for each, given in zip(evaluations, cells, strict=True)]
-    pooled = precision_with_interval(np.concatenate(correct), np.concatenate(products))
-    coverage = share(sums["covered"], sums["known"])
-    return OverallScores(
-        **sums, coverage=coverage, **against_target(pooled, target_precision), **calibration(evaluations)
+def evaluate_tags(evaluations: Sequence[HeadEvaluation], target_precision: float) -> TagScores:
+    """Return the scores of the tags of these attributes together."""
+    known = covered = given_unknown = given_to_others = 0
+    for evaluation in evaluations:
+        predicted, applies = evaluation.output.predicted, evaluation.labels.applies[:, None]
+        known += int(evaluation.known.any(axis=1).sum())
+        covered += int(evaluation.given.any(axis=1).sum())
+        given_unknown += int((predicted & ~evaluation.known & applies).sum())
+        given_to_others += int((predicted & ~applies).sum())
+    return TagScores(
+        known=known,
+        covered=covered,
+        coverage=share(covered, known),
+        given_unknown=given_unknown,
+        given_to_others=given_to_others,
+        **_pooled_precision(evaluations, target_precision),
+        **calibration(evaluations),
     )
 
 
@@ -220,31 +205,31 @@ def calibration(evaluations: Sequence[HeadEvaluation]) -> dict[str, float | None
         tuple(map(np.concatenate, zip(*[each.confidence(value) for each in scorable], strict=True)))
         for value in (1.0, None)
     )
-    random = np.random.default_rng(0)
-    chance = [
-        expected_calibration_error(after[0], random.random(len(after[0])) < after[0]) for _ in range(CHANCE_DRAWS)
-    ]
+    random, confidence = np.random.default_rng(0), after[0]
+    draws = (random.random(len(confidence)) < confidence for _ in range(CHANCE_DRAWS))
     return {
         "ece_before": expected_calibration_error(*before),
         "ece": expected_calibration_error(*after),
-        "ece_by_chance": float(np.mean(chance)),
+        "ece_by_chance": float(np.mean([expected_calibration_error(confidence, correct) for correct in draws])),
         "brier": brier_score(*after),
     }
 
 
-def share(part: float, whole: float) -> float | None:
+def share(part: int, whole: int) -> float | None:
     """Return part / whole; None where there is no whole."""
-    return validation.or_none(float(validation.ratio(np.array(part), np.array(whole))))
+    return part / whole if whole else None
 
 
-def _accuracy(evaluation: HeadEvaluation) -> dict[str, float | None]:
-    correct = evaluation.best()[1]
-    return {"accuracy": share(int(correct.sum()), len(correct)), **calibration([evaluation])}
+def _pooled_precision(evaluations: Sequence[HeadEvaluation], target_precision: float) -> dict[str, Any]:
+    correct = np.concatenate([each.labels.values[each.given] == 1 for each in evaluations])
+    products = np.concatenate([each.products[np.nonzero(each.given)[0]] for each in evaluations])
+    return against_target(precision_with_interval(correct, products), target_precision)
 
 
-def _only(cells: Mask, code: int) -> Mask:
-    """Return `cells` [n, k] bool with all columns but one False."""
-    return cells & (np.arange(cells.shape[1]) == code)
+def _head_scores(evaluation: HeadEvaluation) -> dict[str, float | None]:
+    head, correct = evaluation.head, evaluation.best()[1]
+    accuracy = share(int(correct.sum()), len(correct))
+    return {"weight_decay": head.weight_decay, "temperature": head.temperature, "accuracy": accuracy}
 
 
 def _finite(value: float) -> float | None:

@@ -1,37 +1,97 @@
-"""Out-of-distribution study (Table 4 of gutierrez2019): outlier errors with weight decay, and with a gate."""
+"""Out-of-distribution study: scores that tell outliers apart; errors with and without a gate (gutierrez2019, Table 4).
 
-from collections.abc import Callable, Sequence
+Outliers of an attribute are images that are known to be of other types than those that have it.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fashion_keras.evaluation.metrics import validation
-from fashion_keras.evaluation.metrics.out_of_distribution import mean_threshold_errors
+from fashion_keras.evaluation.metrics.out_of_distribution import (
+    auroc,
+    energy,
+    false_positives_at_95,
+    fit_gaussians,
+    mahalanobis,
+    mean_threshold_errors,
+    neighbor_similarity,
+)
+from fashion_keras.tagging.evaluation.metrics import HeadEvaluation, top_prediction
+from fashion_keras.tagging.model.heads import Features, Floats, LinearHead, Mask
+from fashion_keras.tagging.model.labels import AttributeLabels, Integers, TaggerLabels
 
+NEIGHBORS = 10
+TAGGER = "tagger"  # the model whose gate is evaluated
 SHARE = 0.2  # of the mix, outliers
 DRAWS = 20
 GRID = np.linspace(0.02, 1, 50)
 
-Floats = NDArray[np.float64]
+
+def ood_mask(gate: AttributeLabels, labels: AttributeLabels) -> Mask:
+    """Return [n] bool: the images that are outliers of an attribute."""
+    types = [gate.classes.index(name) for name in labels.applies_to]
+    return ~labels.applies & (gate.values[:, types] == 0).all(axis=1)
+
+
+def evaluate_ood_scores(
+    gate: HeadEvaluation,
+    evaluations: Sequence[HeadEvaluation],
+    labels: TaggerLabels,
+    train: Features,
+    features: Features,
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Return attribute -> score -> auroc and fpr95: how well it separates products with the attribute from outliers.
+
+    The scores are of the head's logits (max probability; energy, of sigmoids summed over labels: JointEnergy, Wang et
+    al. 2021, arXiv:2109.14162), of normalized features (k-NN, Mahalanobis), and the validators' largest logit.
+    `labels` and `train` [m, d] are labels and features of the training images, `features` [n, d] of the test images.
+    """
+    train, features = (values / np.linalg.norm(values, axis=1, keepdims=True) for values in (train, features))
+    kinds = labels.gate.values == 1
+    codes = np.where(kinds.any(axis=1), kinds.argmax(axis=1), kinds.shape[1])
+    results = {}
+    for evaluation, attribute in zip(evaluations, labels.attributes, strict=True):
+        inside, outside = evaluation.labels.applies, ood_mask(gate.labels, evaluation.labels)
+        if not inside.any() or not outside.any():
+            continue
+        logits, own, own_codes = evaluation.output.logits, train[attribute.applies], codes[attribute.applies]
+        types = [gate.head.classes.index(name) for name in evaluation.head.applies_to]
+        scores = {
+            "max probability": evaluation.output.probabilities.max(axis=1),
+            "energy": energy(logits) if attribute.kind == "single" else np.logaddexp(0, logits).sum(axis=1),
+            "k-NN": neighbor_similarity(own, features, min(NEIGHBORS, len(own))),
+            "Mahalanobis": mahalanobis(fit_gaussians(own, own_codes), features),
+            "validator": gate.output.logits[:, types].max(axis=1),
+        }
+        results[attribute.name] = {
+            name: {
+                "auroc": auroc(values[inside], values[outside]),
+                "fpr95": false_positives_at_95(values[inside], values[outside]),
+            }
+            for name, values in scores.items()
+        }
+    return results
 
 
 @dataclass(frozen=True)
 class OODMixture:
     """Predictions of one head for n images of its product types and m outliers, images of other types.
 
-    Attributes:
-        confidence [n + m]: of the most probable label.
-        correct [n + m] bool: whether that is right; never for an outlier.
-        outlier [n + m] bool: whether it is an outlier.
-        accepted [n + m] bool: whether the gate accepts it.
+    Each array [n + m]: confidence of the most probable label; whether that is right, never for an outlier; whether the
+    image is an outlier; whether the gate accepts it.
     """
 
     confidence: Floats
-    correct: NDArray[np.bool_]
-    outlier: NDArray[np.bool_]
-    accepted: NDArray[np.bool_]
+    correct: Mask
+    outlier: Mask
+    accepted: Mask
+
+    def take(self, rows: Integers | Mask) -> "OODMixture":
+        """Return the mixture of these rows, indices or a mask."""
+        return OODMixture(*(values[rows] for values in vars(self).values()))
 
     def draw(self, random: np.random.Generator) -> "OODMixture":
         """Return the mixture with as many of its outliers, at random, as make SHARE of it; all if there are fewer."""
@@ -39,41 +99,59 @@ class OODMixture:
         count = min(len(outliers), outliers_for(len(inliers)))
         return self.take(np.concatenate([inliers, random.choice(outliers, count, replace=False)]))
 
-    def take(self, rows: NDArray[np.int64]) -> "OODMixture":
-        """Return the mixture of these rows."""
-        return OODMixture(self.confidence[rows], self.correct[rows], self.outlier[rows], self.accepted[rows])
+    def behind_gate(self, validator: bool) -> "OODMixture":
+        """Return the images that the gate accepts; all without a validator."""
+        return self.take(self.accepted) if validator else self
 
-    @property
-    def gated(self) -> "OODMixture":
-        """The images that the gate accepts."""
-        return self.take(np.flatnonzero(self.accepted))
+    def count_outliers(self) -> Integers:
+        """Return [n + m + 1]: the number of outliers among the 0, 1, 2, ... most confident images."""
+        return np.append(0, np.cumsum(self.outlier[np.argsort(-self.confidence, kind="stable")]))
+
+
+def ood_mixtures(
+    gate: HeadEvaluation,
+    evaluations: Sequence[HeadEvaluation],
+    candidates: Sequence[Sequence[LinearHead]],
+    features: Features,
+) -> dict[str, list[OODMixture]]:
+    """Return model -> the mixtures of its heads, for each attribute with outliers: TAGGER, and one per weight decay.
+
+    `candidates` are the heads of all weight decays of each attribute; `features` [n, d] are of the test images.
+    """
+    models: dict[str, list[OODMixture]] = {}
+    for evaluation, heads in zip(evaluations, candidates, strict=True):
+        outliers, known = ood_mask(gate.labels, evaluation.labels), evaluation.known.any(axis=1)
+        if not outliers.any() or not outliers_for(int(known.sum())):
+            continue
+        rows = known | outliers
+        named = {f"weight decay {head.weight_decay:g}": head for head in heads} | {TAGGER: evaluation.head}
+        for name, head in named.items():
+            probabilities = head.probabilities(head.logits(features[rows]))
+            scored = top_prediction(probabilities, evaluation.labels.values[rows])
+            models.setdefault(name, []).append(OODMixture(*scored, outliers[rows], evaluation.output.accepted[rows]))
+    return models
 
 
 def outliers_for(products: int) -> int:
-    """Return the number of outliers that are SHARE of a mixture with `products` images of the head's types."""
+    """Return the number of outliers that are SHARE of a mixture with that many products."""
     return round(SHARE / (1 - SHARE) * products)
 
 
-def ood_study(models: dict[str, Sequence[OODMixture]], tagger: str, seed: int) -> dict[str, Any]:
-    """Return Table 4, and the reduction of outlier errors at equal coverage.
+def ood_study(models: Mapping[str, Sequence[OODMixture]], seed: int) -> dict[str, Any]:
+    """Return Table 4, and the reduction of outlier errors by the gate of TAGGER at equal coverage.
 
-    Every attribute with outliers has its own mixture and its own threshold, the mean confidence; a row of the table is
-    the sum over attributes, averaged over DRAWS draws of outliers.
-
-    Args:
-        models: name -> the mixtures of its heads, one per attribute, the same products for all models.
-        tagger: the model whose gate is evaluated: its outlier errors with the gate, at the coverage that the gate and
-            the mean confidence leave, against those of as many images without it, the most confident.
-        seed: of the draws.
+    Every attribute has its own mixture and its own threshold, the mean confidence; a row of the table is the sum over
+    attributes, averaged over DRAWS draws of outliers with `seed`. At equal coverage, the tagger's outlier errors with
+    the gate are compared with those of as many images without it, the most confident.
     """
-    rows = []
-    for name, mixtures in models.items():
-        drawn = _draws(mixtures, seed)
-        rows.append({"model": name, "validator": False, **_sum_up(drawn, _row)})
-        rows.append({"model": name, "validator": True, **_sum_up(drawn, _gated_row)})
-    drawn = _draws(models[tagger], seed)
-    with_gate = next(row for row in rows if row["model"] == tagger and row["validator"])["outlier_errors"]
-    without = _sum_up(drawn, _same_count_row)["outlier_errors"]
+    rows = [
+        {"model": name, "validator": validator, **_row(mixtures, validator, seed)}
+        for name, mixtures in models.items()
+        for validator in (False, True)
+    ]
+    with_gate = next(row for row in rows if row["model"] == TAGGER and row["validator"])["outlier_errors"]
+    drawn = _draws(models[TAGGER], seed)
+    without = sum(int(each.count_outliers()[_sums(each, True)[2]]) for each in drawn) / DRAWS
     return {
         "outlier_share": SHARE,
         "draws": DRAWS,
@@ -92,63 +170,41 @@ def curve(mixtures: Sequence[OODMixture], validator: bool, seed: int) -> tuple[F
     Over all mixtures and draws together, each cut at the coverages of GRID as far as the gate leaves them.
     """
     released, outliers, images = np.zeros(len(GRID)), np.zeros(len(GRID)), 0
-    for mixture in (drawn for draw in _draws(mixtures, seed) for drawn in draw):
-        remaining = mixture.gated if validator else mixture
-        counts = np.minimum(np.round(GRID * len(mixture.confidence)).astype(int), len(remaining.confidence))
-        errors = np.append(0, np.cumsum(remaining.outlier[np.argsort(-remaining.confidence, kind="stable")]))
+    for mixture in _draws(mixtures, seed):
+        errors = mixture.behind_gate(validator).count_outliers()
+        counts = np.minimum(np.round(GRID * len(mixture.outlier)).astype(int), len(errors) - 1)
         released += counts
         outliers += errors[counts]
-        images += len(mixture.confidence)
+        images += len(mixture.outlier)
     return released / images, validation.ratio(outliers, released)
 
 
-def _draws(mixtures: Sequence[OODMixture], seed: int) -> list[list[OODMixture]]:
-    return [[mixture.draw(np.random.default_rng((seed, draw))) for mixture in mixtures] for draw in range(DRAWS)]
+def _draws(mixtures: Sequence[OODMixture], seed: int) -> list[OODMixture]:
+    """Return DRAWS draws of each mixture."""
+    return [mixture.draw(np.random.default_rng((seed, draw))) for draw in range(DRAWS) for mixture in mixtures]
 
 
-def _row(mixture: OODMixture) -> dict[str, float]:
-    return _table_row(mixture, mixture)
+def _sums(mixture: OODMixture, validator: bool) -> tuple[float, ...]:
+    """Return mean confidence times images, images, released, errors and outlier errors of one mixture."""
+    remaining, images = mixture.behind_gate(validator), len(mixture.outlier)
+    inside, confidence = ~remaining.outlier, remaining.confidence
+    if not inside.any():
+        return 0, images, 0, 0, 0
+    row = mean_threshold_errors(confidence[inside], remaining.correct[inside], confidence[~inside])
+    return row["mean_confidence"] * images, images, row["released"], row["errors"], row["outlier_errors"]
 
 
-def _gated_row(mixture: OODMixture) -> dict[str, float]:
-    return _table_row(mixture.gated, mixture)
-
-
-def _table_row(remaining: OODMixture, mixture: OODMixture) -> dict[str, float]:
-    images, inliers = len(mixture.outlier), ~remaining.outlier
-    if not inliers.any():
-        return dict.fromkeys(("confidence", "released", "errors", "outlier_errors"), 0.0) | {"images": images}
-    confidence, rejected = remaining.confidence, images - len(inliers)
-    row = mean_threshold_errors(confidence[inliers], remaining.correct[inliers], confidence[~inliers], rejected)
-    sums = {name: row[name] for name in ("released", "errors", "outlier_errors")}
-    return {**sums, "confidence": row["mean_confidence"] * images, "images": images}
-
-
-def _same_count_row(mixture: OODMixture) -> dict[str, float]:
-    """Return the row of as many images as gate and mean confidence release, the most confident, without the gate."""
-    count = int(_gated_row(mixture)["released"])
-    top = mixture.take(np.argsort(-mixture.confidence, kind="stable")[:count])
-    return {
-        "released": count,
-        "errors": float(np.sum(~top.correct)),
-        "outlier_errors": float(np.sum(top.outlier)),
-        "confidence": float(np.sum(top.confidence)),
-        "images": len(mixture.outlier),
-    }
-
-
-def _sum_up(draws: Sequence[Sequence[OODMixture]], row: Callable[[OODMixture], dict[str, float]]) -> dict[str, float]:
+def _row(mixtures: Sequence[OODMixture], validator: bool, seed: int) -> dict[str, float]:
     """Return a row of the table: sums over mixtures, means over draws, and the shares of the released."""
-    rows = [row(mixture) for mixtures in draws for mixture in mixtures]
-    sums = {name: sum(values[name] for values in rows) / len(draws) for name in rows[0]}
-    released = max(sums["released"], 1e-9)
+    sums = np.sum([_sums(mixture, validator) for mixture in _draws(mixtures, seed)], axis=0) / DRAWS
+    confidence, images, released, errors, outlier_errors = sums.tolist()
     return {
-        "mean_confidence": sums["confidence"] / sums["images"],
-        "images": sums["images"],
-        "released": sums["released"],
-        "errors": sums["errors"],
-        "error_share": sums["errors"] / released,
-        "outlier_errors": sums["outlier_errors"],
-        "outlier_error_share": sums["outlier_errors"] / released,
-        "coverage": sums["released"] / sums["images"],
+        "mean_confidence": confidence / images,
+        "images": images,
+        "released": released,
+        "errors": errors,
+        "error_share": errors / max(released, 1e-9),
+        "outlier_errors": outlier_errors,
+        "outlier_error_share": outlier_errors / max(released, 1e-9),
+        "coverage": released / images,
     }

@@ -1,145 +1,135 @@
-"""Tagger report: scores on test products, and figures."""
+"""Tagger report: scores on test products; figures of reliability, risk against coverage, and the product-type gate."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from matplotlib.ticker import PercentFormatter
 
-from fashion_keras.support.atomic_files import read_json
-from fashion_keras.support.json_record import dataclass_from_json
-from fashion_keras.tagging.evaluation.metrics import (
-    HeadEvaluation,
-    OverallScores,
-    evaluate_attribute,
-    evaluate_gate,
-    evaluate_overall,
-    top_prediction,
+from fashion_keras.evaluation.metrics.calibration import reliability
+from fashion_keras.evaluation.metrics.classification import expected_calibration_error
+from fashion_keras.evaluation.metrics.selective_prediction import area_under_coverage_risk, coverage_risk
+from fashion_keras.evaluation.plots import style
+from fashion_keras.evaluation.plots.curves import plot_coverage_risk, plot_reliability
+from fashion_keras.tagging.evaluation.metrics import HeadEvaluation, evaluate_attribute, evaluate_gate, evaluate_tags
+from fashion_keras.tagging.evaluation.ood_study import (
+    TAGGER,
+    OODMixture,
+    curve,
+    evaluate_ood_scores,
+    ood_mixtures,
+    ood_study,
 )
-from fashion_keras.tagging.evaluation.ood_scores import evaluate_ood_scores, feature_scores, gate_score, head_scores
-from fashion_keras.tagging.evaluation.ood_study import OODMixture, ood_study, outliers_for
-from fashion_keras.tagging.evaluation.plots import draw_confidence, draw_gate
-from fashion_keras.tagging.model.heads import LinearHead
-from fashion_keras.tagging.model.labels import AttributeLabels, TaggerLabels
+from fashion_keras.tagging.model.heads import Features, LinearHead
+from fashion_keras.tagging.model.labels import Integers, TaggerLabels
 from fashion_keras.tagging.model.tagger import Tagger
 
-TAGGER = "tagger"
+Part = tuple[TaggerLabels, Features]
+Curve = tuple[str, np.ndarray, np.ndarray, tuple[float, float]]
+
 STATEMENT = (
     "Each label with its own threshold is a statement of its own: at 95 % confidence, one in 20 may miss the target by "
     "chance. Rare labels share a threshold and reach the target together; so do all product types of the gate."
 )
 
 
-@dataclass(frozen=True)
-class EvalPart:
-    """A part of the catalog: labels of n images, their features [n, d], and the product [n] that each shows."""
-
-    labels: TaggerLabels
-    features: NDArray[np.float32]
-    products: NDArray[np.int64]
-
-
 def evaluate_tagger(
-    tagger: Tagger, candidates: Sequence[Sequence[LinearHead]], train: EvalPart, test: EvalPart, seed: int, folder: Path
+    tagger: Tagger,
+    candidates: Sequence[Sequence[LinearHead]],
+    train: Part,
+    test: Part,
+    products: Integers,
+    seed: int,
+    folder: Path,
 ) -> dict[str, Any]:
     """Evaluate a tagger on test products; draw reliability, coverage and risk, and the gate into a folder.
 
     Args:
-        tagger: to evaluate.
         candidates: per attribute, its heads of all weight decays.
-        train: what it was trained on, which outliers are compared with.
-        test: what it is evaluated on.
+        train, test: labels and features [n, d] of the training and the test images.
+        products [n]: that each test image shows.
         seed: of drawn outliers.
-        folder: receives the figures.
 
     Returns:
-        target_precision, statement (what the target applies to), gate (see `evaluate_gate`), attributes (see
-        `evaluate_attribute`), together (see `OverallScores`), outlier_scores {attribute: {score: {auroc, fpr95}}} and
-        table_4 (see `ood_study`), None where no attribute has an outlier.
+        target_precision, statement (what the target applies to), gate, attributes, together (see `TagScores`),
+        outlier_scores and table_4 (see `ood_study`), None where no attribute has an outlier.
     """
-    types, outputs = tagger.predict_heads(test.features)
-    gate = HeadEvaluation(tagger.gate, test.labels.gate, types, test.products)
-    heads = zip(tagger.heads, test.labels.attributes, outputs, strict=True)
-    evaluations = [HeadEvaluation(head, labels, output, test.products) for head, labels, output in heads]
-    rows = [evaluate_attribute(evaluation, tagger.target_precision) for evaluation in evaluations]
-    draw_confidence(folder, evaluations, str(folder))
+    labels, features = test
+    types, outputs = tagger.predict_heads(features)
+    gate = HeadEvaluation(tagger.gate, labels.gate, types, products)
+    heads = zip(tagger.heads, labels.attributes, outputs, strict=True)
+    evaluations = [HeadEvaluation(head, attribute, output, products) for head, attribute, output in heads]
+    draw_confidence(folder, evaluations)
+    models = ood_mixtures(gate, evaluations, candidates, features)
+    table = ood_study(models, seed) if models else None
+    if table:
+        draw_gate(folder, models, table["rows"], seed)
     return {
         "target_precision": tagger.target_precision,
         "statement": STATEMENT,
         "gate": evaluate_gate(gate, tagger.target_precision),
-        "attributes": rows,
-        "together": asdict(evaluate_overall(evaluations, rows, tagger.target_precision)),
-        "outlier_scores": _outlier_scores(gate, evaluations, train, test),
-        "table_4": _table_4(gate, evaluations, candidates, test.features, seed, folder),
+        "attributes": [evaluate_attribute(evaluation, tagger.target_precision) for evaluation in evaluations],
+        "together": asdict(evaluate_tags(evaluations, tagger.target_precision)),
+        "outlier_scores": evaluate_ood_scores(gate, evaluations, *train, features),
+        "table_4": table,
     }
 
 
-def read_overall_scores(folder: Path) -> OverallScores:
-    """Return the scores of all attributes together from the report.json of a tagger's folder.
+def draw_confidence(folder: Path, evaluations: Sequence[HeadEvaluation]) -> None:
+    """Draw reliability_NN_ATTRIBUTE.png for each attribute with evaluated products, and coverage_risk.png of all.
 
-    Raises:
-        InputError: when it is missing or damaged; names file and key.
+    Of more than 12 attributes, those with the most evaluated products are in the latter.
     """
-    path = folder / "report.json"
-    return dataclass_from_json(OverallScores, read_json(path).get("together"), path, "together")
+    scorable = [evaluation for evaluation in evaluations if evaluation.evaluated.any()]
+    for number, evaluation in enumerate(scorable, 1):
+        name, scores = evaluation.head.name, evaluation.confidence()
+        path = folder / f"reliability_{number:02}_{re.sub(r'[^0-9a-z]+', '_', name.lower())}.png"
+        plot_reliability(path, name, *reliability(*scores), expected_calibration_error(*scores), run=str(folder))
+    largest = sorted(scorable, key=lambda evaluation: -evaluation.evaluated.sum())[: len(style.CURVES)]
+    curves = []
+    for evaluation in largest:
+        scores = evaluation.best()
+        curves.append((evaluation.head.name, *coverage_risk(*scores)[:2], area_under_coverage_risk(*scores)))
+    if curves:
+        plot_coverage_risk(folder / "coverage_risk.png", curves, str(folder), int(largest[0].evaluated.sum()))
 
 
-def ood_mask(gate: AttributeLabels, labels: AttributeLabels) -> NDArray[np.bool_]:
-    """Return [n] bool: the images that are known to be of other types than those that have an attribute."""
-    types = [gate.classes.index(name) for name in labels.applies_to]
-    return ~labels.applies & (gate.values[:, types] == 0).all(axis=1)
+def draw_gate(
+    folder: Path, models: Mapping[str, Sequence[OODMixture]], table: Sequence[Mapping[str, Any]], seed: int
+) -> None:
+    """Draw gate.png, of `ood_study` and the rows of its table: each model without the gate, the tagger with it, too."""
+    points = {(row["model"], row["validator"]): (row["coverage"], row["outlier_error_share"]) for row in table}
+    without = {name: (name, *curve(mixtures, False, seed), points[name, False]) for name, mixtures in models.items()}
+    ungated = without.pop(TAGGER)
+    with_gate = (f"{TAGGER}, with its gate", *curve(models[TAGGER], True, seed), points[TAGGER, True])
+    plot_gate(folder / "gate.png", [*without.values()], ungated, with_gate, str(folder))
 
 
-def _outlier_scores(
-    gate: HeadEvaluation, evaluations: Sequence[HeadEvaluation], train: EvalPart, test: EvalPart
-) -> dict[str, Any]:
-    kinds = train.labels.gate.values == 1
-    codes = np.where(kinds.any(axis=1), kinds.argmax(axis=1), kinds.shape[1])
-    results = {}
-    for evaluation, labels in zip(evaluations, train.labels.attributes, strict=True):
-        inside, outside = evaluation.labels.applies, ood_mask(gate.labels, evaluation.labels)
-        if not inside.any() or not outside.any():
-            continue
-        scores = {
-            **head_scores(evaluation.head, evaluation.output),
-            **feature_scores(train.features[labels.applies], codes[labels.applies], test.features),
-            **gate_score(gate.head, gate.output, evaluation.labels.applies_to),
-        }
-        results[evaluation.head.name] = evaluate_ood_scores(scores, inside, outside)
-    return results
+def plot_gate(
+    path: Path, decays: Sequence[Curve], without: Curve, with_gate: Curve, run: str = "", images: int | None = None
+) -> None:
+    """Plot the share of outliers among the labeled images, against coverage, into a PNG file.
 
-
-def _table_4(
-    gate: HeadEvaluation,
-    evaluations: Sequence[HeadEvaluation],
-    candidates: Sequence[Sequence[LinearHead]],
-    features: NDArray[np.float32],
-    seed: int,
-    folder: Path,
-) -> dict[str, Any] | None:
-    models: dict[str, list[OODMixture]] = {}
-    for evaluation, heads in zip(evaluations, candidates, strict=True):
-        outliers = ood_mask(gate.labels, evaluation.labels)
-        if not outliers.any() or not outliers_for(int((evaluation.labels.values >= 0).any(axis=1).sum())):
-            continue
-        named = {f"weight decay {head.weight_decay:g}": head for head in heads} | {TAGGER: evaluation.head}
-        for name, head in named.items():
-            models.setdefault(name, []).append(_mixture(head, evaluation, features, outliers))
-    if not models:
-        return None
-    table = ood_study(models, TAGGER, seed)
-    draw_gate(folder, models, TAGGER, table["rows"], seed, str(folder))
-    return table
-
-
-def _mixture(
-    head: LinearHead, evaluation: HeadEvaluation, features: NDArray[np.float32], outliers: NDArray[np.bool_]
-) -> OODMixture:
-    """Return a head's predictions for the images with a known label, and for all outliers."""
-    rows = (evaluation.labels.values >= 0).any(axis=1) | outliers
-    probabilities = head.probabilities(head.logits(features[rows]))
-    return OODMixture(
-        *top_prediction(probabilities, evaluation.labels.values[rows]), outliers[rows], evaluation.output.accepted[rows]
-    )
+    A curve is (name, coverage [t], outlier share [t], the point of the mean confidence): of other weight decays without
+    a gate, of the tagger without and with its gate. `run` and `images` are for the title.
+    """
+    axes = style.new_axes(6.5, 4)
+    lines = [{**line, "linewidth": 1.3} for line in style.curve_styles(len(decays))]
+    lines += [{"color": style.INK, "linewidth": 1.8, "linestyle": (0, (3, 2))}]
+    lines += [{"color": style.INK, "linewidth": 2.8, "linestyle": "-"}]
+    handles, names = [], []
+    for (name, coverage, share, point), line in zip([*decays, without, with_gate], lines, strict=True):
+        handles += axes.plot(coverage, share, **line)
+        names.append(style.short_name(name))
+        axes.plot(*point, "o", color=line["color"], markersize=6, clip_on=False)
+    style.legend(axes, handles, names, "dot: threshold at\nthe mean confidence")
+    axes.set(xlim=(0, 1), ylim=(0, None), xlabel="coverage: share of images that are given a label")
+    axes.set_ylabel("outliers among them")
+    axes.xaxis.set_major_formatter(PercentFormatter(1))
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    caption = "outliers are products of other types; lower is better at equal coverage"
+    style.style_axes(axes, "Outliers among the images given a label", style.context("", run, images), caption)
+    style.save(axes.figure, path)

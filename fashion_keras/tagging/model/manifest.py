@@ -1,20 +1,23 @@
-"""Tagger manifest: tagger.json, format 2, and the array file whose sha256 it names."""
+"""Files of a tagger's folder: tagger.json, format 2, the array file whose sha256 it names, and origin.json."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fashion_keras.catalog.attributes import AttributeGroup, ProductType, TitleSource
+from fashion_keras.catalog.attributes import AttributeGroup, TitleSource
+from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.taxonomy import Taxonomy
 from fashion_keras.support.atomic_files import atomic_write, file_sha256, read_json, write_json
 from fashion_keras.support.errors import InputError
-from fashion_keras.support.json_record import dataclass_from_json
+from fashion_keras.support.json_record import JsonRecord, dataclass_from_json
 from fashion_keras.tagging.model.heads import LinearHead
 
-MANIFEST, ARRAYS = "tagger.json", "heads.npz"
-FORMAT = "fashion_keras.tagger/2"
+_ARRAYS, _ORIGIN = "heads.npz", "origin.json"
 
 
 @dataclass(frozen=True)
@@ -39,64 +42,84 @@ class EncoderReference:
     identity: str
 
 
-@dataclass(frozen=True)
-class AttributeRecord:
-    """An attribute of a taxonomy, with the keys of its YAML file."""
-
-    name: str
-    kind: str
-    labels: tuple[str, ...]
-    applies_to: tuple[str, ...]
-    rules: str | None = None
-    column: str | None = None
-
-
-@dataclass(frozen=True)
-class TaxonomyRecord:
-    """A taxonomy, with the keys of its YAML file."""
-
-    name: str
-    product_types: tuple[ProductType, ...]
-    attributes: tuple[AttributeRecord, ...]
-
-
-@dataclass(frozen=True)
-class TaggerManifest:
+@dataclass(frozen=True, kw_only=True)
+class TaggerManifest(JsonRecord):
     """What tagger.json holds.
 
     Attributes:
-        format: FORMAT.
         sha256: of heads.npz, which has weights_I and bias_I of the gate (I = 0) and of each head.
         encoder: that the heads were trained on.
-        target_precision: of the predicted labels.
-        taxonomy: product types and attributes, for people to read.
-        gate, heads: the validators of product types, and one head per attribute.
+        taxonomy: with the keys of the YAML file, for people to read.
     """
 
-    format: str
+    FORMAT: ClassVar[str] = "fashion_keras.tagger/2"
+    FILE: ClassVar[str] = "tagger.json"
+
     sha256: str
     encoder: EncoderReference
     target_precision: float
-    taxonomy: TaxonomyRecord
+    taxonomy: dict[str, Any]
     gate: HeadSpec
     heads: tuple[HeadSpec, ...]
 
     @classmethod
-    def read(cls, folder: Path) -> "TaggerManifest":
-        """Read tagger.json.
+    def read(cls, folder: str | Path) -> "TaggerManifest":
+        """Read tagger.json; InputError when there is none, and as `JsonRecord.read`."""
+        if not (Path(folder) / cls.FILE).is_file():
+            raise InputError(f"{folder}: no tagger here ({cls.FILE} is needed); `fashion-keras train-tagger` makes one")
+        return super().read(folder)
 
-        Raises:
-            InputError: when there is none, its format is another one, or a key is missing or wrong; names file and key.
-        """
-        path = folder / MANIFEST
-        if not path.is_file():
-            raise InputError(f"{folder}: no tagger here ({MANIFEST} is needed); `fashion-keras train-tagger` makes one")
-        values = read_json(path)
-        if values.get("format") != FORMAT:
-            raise InputError(
-                f"{path}: format {values.get('format')!r}; this version reads {FORMAT}: train the tagger again"
-            )
-        return dataclass_from_json(cls, values, path)
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object, with the keys that are null."""
+        return {"format": self.FORMAT, **asdict(self)}
+
+    def load_heads(self, folder: Path) -> list[LinearHead]:
+        """Return the gate and the heads of `folder`; InputError when heads.npz is missing or not the one named here."""
+        path = folder / _ARRAYS
+        if not path.is_file() or file_sha256(path) != self.sha256:
+            raise InputError(f"{path}: missing or damaged, not what {self.FILE} names; train the tagger again")
+        with np.load(path, allow_pickle=False) as arrays:
+            heads = []
+            for index, spec in enumerate((self.gate, *self.heads)):
+                layer = {name: arrays[f"{name}_{index}"] for name in ("weights", "bias")}
+                thresholds = np.array([np.inf if value is None else value for value in spec.thresholds])
+                heads.append(LinearHead(**{**vars(spec), **layer, "thresholds": thresholds}))
+        return heads
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What origin.json holds: the catalog's fingerprint, the taxonomy's digest, each part -> ids of products."""
+
+    catalog: str
+    taxonomy: str
+    parts: dict[str, tuple[int, ...]]
+
+    def part_of(self, catalog: Catalog) -> NDArray[np.str_]:
+        """Return the part [n] str of each product of that same catalog; "" for none."""
+        names = np.full(len(catalog), "", np.dtype("<U10"))
+        for name, ids in self.parts.items():
+            names[np.isin(catalog.ids, ids)] = name
+        return names
+
+    def write(self, folder: Path) -> None:
+        """Write origin.json."""
+        write_json(folder / _ORIGIN, asdict(self))
+
+
+def read_provenance(folder: Path, fingerprint: str) -> Provenance | None:
+    """Return what a tagger was trained on if it was the catalog of that fingerprint; None otherwise."""
+    path = folder / _ORIGIN
+    if not path.is_file():
+        return None
+    provenance = dataclass_from_json(Provenance, read_json(path), path)
+    # In another catalog the same id may well be another product.
+    return provenance if provenance.catalog == fingerprint else None
+
+
+def taxonomy_digest(taxonomy: Taxonomy) -> str:
+    """Return a digest of a taxonomy's content."""
+    return hashlib.sha256(repr(taxonomy).encode()).hexdigest()
 
 
 def save_heads(
@@ -105,48 +128,36 @@ def save_heads(
     """Write heads.npz and tagger.json into a folder; the gate is the first of `heads`."""
     arrays = {f"weights_{index}": head.weights for index, head in enumerate(heads)}
     arrays |= {f"bias_{index}": head.bias for index, head in enumerate(heads)}
-    with atomic_write(folder / ARRAYS) as temporary:
+    with atomic_write(folder / _ARRAYS) as temporary:
         np.savez(temporary, allow_pickle=False, **arrays)
     gate, *others = map(_head_spec, heads)
-    manifest = TaggerManifest(
-        FORMAT, file_sha256(folder / ARRAYS), encoder, target_precision, _taxonomy_record(taxonomy), gate, tuple(others)
-    )
-    write_json(folder / MANIFEST, asdict(manifest))
-
-
-def load_heads(folder: Path, manifest: TaggerManifest) -> list[LinearHead]:
-    """Return the gate and the heads of a tagger.
-
-    Raises:
-        InputError: when heads.npz is missing or not the one that the manifest names.
-    """
-    path = folder / ARRAYS
-    if not path.is_file() or file_sha256(path) != manifest.sha256:
-        raise InputError(f"{path}: missing or damaged, not what {MANIFEST} names; train the tagger again")
-    with np.load(path, allow_pickle=False) as arrays:
-        return [
-            _head(spec, arrays[f"weights_{index}"], arrays[f"bias_{index}"])
-            for index, spec in enumerate((manifest.gate, *manifest.heads))
-        ]
-
-
-def _head(spec: HeadSpec, weights: np.ndarray, bias: np.ndarray) -> LinearHead:
-    thresholds = np.array([np.inf if value is None else value for value in spec.thresholds])
-    return LinearHead(**{**vars(spec), "thresholds": thresholds}, weights=weights, bias=bias)
+    TaggerManifest(
+        sha256=file_sha256(folder / _ARRAYS),
+        encoder=encoder,
+        target_precision=target_precision,
+        taxonomy={
+            "name": taxonomy.name,
+            "product_types": [asdict(kind) for kind in taxonomy.types],
+            "attributes": [_attribute(group) for group in taxonomy.attributes],
+        },
+        gate=gate,
+        heads=tuple(others),
+    ).write(folder)
 
 
 def _head_spec(head: LinearHead) -> HeadSpec:
+    values = {name: value for name, value in vars(head).items() if name not in ("weights", "bias")}
     thresholds = tuple(value if np.isfinite(value) else None for value in head.thresholds.tolist())
-    settings = (head.name, head.kind, head.classes, head.applies_to, head.weight_decay, head.temperature)
-    return HeadSpec(*settings, thresholds)
+    return HeadSpec(**{**values, "thresholds": thresholds})
 
 
-def _taxonomy_record(taxonomy: Taxonomy) -> TaxonomyRecord:
-    return TaxonomyRecord(taxonomy.name, taxonomy.types, tuple(map(_attribute_record, taxonomy.attributes)))
-
-
-def _attribute_record(group: AttributeGroup) -> AttributeRecord:
-    key = "rules" if isinstance(group.source, TitleSource) else "column"
-    source = group.source.group if isinstance(group.source, TitleSource) else group.source.column
-    types = tuple(kind.name for kind in group.applies_to)
-    return AttributeRecord(group.name, group.kind, tuple(group.labels), types, **{key: source})
+def _attribute(group: AttributeGroup) -> dict[str, Any]:
+    source, is_title = group.source, isinstance(group.source, TitleSource)
+    return {
+        "name": group.name,
+        "kind": group.kind,
+        "labels": group.labels,
+        "applies_to": [kind.name for kind in group.applies_to],
+        "rules": source.group if is_title else None,
+        "column": None if is_title else source.column,
+    }

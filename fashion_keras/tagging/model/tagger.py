@@ -1,20 +1,17 @@
 """Taggers: `load_tagger(folder).tag(images)` predicts product types, then the attributes of those types."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fashion_keras.catalog.taxonomy import Taxonomy
 from fashion_keras.features.encoder import Encoder
 from fashion_keras.features.registry import load_encoder
 from fashion_keras.images.inputs import as_image_list
 from fashion_keras.support.errors import InputError
-from fashion_keras.tagging.model.heads import HeadOutput, LinearHead, applies_mask, run_gate, run_head
-from fashion_keras.tagging.model.manifest import EncoderReference, TaggerManifest, load_heads, save_heads
+from fashion_keras.tagging.model.heads import Features, HeadOutput, LinearHead, applies_mask, run_head
+from fashion_keras.tagging.model.manifest import TaggerManifest
 
 
 @dataclass(frozen=True)
@@ -51,84 +48,56 @@ class Tagger:
     """An encoder, a product-type gate and attribute heads on its features; safe to call from several threads.
 
     Attributes:
-        encoder: computes the features.
-        identity: of the encoder that the heads were trained on.
-        gate: the validators of the product types.
-        heads: one per attribute.
+        gate, heads: the validators of the product types, and a head per attribute.
         target_precision: of the predicted labels, on products like those of validation.
     """
 
     encoder: Encoder
-    identity: str
     gate: LinearHead
     heads: tuple[LinearHead, ...]
     target_precision: float
 
-    def __post_init__(self) -> None:
-        """Refuse another encoder with an InputError."""
-        if self.encoder.identity != self.identity:
-            raise InputError(
-                f"the tagger was trained on another encoder than {self.encoder.name} (identity {self.identity}, now "
-                f"{self.encoder.identity}); train it again with `fashion-keras train-tagger`"
-            )
-
     def tag(self, images: Any) -> list[Tags]:  # noqa: ANN401 - one image or many, in any form
-        """Return the tags of one image or many (see `as_image_list`), one `Tags` per image; [] for none.
-
-        Raises:
-            ImageError: for the first image that cannot be decoded.
-        """
+        """Return the tags of one image or many (see `as_image_list`); ImageError for the first that is damaged."""
         listed = as_image_list(images)
         return self.tag_features(self.encoder.embed(listed)) if listed else []
 
-    def tag_features(self, features: NDArray[np.float32]) -> list[Tags]:
+    def tag_features(self, features: Features) -> list[Tags]:
         """Return the tags of n images by their features [n, d]."""
         types, outputs = self.predict_heads(features)
-        return [self._tags_of_row(row, types, outputs) for row in range(len(features))]
+        tags = []
+        for row in range(len(features)):
+            attributes, abstained = [], []
+            for head, output in zip(self.heads, outputs, strict=True):
+                predicted = _predicted_tags(head, output, row)
+                attributes += predicted
+                if output.accepted[row] and not predicted:
+                    abstained.append(head.name)
+            tags.append(Tags(_predicted_tags(self.gate, types, row), tuple(attributes), tuple(abstained)))
+        return tags
 
-    def predict_heads(self, features: NDArray[np.float32]) -> tuple[HeadOutput, list[HeadOutput]]:
+    def predict_heads(self, features: Features) -> tuple[HeadOutput, list[HeadOutput]]:
         """Return the output of the gate, and of each head, for features [n, d]."""
-        types = run_gate(self.gate, features)
+        types = run_head(self.gate, features)
         masks = [applies_mask(head.applies_to, self.gate, types.predicted) for head in self.heads]
         return types, [run_head(head, features, mask) for head, mask in zip(self.heads, masks, strict=True)]
-
-    def _tags_of_row(self, row: int, types: HeadOutput, outputs: Sequence[HeadOutput]) -> Tags:
-        tags = [_predicted_tags(head, output, row) for head, output in zip(self.heads, outputs, strict=True)]
-        abstained = [
-            head.name
-            for head, output, predicted in zip(self.heads, outputs, tags, strict=True)
-            if output.accepted[row] and not predicted
-        ]
-        flat = tuple(tag for predicted in tags for tag in predicted)
-        return Tags(_predicted_tags(self.gate, types, row), flat, tuple(abstained))
-
-
-def save_tagger(folder: Path, tagger: Tagger, encoder: str, weights: str, taxonomy: Taxonomy) -> None:
-    """Write a tagger's files, see `TaggerManifest`.
-
-    Args:
-        folder: receives them.
-        tagger: to save.
-        encoder, weights: as `load_encoder` takes them.
-        taxonomy: product types and attributes, to be read by people.
-    """
-    name = str(Path(encoder).resolve()) if Path(encoder).is_dir() else encoder
-    reference = EncoderReference(name, weights, tagger.identity)
-    save_heads(folder, (tagger.gate, *tagger.heads), reference, tagger.target_precision, taxonomy)
 
 
 def load_tagger(folder: str | Path, encoder: Encoder | None = None) -> Tagger:
     """Load a tagger, and its encoder unless one is given.
 
-    Raises:
-        InputError: when there is none, it is damaged or of another format, or the encoder is not the one it was
-            trained on.
+    InputError when there is none, it is damaged or of another format, or the encoder is not the one it was trained on.
     """
-    manifest = TaggerManifest.read(Path(folder))
-    gate, *heads = load_heads(Path(folder), manifest)
+    manifest = TaggerManifest.read(folder)
+    gate, *heads = manifest.load_heads(Path(folder))
     if encoder is None:
         encoder = load_encoder(manifest.encoder.name, manifest.encoder.weights)
-    return Tagger(encoder, manifest.encoder.identity, gate, tuple(heads), manifest.target_precision)
+    if encoder.identity != manifest.encoder.identity:
+        raise InputError(
+            f"the tagger was trained on another encoder than {encoder.name} (identity {manifest.encoder.identity}, now "
+            f"{encoder.identity}); train it again with `fashion-keras train-tagger`"
+        )
+    return Tagger(encoder, gate, tuple(heads), manifest.target_precision)
 
 
 def _predicted_tags(head: LinearHead, output: HeadOutput, row: int) -> tuple[Tag, ...]:

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 from fashion_keras.catalog.label_groups import LabelGroup
-from fashion_keras.evaluation.metrics.cross_validation_summary import summarize_folds
-from fashion_keras.evaluation.reports.compute import compute_scores
+from fashion_keras.evaluation.reports.compute import compute_scores, summarize_folds
 from fashion_keras.evaluation.reports.report import Report
 from fashion_keras.evaluation.reports.write import plot_report, read_probabilities, write_predictions
 from fashion_keras.models.predictions import Predictions
 from fashion_keras.models.serialization import load_classifier_spec
 from fashion_keras.support.atomic_files import write_json
-from fashion_keras.training.classifier.artifacts import RunManifest
 from fashion_keras.training.config import TrainConfig
-from fashion_keras.training.dataset_prep import PreparedData, make_split
+from fashion_keras.training.dataset_prep import PreparedData, split_rows
+from fashion_keras.training.manifests import RunManifest
+from fashion_keras.training.run_folder import Run
 
 log = logging.getLogger("fashion_keras")
 
@@ -26,7 +26,7 @@ _COMMON = ("task", "backbone", "strategy", "weights", "warnings", "device", "cla
 
 _RULES = ("cumulative_maximum", "mean_probability")
 
-RunFold = Callable[[TrainConfig, PreparedData, Path], Report]
+RunFold = Callable[[TrainConfig, PreparedData, Path], Run]
 
 
 def cross_validate(config: TrainConfig, prepared: PreparedData, folder: Path, run: RunFold) -> Report:
@@ -35,25 +35,17 @@ def cross_validate(config: TrainConfig, prepared: PreparedData, folder: Path, ru
     Each is a run like any other. The folder itself gets predictions.parquet and figures of all products, each predicted
     by the run that was not trained on it, and report.json: scores of all products, "folds", a row each, and
     "over_folds": best, mean and sample standard deviation of the scores. Labels of multi-valued groups are predicted
-    there from the mean of the folds' thresholds on.
-
-    Args:
-        config, prepared: of all folds.
-        folder: of the cross-validation.
-        run: carries out one run in its folder.
-
-    Raises:
-        InputError: as a run; or when a fold was finished with another state of the catalog.
+    there from the mean of the folds' thresholds on. InputError as a run, or when the catalog changed between folds.
     """
     catalog = prepared.catalog
-    shares = np.full((len(catalog), len(prepared.targets.targets.classes)), np.nan, np.float32)
+    shares = np.full((len(catalog), len(prepared.targets.classes)), np.nan, np.float32)
     reports = []
     for number in range(1, config.folds + 1):
         log.info("fold %d of %d; if interrupted, all go on with --resume %s", number, config.folds, folder)
         fold = replace(config, fold=number, out=str(folder / f"fold{number}"))
-        part = replace(prepared, split=make_split(fold, catalog, prepared.targets))
+        part = replace(prepared, rows=split_rows(fold, catalog, prepared.targets))
         reports.append(_fold_report(fold, part, run))
-        shares[part.split.test] = read_probabilities(Path(fold.out))
+        shares[part.rows["test"]] = read_probabilities(Path(fold.out))
     predictions = Predictions(catalog.ids, shares, _mean_thresholds(folder, config.folds), prepared.targets.packed)
     write_predictions(folder, predictions)
     plot_report(folder, predictions, catalog.paths, config.image_spec)
@@ -67,7 +59,7 @@ def _fold_report(config: TrainConfig, prepared: PreparedData, run: RunFold) -> R
     folder = Path(config.out)
     if not (folder / Report.FILE).is_file():
         write_json(folder / "config.json", config.to_dict())
-        return run(config, prepared, folder)
+        return run(config, prepared, folder).report
     prepared.check_unchanged(RunManifest.read(folder), f"{folder} was finished")
     return Report.read(folder)
 

@@ -2,19 +2,19 @@
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from fashion_keras.catalog.catalog import write_rejected
 from fashion_keras.catalog.product_hashes import is_training_product
 from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
+from fashion_keras.evaluation.plots.curves import plot_history
 from fashion_keras.evaluation.plots.style import context
-from fashion_keras.evaluation.plots.training_history import plot_history
 from fashion_keras.evaluation.reports.calibration import calibrate_groups
 from fashion_keras.evaluation.reports.report import Report
 from fashion_keras.features.runtime import store_network
@@ -23,32 +23,21 @@ from fashion_keras.models.builder import cast_copy, load_network, save_network
 from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.dtype_policy import dtype_policy
 from fashion_keras.models.pretrained_weights import WeightsSource, initialize
-from fashion_keras.support.atomic_files import check_output_dir, make_output_dir, read_json, safe_file_name, write_json
+from fashion_keras.support.atomic_files import safe_file_name
 from fashion_keras.support.config_fields import as_config
-from fashion_keras.support.errors import InputError
-from fashion_keras.support.progress import LogFile
 from fashion_keras.support.verbose_argument import takes_verbose
-from fashion_keras.training.checkpoints import Checkpoints
-from fashion_keras.training.classifier.artifacts import Run, RunManifest
 from fashion_keras.training.classifier.cross_validation import cross_validate
-from fashion_keras.training.classifier.head_search import SEARCHED, search_heads
-from fashion_keras.training.classifier.setup import ClassifierSetup
+from fashion_keras.training.classifier.setup import ClassifierSetup, loss_weights, search_heads, searched_options
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData, prepare
-from fashion_keras.training.device import training_device
-from fashion_keras.training.feeds import ImageFeed
-from fashion_keras.training.multihead_loss import build_objective
-from fashion_keras.training.phase_feeds import image_feed, phase_feeds
-from fashion_keras.training.run_report import evaluate_test, report_header, throughput
-from fashion_keras.training.strategies import get_strategy
+from fashion_keras.training.feeds import ImageFeed, image_feed, phase_feeds
+from fashion_keras.training.manifests import initial_training_products
+from fashion_keras.training.run_folder import Callbacks, Run, begin_run, resume_run, training_run
+from fashion_keras.training.run_report import evaluate_test, report_fields, training_device
 from fashion_keras.training.targets import model_spec
-from fashion_keras.training.trained_model import discard_untrained
 from fashion_keras.training.trainer import Trainer
-from fashion_keras.training.training_products import initial_training_products
 
 log = logging.getLogger("fashion_keras")
-
-Callbacks = Sequence[keras.callbacks.Callback]
 
 
 @takes_verbose
@@ -58,155 +47,88 @@ def train(config: TrainConfig | Mapping[str, Any], callbacks: Callbacks = ()) ->
     With `folds` there is one run per fold, in fold1, fold2, ... of that folder; report and accuracy are then those of
     all products, each predicted by the run that was not trained on it; see `cross_validate`.
 
-    Args:
-        config: a config, or a mapping of its fields.
-        callbacks: Keras callbacks that every phase of training calls, too.
-
-    Raises:
-        InputError: when the run folder is not empty, catalog or weights cannot be used, or the loss is not finite.
+    `config` may be a mapping of its fields; `callbacks` are Keras callbacks that every phase of training calls, too.
+    InputError when the run folder is not empty, catalog or weights cannot be used, or the loss is not finite.
     """
     config = as_config(TrainConfig, config)
-    default = f"runs/{_default_name(config)}"
-    check_output_dir(config.out, default, f"give another --out, or --resume {config.out} to resume it")
-    prepared = prepare(config)
-    folder = make_output_dir(config.out, default)
-    config = replace(config, data=prepared.data, out=str(folder))
-    write_json(folder / "config.json", config.to_dict())
-    with discard_untrained(folder):
-        return _run_all(config, prepared, folder, callbacks)
+    name = f"{config.task}-{config.backbone}-{config.strategy_name}".replace(":", "_").replace(",", "_")
+    return begin_run(config, f"runs/{safe_file_name(name)}", prepare, _run_all, callbacks)
 
 
 @takes_verbose
 def resume(folder: str | Path, callbacks: Callbacks = ()) -> Run:
     """Resume an interrupted run after its last finished epoch; a finished run is returned as it is.
 
-    `callbacks` are as of `train`.
-
-    Raises:
-        InputError: when no run was begun there, or its catalog, parts or initial weights have changed since.
+    InputError when no run was begun there, or its catalog, parts or initial weights have changed since.
     """
-    folder = Path(folder)
-    if not (folder / "config.json").is_file():
-        raise InputError(f"{folder}: no run was begun here (no config.json)")
-    if (folder / Report.FILE).is_file():
-        return Run(folder, Report.read(folder))
-    config = TrainConfig.from_dict(read_json(folder / "config.json"))
-    return _run_all(config, prepare(config), folder, callbacks)
+    return resume_run(folder, TrainConfig, Report, prepare, _run_all, callbacks)
 
 
 def _run_all(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks) -> Run:
-    def run(config: TrainConfig, prepared: PreparedData, folder: Path) -> Report:
-        return _run(config, prepared, folder, callbacks)
-
     if config.is_cross_validation:
-        return Run(folder, cross_validate(config, prepared, folder, run))
-    return Run(folder, run(config, prepared, folder))
+        return Run(folder, cross_validate(config, prepared, folder, partial(_run, callbacks=callbacks)))
+    return _run(config, prepared, folder, callbacks)
 
 
-@dataclass(frozen=True)
-class _Start:
-    """The spec and network that a run starts with, its manifest and backbone weights."""
-
-    spec: ClassifierSpec
-    network: keras.Model
-    manifest: RunManifest
-    weights: WeightsSource
-
-
+@training_run
 def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks) -> Report:
     """Carry out one run and return its report."""
     began = time.perf_counter()
-    with LogFile(folder / "log.txt"):
-        write_rejected(folder, prepared.catalog)
-        device = f"{training_device()}, {dtype_policy(config.precision)}"
-        start = _start(config, prepared, folder)
-        log.info("training on %s", device)
-        log.info("%s: %d of %d rows and files used", prepared.data, len(prepared.catalog), prepared.catalog.inputs)
-        log.info("run folder %s: %s", folder, ", ".join(f"{name} {n}" for name, n in prepared.counts.items()))
-        leaked = _count_leaked(config, prepared, start.weights)
-        warnings = _warnings(prepared, start.weights, leaked)
-        _warn(warnings)
-        encoding = time.perf_counter()
-        setup = _make_setup(config, prepared, start, folder, callbacks)
-        encoding = time.perf_counter() - encoding
-        trainer = setup.trainer()
-        history = trainer.run()
-        plot_history(folder / "history.png", history, config.task, str(folder), len(prepared.split.train))
-        spec, network = _save_model(prepared, replace(start.spec, head=setup.config.head_spec), trainer, folder)
-        scores, testing = evaluate_test(config, prepared, start.manifest, spec, network, folder)
-        times = {"encode": encoding, "test": testing, "total": time.perf_counter() - began}
-        report = Report(
-            **report_header(config, prepared, spec, start.weights.source, warnings),
-            **scores,
-            **throughput(trainer, config.batch_size, history, len(prepared.split.test), times),
-            device=device,
-            test_in_initial_weights=leaked,
-            tuned=_tuned(setup.config),
-        )
-        # Last: a folder with a report is a finished run.
-        report.write(folder)
-        Checkpoints(folder).clear()
-        _warn(warnings)
-    return report
-
-
-def _start(config: TrainConfig, prepared: PreparedData, folder: Path) -> _Start:
+    device = f"{training_device()}, {dtype_policy(config.precision)}"
     spec = model_spec(config, prepared.targets.groups)
+    network, source = _initial_network(config, spec)
+    manifest = prepared.manifest(vars(source))
+    log.info("training on %s", device)
+    prepared.write_manifest(folder, manifest)
+    leaked, warnings = _warnings(config, prepared, source)
+    _warn(warnings)
+    encoding = time.perf_counter()
+    images = image_feed(config, prepared)
+    _plot_augmentation(images, folder)
+    weights = loss_weights(config, prepared)
+    feeds = phase_feeds(config, prepared, network, images)
+    setup = ClassifierSetup(config, network, spec.groups, weights, feeds, source.pretrained, folder, callbacks)
+    if config.tune:
+        setup = search_heads(setup)
+    encoding = time.perf_counter() - encoding
+    trainer = setup.trainer()
+    history = trainer.run()
+    plot_history(folder / "history.png", history, config.task, str(folder), len(prepared.rows["train"]))
+    spec, network = _save_model(prepared, replace(spec, head=setup.config.head_spec), trainer, folder)
+    scores, testing = evaluate_test(config, prepared, manifest, spec, network, folder)
+    times = {"encode": encoding, "test": testing, "total": time.perf_counter() - began}
+    _warn(warnings)
+    return Report(
+        **report_fields(config, prepared, spec, trainer, history, times),
+        **scores,
+        weights=source.source,
+        warnings=warnings,
+        device=device,
+        test_in_initial_weights=leaked,
+        tuned={"trials": config.tune, **searched_options(setup.config)} if config.tune else None,
+    )
+
+
+def _initial_network(config: TrainConfig, spec: ClassifierSpec) -> tuple[keras.Model, WeightsSource]:
     keras.utils.set_random_seed(config.seed)
-    scratch = get_strategy(config.strategy_name).from_scratch
-    weights = "none" if scratch and config.weights == "auto" else config.weights
-    network, source = initialize(spec, weights, dtype_policy(config.precision))
+    network, source = initialize(spec, config.initial_weights, dtype_policy(config.precision))
     if config.person_input:
         detector = load_network(config.person_input)[1]
         network.get_layer("person").layer.set_weights(detector.get_weights())
-    if (folder / RunManifest.FILE).is_file():
-        manifest = RunManifest.read(folder)
-        prepared.check_unchanged(manifest, f"the run in {folder} was begun")
-        begun = WeightsSource(**manifest.weights).source
-        if begun != source.source:
-            raise InputError(
-                f"{folder}: begun with weights {begun!r}, but only {source.source!r} can be had now; start a new run"
-            )
-    else:
-        manifest = prepared.manifest(vars(source))
-        manifest.write(folder)
-    return _Start(spec, network, manifest, source)
-
-
-def _make_setup(
-    config: TrainConfig, prepared: PreparedData, start: _Start, folder: Path, callbacks: Callbacks
-) -> ClassifierSetup:
-    images = image_feed(config, prepared)
-    _plot_augmentation(images, folder)
-    setup = ClassifierSetup(
-        config=config,
-        network=start.network,
-        objective=build_objective(config, prepared.targets, prepared.split.train),
-        feeds=phase_feeds(config, prepared, start.network, images),
-        pretrained=start.weights.pretrained,
-        folder=folder,
-        callbacks=callbacks,
-    )
-    return search_heads(setup) if config.tune else setup
+    return network, source
 
 
 def _save_model(
     prepared: PreparedData, spec: ClassifierSpec, trainer: Trainer, folder: Path
 ) -> tuple[ClassifierSpec, keras.Model]:
     """Calibrate a trained network on the validation part and save it; return its spec and its float32 network."""
-    truth = prepared.targets.packed[prepared.split.validation]
+    truth = prepared.targets.packed[prepared.rows["validation"]]
     groups = calibrate_groups(spec.groups, trainer.validation_outputs(), truth)
     spec = replace(spec, groups=groups)
     network = cast_copy(trainer.model, "float32")
     save_network(spec, network, folder)
     store_network(network, folder)
     return spec, network
-
-
-def _tuned(config: TrainConfig) -> dict[str, Any] | None:
-    if not config.tune:
-        return None
-    return {"trials": config.tune, **{name: getattr(config, name) for name in SEARCHED}}
 
 
 def _plot_augmentation(feed: ImageFeed, folder: Path) -> None:
@@ -219,22 +141,15 @@ def _plot_augmentation(feed: ImageFeed, folder: Path) -> None:
     contact_sheet(folder / "augmentation.png", list(pixels), [""] * len(rows), columns=6, title=title, note=note)
 
 
-def _default_name(config: TrainConfig) -> str:
-    return safe_file_name(f"{config.task}-{config.backbone}-{config.strategy_name}".replace(":", "_").replace(",", "_"))
-
-
-def _count_leaked(config: TrainConfig, prepared: PreparedData, weights: WeightsSource) -> int:
-    """Return how many test images show products that the initial weights were trained on."""
-    trained = initial_training_products(config.backbone, weights.source)
-    return int(is_training_product(prepared.catalog.take(prepared.split.test), trained).sum())
-
-
-def _warnings(prepared: PreparedData, weights: WeightsSource, leaked: int) -> list[str]:
+def _warnings(config: TrainConfig, prepared: PreparedData, source: WeightsSource) -> tuple[int, list[str]]:
+    """Return how many test images show products that the initial weights were trained on, and all warnings."""
+    test = prepared.take("test")
+    leaked = int(is_training_product(test, initial_training_products(config.backbone, source.source)).sum())
     leak = (
-        f"LEAK  the initial weights ({weights.source}) were trained on the products of {leaked} of "
-        f"{len(prepared.split.test)} test images: the scores are too high"
+        f"LEAK  the initial weights ({source.source}) were trained on the products of {leaked} of {len(test)} test "
+        "images: the scores are too high"
     )
-    return [*prepared.warnings, *([weights.warning] if weights.warning else []), *([leak] if leaked else [])]
+    return leaked, [*prepared.warnings, *([source.warning] if source.warning else []), *([leak] if leaked else [])]
 
 
 def _warn(warnings: list[str]) -> None:

@@ -1,8 +1,7 @@
 """Autoencoder training: reconstruct images; the encoder half then embeds images without labels."""
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,110 +9,71 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.product_hashes import product_hashes, write_training_products
 from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.images.augment import Augmentation
 from fashion_keras.images.decode import ImageSpec, decode_batch
-from fashion_keras.images.pipeline import Examples, for_training
+from fashion_keras.images.pipeline import Examples
 from fashion_keras.models.architectures.autoencoder import build_autoencoder, encoder_half, encoder_spec
 from fashion_keras.models.builder import cast_copy, save_network
 from fashion_keras.models.dtype_policy import dtype_policy
-from fashion_keras.models.pretrained_weights import WeightsSource
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.verbose_argument import takes_verbose
-from fashion_keras.training.encoder import run_folder
-from fashion_keras.training.encoder.autoencoder_config import AutoencoderConfig
-from fashion_keras.training.encoder.run_folder import EncoderData
-from fashion_keras.training.optimizers import OptimizerSettings
-from fashion_keras.training.trained_model import TrainedModel
-from fashion_keras.training.trainer import Trainer, TrainerPhase
-
-Callbacks = Sequence[keras.callbacks.Callback]
+from fashion_keras.training.balance import epoch_rows
+from fashion_keras.training.dataset_prep import prepare_encoder
+from fashion_keras.training.encoder.config import AutoencoderConfig, AutoencoderReport
+from fashion_keras.training.feeds import ImageFeed, Order
+from fashion_keras.training.manifests import EncoderManifest, TrainingData
+from fashion_keras.training.run_folder import Callbacks, Run, begin_run, resume_run, training_run
+from fashion_keras.training.trainer import OptimizerSettings, Trainer, TrainerPhase
 
 _EXAMPLES = 16
 
 
-@dataclass(frozen=True)
-class ReconstructionFeed:
-    """Images, each the input and, in 0..1, the target; see `Feed`.
+class ReconstructionFeed(ImageFeed):
+    """Images, each the input and, in 0..1, the target: (pixels [b, h, w, 3] float32 in 0..255, the same in 0..1)."""
 
-    Attributes:
-        train, held_out: paths of images, or anything that `decode` takes.
-        image_spec: their size.
-        flip: whether half of the training images are mirrored.
-        batch_size, seed, cache: see `for_training`.
-    """
-
-    train: Sequence[Any]
-    held_out: Sequence[Any]
-    image_spec: ImageSpec
-    flip: bool
-    batch_size: int
-    seed: int = 0
-    cache: bool = False
-
-    def learner(self, network: keras.Model) -> keras.Model:
-        """The network itself."""
-        return network
-
-    @property
-    def steps(self) -> tuple[int, int]:
-        """See `Feed`."""
-        return math.ceil(len(self.train) / self.batch_size), math.ceil(len(self.held_out) / self.batch_size)
-
-    def training(self, epochs: range) -> tf.data.Dataset:
-        """Yield (pixels [b, h, w, 3] float32 in 0..255, the same in 0..1), every training image once an epoch."""
-        return self._batches(self.train, self.flip, epochs)
-
-    def validation(self) -> tf.data.Dataset:
-        """Yield the same of every held-out image once, none mirrored."""
-        return self._batches(self.held_out, False, range(1))
-
-    def _batches(self, images: Sequence[Any], flip: bool, epochs: range) -> tf.data.Dataset:
-        examples = Examples(images, np.empty((len(images), 0), np.float32))
-
-        def order(epoch: int) -> NDArray[np.int64]:
-            return np.random.default_rng((self.seed, int(epoch))).permutation(len(images))
-
-        augmentation = Augmentation("flips", flip=flip)
-        batches = for_training(
-            examples, self.image_spec, augmentation, order, epochs, self.batch_size, self.seed, self.cache
-        )
+    def _batches(self, examples: Examples, augmentation: Augmentation, order: Order, epochs: range) -> tf.data.Dataset:
+        batches = super()._batches(examples, augmentation, order, epochs)
         return batches.map(lambda pixels, _: (pixels, pixels / 255))
 
 
 @takes_verbose
-def train_autoencoder(config: AutoencoderConfig | Mapping[str, Any], callbacks: Callbacks = ()) -> TrainedModel:
+def train_autoencoder(config: AutoencoderConfig | Mapping[str, Any], callbacks: Callbacks = ()) -> Run:
     """Train an autoencoder and evaluate it with held-out products; encoder half and report are written to its folder.
 
-    Args:
-        config: an `AutoencoderConfig`, or the values for one.
-        callbacks: Keras callbacks of the user.
-
-    Raises:
-        InputError: when the folder is not empty, the catalog cannot be used, or the loss is not finite.
+    `callbacks` are Keras callbacks of the user. InputError when the folder is not empty, the catalog cannot be used, or
+    the loss is not finite.
     """
     config = as_config(AutoencoderConfig, config)
-    return run_folder.begin(config, f"runs/{config.network}", partial(_train, callbacks=callbacks))
+    return begin_run(config, f"runs/{config.network}", prepare_encoder, _train, callbacks)
 
 
 @takes_verbose
-def resume_autoencoder(folder: str | Path, callbacks: Callbacks = ()) -> TrainedModel:
-    """Resume an interrupted `train_autoencoder` from its last finished epoch; InputError as `run_folder.resume`."""
-    return run_folder.resume(folder, AutoencoderConfig, partial(_train, callbacks=callbacks))
+def resume_autoencoder(folder: str | Path, callbacks: Callbacks = ()) -> Run:
+    """Resume an interrupted `train_autoencoder` from its last finished epoch; InputError as `resume_run`."""
+    return resume_run(folder, AutoencoderConfig, AutoencoderReport, prepare_encoder, _train, callbacks)
 
 
-def _train(config: AutoencoderConfig, data: EncoderData, folder: Path, callbacks: Callbacks) -> dict[str, Any]:
-    run_folder.check_manifest(folder, data, WeightsSource("none"))
-    recipe, (train, held_out) = config.recipe, data.parts
+@training_run
+def _train(config: AutoencoderConfig, data: TrainingData, folder: Path, callbacks: Callbacks) -> AutoencoderReport:
+    began = time.perf_counter()
+    data.write_manifest(folder, EncoderManifest(data.fingerprint, "none", data.parts))
+    recipe, train, held_out = config.recipe, data.take("train"), data.take("held_out")
     spec = encoder_spec(config.network)
     keras.utils.set_random_seed(config.seed)
     network = build_autoencoder(config.network, dtype_policy("auto"))
     feed = ReconstructionFeed(
-        train.paths, held_out.paths, spec.image_spec, recipe.flip, recipe.batch_size, config.seed, config.cache
+        train=Examples(train.paths, np.empty((len(train), 0))),
+        held_out=Examples(held_out.paths, np.empty((len(held_out), 0))),
+        order=partial(epoch_rows, np.zeros(len(train)), "none", config.seed),
+        batch_size=recipe.batch_size,
+        seed=config.seed,
+        image_spec=spec.image_spec,
+        augmentation=Augmentation("flips", flip=recipe.flip),
+        cache=config.cache,
     )
     schedule = "cosine" if recipe.cosine else "constant"
     trainer = Trainer(
@@ -131,18 +91,16 @@ def _train(config: AutoencoderConfig, data: EncoderData, folder: Path, callbacks
     write_training_products(folder, product_hashes(train))
     network = cast_copy(network, "float32")
     _plot_reconstructions(network, held_out, spec.image_spec, folder)
-    return {
-        "network": config.network,
-        "recipe": asdict(recipe),
-        "held_out": _evaluate(network, feed),
-        "train_seconds": round(sum(row["seconds"] for row in history), 1),
-    }
-
-
-def _evaluate(network: keras.Model, feed: ReconstructionFeed) -> dict[str, float]:
     network.compile(loss="binary_crossentropy", metrics=["mean_squared_error"], jit_compile=False)
     scores = network.evaluate(feed.validation(), steps=feed.steps[1], verbose=0, return_dict=True)
-    return {"binary_crossentropy": scores["loss"], "mean_squared_error": scores["mean_squared_error"]}
+    return AutoencoderReport(
+        counts=data.counts,
+        seconds=round(time.perf_counter() - began, 1),
+        held_out={"binary_crossentropy": scores["loss"], "mean_squared_error": scores["mean_squared_error"]},
+        network=config.network,
+        recipe=recipe,
+        train_seconds=round(sum(row["seconds"] for row in history), 1),
+    )
 
 
 def _plot_reconstructions(network: keras.Model, catalog: Catalog, image_spec: ImageSpec, folder: Path) -> None:

@@ -1,12 +1,14 @@
-"""Configs of metric learning and whitening: flags and config.json come from their fields. No Keras here."""
+"""Configs of encoder training and whitening, from which flags are made, and reports. No Keras here."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, ClassVar
 
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.heads import POOLINGS, Head
 from fashion_keras.models.serialization import EncoderSpec
 from fashion_keras.support.config_fields import Config, DataConfig, config_field
 from fashion_keras.support.errors import InputError
+from fashion_keras.support.json_record import JsonRecord
 from fashion_keras.training.base_config import BackboneConfig, EncoderTrainingConfig, with_default
 from fashion_keras.training.encoder.pk_sampling import SimilarityLabel, parse_similarity_labels
 from fashion_keras.training.strategies import get_strategy
@@ -16,11 +18,7 @@ LOSSES = ("supcon", "triplet", "arcface")
 
 @dataclass(frozen=True)
 class EncoderConfig(BackboneConfig, EncoderTrainingConfig):
-    """Settings of an encoder's training by metric learning.
-
-    Raises:
-        InputError: on construction, for any value that is not allowed; one line that names the allowed ones.
-    """
+    """Settings of an encoder's training by metric learning."""
 
     backbone: str = with_default(BackboneConfig, "backbone", "fashion_small")
     strategy: str = with_default(BackboneConfig, "strategy", "frozen")
@@ -76,15 +74,79 @@ class EncoderConfig(BackboneConfig, EncoderTrainingConfig):
 
 
 @dataclass(frozen=True)
-class WhiteningConfig(Config):
-    """Settings of a whitened encoder.
+class AutoencoderRecipe:
+    """Default settings of an autoencoder's training; `cosine`: the learning rate of Adam falls to 0, else it stays."""
 
-    Raises:
-        InputError: on construction, for any value that is not allowed; one line that names the allowed ones.
-    """
+    network: str
+    loss: str
+    learning_rate: float
+    cosine: bool
+    batch_size: int
+    epochs: int
+    flip: bool
+    weight_decay: float = 0.0
+
+
+AUTOENCODER_RECIPES = (
+    AutoencoderRecipe("li2020_autoencoder", "binary_crossentropy", 1e-5, False, 128, 50, flip=False),
+    AutoencoderRecipe("autoencoder", "binary_crossentropy", 1e-3, True, 32, 10, flip=True),
+)
+
+
+@dataclass(frozen=True)
+class AutoencoderConfig(EncoderTrainingConfig):
+    """Settings of an autoencoder's training; None means the value of the network's recipe."""
+
+    network: str = config_field("autoencoder", "Network.", tuple(recipe.network for recipe in AUTOENCODER_RECIPES))
+
+    @property
+    def recipe(self) -> AutoencoderRecipe:
+        """The network's recipe, with the settings that are given here."""
+        recipe = next(recipe for recipe in AUTOENCODER_RECIPES if recipe.network == self.network)
+        settings = {name: getattr(self, name) for name in ("epochs", "batch_size", "learning_rate", "weight_decay")}
+        return replace(recipe, **{name: value for name, value in settings.items() if value is not None})
+
+
+@dataclass(frozen=True)
+class WhiteningConfig(Config):
+    """Settings of a whitened encoder."""
 
     encoder: str = config_field("resnet50", "Encoder to whiten, such as resnet50 or vgg19@block4:max.", metavar="NAME")
     width: int = config_field(256, "Width of the embeddings.", metavar="N", at_least=1)
     weights: str = with_default(BackboneConfig, "weights", "auto")
     data: str | None = with_default(DataConfig, "data", None)
     out: str | None = with_default(DataConfig, "out", None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderReport(JsonRecord):
+    """Report of an encoder's training, scored on held-out products: report.json, here without a key "format"."""
+
+    FORMAT: ClassVar[None] = None
+    FILE: ClassVar[str] = "report.json"
+
+    counts: dict[str, int]
+    seconds: float
+    held_out: dict[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricLearningReport(EncoderReport):
+    """Report of metric learning, with retrieval scores; `weights` is the source of the backbone's initial weights."""
+
+    backbone: str
+    weights: str
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoencoderReport(EncoderReport):
+    """Report of an autoencoder, with reconstruction errors; `train_seconds` are those of its epochs."""
+
+    network: str
+    recipe: AutoencoderRecipe
+    train_seconds: float

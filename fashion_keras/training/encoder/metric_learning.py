@@ -1,8 +1,9 @@
 """Metric learning: train a projection, and the trainable layers of a backbone, so that similar products are close."""
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,65 +13,32 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.product_hashes import product_hashes, write_training_products
 from fashion_keras.catalog.tasks import get_task
-from fashion_keras.evaluation.reports.retrieval import retrieval_scores
+from fashion_keras.evaluation.reports.compute import retrieval_scores
 from fashion_keras.features.registry import load_encoder
 from fashion_keras.features.runtime import store_network
-from fashion_keras.images.augment import get_augmentation, without_color
-from fashion_keras.images.pipeline import Examples
-from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.builder import build_network, cast_copy, save_network
 from fashion_keras.models.dtype_policy import dtype_policy
 from fashion_keras.models.pretrained_weights import WeightsSource, initialize
 from fashion_keras.models.serialization import SPEC, WEIGHTS, EncoderSpec, load_spec
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.verbose_argument import takes_verbose
-from fashion_keras.training.encoder import run_folder
-from fashion_keras.training.encoder.config import EncoderConfig
+from fashion_keras.training import losses
+from fashion_keras.training.balance import epoch_rows
+from fashion_keras.training.dataset_prep import prepare_encoder
+from fashion_keras.training.encoder.config import EncoderConfig, MetricLearningReport
 from fashion_keras.training.encoder.pk_sampling import TITLE, label_codes, pk_batches
-from fashion_keras.training.encoder.run_folder import EncoderData
-from fashion_keras.training.feeds import ImageFeed, Order, Sampling
-from fashion_keras.training.losses import (
-    additive_angular_margin,
-    semi_hard_triplet,
-    split_groups,
-    supervised_contrastive,
-)
-from fashion_keras.training.optimizers import OptimizerSettings
-from fashion_keras.training.phase_feeds import phase_feed
-from fashion_keras.training.strategies import get_strategy, set_trainable
-from fashion_keras.training.trained_model import TrainedModel
-from fashion_keras.training.trainer import Loss, Trainer, TrainerPhase
-from fashion_keras.training.training_products import initial_training_products
+from fashion_keras.training.feeds import ImageFeed, make_image_feed, phase_feeds
+from fashion_keras.training.manifests import EncoderManifest, TrainingData, initial_training_products
+from fashion_keras.training.run_folder import Callbacks, Run, begin_run, resume_run, training_run
+from fashion_keras.training.trainer import Loss, OptimizerSettings, Trainer, trainer_phases
 
 Integers = NDArray[np.int64]
-Callbacks = Sequence[keras.callbacks.Callback]
 
 log = logging.getLogger("fashion_keras")
 
 _SMOOTHING = 0.1
-
-
-@dataclass(frozen=True)
-class PKSampler(Sampling):
-    """Batches of P classes x K images.
-
-    Attributes:
-        images: K; P is the batch size divided by it.
-        classes [n] int64: class of each training image.
-        titles [n] int64: their title groups.
-    """
-
-    images: int
-    classes: Integers
-    titles: Integers
-
-    def order(self, _: Integers) -> Order:
-        """Return epoch -> rows."""
-        count = self.batch_size // self.images
-        return lambda epoch: pk_batches(self.classes, self.titles, count, self.images, self.seed, int(epoch))
 
 
 class CosineClassifier(keras.layers.Layer):
@@ -90,73 +58,63 @@ class CosineClassifier(keras.layers.Layer):
 
 
 @takes_verbose
-def train_encoder(config: EncoderConfig | Mapping[str, Any], callbacks: Callbacks = ()) -> TrainedModel:
+def train_encoder(config: EncoderConfig | Mapping[str, Any], callbacks: Callbacks = ()) -> Run:
     """Train an encoder and evaluate it with held-out products; model, report and history are written to its folder.
 
-    Args:
-        config: an `EncoderConfig`, or the values for one.
-        callbacks: Keras callbacks of the user.
-
-    Raises:
-        InputError: when the folder is not empty, catalog or weights cannot be used, or the loss is not finite.
+    `callbacks` are Keras callbacks of the user. InputError when the folder is not empty, catalog or weights cannot be
+    used, or the loss is not finite.
     """
     config = as_config(EncoderConfig, config)
-    default = f"runs/encoder-{config.backbone}-{config.loss}"
-    return run_folder.begin(config, default, partial(_train, callbacks=callbacks))
+    return begin_run(config, f"runs/encoder-{config.backbone}-{config.loss}", prepare_encoder, _train, callbacks)
 
 
 @takes_verbose
-def resume_encoder(folder: str | Path, callbacks: Callbacks = ()) -> TrainedModel:
-    """Resume an interrupted `train_encoder` from its last finished epoch; InputError as `run_folder.resume`."""
-    return run_folder.resume(folder, EncoderConfig, partial(_train, callbacks=callbacks))
+def resume_encoder(folder: str | Path, callbacks: Callbacks = ()) -> Run:
+    """Resume an interrupted `train_encoder` from its last finished epoch; InputError as `resume_run`."""
+    return resume_run(folder, EncoderConfig, MetricLearningReport, prepare_encoder, _train, callbacks)
 
 
-def evaluate_retrieval(encoder: str | Path, catalog: Catalog) -> dict[str, Any]:
-    """Return the retrieval scores of an encoder, each product of a catalog a query to all others."""
-    embeddings = load_encoder(encoder, precision="float32").embed(catalog.paths)
-    return retrieval_scores(embeddings, catalog)
-
-
-def _train(config: EncoderConfig, data: EncoderData, folder: Path, callbacks: Callbacks) -> dict[str, Any]:
+@training_run
+def _train(config: EncoderConfig, data: TrainingData, folder: Path, callbacks: Callbacks) -> MetricLearningReport:
+    began = time.perf_counter()
     network, source = _initial_network(config)
-    run_folder.check_manifest(folder, data, source)
+    data.write_manifest(folder, EncoderManifest(data.fingerprint, source.source, data.parts))
     _make_trainer(config, data, network, source.pretrained, folder, callbacks).run()
     network = cast_copy(network, "float32")
     save_network(config.spec, network, folder, config.storage)
     store_network(network, folder)
     initial = initial_training_products(config.backbone, source.source)
-    write_training_products(folder, {*product_hashes(data.parts[0]), *initial})
-    return {
-        "backbone": config.backbone,
-        "weights": source.source,
-        "warnings": [source.warning] if source.warning else [],
-        "held_out": evaluate_retrieval(folder, data.parts[1]),
-    }
+    train, held_out = data.take("train"), data.take("held_out")
+    write_training_products(folder, {*product_hashes(train), *initial})
+    embeddings = load_encoder(folder, precision="float32").embed(held_out.paths)
+    return MetricLearningReport(
+        counts=data.counts,
+        seconds=round(time.perf_counter() - began, 1),
+        held_out=retrieval_scores(embeddings, held_out),
+        backbone=config.backbone,
+        weights=source.source,
+        warnings=[source.warning] if source.warning else [],
+    )
 
 
 def _initial_network(config: EncoderConfig) -> tuple[keras.Model, WeightsSource]:
     keras.utils.set_random_seed(config.seed)
-    scratch = get_strategy(config.strategy_name).from_scratch
-    weights = "none" if scratch and config.weights == "auto" else config.weights
-    if (Path(weights) / SPEC).is_file() and _same_layers(load_spec(weights)[0], config.spec):
-        # An encoder of the same network: its projection is trained further, too.
-        network = build_network(config.spec, dtype_policy(config.precision))
+    weights, policy = config.initial_weights, dtype_policy(config.precision)
+    given = load_spec(weights)[0] if (Path(weights) / SPEC).is_file() else None
+    if isinstance(given, EncoderSpec) and replace(given, head=config.spec.head) == config.spec:
+        # An encoder of the same network but for dropout, which has no weights: its projection is trained further, too.
+        network = build_network(config.spec, policy)
         network.load_weights(Path(weights) / WEIGHTS)
         return network, WeightsSource(weights)
-    network, source = initialize(config.spec, weights, dtype_policy(config.precision))
+    network, source = initialize(config.spec, weights, policy)
     if source.warning:
         log.warning("WARNING  %s", source.warning)
     return network, source
 
 
-def _same_layers(spec: object, other: EncoderSpec) -> bool:
-    """Return whether two networks differ in dropout at most, which has no weights."""
-    return isinstance(spec, EncoderSpec) and replace(spec, head=other.head) == other
-
-
 def _make_trainer(
     config: EncoderConfig,
-    data: EncoderData,
+    data: TrainingData,
     network: keras.Model,
     pretrained: bool,
     folder: Path,
@@ -167,16 +125,10 @@ def _make_trainer(
     if config.loss == "arcface":
         classifier = CosineClassifier(sum(widths), name="centers", dtype="float32")
         network = keras.Model(network.input, classifier(network.output))
-    strategy = get_strategy(config.strategy_name)
-    phase, block = strategy.phases[0], get_backbone(config.backbone).last_frozen(config.cut)
-    feed = phase_feed(config, data.parts, network, _image_feed(config, data, codes), phase, config.epochs)
-
-    def freeze(model: keras.Model) -> list[str]:
-        return ["head", *set_trainable(model, strategy, phase, block, pretrained)]
-
+    feeds = phase_feeds(config, data, network, _image_feed(config, data, codes))
     return Trainer(
         model=network,
-        phases=(TrainerPhase(phase.trainable, config.epochs, config.learning_rate, feed, freeze),),
+        phases=trainer_phases(config, feeds, pretrained),
         loss=_loss(config, widths),
         folder=folder,
         optimizer=OptimizerSettings("adamw", "cosine", config.weight_decay),
@@ -186,36 +138,34 @@ def _make_trainer(
     )
 
 
-def _image_feed(config: EncoderConfig, data: EncoderData, codes: Integers) -> ImageFeed:
+def _image_feed(config: EncoderConfig, data: TrainingData, codes: Integers) -> ImageFeed:
     names = [label.name for label in config.similarity_labels]
-    sampling = Sampling("none", config.batch_size, config.seed)
+    rows = data.rows["train"]
+    order = partial(epoch_rows, codes[rows, 0], "none", config.seed)
     if config.loss != "arcface":
         # Same class: equal in all labels but the title, or in the title where it is the only label.
         columns = [number for number, name in enumerate(names) if name != TITLE] or [0]
-        classes = np.unique(codes[data.train][:, columns], axis=0, return_inverse=True)[1]
-        titles = data.catalog.product_groups[data.train]
-        sampling = PKSampler("none", config.batch_size, config.seed, config.images_per_class, classes, titles)
-    targets = codes.astype(np.float32)
-    examples = [Examples(data.catalog.paths[rows], targets[rows]) for rows in (data.train, data.held_out)]
-    augmentation = get_augmentation(config.augment)
-    if any(name != TITLE and get_task(name).is_color for name in names):
-        augmentation = without_color(augmentation)
-    return ImageFeed(*examples, sampling, config.image_spec, augmentation, config.cache)
+        classes = np.unique(codes[rows][:, columns], axis=0, return_inverse=True)[1]
+        titles, images = data.catalog.product_groups[rows], config.images_per_class
+        order = partial(pk_batches, classes, titles, config.batch_size // images, images, config.seed)
+    is_color = any(name != TITLE and get_task(name).is_color for name in names)
+    return make_image_feed(config, data, codes.astype(np.float32), order, is_color)
 
 
 def _loss(config: EncoderConfig, widths: Sequence[int]) -> Loss:
     weights = [label.weight for label in config.similarity_labels]
 
     def angular_margin(codes: keras.KerasTensor, cosines: keras.KerasTensor) -> keras.KerasTensor:
-        groups = enumerate(zip(split_groups(cosines, widths), weights, strict=True))
+        groups = enumerate(zip(losses.split_groups(cosines, widths), weights, strict=True))
         return sum(
-            weight * additive_angular_margin(group, codes[:, number], config.margin, config.scale, _SMOOTHING)
+            weight * losses.additive_angular_margin(group, codes[:, number], config.margin, config.scale, _SMOOTHING)
             for number, (group, weight) in groups
         )
 
     def pairwise(codes: keras.KerasTensor, embeddings: keras.KerasTensor) -> keras.KerasTensor:
-        loss = semi_hard_triplet if config.loss == "triplet" else supervised_contrastive
-        setting = config.margin if config.loss == "triplet" else config.temperature
+        is_triplet = config.loss == "triplet"
+        loss = losses.semi_hard_triplet if is_triplet else losses.supervised_contrastive
+        setting = config.margin if is_triplet else config.temperature
         return sum(weight * loss(embeddings, codes[:, number], setting) for number, weight in enumerate(weights))
 
     return angular_margin if config.loss == "arcface" else pairwise

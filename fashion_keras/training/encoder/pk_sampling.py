@@ -25,13 +25,10 @@ class SimilarityLabel:
 
 
 def parse_similarity_labels(text: str) -> tuple[SimilarityLabel, ...]:
-    """Parse NAME[:WEIGHT],...
+    """Parse NAME[:WEIGHT],...; InputError for an unknown task, a repeated name, or a weight that is not above 0.
 
     >>> parse_similarity_labels("article_type,title:0.5")
     (SimilarityLabel(name='article_type', weight=1.0), SimilarityLabel(name='title', weight=0.5))
-
-    Raises:
-        InputError: for an unknown task, a repeated name, or a weight that is not above 0.
     """
     labels: list[SimilarityLabel] = []
     for part in text.split(","):
@@ -60,16 +57,10 @@ def label_codes(catalog: Catalog, labels: Sequence[SimilarityLabel]) -> Integers
 
 
 def pk_batches(codes: Integers, titles: Integers, classes: int, images: int, seed: int, epoch: int) -> Integers:
-    """Return the rows of one epoch, in an order that cuts into batches of P classes x K images.
+    """Return the rows of one epoch, in an order that cuts into batches of P `classes` x K `images`.
 
-    Every row is drawn at least once, products of a title next to each other; a class with fewer than K images repeats
-    them. What does not fill the last batch is left out of this epoch.
-
-    Args:
-        codes [n] int64: class of each row.
-        titles [n] int64: title groups.
-        classes, images: P and K.
-        seed, epoch: of the draw.
+    Every row, of class codes [n], is drawn at least once, products of a title group next to each other; a class with
+    fewer than K images repeats them. What does not fill the last batch is left out of this epoch.
     """
     rng = np.random.default_rng((seed, epoch))
     title_order = rng.random(int(titles.max()) + 1)

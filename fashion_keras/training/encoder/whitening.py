@@ -21,24 +21,16 @@ from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training.encoder.config import WhiteningConfig
-from fashion_keras.training.training_products import initial_training_products
+from fashion_keras.training.manifests import initial_training_products
 
 DEFAULT_OUT = "runs/whitened"
 
 
 @takes_verbose
 def whiten_encoder(config: WhiteningConfig | Mapping[str, Any]) -> Path:
-    """Fit a whitening to a catalog, append it to an encoder's pooling, and save the result as an encoder.
+    """Fit a whitening to a catalog, append it to an encoder's pooling, and return the folder of the new encoder.
 
-    Args:
-        config: a `WhiteningConfig`, or the values for one; its encoder is a bare backbone or a preset, as
-            `load_encoder` takes it, and ends with its pooling.
-
-    Returns:
-        the encoder's folder.
-
-    Raises:
-        InputError: for an encoder that has a projection already, or a width above the rank of its features.
+    InputError for an encoder that has a projection already, or a width above the rank of its features.
     """
     config = as_config(WhiteningConfig, config)
     source = resolve_encoder(config.encoder, config.weights)
@@ -67,10 +59,8 @@ def whiten_encoder(config: WhiteningConfig | Mapping[str, Any]) -> Path:
 def whitening(features: NDArray[np.float32], width: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the kernel [d, width] and bias [width] float32 that whiten features [n, d]: x @ kernel + bias.
 
-    The first `width` principal components, each scaled to variance 1 (Jégou & Chum 2012, section 3).
-
-    Raises:
-        InputError: when the features vary in fewer directions.
+    The first `width` principal components, each scaled to variance 1 (Jégou & Chum 2012, section 3); InputError when
+    the features vary in fewer directions.
     """
     values = features.astype(np.float64)
     mean = values.mean(axis=0)

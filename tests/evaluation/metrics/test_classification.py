@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sklearn.metrics as reference
 
-from fashion_keras.evaluation.metrics import classification
+from fashion_keras.evaluation.metrics import classification, multilabel
 from fashion_keras.evaluation.metrics.intervals import accuracy_interval
 
 # Five rows, three classes. Predicted (first largest): 0, 1, 1, 2, 0; right in rows 0, 2 and 3.
@@ -22,11 +22,6 @@ def random_case(request):
     if request.param == "many ties":
         probabilities = np.round(probabilities, 1)
     return rng.integers(0, 6, 400), probabilities
-
-
-def test_accuracy():
-    assert classification.accuracy(TRUTH, PROBABILITIES.argmax(axis=1)) == 3 / 5
-    assert classification.accuracy([4], [4]) == 1.0
 
 
 def test_top_k_counts_a_class_behind_k_others_as_missed():
@@ -204,10 +199,15 @@ def test_summary_of_one_row():
     assert not any(math.isnan(value) for key, value in scores.items() if key != "accuracy_ci95")
 
 
+def per_class(truth, probabilities, classes, train_counts):
+    """Rows of a single-label task: every cell is known, and the first largest class is predicted."""
+    one_hot = np.eye(probabilities.shape[1], dtype=bool)
+    cells = one_hot[truth], np.ones(probabilities.shape, bool), probabilities, one_hot[probabilities.argmax(axis=1)]
+    return multilabel.per_label(*cells, classes, train_counts, classification.head_mid_tail)
+
+
 def test_per_class_rows_have_none_where_a_score_is_undefined():
-    rows = classification.per_class(
-        [0, 0], [[0.9, 0.1, 0.0], [0.2, 0.8, 0.0]], ["Shoes", "Belts", "Socks"], [70, 20, 10]
-    )
+    rows = per_class([0, 0], np.array([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0]]), ["Shoes", "Belts", "Socks"], [70, 20, 10])
     # Class 0: one of two rows found, never given wrongly; both its rows outrank nothing else, so its AP is 1.
     shoes = {"precision": 1.0, "recall": 0.5, "f1": 2 / 3, "average_precision": 1.0}
     assert rows[0] == {"name": "Shoes", "support": 2, **shoes, "frequency": "head"}
@@ -232,8 +232,11 @@ def test_by_frequency_averages_the_classes_that_have_rows():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: classification.accuracy([], []), "truth is empty"),
-        (lambda: classification.accuracy([0], [0, 1]), r"one value per row, got shapes truth \(1,\), predicted \(2,\)"),
+        (lambda: classification.confusion_matrix([], [], 2), "truth is empty"),
+        (
+            lambda: classification.confusion_matrix([0], [0, 1], 2),
+            r"one value per row, got shapes truth \(1,\), predicted \(2,\)",
+        ),
         (lambda: classification.summary([], np.zeros((0, 2))), "truth is empty"),
         (lambda: classification.summary([0], [[0.5, 0.5]] * 2), r"shape \(1, classes\), got \(2, 2\)"),
         (lambda: classification.summary([0], [0.5]), r"shape \(1, classes\), got \(1,\)"),
@@ -245,7 +248,7 @@ def test_by_frequency_averages_the_classes_that_have_rows():
         (lambda: classification.confusion_matrix([0.5], [1], 2), "truth must be whole numbers"),
         (lambda: classification.average_precision([True, False], [0.5, np.nan]), "scores has .* not finite in row 1"),
         (lambda: classification.expected_calibration_error([3.0], [True]), r"confidence must be in 0\.\.1, not 3\.\.3"),
-        (lambda: classification.per_class([0], [[1.0, 0.0]], ["a"], [1, 2]), "2 columns of probabilities, 1 classes"),
+        (lambda: per_class([0], np.array([[1.0, 0.0]]), ["a"], [1, 2]), "2 columns of targets, 1 labels"),
         (lambda: classification.head_mid_tail([]), "support_train is empty"),
     ],
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fashion_keras import InputError
-from fashion_keras.evaluation.metrics.per_product import cumulative_maximum, mean_probability, per_product
+from fashion_keras.evaluation.metrics.classification import cumulative_maximum, mean_probability, per_product
 
 GROUPS = np.array([7, 7, 7, 3, 3, 5, 9, 9, 4])
 TRUTH = np.array([0, 0, 0, 1, 1, 1, 0, 1, 1])

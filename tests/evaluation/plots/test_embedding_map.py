@@ -1,11 +1,13 @@
 """A map of embeddings names labels by color, and puts thumbnails at their places."""
 
+from itertools import combinations
+
 import numpy as np
 from matplotlib.colors import to_rgba
 from matplotlib.offsetbox import AnnotationBbox
 
 from fashion_keras.catalog.readers import read_catalog
-from fashion_keras.evaluation.plots.embedding_map import LABEL_COLORS, plot_embedding_map
+from fashion_keras.evaluation.plots.embedding_map import LABEL_COLORS, non_overlapping, plot_embedding_map
 from fashion_keras.evaluation.plots.style import CURVES, FAINT
 from tests.helpers.figures import lines_above, texts
 
@@ -53,3 +55,16 @@ def test_label_colors_has_a_color_for_every_name_in_the_sets(real):
     assert named <= set(LABEL_COLORS)
     assert len({to_rgba(color) for color in LABEL_COLORS.values()}) == len(LABEL_COLORS)
     assert FAINT not in LABEL_COLORS.values()
+
+
+def test_thumbnails_do_not_overlap_and_none_is_left_out_that_fits():
+    places = np.random.default_rng(0).random((500, 2)) * 10
+    chosen = non_overlapping(places, 1, 2, 999)
+
+    def overlap(a, b):
+        return abs(places[a, 0] - places[b, 0]) < 1 and abs(places[a, 1] - places[b, 1]) < 2
+
+    assert not any(overlap(a, b) for a, b in combinations(chosen, 2))
+    assert all(any(overlap(row, other) for other in chosen) for row in range(500))
+    assert non_overlapping(places, 1, 2, 7) == chosen[:7]
+    assert non_overlapping(places, 1, 2, 0) == []

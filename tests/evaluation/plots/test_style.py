@@ -8,11 +8,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from fashion_keras.evaluation.plots import accuracy_by_condition, bars, confusion, curves, embedding_map, style
+from fashion_keras.evaluation.plots import bars, confusion, curves, embedding_map, style
 from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
-from fashion_keras.evaluation.plots.training_history import plot_history
+from fashion_keras.evaluation.plots.curves import plot_history
 from fashion_keras.support.errors import InputError
-from fashion_keras.tagging.evaluation.plots_gate import plot_gate
+from fashion_keras.tagging.evaluation.report import plot_gate
 from tests.helpers.figures import lines_above, read_pixels
 
 RUN = "runs/gender-vgg19-frozen-1"
@@ -66,7 +66,7 @@ def draw_coverage_risk(path):
 def draw_conditions(path):
     row = {"products": 44, "accuracy": 0.5, "low": 0.4, "high": 0.6}
     rows = [row | {"condition": "reference"}, row | {"condition": "noise"}]
-    accuracy_by_condition.plot_accuracy_by_condition(path, {(RUN, "gender"): rows})
+    bars.plot_accuracy_by_condition(path, {(RUN, "gender"): rows})
 
 
 def draw_embedding_map(path):
@@ -177,7 +177,7 @@ def test_context_leaves_out_what_is_not_given():
         (lambda path: curves.plot_reliability(path, "gender", [], [], [], 0.0), "no bins to draw"),
         (lambda path: curves.plot_coverage_risk(path, []), "no curves to draw"),
         (lambda path: curves.plot_coverage_risk(path, [("a", RAMP, RAMP, 0.1)] * 13), "13 curves, but .* for 12"),
-        (lambda path: accuracy_by_condition.plot_accuracy_by_condition(path, {}), "no conditions to draw"),
+        (lambda path: bars.plot_accuracy_by_condition(path, {}), "no conditions to draw"),
         (lambda path: contact_sheet(path, [], []), "no images to draw"),
         (lambda path: contact_sheet(path, [np.zeros((8, 6, 3), np.uint8)], []), "1 images, but 0 captions"),
         (lambda path: contact_sheet(path, [np.zeros((8, 6, 3))], ["a"]), "image 0 must be uint8"),

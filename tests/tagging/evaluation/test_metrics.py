@@ -8,14 +8,13 @@ from fashion_keras.tagging.evaluation.metrics import (
     against_target,
     evaluate_attribute,
     evaluate_gate,
-    evaluate_overall,
+    evaluate_tags,
     precision_with_interval,
     top_prediction,
 )
-from fashion_keras.tagging.evaluation.ood_scores import evaluate_ood_scores, feature_scores, gate_score, head_scores
-from fashion_keras.tagging.evaluation.report import ood_mask
+from fashion_keras.tagging.evaluation.ood_study import evaluate_ood_scores, ood_mask
 from fashion_keras.tagging.model.heads import HeadOutput, LinearHead
-from fashion_keras.tagging.model.labels import AttributeLabels
+from fashion_keras.tagging.model.labels import AttributeLabels, TaggerLabels
 
 
 def evaluation(probabilities, values, applies, accepted, kind="single", lowest=0.8, name="dial"):
@@ -72,13 +71,12 @@ def test_evaluate_attribute_without_known_labels_has_no_scores():
     assert [row[name] for name in ("coverage", "precision", "target", "accuracy", "ece")] == [None] * 5
 
 
-def test_evaluate_overall_pools_attributes():
-    rows = [evaluate_attribute(SINGLE, 0.95)] * 2
-    both = evaluate_overall([SINGLE, SINGLE], rows, 0.95)
+def test_evaluate_tags_pools_attributes():
+    row, both = evaluate_attribute(SINGLE, 0.95), evaluate_tags([SINGLE, SINGLE], 0.95)
     assert (both.known, both.given, both.right, both.precision) == (12, 8, 4, 0.5)
-    assert both.ece == pytest.approx(rows[0]["ece"])
+    assert both.ece == pytest.approx(row["ece"])
     # Two tags for each of four products, alike: no more evidence than one.
-    assert both.precision_ci95 == pytest.approx(rows[0]["precision_ci95"])
+    assert both.precision_ci95 == pytest.approx(row["precision_ci95"])
 
 
 def test_against_target_is_met_or_within_interval_or_missed():
@@ -139,9 +137,11 @@ def test_ood_scores_separate_products_from_outliers():
     head = LinearHead("dial", "single", ("a", "b"), ("b",), *layer, 0.1, 1.0, np.full(2, 0.5))
     logits = head.logits(both)
     output = HeadOutput(np.ones(100, bool), logits, head.probabilities(logits), None)
-    scores = head_scores(head, output) | feature_scores(train, np.zeros(200, int), both)
-    scores |= gate_score(head, output, ("b",))
-    results = evaluate_ood_scores(scores, inside, ~inside)
+    labels = AttributeLabels("dial", "single", ("a", "b"), ("b",), np.repeat([[1, 1], [0, 0]], 50, axis=0), inside)
+    scored = HeadEvaluation(head, labels, output, np.arange(100))
+    rows = np.zeros(200, int)
+    trained = TaggerLabels(labels.take(rows), (labels.take(rows),), {})
+    results = evaluate_ood_scores(scored, [scored], trained, train, both)["dial"]
     assert list(results) == ["max probability", "energy", "k-NN", "Mahalanobis", "validator"]
     for name in ("max probability", "energy", "k-NN"):
         assert results[name]["auroc"] > 0.95, name

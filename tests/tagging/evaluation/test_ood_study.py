@@ -27,7 +27,7 @@ def test_mixture_has_a_fifth_of_outliers():
 
 
 def test_ood_study_by_hand():
-    table = ood_study({"tagger": [MIX]}, "tagger", 0)
+    table = ood_study({"tagger": [MIX]}, 0)
     without, gated = rows(table)["tagger", False], rows(table)["tagger", True]
     # Without the gate the mean of all is 0.66: five products, one of them wrong, and one outlier reach it.
     assert without["mean_confidence"] == pytest.approx(0.66)
@@ -41,7 +41,7 @@ def test_ood_study_by_hand():
 
 
 def test_ood_study_sums_attributes():
-    once, twice = (rows(ood_study({"tagger": [MIX] * count}, "tagger", 0))["tagger", True] for count in (1, 2))
+    once, twice = (rows(ood_study({"tagger": [MIX] * count}, 0))["tagger", True] for count in (1, 2))
     assert twice["released"] == 2 * once["released"]
     assert twice["coverage"] == once["coverage"]
     assert twice["mean_confidence"] == pytest.approx(once["mean_confidence"])
@@ -49,7 +49,7 @@ def test_ood_study_sums_attributes():
 
 def test_ood_study_with_a_gate_that_accepts_nothing():
     shut = OODMixture(CONFIDENCE, CORRECT, OUTLIER, np.zeros(10, bool))
-    gated = rows(ood_study({"tagger": [shut]}, "tagger", 0))["tagger", True]
+    gated = rows(ood_study({"tagger": [shut]}, 0))["tagger", True]
     assert (gated["released"], gated["coverage"], gated["error_share"]) == (0, 0, 0)
     coverage, share = curve([shut], True, 0)
     assert (coverage == 0).all()
@@ -58,7 +58,7 @@ def test_ood_study_with_a_gate_that_accepts_nothing():
 
 def test_ood_study_with_a_gate_that_accepts_everything():
     open_wide = OODMixture(CONFIDENCE, CORRECT, OUTLIER, np.ones(10, bool))
-    assert ood_study({"tagger": [open_wide]}, "tagger", 0)["equal_coverage"]["cut"] == 0
+    assert ood_study({"tagger": [open_wide]}, 0)["equal_coverage"]["cut"] == 0
 
 
 def test_curve_ends_at_the_coverage_of_the_gate():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fashion_keras.evaluation.metrics.classification import expected_calibration_error
-from fashion_keras.tagging.model.calibration import select_head, select_thresholds, with_thresholds
+from fashion_keras.tagging.model.fit import calibrate, select_head, select_thresholds
 from fashion_keras.tagging.model.heads import LinearHead, applies_mask, run_head
 
 EYE = np.eye(3, dtype=np.float32)
@@ -35,7 +35,9 @@ def drawn_labels(count, scale, seed=0):
 
 
 def calibrated(heads, selection, proof, target_precision=0.95):
-    return with_thresholds(select_head(heads, *selection), *proof, target_precision)
+    features, values = (np.concatenate(parts) for parts in zip(selection, proof, strict=True))
+    rows = np.split(np.arange(len(values)), [len(selection[0])])
+    return calibrate(heads, features, values, *rows, target_precision)
 
 
 @pytest.mark.parametrize("scale", [0.5, 3.0])
@@ -58,10 +60,11 @@ def test_predicted_labels_reach_the_target_precision(kind, draw):
         assert (values[predicted[:, label], label] == 1).mean() >= 0.95
 
 
-def test_with_thresholds_changes_nothing_but_thresholds():
+def test_calibrate_takes_the_selected_head_and_changes_nothing_but_thresholds():
     """Weight decay and temperature are chosen on other products than those that show the precision."""
-    fitted = select_head([head()], *drawn(500, 3.0))
-    shown = with_thresholds(fitted, *drawn(900, 3.0, seed=1), 0.8)
+    selection = drawn(500, 3.0)
+    fitted = select_head([head()], *selection)
+    shown = calibrated([head()], selection, drawn(900, 3.0, seed=1), 0.8)
     assert (shown.temperature, shown.weight_decay) == (fitted.temperature, fitted.weight_decay)
     assert np.isinf(fitted.thresholds).all()
     assert np.isfinite(shown.thresholds).any()

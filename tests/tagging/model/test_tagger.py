@@ -12,7 +12,7 @@ from PIL import Image
 from fashion_keras.images.decode import ImageError
 from fashion_keras.support.errors import InputError
 from fashion_keras.tagging.config import TagConfig, TaggerConfig
-from fashion_keras.tagging.model.manifest import AttributeRecord, EncoderReference, TaggerManifest
+from fashion_keras.tagging.model.manifest import EncoderReference, TaggerManifest
 from fashion_keras.tagging.model.tagger import load_tagger
 from fashion_keras.tagging.tag_catalog import tag_catalog
 from fashion_keras.tagging.train_tagger import train_tagger
@@ -80,9 +80,10 @@ def test_load_tagger_predicts_as_the_saved_one(trained, shop):
     manifest = TaggerManifest.read(trained.folder)
     assert manifest.encoder == EncoderReference("toy", "auto", "toy-1")
     assert manifest.target_precision == tagger.target_precision == 0.8
-    assert manifest.taxonomy.attributes[0] == AttributeRecord(
-        "dial", "single", ("Dark", "Light"), ("watch",), column="dial"
-    )
+    assert manifest.taxonomy["attributes"][0] == {
+        "name": "dial", "kind": "single", "labels": ["Dark", "Light"], "applies_to": ["watch"], "rules": None,
+        "column": "dial",
+    }  # fmt: skip
     assert [head.name for head in manifest.heads] == ["dial", "cloth", "gender"]
 
 

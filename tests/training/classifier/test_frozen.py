@@ -13,7 +13,7 @@ from fashion_keras import InputError, TrainConfig, load_classifier, resume, trai
 from fashion_keras.features.cache import list_cache
 from fashion_keras.models.predictions import probabilities
 from fashion_keras.training.dataset_prep import prepare
-from fashion_keras.training.phase_feeds import image_feed
+from fashion_keras.training.feeds import image_feed
 from tests.helpers.runs import read_history
 
 
@@ -79,7 +79,7 @@ def test_cached_features_train_as_the_whole_network_does(config, strategy):
 def test_saved_network_has_the_validation_loss_of_the_head_on_features(config):
     run = again(config, "1", epochs=2)
     prepared = prepare(config)
-    rows = prepared.split.validation
+    rows = prepared.rows["validation"]
     predicted = probabilities(prepared.targets.groups, load_classifier(run.folder).logits(prepared.catalog.paths[rows]))
     loss = -np.log(predicted[np.arange(len(rows)), prepared.targets.strata[rows]]).mean()
     assert loss == pytest.approx(min(row["val_loss"] for row in read_history(run.folder)), rel=1e-3)
@@ -102,7 +102,7 @@ def test_phase_feed_logs_disk_use_and_caches_nothing_on_a_full_disk(config, monk
     assert size in (run.folder / "log.txt").read_text()
     assert needed < entry["bytes"] < 1.1 * needed
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr("fashion_keras.training.phase_feeds.shutil.disk_usage", lambda _: usage(10**6, 10**6, 1000))
+    monkeypatch.setattr("fashion_keras.training.feeds.shutil.disk_usage", lambda _: usage(10**6, 10**6, 1000))
     poor = again(config, "2", strategy="last_block", epochs=1, seed=1)
     assert "too little free disk space" in (poor.folder / "log.txt").read_text()
     assert len(list_cache()) == 1
@@ -167,5 +167,5 @@ def test_train_config_refuses_tune_and_smote_without_cached_features(wrong):
 def test_image_feed_has_the_parts_of_the_split(tiny_config):
     prepared = prepare(tiny_config)
     feed = image_feed(tiny_config, prepared)
-    np.testing.assert_array_equal(feed.train.images, prepared.catalog.paths[prepared.split.train])
-    np.testing.assert_array_equal(feed.held_out.codes, prepared.targets.strata[prepared.split.validation])
+    np.testing.assert_array_equal(feed.train.images, prepared.catalog.paths[prepared.rows["train"]])
+    np.testing.assert_array_equal(feed.held_out.codes, prepared.targets.strata[prepared.rows["validation"]])

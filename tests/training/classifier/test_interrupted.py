@@ -101,7 +101,7 @@ def test_resume_refuses_a_folder_without_a_run(tmp_path):
 
 def test_saved_weights_are_those_of_the_best_epoch(whole, config):
     prepared = prepare(config)
-    rows = prepared.split.validation
+    rows = prepared.rows["validation"]
     predicted = probabilities(
         prepared.targets.groups, load_classifier(whole.folder).logits(prepared.catalog.paths[rows])
     )

@@ -17,8 +17,8 @@ from PIL import Image
 from fashion_keras import InputError, Run, TrainConfig, evaluate, load_classifier, read_catalog, resume, train
 from fashion_keras.models.builder import load_network
 from fashion_keras.training.classifier import run as run_module
-from fashion_keras.training.classifier.artifacts import RunManifest
 from fashion_keras.training.dataset_prep import prepare
+from fashion_keras.training.manifests import RunManifest
 from tests.helpers.runs import evaluate_run, read_history
 
 FILES = {
@@ -103,7 +103,7 @@ def test_report_counts_add_up_to_the_rows_and_files_read(run, sample):
 def test_predictions_file_has_each_test_product_once_and_the_reported_accuracy(run, tiny_config):
     table = pq.read_table(run.folder / "predictions.parquet").to_pydict()
     prepared = prepare(tiny_config)
-    assert sorted(table["id"]) == sorted(prepared.catalog.ids[prepared.split.test].tolist())
+    assert sorted(table["id"]) == sorted(prepared.catalog.ids[prepared.rows["test"]].tolist())
     right = [truth == predicted for truth, predicted in zip(table["truth"], table["predicted"], strict=True)]
     assert np.mean(right) == pytest.approx(run.accuracy)
     np.testing.assert_allclose(np.sum(table["probabilities"], axis=1), 1, atol=1e-5)
@@ -127,7 +127,7 @@ def test_evaluate_all_leaves_out_what_the_run_was_trained_on(run, sample):
 def test_predict_of_files_and_of_arrays_equals_evaluate(run, tiny_config):
     """li2020's test generator forgot what its training generator did to pixels: 0.887 became 0.18."""
     prepared = prepare(tiny_config)
-    paths = prepared.catalog.paths[prepared.split.test]
+    paths = prepared.catalog.paths[prepared.rows["test"]]
     saved = np.array(pq.read_table(run.folder / "predictions.parquet")["probabilities"].to_pylist())
     classifier = load_classifier(run.folder)
     arrays = [np.asarray(Image.open(path).convert("RGB")) for path in paths]

@@ -70,7 +70,7 @@ def test_report_counts_known_labels_of_each_head_alone(several, config):
     assert 0 < counts["train"] < several.report.counts["train"]
     for name, group in several.report.groups.items():
         for part in ("train", "validation", "test"):
-            assert group["counts"][part] == prepared.targets.known_counts(getattr(prepared.split, part))[name]
+            assert group["counts"][part] == prepared.targets.known_counts(prepared.rows[part])[name]
 
 
 def test_prepare_keeps_products_of_a_rare_class_for_other_heads(config):
@@ -99,7 +99,7 @@ def test_run_folder_has_the_figures_of_each_head(several):
 def test_predictions_file_gives_the_accuracy_of_each_head(several, config):
     table = pq.read_table(several.folder / "predictions.parquet").to_pydict()
     prepared = prepare(config)
-    assert sorted(table["id"]) == sorted(prepared.catalog.ids[prepared.split.test].tolist())
+    assert sorted(table["id"]) == sorted(prepared.catalog.ids[prepared.rows["test"]].tolist())
     pairs = zip(table["article_type.truth"], table["article_type.predicted"], strict=True)
     right = [truth == predicted for truth, predicted in pairs if truth is not None]
     assert np.mean(right) == pytest.approx(several.report.groups["article_type"]["test"]["accuracy"])
@@ -218,7 +218,7 @@ def test_prepare_splits_rows_without_a_class_of_the_first_head(config, sample):
     prepared = prepare(replace(config, task="gender,base_colour", min_images=130))
     unlabeled = prepared.targets.strata == prepared.targets.strata.max()
     assert unlabeled.any()
-    parts = (prepared.split.train, prepared.split.validation, prepared.split.test)
+    parts = (prepared.rows["train"], prepared.rows["validation"], prepared.rows["test"])
     shares = [unlabeled[rows].sum() / unlabeled.sum() for rows in parts]
     np.testing.assert_allclose(shares, [0.64, 0.16, 0.2], atol=0.08)
 

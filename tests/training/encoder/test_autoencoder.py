@@ -10,12 +10,14 @@ import pytest
 from fashion_keras import InputError, read_catalog
 from fashion_keras.cli import main
 from fashion_keras.features.registry import load_encoder
+from fashion_keras.images.augment import Augmentation
+from fashion_keras.images.pipeline import Examples
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.builder import load_network
 from fashion_keras.models.serialization import load_spec
 from fashion_keras.support.atomic_files import read_json
 from fashion_keras.training.encoder.autoencoder import ReconstructionFeed, resume_autoencoder, train_autoencoder
-from fashion_keras.training.encoder.autoencoder_config import AutoencoderConfig
+from fashion_keras.training.encoder.config import AutoencoderConfig
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,7 @@ def test_autoencoder_loss_falls(trained):
         rows = list(csv.DictReader(file))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     assert float(rows[2]["loss"]) < 0.95 * float(rows[0]["loss"])
-    loss = trained.report["held_out"]["binary_crossentropy"]
+    loss = trained.report.held_out["binary_crossentropy"]
     # The history's is in the machine's fastest precision, the report's in float32.
     assert loss == pytest.approx(float(rows[2]["val_loss"]), abs=0.01)
 
@@ -42,7 +44,7 @@ def test_autoencoder_loss_falls(trained):
 def test_autoencoder_weight_decay_shrinks_kernels(trained, tmp_path):
     config = AutoencoderConfig(**read_json(trained.folder / "config.json"))
     decayed = train_autoencoder(replace(config, epochs=1, weight_decay=2.0, out=str(tmp_path / "decayed")))
-    assert decayed.report["recipe"]["weight_decay"] == 2.0
+    assert decayed.report.recipe.weight_decay == 2.0
     plain, shrunk = (
         np.linalg.norm(load_network(run.folder)[1].get_layer("conv2").get_weights()[0]) for run in (trained, decayed)
     )
@@ -53,9 +55,9 @@ def test_autoencoder_folder_has_every_file(trained, sample):
     files = {path.name for path in trained.folder.iterdir()}
     whole = {"config.json", "history.csv", "log.txt", "model.json", "model.weights.h5", "reconstructions.png"}
     assert files == whole | {"rejected.csv", "report.json", "manifest.json", "training_products.txt"}
-    assert read_json(trained.folder / "report.json") == trained.report
+    assert read_json(trained.folder / "report.json") == trained.report.to_dict()
     assert AutoencoderConfig(**read_json(trained.folder / "config.json")).learning_rate == 1e-2
-    counts = trained.report["counts"]
+    counts = trained.report.counts
     assert sum(counts.values()) == read_catalog(sample).inputs
     assert counts["train"] + counts["held_out"] == pytest.approx(300, abs=30)
 
@@ -74,7 +76,11 @@ def test_autoencoder_folder_loads_as_an_encoder(trained, sample):
 def test_reconstruction_feed_mirrors_input_and_target():
     image = np.zeros((80, 60, 3), np.uint8)
     image[:, :30] = 200
-    feed = ReconstructionFeed([image] * 40, [image], get_backbone("autoencoder").image_spec, flip=True, batch_size=40)
+    feed = ReconstructionFeed(
+        train=Examples([image] * 40, np.empty((40, 0))), held_out=Examples([image], np.empty((1, 0))),
+        order=lambda _: np.arange(40), batch_size=40, image_spec=get_backbone("autoencoder").image_spec,
+        augmentation=Augmentation("flips", flip=True),
+    )  # fmt: skip
     pixels, targets = next(iter(feed.training(range(1)).as_numpy_iterator()))
     np.testing.assert_allclose(targets, pixels / 255, atol=1e-6)
     left = pixels[:, 40, 10, 0]
@@ -131,7 +137,7 @@ def test_resume_autoencoder_equals_an_uninterrupted_run(trained, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train_autoencoder(replace(config, out=str(tmp_path / "run")), callbacks=[Interrupt()])
     resumed = resume_autoencoder(tmp_path / "run")
-    for name, value in trained.report["held_out"].items():
-        assert resumed.report["held_out"][name] == pytest.approx(value, abs=1e-4)
+    for name, value in trained.report.held_out.items():
+        assert resumed.report.held_out[name] == pytest.approx(value, abs=1e-4)
     ours, theirs = (load_network(run.folder)[1].get_layer("conv2").get_weights()[0] for run in (resumed, trained))
     np.testing.assert_allclose(ours, theirs, atol=1e-4)

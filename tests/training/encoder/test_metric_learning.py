@@ -68,7 +68,7 @@ def test_train_encoder_from_an_encoder_keeps_its_projection(config, tmp_path):
     assert moved["stage4_conv1"] == 0
     assert 0 < moved["stage5_conv1"] < 0.01
     assert 0 < moved["projection"] < 0.01
-    assert second.report["weights"] == str(first.folder)
+    assert second.report.weights == str(first.folder)
     # Another seed holds other products out; those that the first was trained on count as trained on.
     products = [read_training_products(run.folder) for run in (first, second)]
     assert products[0] < products[1]
@@ -143,7 +143,7 @@ def test_resume_encoder_equals_an_uninterrupted_run(config, tmp_path, loss):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
     assert not (resumed.folder / "checkpoint").exists()
     assert resume_encoder(resumed.folder).report == resumed.report
-    assert 0 < len(read_training_products(resumed.folder)) <= resumed.report["counts"]["train"]
+    assert 0 < len(read_training_products(resumed.folder)) <= resumed.report.counts["train"]
 
 
 def test_resume_encoder_refuses_another_catalog(config, sample, tmp_path):
