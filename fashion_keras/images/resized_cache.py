@@ -72,14 +72,15 @@ class ResizedCache:
 
     def _add(self, rows: dict[str, bytes]) -> None:
         def insert(database: sqlite3.Connection) -> None:
-            with database:
-                database.executemany("INSERT OR REPLACE INTO images VALUES (?, ?)", rows.items())
+            self.writes = _make_room(self.file, sum(map(len, rows.values())))
+            if self.writes:
+                with database:
+                    database.executemany("INSERT OR REPLACE INTO images VALUES (?, ?)", rows.items())
+            else:
+                size = MAX_CACHE_BYTES >> 30
+                log.warning("%s: full, %d GiB: other images are decoded in every epoch", self.file, size)
 
-        self.writes = _make_room(self.file, sum(map(len, rows.values())))
-        if self.writes:
-            self._use(insert, None)
-        else:
-            log.warning("%s: full, %d GiB: other images are decoded in every epoch", self.file, MAX_CACHE_BYTES >> 30)
+        self._use(insert, None)
 
     def _use(self, action: Callable[[sqlite3.Connection], Result], otherwise: Result) -> Result:
         """Return what `action` does with a connection of its own, which outlives neither a thread nor a fork."""
