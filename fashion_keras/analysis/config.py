@@ -96,7 +96,7 @@ class ExplainConfig(Config):
     """Settings of the command `explain`: Grad-CAM heat maps of a run for image files."""
 
     run: str = _run_field()
-    images: tuple[str, ...] = _images_field("JPEG, PNG or WebP files.")
+    images: tuple[str, ...] = _images_field("Image files.")
     label: str = config_field("", "Class to explain beside the predicted one.", metavar="NAME")
     head: str = config_field("", "Head to explain, of a run with several.", metavar="NAME")
     stage: str = config_field(

@@ -60,7 +60,7 @@ def add_config_flags(parser: argparse.ArgumentParser, kind: type[Config], positi
             text += f" (default: {field.default})"
         settings: dict[str, Any] = {"help": text.replace("%", "%%")}
         if plain_type is bool:
-            settings["action"] = "store_true"
+            settings["action"] = argparse.BooleanOptionalAction if field.default else "store_true"
         else:
             settings |= {"type": str if plain_type is tuple else plain_type, "metavar": metavar or "|".join(choices)}
         if plain_type is tuple:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _BATCH = 128
 _SETTINGS = "settings.json"
 # Everything else in the cache folder that can be made again; "vectors" is the feature cache of versions before 2.
-_OTHERS = ("networks", "encoders", "vectors", "images.sqlite")
+_OTHERS = ("networks", "encoders", "vectors", "images.sqlite", "resized")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """Image arguments: one image or many, in any supported form, become a list that `decode` takes."""
 
+import base64
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -8,10 +10,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from fashion_keras.images.raster import to_8_bits
 from fashion_keras.support.errors import InputError
 
 _CHANNELS = (1, 3, 4)
 _SHAPES = "one image is [h, w], [h, w, 1], [h, w, 3] or [h, w, 4], many are [n, h, w, 3]"
+_DATA_URL = re.compile(r"data:[^,]*;base64,", re.IGNORECASE)
+_URL = re.compile(r"(data:|[a-z][a-z0-9+.-]*://)", re.IGNORECASE)
 
 
 def is_single_image(images: Any) -> bool:  # noqa: ANN401 - whatever a caller passes
@@ -19,7 +24,7 @@ def is_single_image(images: Any) -> bool:  # noqa: ANN401 - whatever a caller pa
     if isinstance(images, str | os.PathLike | bytes | bytearray | memoryview | Image.Image) or hasattr(images, "read"):
         return True
     shape = tuple(getattr(images, "shape", ()))
-    return len(shape) == 2 or (len(shape) == 3 and shape[-1] in _CHANNELS)
+    return len(shape) == 2 or (len(shape) == 3 and (shape[-1] in _CHANNELS or _is_channels_first(images)))
 
 
 def as_image_list(images: Any) -> list[Any]:  # noqa: ANN401 - whatever a caller passes
@@ -49,13 +54,16 @@ def as_image(image: Any) -> str | Path | bytes | Image.Image | np.ndarray:  # no
     """Return one image as a path, encoded bytes, a PIL image or an array.
 
     Args:
-        image: a str or Path; bytes, bytearray or memoryview of an encoded image; an open binary file, which is read
-            from its start; a PIL image in any mode; or an array or tensor (TensorFlow, PyTorch, JAX) with values in
-            0..255.
+        image: a str or Path; a data URL in base64; bytes, bytearray or memoryview of an encoded image; an open binary
+            file, which is read from its start; a PIL image in any mode; or an array or tensor (TensorFlow, PyTorch,
+            JAX) of RGB values in 0..255, or of floats in 0..1. A PyTorch tensor may have its channels first. OpenCV's
+            arrays are BGR, which cannot be seen in them: pass image[:, :, ::-1].
 
     Raises:
         InputError: for anything else.
     """
+    if isinstance(image, str) and _URL.match(image):
+        return _read_url(image)
     if isinstance(image, str | Path | bytes | Image.Image | np.ndarray):
         return image
     if isinstance(image, bytearray | memoryview):
@@ -81,6 +89,22 @@ def _read_open_file(file: Any) -> bytes:  # noqa: ANN401 - whatever can be read
     return data
 
 
+def _read_url(url: str) -> bytes:
+    start = _DATA_URL.match(url)
+    if start is None:
+        raise InputError(f"{url[:40]}: a URL that is not read: pass the image's bytes, or save it and pass its path")
+    try:
+        return base64.b64decode(url[start.end() :], validate=True)
+    except ValueError as error:
+        raise InputError(f"{start[0]}... cannot be read ({error}); pass the whole URL") from None
+
+
+def _is_channels_first(images: Any) -> bool:  # noqa: ANN401 - whatever a caller passes
+    """Return whether `images` is PyTorch's [c, h, w] or [n, c, h, w], and cannot have its channels last."""
+    shape = tuple(getattr(images, "shape", ()))
+    return hasattr(images, "detach") and len(shape) in (3, 4) and shape[-3] in _CHANNELS and shape[-1] not in _CHANNELS
+
+
 def _is_array(images: Any) -> bool:  # noqa: ANN401
     return hasattr(images, "__array__") or hasattr(images, "__dlpack__")
 
@@ -89,9 +113,10 @@ def _to_array(images: Any) -> np.ndarray:  # noqa: ANN401 - a tensor of any libr
     if hasattr(images, "iloc") and hasattr(images, "columns"):
         raise InputError("a table is no image: pass its column of paths")
     try:
+        channels_first = _is_channels_first(images)
         if hasattr(images, "detach"):  # PyTorch's, which may need gradients or lie on a device
             images = images.detach().cpu()
-        return np.asarray(images)
+        return np.moveaxis(np.asarray(images), -3, -1) if channels_first else np.asarray(images)
     except (TypeError, ValueError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{type(images).__name__} cannot become an array ({reason})") from None
@@ -104,8 +129,10 @@ def _split_array(array: np.ndarray) -> list[Any]:
     if array.size == 0 or (array.ndim == 1 and array.dtype.kind in "OUST"):
         return list(array)
     if array.ndim == 4 and array.shape[-1] in _CHANNELS:
-        return list(array)
-    raise InputError(f"array {list(array.shape)} of {array.dtype}: {_SHAPES}")
+        # Together, as a dark image by itself may look as if it were in 0..1.
+        return list(array if array.dtype.kind in "iu" else to_8_bits(array))
+    order = "; move its channels to the end" if array.ndim in (3, 4) and array.shape[-3] in _CHANNELS else ""
+    raise InputError(f"array {list(array.shape)} of {array.dtype}: {_SHAPES}{order}")
 
 
 def _sorted(images: set | frozenset) -> list[Any]:

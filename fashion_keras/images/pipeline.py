@@ -3,13 +3,16 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.images.augment import Augmentation
-from fashion_keras.images.decode import ImageSpec, decode_batch
+from fashion_keras.images.decode import decode_batch
+from fashion_keras.images.resized_cache import ResizedCache
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.images.transforms import N_RANDOM_PARAMETERS, augment_batch
 
 if TYPE_CHECKING:
@@ -34,25 +37,6 @@ class Examples:
         return self.targets[:, 0]
 
 
-class _Decoder:
-    """Decoder of rows of a list of images, with an optional uint8 cache in memory."""
-
-    def __init__(self, images: Sequence[Any], spec: ImageSpec, cache: bool) -> None:
-        self.images, self.spec = images, spec
-        shape = (len(images), spec.height, spec.width, 3)
-        self.pixels = np.empty(shape, np.uint8) if cache else None
-        self.filled = np.zeros(len(images), bool)
-
-    def __call__(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        if self.pixels is None:
-            return decode_batch([self.images[row] for row in rows], self.spec)
-        new = np.unique(rows[~self.filled[rows]])
-        if len(new):
-            self.pixels[new] = decode_batch([self.images[row] for row in new], self.spec)
-            self.filled[new] = True
-        return self.pixels[rows]
-
-
 def for_training(
     examples: Examples,
     spec: ImageSpec,
@@ -70,14 +54,16 @@ def for_training(
     Args:
         order: epoch -> rows of that epoch, in order.
         seed: of the augmentation.
-        cache: keep the decoded pixels in memory, n * h * w * 3 bytes.
+        cache: keep the resized images of files on disk, see `ResizedCache`.
     """
     import tensorflow as tf  # noqa: PLC0415 - inference must not wait for it
 
-    decoder = _Decoder(examples.images, spec, cache)
+    on_disk = cache and all(isinstance(image, str | Path) for image in examples.images)
+    resized = ResizedCache(examples.images, spec) if on_disk else None
 
     def load(rows: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[Any]]:
-        return decoder(rows), examples.targets[rows]
+        pixels = resized(rows) if resized else decode_batch([examples.images[row] for row in rows], spec)
+        return pixels, examples.targets[rows]
 
     def batch(epoch: tf.Tensor, step: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         pixels, targets = tf.numpy_function(load, [rows], (tf.uint8, tf.as_dtype(examples.targets.dtype)))

@@ -13,14 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PIL
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.datasets import SAMPLE, resolve_dataset
 from fashion_keras.catalog.readers import Catalog, read_catalog
 from fashion_keras.images.decode import DECODING_VERSION, parallel_map
-from fashion_keras.images.formats import ImageError, from_bytes, read_file
+from fashion_keras.images.formats import decoder_versions, from_bytes, read_file
 from fashion_keras.images.leaks import group_near_duplicates
+from fashion_keras.images.raster import ImageError
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.support.atomic_files import cache_dir
 from fashion_keras.support.config_fields import SourceConfig
 from fashion_keras.support.errors import InputError
@@ -35,6 +36,8 @@ _TABLE = """
 # So many images are inspected before their verdicts are written: a killed process loses no more than that.
 _BATCH = 1024
 _HASH_LENGTH = 16
+# A JPEG is read to its end at any scale: enough to judge it.
+_SMALLEST = ImageSpec(1, 1)
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ def _state(path: bytes) -> str:
         status = Path(os.fsdecode(path)).stat()
     except OSError:
         return ""
-    return f"{status.st_size} {status.st_mtime_ns} {DECODING_VERSION} {PIL.__version__}"
+    return f"{status.st_size} {status.st_mtime_ns} {DECODING_VERSION} {decoder_versions()}"
 
 
 def _stored(database: sqlite3.Connection, states: dict[bytes, str]) -> Verdicts:
@@ -155,12 +158,12 @@ def _inspect_all(database: sqlite3.Connection, names: list[bytes], states: dict[
 def _inspect(path: bytes) -> ImageVerdict:
     content_hash = ""
     try:
-        data = read_file(Path(os.fsdecode(path)))
+        data = read_file(os.fsdecode(path))
         content_hash = hashlib.sha256(data).hexdigest()[:_HASH_LENGTH]
-        width, height = from_bytes(data).size
+        raster = from_bytes(data, _SMALLEST)
     except ImageError as error:
         return ImageVerdict(str(error), content_hash=content_hash)
-    return ImageVerdict("", height, width, content_hash)
+    return ImageVerdict("", raster.height, raster.width, content_hash)
 
 
 @contextmanager

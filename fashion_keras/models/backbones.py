@@ -5,7 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fashion_keras.images.decode import ImageSpec, parse_image_size
+from fashion_keras.images.spec import ImageSpec, parse_image_size
 from fashion_keras.support.errors import InputError, unknown_name_error
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ class IndexConfig(Config):
 class SearchConfig(Config):
     """Settings of the command `search`; InputError for a value that is not allowed, and without an image."""
 
-    image: str = config_field("", "JPEG, PNG or WebP file, or the id of a product in the index.", metavar="IMAGE")
+    image: str = config_field("", "Image file, or the id of a product in the index.", metavar="IMAGE")
     k: int = config_field(5, "Number of matches.", metavar="N", at_least=1)
     index: str = config_field(DEFAULT_INDEX, "Index to search: a folder or postgresql://...", metavar="DIR|URL")
     where: tuple[str, ...] = config_field(

@@ -13,7 +13,7 @@ from fashion_keras.catalog.readers import Catalog
 from fashion_keras.features.cache import encode
 from fashion_keras.features.encoder import Encoder
 from fashion_keras.features.registry import DEFAULT_ENCODER, load_encoder
-from fashion_keras.images.decode import parse_image_size
+from fashion_keras.images.spec import parse_image_size
 from fashion_keras.images.validation import load_catalog
 from fashion_keras.search.base import Index, IndexSpec, Records
 from fashion_keras.search.config import DEFAULT_INDEX

@@ -9,7 +9,7 @@ import numpy as np
 from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.features.runtime import RUNTIMES
 from fashion_keras.images.augment import PRESETS
-from fashion_keras.images.decode import ImageSpec, parse_image_size
+from fashion_keras.images.spec import ImageSpec, parse_image_size
 from fashion_keras.images.validation import inspect_images
 from fashion_keras.models.backbones import BACKBONES, get_backbone, resolve_image_spec
 from fashion_keras.support.config_fields import Config, DataConfig, config_field
@@ -43,7 +43,7 @@ class TrainingConfig(DataConfig):
     weight_decay: float | None = config_field(
         None, "Decoupled weight decay of kernels. Default: 0.05 with adamw, else 0.", metavar="X", at_least=0
     )
-    cache: bool = config_field(False, "Keep decoded pixels in memory.")
+    cache: bool = config_field(True, "Keep resized images in the cache folder, so that each is decoded once.")
 
 
 @dataclass(frozen=True, kw_only=True)

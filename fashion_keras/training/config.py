@@ -8,7 +8,7 @@ from fashion_keras.catalog.attributes import parse_task
 from fashion_keras.catalog.fixed_splits import check_recipe
 from fashion_keras.catalog.splits import SPLITS
 from fashion_keras.catalog.tasks import TASKS, AttributeGroup
-from fashion_keras.images.decode import FITS, ImageSpec
+from fashion_keras.images.spec import FITS, ImageSpec
 from fashion_keras.models.backbones import SCALINGS, resolve_image_spec
 from fashion_keras.models.heads import HEADS, POOLINGS, Head, get_head
 from fashion_keras.support.config_fields import config_field

@@ -48,6 +48,7 @@ class Settings(Config):
     rate: float = config_field(0.5, "learning rate, 50 % by default", metavar="X")
     mode: str = config_field("fast", "mode", ("fast", "slow"))
     quiet: bool = config_field(False, "say nothing")
+    cache: bool = config_field(True, "keep what was read")
     names: tuple = config_field((), "names", metavar="NAME")
     limit: int | None = config_field(None, "limit", metavar="N")
 
@@ -55,9 +56,9 @@ class Settings(Config):
 def test_config_flags_become_fields():
     parser = Parser(prog="p")
     add_config_flags(parser, Settings)
-    flags = ["--rate", "0.1", "--quiet", "--names", "a", "--names", "b", "--limit", "3"]
+    flags = ["--rate", "0.1", "--quiet", "--names", "a", "--names", "b", "--limit", "3", "--no-cache"]
     values = given_values(parser.parse_args(flags), Settings)
-    assert values == {"rate": 0.1, "quiet": True, "names": ["a", "b"], "limit": 3}
+    assert values == {"rate": 0.1, "quiet": True, "names": ["a", "b"], "limit": 3, "cache": False}
     assert given_values(parser.parse_args([]), Settings) == {}
     assert "learning rate, 50 % by default (default: 0.5)" in parser.format_help()
     assert "fast|slow" in parser.format_help()

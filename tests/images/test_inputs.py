@@ -1,5 +1,6 @@
 """Image arguments: every form of one image and of many, in order, and no form read in two ways."""
 
+import base64
 import io
 import pathlib
 
@@ -78,9 +79,16 @@ SINGLE_FORMS = {
     "uint16": lambda path: PIXELS[0].astype(np.uint16),
     "float32": lambda path: PIXELS[0].astype(np.float32),
     "float16": lambda path: PIXELS[0].astype(np.float16),
+    "float64 in 0..1": lambda path: PIXELS[0] / 255,
+    "float16 in 0..1": lambda path: (PIXELS[0] / 255).astype(np.float16),
+    "bytes in a data URL": lambda path: "data:image/png;base64," + base64.b64encode(png(PIXELS[0])).decode(),
+    "data URL with a parameter": lambda path: "DATA:;charset=x;base64," + base64.b64encode(png(PIXELS[0])).decode(),
+    "BGR array, reversed": lambda path: np.ascontiguousarray(PIXELS[0, :, :, ::-1])[:, :, ::-1],
     "RGBA array": lambda path: np.concatenate([PIXELS[0], np.full((8, 6, 1), 255, np.uint8)], axis=2),
     "TensorFlow": lambda path: tensorflow_tensor(PIXELS[0]),
     "PyTorch": lambda path: Tensor(PIXELS[0]),
+    "PyTorch, channels first": lambda path: Tensor(PIXELS[0].transpose(2, 0, 1)),
+    "PyTorch, ToTensor": lambda path: Tensor((PIXELS[0].transpose(2, 0, 1) / 255).astype(np.float32)),
     "JAX": lambda path: DeviceArray(PIXELS[0]),
 }
 
@@ -119,9 +127,11 @@ MANY_FORMS = {
     "frozenset": frozenset,
     "pixels": lambda paths: PIXELS,
     "float pixels": lambda paths: PIXELS.astype(np.float32),
+    "pixels in 0..1": lambda paths: PIXELS / np.float32(255),
     "list of pixels": lambda paths: list(PIXELS),
     "Series of pixels": lambda paths: pd.Series(list(PIXELS), index=[3, 5, 0, 1, 4, 2]),
     "PyTorch": lambda paths: Tensor(PIXELS),
+    "PyTorch, channels first": lambda paths: Tensor(PIXELS.transpose(0, 3, 1, 2) / 255),
     "list of tensors": lambda paths: list(map(Tensor, PIXELS)),
     "TensorFlow": lambda paths: tensorflow_tensor(PIXELS),
     "mixed": lambda paths: [paths[0], pathlib.Path(paths[1]), PIXELS[2], png(PIXELS[3]), *paths[4:]],
@@ -175,7 +185,10 @@ def test_as_image_list_of_no_images_is_empty(none):
         ([7], "not int"),
         ([PIXELS[0].tolist()], "not list"),
         (PIXELS[..., 0], r"array \[6, 8, 6\] of uint8: one image is \[h, w\]"),
-        (PIXELS.transpose(0, 3, 1, 2), r"array \[6, 3, 8, 6\]"),
+        (PIXELS.transpose(0, 3, 1, 2), r"array \[6, 3, 8, 6\].*; move its channels to the end"),
+        ("https://example.com/a.jpg", r"a\.jpg: a URL that is not read: pass the image's bytes, or save it"),
+        ("data:image/svg+xml,%3Csvg", "a URL that is not read"),
+        ("data:image/png;base64,iVBO*", r"data:image/png;base64,\.\.\. cannot be read .*; pass the whole URL"),
         (np.zeros((1, 2, 3, 4, 3)), r"array \[1, 2, 3, 4, 3\]"),
         (np.arange(5), r"array \[5\] of int64"),
         (pd.Series([1, 2]), r"array \[2\]"),
@@ -190,6 +203,11 @@ def test_as_image_list_refuses_what_is_ambiguous_in_one_line(images, reason):
     with pytest.raises(InputError, match=reason) as refused:
         as_image_list(images)
     assert "\n" not in str(refused.value)
+
+
+def test_a_dark_image_of_a_batch_has_the_range_of_its_batch():
+    batch = np.stack([PIXELS[0].astype(np.float32), np.full((8, 6, 3), 0.7, np.float32)])
+    np.testing.assert_array_equal(decode(as_image_list(batch)[1], None), np.ones((8, 6, 3)))
 
 
 def test_as_image_list_refuses_a_closed_file(paths):

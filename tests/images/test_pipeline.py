@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fashion_keras.images.augment import get_augmentation
 from fashion_keras.images.decode import ImageError, ImageSpec
@@ -52,9 +53,15 @@ def test_for_training_varies_with_seed_and_epoch(examples):
     assert (next(same_rows)[0] != next(same_rows)[0]).any()
 
 
-def test_for_training_from_cached_pixels_is_the_same(examples):
-    for plain, cached in zip(batches(examples, range(2)), batches(examples, range(2), cache=True), strict=True):
+def test_for_training_from_cached_files_is_the_same(examples, tmp_path, monkeypatch):
+    monkeypatch.setenv("FASHION_KERAS_CACHE", str(tmp_path / "cache"))
+    paths = [tmp_path / f"{row}.png" for row in range(10)]
+    for path, pixels in zip(paths, examples.images, strict=True):
+        Image.fromarray(pixels).save(path)
+    files = Examples(paths, examples.targets)
+    for plain, cached in zip(batches(examples, range(2)), batches(files, range(2), cache=True), strict=True):
         np.testing.assert_array_equal(plain[0], cached[0])
+    assert list((tmp_path / "cache" / "resized").iterdir())
 
 
 def test_for_inference_yields_every_image_once_tail_included(examples):

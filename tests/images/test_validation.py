@@ -117,10 +117,10 @@ def test_inspect_images_takes_names_that_are_not_utf8(tmp_path):
 def test_inspect_images_does_not_take_a_lack_of_file_handles_for_damage(tmp_path, monkeypatch):
     path = write_image(tmp_path / "1.png")
 
-    def refuse(_):
+    def refuse(*_, **__):
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr("builtins.open", refuse)
     with pytest.raises(InputError, match=r"1\.png: too many open files; close files"):
         check_images([path])
 
