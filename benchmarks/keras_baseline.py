@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from fashion_keras.images.augment import Augmentation
-from fashion_keras.images.decode import ImageSpec
+from fashion_keras.images.spec import ImageSpec
 
 
 def batches(

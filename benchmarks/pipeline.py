@@ -21,8 +21,9 @@ from PIL import Image
 
 from fashion_keras import read_catalog
 from fashion_keras.images.augment import get_augmentation
-from fashion_keras.images.decode import ImageSpec, decode
+from fashion_keras.images.decode import decode
 from fashion_keras.images.pipeline import Examples, for_inference, for_training
+from fashion_keras.images.spec import ImageSpec
 
 BATCH = 64
 PHOTO, TARGET = (1500, 2000), ImageSpec(224, 224, "stretch")

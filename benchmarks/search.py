@@ -18,7 +18,7 @@ import numpy as np
 from measure import print_table
 from sklearn.metrics.pairwise import cosine_similarity
 
-from fashion_keras.images.decode import ImageSpec
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.search.base import Index, IndexSpec, Records
 from fashion_keras.search.local import LocalIndex
 from fashion_keras.search.postgres import PostgresIndex

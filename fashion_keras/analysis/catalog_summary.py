@@ -18,8 +18,9 @@ from fashion_keras.catalog.tasks import TASKS
 from fashion_keras.catalog.title_rules import normalize_text
 from fashion_keras.evaluation.plots.bars import plot_class_counts
 from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
-from fashion_keras.images.decode import ImageSpec, decode_batch
+from fashion_keras.images.decode import decode_batch
 from fashion_keras.images.leaks import count_leaks
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.images.validation import inspect_images
 from fashion_keras.support.atomic_files import write_json
 

@@ -19,8 +19,9 @@ from fashion_keras.evaluation.metrics.label_issues import NEAR_DUPLICATE, REASON
 from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.features.cache import encode
 from fashion_keras.features.registry import load_encoder
-from fashion_keras.images.decode import ImageSpec, decode
+from fashion_keras.images.decode import decode
 from fashion_keras.images.near_duplicates import NEAR_DUPLICATE_COSINE, is_near_duplicate, thumbnail_signature
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.images.validation import load_catalog
 from fashion_keras.support.atomic_files import check_output_dir, make_output_dir, write_csv
 from fashion_keras.support.config_fields import as_config

@@ -17,7 +17,8 @@ from fashion_keras.catalog.sampling import subsample
 from fashion_keras.catalog.tasks import is_color_column
 from fashion_keras.evaluation.plots.embedding_map import plot_embedding_map
 from fashion_keras.evaluation.plots.style import short_name
-from fashion_keras.images.decode import ImageSpec, decode
+from fashion_keras.images.decode import decode
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.support.atomic_files import check_png_path, write_csv
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError, unknown_name_error

@@ -16,9 +16,9 @@ from fashion_keras.catalog.readers import Catalog
 from fashion_keras.evaluation.reports.compute import retrieval_scores
 from fashion_keras.features.cache import encode
 from fashion_keras.features.registry import load_encoder
-from fashion_keras.images.decode import ImageSpec
 from fashion_keras.images.inputs import as_image_list
 from fashion_keras.images.pipeline import for_inference
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.images.validation import read_source, reject_unreadable
 from fashion_keras.search.indexing import open_index
 from fashion_keras.support.config_fields import SourceConfig, as_config

@@ -70,7 +70,8 @@ def _describe(match: Report) -> str:
 def _draw_matches(path: Path, report: Report, location: str) -> None:
     """Draw the query and its matches; a product whose image file is gone is left out of the sheet."""
     from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
-    from fashion_keras.images.decode import ImageSpec, decode
+    from fashion_keras.images.decode import decode
+    from fashion_keras.images.spec import ImageSpec
 
     query = report["query"]
     title = Path(str(query)).name

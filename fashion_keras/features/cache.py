@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from fashion_keras.catalog.readers import Catalog
 from fashion_keras.features.store import KEY_LENGTH, LazyArray, append_rows, count_rows, missing_keys, read_rows
 from fashion_keras.images.decode import DECODING_VERSION, decode_batch
-from fashion_keras.images.formats import ImageError
 from fashion_keras.images.pipeline import prefetch
+from fashion_keras.images.raster import ImageError
 from fashion_keras.images.transforms import AUGMENTATION_VERSION
 from fashion_keras.support.atomic_files import cache_dir, read_json, write_json
 from fashion_keras.support.errors import InputError, unknown_name_error

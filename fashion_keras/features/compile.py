@@ -13,7 +13,7 @@ import tensorflow as tf
 from fashion_keras.features.encoder import Encoder
 from fashion_keras.features.networks import KerasNetwork, OpenVINONetwork
 from fashion_keras.features.runtime import NETWORK, agrees, ensure_compiled, parity_images
-from fashion_keras.images.decode import ImageSpec
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.builder import cast_copy
 from fashion_keras.models.classifier import Forward
 from fashion_keras.models.dtype_policy import computes_bfloat16, dtype_policy

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.images.decode import ImageSpec
 from fashion_keras.images.inputs import as_image_list
 from fashion_keras.images.pipeline import for_inference
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.classifier import Forward
 
 

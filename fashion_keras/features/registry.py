@@ -14,7 +14,7 @@ from filelock import FileLock
 from fashion_keras.features.encoder import Encoder
 from fashion_keras.features.networks import BUILDING, OpenVINONetwork
 from fashion_keras.features.runtime import NETWORK, RUNTIMES, compiled_fault, compiled_folder
-from fashion_keras.images.decode import ImageSpec
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.backbones import BACKBONES, get_backbone, resolve_image_spec
 from fashion_keras.models.dtype_policy import cpu_computes_bfloat16
 from fashion_keras.models.heads import POOLINGS, Head

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.images.decode import ImageSpec, decode
+from fashion_keras.images.decode import decode
+from fashion_keras.images.spec import ImageSpec
 
 # Only images whose embeddings have at least this cosine are compared by thumbnail.
 NEAR_DUPLICATE_COSINE = 0.99

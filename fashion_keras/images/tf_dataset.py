@@ -10,7 +10,8 @@ from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.label_groups import Targets
 from fashion_keras.catalog.splits import PARTS, Split
 from fashion_keras.catalog.splits import split as divide
-from fashion_keras.images.decode import ImageSpec, decode, parse_image_size
+from fashion_keras.images.decode import decode
+from fashion_keras.images.spec import ImageSpec, parse_image_size
 from fashion_keras.images.validation import reject_unreadable
 from fashion_keras.support.errors import InputError, unknown_name_error
 from fashion_keras.support.tensorflow_import import import_tensorflow

@@ -11,9 +11,9 @@ from fashion_keras.catalog.attributes import parse_task
 from fashion_keras.catalog.label_groups import LabelGroup, Targets, class_names
 from fashion_keras.catalog.label_sources import Columns
 from fashion_keras.catalog.targets import encode_with_classes
-from fashion_keras.images.decode import ImageSpec
 from fashion_keras.images.inputs import as_image_list
 from fashion_keras.images.pipeline import for_inference
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.heads import Head
 from fashion_keras.models.predictions import Predictions, probabilities
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fashion_keras.catalog.label_groups import LabelGroup
-from fashion_keras.images.decode import ImageSpec
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.heads import Head
 from fashion_keras.support.atomic_files import file_sha256, read_json, write_json

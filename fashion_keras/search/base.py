@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.images.decode import ImageSpec
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.search.filters import Where
 from fashion_keras.support.errors import InputError, unknown_name_error
 

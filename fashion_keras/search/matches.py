@@ -7,8 +7,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.images.decode import ImageError
 from fashion_keras.images.near_duplicates import NEAR_DUPLICATE_COSINE, is_near_duplicate, thumbnail_signature
+from fashion_keras.images.raster import ImageError
 from fashion_keras.search.base import Index, Neighbors, Records
 
 # How many neighbors vote on an image's attributes, and the share of their scores that a value needs.

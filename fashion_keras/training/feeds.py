@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from fashion_keras.features.cache import AugmentedView, LazyArray, count_missing, encode
 from fashion_keras.features.compile import compile_encoder
 from fashion_keras.images.augment import Augmentation, get_augmentation, without_color
-from fashion_keras.images.decode import ImageSpec
 from fashion_keras.images.pipeline import Examples, for_training
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.images.transforms import N_RANDOM_PARAMETERS, augment_batch
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.builder import cast_copy, submodel_from, submodel_until

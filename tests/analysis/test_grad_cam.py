@@ -23,7 +23,8 @@ from fashion_keras.analysis.grad_cam import (
 from fashion_keras.catalog.label_groups import LabelGroup
 from fashion_keras.cli import main
 from fashion_keras.evaluation.plots.contact_sheet import CELL, LINE, MARGIN
-from fashion_keras.images.decode import ImageSpec, decode
+from fashion_keras.images.decode import decode
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.builder import build_network, load_network, save_network
 from fashion_keras.models.pretrained_weights import initialize
 from tests.helpers.specs import classifier_spec

@@ -17,8 +17,9 @@ from fashion_keras.cli import main
 from fashion_keras.features import cache
 from fashion_keras.features.cache import AugmentedView, clear_cache, encode, list_cache
 from fashion_keras.features.encoder import Encoder
-from fashion_keras.images.decode import ImageSpec, decode_batch
-from fashion_keras.images.formats import ImageError
+from fashion_keras.images.decode import decode_batch
+from fashion_keras.images.raster import ImageError
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.support.errors import InputError
 
 SPEC = ImageSpec(8, 6)
@@ -205,7 +206,7 @@ from pathlib import Path
 from fashion_keras.catalog.readers import Catalog
 from fashion_keras.features import cache
 from fashion_keras.features.encoder import Encoder
-from fashion_keras.images.decode import ImageSpec
+from fashion_keras.images.spec import ImageSpec
 cache._BATCH = 2
 def forward(pixels):
     time.sleep(float(sys.argv[2]))

@@ -13,7 +13,8 @@ from PIL import Image
 
 from fashion_keras.features import registry
 from fashion_keras.features.registry import encoder_network, load_encoder, resolve_encoder
-from fashion_keras.images.decode import ImageError, decode_batch
+from fashion_keras.images.decode import decode_batch
+from fashion_keras.images.raster import ImageError
 from fashion_keras.models.builder import build_network, load_network, save_network, submodel_until
 from fashion_keras.models.pretrained_weights import WeightsSource
 from fashion_keras.support.errors import InputError

@@ -13,7 +13,7 @@ import pytest
 from fashion_keras import InputError, load_classifier, read_catalog
 from fashion_keras.features.networks import OpenVINONetwork
 from fashion_keras.features.runtime import agrees, min_row_cosine, parity_images, store_network
-from fashion_keras.images.decode import ImageSpec
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.images.validation import check_images
 from fashion_keras.models.backbones import BACKBONES
 from fashion_keras.models.builder import build_network, save_network

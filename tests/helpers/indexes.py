@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fashion_keras.images.decode import ImageSpec
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.search.base import IndexSpec, Records
 
 SPEC = IndexSpec("fashion_small", "abc", ImageSpec(80, 60), 16, ("gender", "base_colour"))

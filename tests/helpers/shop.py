@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image
 
 from fashion_keras.features.encoder import Encoder
-from fashion_keras.images.decode import ImageSpec
+from fashion_keras.images.spec import ImageSpec
 
 TAXONOMY = """\
 product_types:

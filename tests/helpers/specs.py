@@ -1,7 +1,7 @@
 """Small classifier specs."""
 
 from fashion_keras.catalog.label_groups import LabelGroup
-from fashion_keras.images.decode import ImageSpec
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.heads import Head

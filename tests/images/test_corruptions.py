@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from fashion_keras.images.corruptions import CORRUPTIONS, apply_all, resize_area
-from fashion_keras.images.decode import ImageSpec, decode
+from fashion_keras.images.decode import decode
+from fashion_keras.images.spec import ImageSpec
 
 NAMES = [corruption.name for corruption in CORRUPTIONS]
 RESIZERS = [corruption.name for corruption in CORRUPTIONS if corruption.resizes]

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image, ImageFile
 
 from fashion_keras.images import formats
-from fashion_keras.images.decode import ImageSpec, decode, decode_batch
-from fashion_keras.images.formats import ImageError
-from fashion_keras.images.spec import parse_image_size
+from fashion_keras.images.decode import decode, decode_batch
+from fashion_keras.images.raster import ImageError
+from fashion_keras.images.spec import ImageSpec, parse_image_size
 from fashion_keras.support.errors import InputError
 
 GIVEN = ImageSpec(83, 61)
@@ -334,7 +334,8 @@ def test_decode_batch_names_a_broken_image(tmp_path, count):
 def test_decode_batch_works_in_a_forked_process():
     code = """
 import os, numpy as np
-from fashion_keras.images.decode import ImageSpec, decode_batch
+from fashion_keras.images.spec import ImageSpec
+from fashion_keras.images.decode import decode_batch
 images = [np.zeros((8, 8), np.uint8)] * 50
 decode_batch(images, ImageSpec(4, 4))
 child = os.fork()

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, features
 
 from fashion_keras.images.decode import decode
-from fashion_keras.images.formats import ImageError
+from fashion_keras.images.raster import ImageError
 from fashion_keras.images.validation import check_images
 
 pillow_heif.register_heif_opener()

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from fashion_keras.images.decode import decode
-from fashion_keras.images.formats import ImageError
 from fashion_keras.images.inputs import as_image_list, is_single_image
+from fashion_keras.images.raster import ImageError
 from fashion_keras.support.errors import InputError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 6, 3), np.uint8)

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from fashion_keras.images.augment import get_augmentation
-from fashion_keras.images.decode import ImageError, ImageSpec
 from fashion_keras.images.pipeline import Examples, for_inference, for_training, prefetch
+from fashion_keras.images.raster import ImageError
+from fashion_keras.images.spec import ImageSpec
 
 SPEC = ImageSpec(8, 6)
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from fashion_keras import InputError, TrainConfig, read_catalog
-from fashion_keras.images.decode import ImageSpec, decode
+from fashion_keras.images.decode import decode
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.images.tf_dataset import to_tf_dataset
 from fashion_keras.training.dataset_prep import prepare
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from fashion_keras.images.decode import ImageSpec
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.backbones import BACKBONES, get_backbone
 from fashion_keras.support.errors import InputError
 

@@ -11,7 +11,8 @@ from PIL import Image
 
 from fashion_keras import load_classifier
 from fashion_keras.catalog.label_groups import LabelGroup
-from fashion_keras.images.decode import ImageSpec, decode_batch
+from fashion_keras.images.decode import decode_batch
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.builder import build_network, save_network
 from fashion_keras.models.classifier import Classifier, ClassifierSpec
 from fashion_keras.models.heads import Head, get_head

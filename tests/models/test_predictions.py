@@ -10,7 +10,7 @@ import pytest
 from fashion_keras import load_classifier
 from fashion_keras.catalog.label_groups import LabelGroup
 from fashion_keras.catalog.tasks import get_task
-from fashion_keras.images.decode import ImageSpec
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.builder import build_network, save_network
 from fashion_keras.models.classifier import ClassifierSpec, make_predictions
 from fashion_keras.models.heads import Head

@@ -13,7 +13,7 @@ from PIL import Image
 import fashion_keras
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.cli import main
-from fashion_keras.images.decode import ImageError
+from fashion_keras.images.raster import ImageError
 from fashion_keras.images.validation import check_images
 from fashion_keras.search.indexing import build_index, open_index, update_index
 from fashion_keras.search.local import LocalIndex

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fashion_keras.features.encoder import Encoder
-from fashion_keras.images.decode import ImageSpec
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.search import hnsw
 from fashion_keras.search.base import Records
 from fashion_keras.search.local import LocalIndex

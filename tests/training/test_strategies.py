@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from fashion_keras.features.runtime import parity_images
-from fashion_keras.images.decode import ImageSpec
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.backbones import BACKBONES, get_backbone
 from fashion_keras.models.builder import build_network, submodel_from, submodel_until
 from fashion_keras.models.heads import Head

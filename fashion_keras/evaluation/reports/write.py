@@ -15,7 +15,8 @@ from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.evaluation.plots.curves import plot_precision_recall, plot_reliability
 from fashion_keras.evaluation.plots.style import context
 from fashion_keras.evaluation.reports.calibration import confidence_and_correct
-from fashion_keras.images.decode import ImageSpec, decode_batch
+from fashion_keras.images.decode import decode_batch
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.predictions import Predictions
 from fashion_keras.support.atomic_files import atomic_write, safe_file_name
 

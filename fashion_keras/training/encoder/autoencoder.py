@@ -14,8 +14,9 @@ from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.product_hashes import write_training_products
 from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.images.augment import Augmentation
-from fashion_keras.images.decode import ImageSpec, decode_batch
+from fashion_keras.images.decode import decode_batch
 from fashion_keras.images.pipeline import Examples
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.architectures.autoencoder import build_autoencoder, encoder_half, encoder_spec
 from fashion_keras.models.builder import cast_copy, save_network
 from fashion_keras.models.dtype_policy import dtype_policy

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fashion_keras.features.runtime import parity_images
-from fashion_keras.images.decode import ImageSpec
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.architectures.autoencoder import build_autoencoder, encoder_half, encoder_spec
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.builder import build_network

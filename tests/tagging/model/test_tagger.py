@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fashion_keras.images.decode import ImageError
+from fashion_keras.images.raster import ImageError
 from fashion_keras.support.errors import InputError
 from fashion_keras.tagging.config import TagConfig, TaggerConfig
 from fashion_keras.tagging.model.manifest import EncoderReference, TaggerManifest
