@@ -73,7 +73,7 @@ class Feed:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFeed(Feed):
-    """Images, decoded and augmented for every batch, for the whole network; `cache` keeps decoded pixels in memory."""
+    """Images, decoded and augmented for every batch, for the whole network; `cache` keeps resized images on disk."""
 
     image_spec: ImageSpec
     augmentation: Augmentation
