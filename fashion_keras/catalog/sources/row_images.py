@@ -23,7 +23,7 @@ class RowImages:
         rows, paths, names: row, file and relative name of each of n images.
         rejected: rows without an image, and images that are not there.
         unused: files that belong to no row.
-        notes: what else is to be said of them.
+        notes: other facts about them, a line each.
     """
 
     rows: list[int] = field(default_factory=list)
