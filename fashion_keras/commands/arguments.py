@@ -95,11 +95,11 @@ def _flag_settings(field: Field, plain_type: type) -> dict[str, Any]:
     text, choices, metavar = (field.metadata[key] for key in ("help", "choices", "metavar"))
     if choices and metavar:
         text = f"{text.removesuffix('.')}: {', '.join(choices)}."
-    if field.default not in (None, "", False, ()):
+    if field.default not in (None, "", False, True, ()):
         text += f" (default: {field.default})"
     settings: dict[str, Any] = {"help": text.replace("%", "%%"), "default": argparse.SUPPRESS}
     if plain_type is bool:
-        return settings | {"action": "store_true"}
+        return settings | {"action": argparse.BooleanOptionalAction if field.default else "store_true"}
     settings |= {"type": str if plain_type is tuple else plain_type, "metavar": metavar or "|".join(choices)}
     return settings | ({"action": "append"} if plain_type is tuple else {})
 

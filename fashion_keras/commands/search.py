@@ -33,7 +33,7 @@ def _index(options: argparse.Namespace) -> None:
     log_to_console()
     if config.update:
         index = open_index(config.out)
-        result = asdict(update_index(index, config.data)) | {"products": len(index)}
+        result = asdict(update_index(index, config.data)) | {"images": len(index)}
     else:
         index = build_index(
             config.data, config.encoder, config.out, config.weights, config.image_size, config.overwrite
@@ -42,7 +42,7 @@ def _index(options: argparse.Namespace) -> None:
     if options.json:
         print_json(result)
         return
-    for name in ("products", "added", "updated", "deleted", "rejected", "encoder", "width", "bytes"):
+    for name in ("images", "products", "added", "updated", "deleted", "rejected", "encoder", "width", "bytes"):
         if name in result:
             print(f"{name:12}{result[name]}")
     print(f"{'index':12}{index.name}")
@@ -55,17 +55,17 @@ def _search(options: argparse.Namespace) -> None:
         check_png_path(sheet)
     from fashion_keras.search.similar import search_similar
 
-    image = int(config.image) if config.image.isdecimal() and not Path(config.image).exists() else config.image
     distinct = not config.keep_duplicates
     matches = search_similar(
-        image, config.k, config.index, config.filters(), exclude_self=distinct, collapse_duplicates=distinct
-    )
+        config.image, config.k, config.index, config.filters(), exclude_self=distinct, collapse_duplicates=distinct,
+        group_by_product=config.group_by_product,
+    )  # fmt: skip
     if options.json:
-        print_json({"query": image, "matches": [asdict(match) for match in matches]})
+        print_json({"query": config.image, "matches": [asdict(match) for match in matches]})
     else:
         _print_matches(matches)
     if sheet:
-        _draw_matches(sheet, image, matches, config.index)
+        _draw_matches(sheet, config.image, matches, config.index)
         if not options.json:
             print(f"contact sheet  {sheet}")
 
@@ -75,25 +75,27 @@ def _print_matches(matches: "list[Match]") -> None:
         print("no product matches")
     for match in matches:
         shared = ", ".join(match.shared_attributes) or "-"
-        print(f"{match.rank:>3}  {match.score:.3f}  {match.id:>8}  {_describe(match):40}  same {shared}")
+        images = f", {match.matched} images" if match.matched > 1 else ""
+        print(f"{match.rank:>3}  {match.score:.3f}  {match.image_id:>8}  {_describe(match):40}  same {shared}{images}")
 
 
 def _describe(match: "Match") -> str:
-    return " ".join(match.attributes[column] for column in _SHOWN if column in match.attributes)
+    return " ".join(str(match.attributes[column]) for column in _SHOWN if column in match.attributes)
 
 
-def _draw_matches(path: Path, image: str | int, matches: "list[Match]", location: str) -> None:
+def _draw_matches(path: Path, image: str, matches: "list[Match]", location: str) -> None:
     """Draw the query and its matches; a product whose image file is gone is left out of the sheet."""
     from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
     from fashion_keras.images.decode import ImageSpec, decode
     from fashion_keras.search.indexing import open_index
 
-    query, title = image, Path(str(image)).name
-    if isinstance(image, int):
-        query, title = str(open_index(location).lookup([image]).paths[0]), f"product {image}"
+    query, title = image, Path(image).name
+    if not Path(image).is_file():
+        index = open_index(location)
+        query, title = str(index.lookup(index.find(image)).paths[0]), f"product {image}"
     cells = [(query, f"query\n{title}")] if Path(query).is_file() else []
     cells += [
-        (match.path, f"{match.rank}. cosine {match.score:.3f}\n{_describe(match)}\nid {match.id}")
+        (match.path, f"{match.rank}. cosine {match.score:.3f}\n{_describe(match)}\n{match.image_id}")
         for match in matches
         if Path(match.path).is_file()
     ]
