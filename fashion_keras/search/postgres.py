@@ -87,10 +87,12 @@ class PostgresIndex(Index):
 
     def stats(self) -> dict[str, Any]:
         """Return images, products, bytes with all that the server stores beside them, whether HNSW is built, spec."""
-        query = "SELECT pg_total_relation_size(%s::regclass), to_regclass(%s) IS NOT NULL, count(DISTINCT sku) FROM {images}"
+        query = "SELECT pg_total_relation_size(%s::regclass), to_regclass(%s) IS NOT NULL"
         with self._transaction() as (connection, images):
             names = [self._tables.qualified(name).as_string(connection) for name in ("images", "hnsw")]
-            size, hnsw, products = connection.execute(self._tables.statement(query), names).fetchone()
+            size, hnsw = connection.execute(query, names).fetchone()
+            query = self._tables.statement("SELECT count(DISTINCT sku) FROM {images}")
+            (products,) = connection.execute(query).fetchone()
         return {"images": images, "products": products, "bytes": size, "hnsw": hnsw, **asdict(self.spec)}
 
     def refresh(self) -> bool:

@@ -43,8 +43,8 @@ def search_similar(
         k: how many; fewer are returned where fewer match.
         index: a folder, or postgresql://...
         where: column -> value, or several values of which one must match, or a range of numbers (gte, gt, lte, lt):
-            {"base_colour": ["Blue", "Navy Blue"], "price": {"gte": 100, "lt": 500}}. The true nearest of all that match,
-            however few. Case, spaces and Unicode form make no difference; None matches a missing value.
+            {"base_colour": ["Blue", "Navy Blue"], "price": {"gte": 100, "lt": 500}}. The true nearest of all that
+            match, however few. Case, spaces and Unicode form make no difference; None matches a missing value.
         exclude_self: leave out the product searched for, and products with the query's very image.
         collapse_duplicates: of several images that look the same return the first only.
         group_by_product: return of each product its most similar image only, and how many `matched`.

@@ -78,10 +78,8 @@ class IndexSnapshot:
     def table(self) -> pa.Table:
         """The table of all rows, deleted rows included."""
         if not self.segments:
-            spec = self.manifest.spec
-            return _table(
-                [], [], [], {name: np.array([], float if name in spec.numbers else str) for name in spec.columns}
-            )
+            columns, numbers = self.manifest.spec.columns, self.manifest.spec.numbers
+            return _table([], [], [], {name: np.array([], float if name in numbers else str) for name in columns})
         tables = [segment.table for segment in self.segments]
         return pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
 
