@@ -25,11 +25,7 @@ _MAX_NAMED, _LONGEST_NAMED = 100, 100
 
 @dataclass(frozen=True)
 class Condition:
-    """Condition on a column: it has one of `values`, or is within all of `bounds` (operator -> number).
-
-    Values are texts, "" for a missing one; `check_filters` makes them numbers, NaN for a missing one, where the column
-    holds numbers.
-    """
+    """Condition on a column: one of `values` ("" or NaN: missing), or within all `bounds`, operator -> number."""
 
     values: tuple[Any, ...] = ()
     bounds: Mapping[str, float] = field(default_factory=dict)
@@ -111,7 +107,7 @@ def _parse(name: str, value: Any) -> Condition:  # noqa: ANN401 - whatever a cal
         for key in value:
             if key not in OPERATORS:
                 raise unknown_name_error(f"operator of the range of {name}", key, OPERATORS)
-        return Condition(bounds={key: _bound(name, bound) for key, bound in value.items()})
+        return Condition(bounds={key: _number(name, _text(bound) or "None") for key, bound in value.items()})
     if isinstance(value, np.ndarray):
         value = value.tolist()
     several = isinstance(value, Iterable) and not isinstance(value, str | bytes | PathLike)
@@ -126,13 +122,6 @@ def _text(value: Any) -> str:  # noqa: ANN401 - whatever a caller passes
     return fspath(value) if isinstance(value, PathLike) else str(value)
 
 
-def _bound(name: str, value: Any) -> float:  # noqa: ANN401 - whatever a caller passes
-    number = _number(name, _text(value))
-    if isnan(number):
-        raise InputError(f"filter on {name}: a bound of a range is a number, not {value!r}")
-    return number
-
-
 def _number(name: str, text: str) -> float:
     try:
         return float({"True": 1, "False": 0}.get(text, text)) if text else nan
@@ -141,13 +130,9 @@ def _number(name: str, text: str) -> float:
 
 
 def _spellings(name: str, text: str, known: Collection[str]) -> list[str]:
-    if text in known:
-        return [text]
-    label = plain_label(text)
-    spellings = [value for value in known if plain_label(value) == label]
+    spellings = [text] if text in known else [value for value in known if plain_label(value) == plain_label(text)]
     if not spellings:
         named = [value for value in known if len(value) <= _LONGEST_NAMED]
-        if len(named) > _MAX_NAMED:
-            named = get_close_matches(text, named, _MAX_NAMED, cutoff=0.4)
+        named = named if len(named) <= _MAX_NAMED else get_close_matches(text, named, _MAX_NAMED, cutoff=0.4)
         raise unknown_name_error(f"value of {name}", text, named)
     return spellings

@@ -139,25 +139,17 @@ def _location(location: str | Path) -> tuple[type, str | Path]:
 def _records(catalog: Catalog, encoder: Encoder) -> Records:
     embeddings = np.asarray(encode(catalog, encoder).values)
     paths = [str(Path(path).absolute()) for path in catalog.paths.tolist()]
-    columns = {name: _exact(values) for name, values in catalog.columns.items()}
-    return Records(catalog.image_ids, catalog.skus, embeddings, text_array(paths), columns, encoder.identity)
-
-
-def _exact(values: NDArray[Any]) -> NDArray[Any]:
-    """Return a column as it is; as texts where it holds whole numbers that no float64 is equal to."""
-    is_large = values.dtype.kind in "iu" and np.abs(values.astype(float)).max(initial=0) > 2**53
-    return values.astype(np.str_) if is_large else values
+    names = catalog.image_ids, catalog.skus
+    return Records(*names, embeddings, text_array(paths), dict(catalog.columns), encoder.identity)
 
 
 def _as_stored(columns: Mapping[str, NDArray[Any]], spec: IndexSpec) -> dict[str, NDArray[Any]]:
-    """Return columns as an index holds them: numbers as texts where it has texts, and the other way where all miss."""
-    stored = {}
-    for name, values in columns.items():
-        if name in spec.numbers and not is_numeric(values) and not any(values):
-            stored[name] = np.full(len(values), np.nan)
-        else:
-            stored[name] = values if name in spec.numbers else as_text(values)
-    return stored
+    """Return columns as an index holds them: numbers as texts where it has texts, missing numbers where all miss."""
+    return {
+        name: np.full(len(values), np.nan) if name in spec.numbers and not is_numeric(values) and not any(values)
+        else values if name in spec.numbers else as_text(values)
+        for name, values in columns.items()
+    }  # fmt: skip
 
 
 def _differ(index: Index, records: Records) -> NDArray[np.bool_]:

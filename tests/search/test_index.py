@@ -7,20 +7,8 @@ import numpy as np
 import pytest
 
 from fashion_keras.search.base import Records
-from fashion_keras.search.local import LocalIndex
-from fashion_keras.search.postgres import PostgresIndex
 from fashion_keras.support.errors import InputError
 from tests.helpers.indexes import COLORS, GENDERS, SPEC, assert_nearest, names, records, with_columns
-
-
-@pytest.fixture(params=[LocalIndex, PostgresIndex], ids=["local", "postgres"])
-def kind(request):
-    return request.param
-
-
-@pytest.fixture
-def location(kind, request, tmp_path):
-    return request.getfixturevalue("database") if kind is PostgresIndex else tmp_path / "index"
 
 
 @pytest.fixture

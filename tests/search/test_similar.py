@@ -98,7 +98,7 @@ def test_search_similar_with_a_filter_is_exact(index, catalog):
     best = rows[np.argmax((embeddings @ embeddings[5])[rows])]
     matches = search_similar(str(catalog.skus[5]), COUNT, index, {"base_colour": rare}, collapse_duplicates=False)
     assert len(matches) in (count, count - 1)
-    assert matches[0].id == catalog.skus[best]
+    assert matches[0].sku == catalog.skus[best]
     assert {match.attributes["base_colour"] for match in matches} == {rare}
 
 
@@ -213,10 +213,8 @@ def test_search_similar_by_id_loads_no_encoder(index, catalog, monkeypatch):
 
 def test_match_repr_is_short(index, catalog):
     match = search_similar(str(catalog.skus[3]), 1, index)[0]
-    assert (
-        repr(match)
-        == f"Match(rank=1, sku={match.sku!r}, image_id={match.image_id!r}, score={match.score:.3f}, path={match.path!r})"
-    )
+    names = f"sku={match.sku!r}, image_id={match.image_id!r}"
+    assert repr(match) == f"Match(rank=1, {names}, score={match.score:.3f}, path={match.path!r})"
 
 
 @pytest.mark.parametrize("kind", [LocalIndex, PostgresIndex], ids=["local", "postgres"])
