@@ -88,9 +88,10 @@ def _draw_matches(path: Path, image: str, matches: "list[Match]", location: str)
     from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
     from fashion_keras.images.decode import ImageSpec, decode
     from fashion_keras.search.indexing import open_index
+    from fashion_keras.search.similar import is_file
 
     query, title = image, Path(image).name
-    if not Path(image).is_file():
+    if not is_file(image):
         index = open_index(location)
         query, title = str(index.lookup(index.find(image)).paths[0]), f"product {image}"
     cells = [(query, f"query\n{title}")] if Path(query).is_file() else []

@@ -4,7 +4,6 @@ import operator
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import reduce
 from math import isnan, nan
 from numbers import Real
 from os import PathLike, fspath
@@ -32,10 +31,9 @@ class Condition:
 
     def matches(self, numbers: NDArray[Any]) -> NDArray[np.bool_]:
         """Return which of `numbers` [n] meet the condition; a missing number is in no range."""
-        within = [OPERATORS[name](numbers, bound) for name, bound in self.bounds.items()]
-        if within:
-            return reduce(operator.and_, within)
-        return reduce(operator.or_, (np.isnan(numbers) if isnan(value) else numbers == value for value in self.values))
+        if self.bounds:
+            return np.all([OPERATORS[name](numbers, bound) for name, bound in self.bounds.items()], axis=0)
+        return np.any([np.isnan(numbers) if isnan(value) else numbers == value for value in self.values], axis=0)
 
 
 Filters = Mapping[str, Condition]

@@ -110,7 +110,7 @@ def _searcher(location: str) -> _Searcher:
 
 def _image_ids(index: Index, query: Any) -> NDArray[np.str_]:  # noqa: ANN401 - an image in any form, or a name
     """Return the image ids that a query names; [] for an image. InputError for what is neither."""
-    if not isinstance(query, int | str) or (isinstance(query, str) and (query.startswith("data:") or _is_file(query))):
+    if not isinstance(query, int | str) or (isinstance(query, str) and (query.startswith("data:") or is_file(query))):
         return np.array([], np.str_)
     # As catalogs write what is no Unicode.
     ids = index.find(str(query).encode("utf-8", "replace").decode())
@@ -120,7 +120,8 @@ def _image_ids(index: Index, query: Any) -> NDArray[np.str_]:  # noqa: ANN401 - 
     return ids
 
 
-def _is_file(text: str) -> bool:
+def is_file(text: str) -> bool:
+    """Return whether a text is the path of a file."""
     try:
         return Path(text).is_file()
     except OSError:  # longer than names of files

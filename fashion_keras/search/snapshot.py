@@ -144,12 +144,13 @@ class IndexSnapshot:
     @cached_property
     def _codes(self) -> Callable[[str], tuple[NDArray[np.int32], dict[str, int]]]:
         """Text column -> the codes [n] of all rows, and the codes of those values that live rows have."""
+        table, live_mask = self.table, self.live_mask  # not self, which would refer to itself
 
         @cache
         def read(name: str) -> tuple[NDArray[np.int32], dict[str, int]]:
-            column = self.table[_PREFIX + name].combine_chunks()
+            column = table[_PREFIX + name].combine_chunks()
             codes, values = column.indices.to_numpy(), column.dictionary.to_pylist()
-            used = np.bincount(codes[self.live_mask], minlength=len(values)) > 0
+            used = np.bincount(codes[live_mask], minlength=len(values)) > 0
             return codes, {value: code for code, value in enumerate(values) if used[code]}
 
         return read
