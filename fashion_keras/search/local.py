@@ -98,8 +98,8 @@ class LocalIndex(Index):
             if removed is not None:
                 rows = np.union1d(np.flatnonzero(~snapshot.live_mask), snapshot.positions(removed))
                 changes["deleted"] = write_deleted(self.folder, changes["version"], rows)
-            elif (known := snapshot.contains(added.ids)).any():
-                raise InputError(f"id {added.ids[known][0]} is in the index already; update replaces it")
+            elif taken := snapshot.taken(added.ids):
+                raise InputError(f"id {taken[0]} is in the index already; update replaces it")
             if added is not None and len(added):
                 segment = write_records(self.folder, changes["version"], added)
                 changes["segments"] = (*snapshot.manifest.segments, segment)
