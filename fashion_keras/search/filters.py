@@ -102,10 +102,12 @@ def _parse(name: str, value: Any) -> Condition:  # noqa: ANN401 - whatever a cal
     if isinstance(value, Condition):
         return value
     if isinstance(value, Mapping):
-        for key in value:
+        for key, bound in value.items():
             if key not in OPERATORS:
                 raise unknown_name_error(f"operator of the range of {name}", key, OPERATORS)
-        return Condition(bounds={key: _number(name, _text(bound) or "None") for key, bound in value.items()})
+            if not _text(bound):
+                raise InputError(f"filter on {name}: {key} needs a number, not {bound!r}")
+        return Condition(bounds={key: _number(name, _text(bound)) for key, bound in value.items()})
     if isinstance(value, np.ndarray):
         value = value.tolist()
     several = isinstance(value, Iterable) and not isinstance(value, str | bytes | PathLike)

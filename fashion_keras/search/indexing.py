@@ -145,11 +145,12 @@ def _records(catalog: Catalog, encoder: Encoder) -> Records:
 
 def _as_stored(columns: Mapping[str, NDArray[Any]], spec: IndexSpec) -> dict[str, NDArray[Any]]:
     """Return columns as an index holds them: numbers as texts where it has texts, missing numbers where all miss."""
-    return {
-        name: np.full(len(values), np.nan) if name in spec.numbers and not is_numeric(values) and not any(values)
-        else values if name in spec.numbers else as_text(values)
-        for name, values in columns.items()
-    }  # fmt: skip
+    stored = {}
+    for name, values in columns.items():
+        all_missing = name in spec.numbers and not is_numeric(values) and not any(values)
+        numbers = np.full(len(values), np.nan) if all_missing else values
+        stored[name] = numbers if name in spec.numbers else as_text(values)
+    return stored
 
 
 def _differ(index: Index, records: Records) -> NDArray[np.bool_]:

@@ -139,10 +139,7 @@ def _query_list(images: Any) -> list[Any]:  # noqa: ANN401 - whatever a caller p
     items = list(images) if may_hold_ids else []
     if not any(map(_is_id, items)):
         return as_image_list(images)
-    queries: list[Any] = []
-    for item in items:
-        queries += [int(item)] if _is_id(item) else as_image_list(item)
-    return queries
+    return [query for item in items for query in ([int(item)] if _is_id(item) else as_image_list(item))]
 
 
 def _is_id(image: object) -> bool:
