@@ -292,6 +292,12 @@ def test_index_and_search_commands_on_a_shop(location, tmp_path, capsys):
     assert main([*search, "--no-group-by-product", "-k", "9"]) == 0
     skus = [match["sku"] for match in json.loads(capsys.readouterr().out)["matches"]]
     assert sorted(skus) == ["0123", "AB-1/4", "AB-1/4", "Ä 7"]
+    sheet = tmp_path / "sheet.png"
+    assert main(["search", "AB-1/4", "--index", str(location), "--out", str(sheet)]) == 0
+    output = capsys.readouterr().out
+    assert all(sku in output for sku in ("00123", "0123", "Ä 7"))
+    assert "AB-1/4" not in output
+    assert sheet.is_file()
     assert main([*search, "--where", "gender>=1"]) == 2
     assert "it holds texts, which have no range" in capsys.readouterr().err
 
