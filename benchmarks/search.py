@@ -28,6 +28,8 @@ K = 10
 TURN, SLOW = 20, "sklearn and sort"
 # A filter's column has so many values, each as likely: 50 %, 5 % and 0.1 % match.
 FILTERS = {"none": 1, "50 %": 2, "5 %": 20, "0.1 %": 1000}
+# A filter by a range of numbers, which are drawn from 0 to 1.
+RANGE, BELOW = "5 % by a range", 0.05
 # Above so many embeddings PostgreSQL takes an hour or so to build HNSW.
 LARGE = 200_000
 _BLOCK = 50_000
@@ -53,10 +55,12 @@ class Data:
     values: Mapping[str, np.ndarray]
 
     def records(self) -> Records:
-        """All of it as products."""
-        ids = np.arange(len(self.embeddings))
-        columns = {f"one in {FILTERS[name]}": values.astype(str) for name, values in self.values.items()}
-        return Records(ids, self.embeddings, np.char.add(ids.astype(str), ".jpg"), columns)
+        """All of it as images, each of a product of its own."""
+        ids = np.arange(len(self.embeddings)).astype(str)
+        columns = {
+            _column(name): values.astype(float if name == RANGE else str) for name, values in self.values.items()
+        }
+        return Records(ids, ids, self.embeddings, np.char.add(ids, ".jpg"), columns)
 
 
 def main() -> None:
@@ -83,7 +87,7 @@ def main() -> None:
             indexes = {"folder": _folder(work, data, costs)}
             if with_server:
                 indexes["PostgreSQL"] = _database(f"{url}&index={size}", data, costs)
-            latencies += [row for name in FILTERS for row in _measure(data, name, indexes)]
+            latencies += [row for name in (*FILTERS, RANGE) for row in _measure(data, name, indexes)]
     print_table(f"a query's {K} nearest", latencies, options.out)
     print_table(
         "building, adding and opening", costs, options.out and options.out.with_stem(f"{options.out.stem}-costs")
@@ -97,6 +101,7 @@ def _drawn(work: Path, count: int, width: int, queries: int) -> Data:
     centers = _unit(fixed.normal(size=(max(50, count // 200), width)))
     spread = fixed.normal(size=(32, width)).astype(np.float32) * (0.7 / np.sqrt(32 * width))
     values = {name: fixed.integers(0, number, count) for name, number in FILTERS.items() if number > 1}
+    values[RANGE] = fixed.uniform(size=count)
 
     def draw(number: int) -> np.ndarray:
         around = centers[fixed.integers(0, len(centers), number)]
@@ -116,10 +121,12 @@ def _unit(values: np.ndarray) -> np.ndarray:
 
 def _measure(data: Data, name: str, indexes: Mapping[str, Index]) -> list[dict[str, object]]:
     """Measure every side on the same queries, the sides taking turns, and its recall of the exact result."""
-    where = None if name == "none" else {f"one in {FILTERS[name]}": "0"}
-    rows = np.arange(len(data.embeddings)) if where is None else np.flatnonzero(data.values[name] == 0)
+    where = None if name == "none" else {_column(name): {"lt": BELOW} if name == RANGE else "0"}
+    accepted = np.ones(len(data.embeddings)) if where is None else data.values[name] < (BELOW if name == RANGE else 1)
+    rows = np.flatnonzero(accepted)
     sides: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-        side: lambda query, index=index: index.nearest(query, K, where)[0].ids for side, index in indexes.items()
+        side: lambda query, index=index: index.nearest(query, K, where)[0].ids.astype(int)
+        for side, index in indexes.items()
     }
     sides["bare NumPy"] = lambda query: _bare(data.embeddings, query, rows, where is None)
     if where is None:
@@ -212,7 +219,12 @@ def _database(url: str, data: Data, costs: list[dict[str, object]]) -> PostgresI
 
 
 def _spec(data: Data) -> IndexSpec:
-    return IndexSpec("drawn", "0", ImageSpec(80, 60), data.embeddings.shape[1], tuple(data.records().columns))
+    columns = tuple(data.records().columns)
+    return IndexSpec("drawn", "0", ImageSpec(80, 60), data.embeddings.shape[1], columns, numbers=(_column(RANGE),))
+
+
+def _column(name: str) -> str:
+    return "number" if name == RANGE else f"one in {FILTERS[name]}"
 
 
 def _cost(side: str, index: Index, data: Data, seconds: float) -> dict[str, object]:
@@ -222,11 +234,12 @@ def _cost(side: str, index: Index, data: Data, seconds: float) -> dict[str, obje
     for number, query in enumerate(data.queries[:5]):
         columns = {name: values[:1] for name, values in data.records().columns.items()}
         began = time.perf_counter()
-        index.add(Records(np.array([count + number]), query[None], np.array(["new.jpg"]), columns))
-        if index.nearest(query, 1)[0].ids[0] != count + number:
+        ids = np.array([str(count + number)])
+        index.add(Records(ids, ids, query[None], np.array(["new.jpg"]), columns))
+        if index.nearest(query, 1)[0].ids[0] != ids[0]:
             raise SystemExit(f"{side}: a new product is not returned")
         waited.append(time.perf_counter() - began)
-    index.delete(np.arange(count, count + len(waited)))
+    index.delete([str(count + number) for number in range(len(waited))])
     visible = float(np.median(waited) * 1e3)
     return {"embeddings": _size(data), "side": side, "build s": seconds, "add to visible ms": visible}
 

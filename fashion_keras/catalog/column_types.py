@@ -24,7 +24,9 @@ def typed(name: str, values: NDArray[Any] | list[str]) -> NDArray[Any]:
     decimal commas, when every one can be read so.
     """
     if isinstance(values, np.ndarray):
-        return _whole(values.astype(np.float64)) if values.dtype.kind == "f" else values.astype(np.int64)
+        is_exact = values.dtype.kind == "f" or np.abs(values.astype(np.float64)).max(initial=0) <= _LARGEST_EXACT
+        numbers = values.astype(np.float64 if values.dtype.kind == "f" else np.int64)
+        return _whole(numbers) if is_exact else numbers.astype(np.str_)
     distinct = set(values) - {""}
     if not distinct or name == TITLE:
         return text_array(values)

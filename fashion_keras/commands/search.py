@@ -26,15 +26,15 @@ def add(commands: Commands) -> None:
 def _index(config: IndexConfig) -> Report:
     if config.update:
         index = fashion_keras.open_index(config.out)
-        return asdict(fashion_keras.update_index(index, config.data)) | {"products": len(index)}
+        return asdict(fashion_keras.update_index(index, config)) | {"images": len(index)}
     index = fashion_keras.build_index(
-        config.data, config.encoder, config.out, config.weights, config.image_size, config.overwrite
+        config, config.encoder, config.out, config.weights, config.image_size, config.overwrite
     )
     return index.stats()
 
 
 def _print_index(report: Report, config: IndexConfig) -> None:
-    for name in ("products", "added", "updated", "deleted", "rejected", "encoder", "width", "bytes"):
+    for name in ("images", "products", "added", "updated", "deleted", "rejected", "encoder", "width", "bytes"):
         if name in report:
             print(f"{name:12}{report[name]}")
     print(f"{'index':12}{fashion_keras.open_index(config.out).name}")
@@ -43,12 +43,12 @@ def _print_index(report: Report, config: IndexConfig) -> None:
 def _search(config: SearchConfig) -> Report:
     if config.out is not None:
         check_png_path(Path(config.out))
-    image = int(config.image) if config.image.isdecimal() and not Path(config.image).exists() else config.image
     distinct = not config.keep_duplicates
     matches = fashion_keras.search_similar(
-        image, config.k, config.index, config.filters(), exclude_self=distinct, collapse_duplicates=distinct
-    )
-    report = {"query": image, "matches": [asdict(match) for match in matches]}
+        config.image, config.k, config.index, config.filters(), exclude_self=distinct, collapse_duplicates=distinct,
+        group_by_product=config.group_by_product,
+    )  # fmt: skip
+    report = {"query": config.image, "matches": [asdict(match) for match in matches]}
     if config.out is not None:
         _draw_matches(Path(config.out), report, config.index)
     return report
@@ -59,12 +59,14 @@ def _print_matches(report: Report, config: SearchConfig) -> None:
         print("no product matches")
     for match in report["matches"]:
         shared = ", ".join(match["shared_attributes"]) or "-"
-        print(f"{match['rank']:>3}  {match['score']:.3f}  {match['id']:>8}  {_describe(match):40}  same {shared}")
+        images = f", {match['matched']} images" if match["matched"] > 1 else ""
+        place = f"{match['rank']:>3}  {match['score']:.3f}  {match['image_id']:>8}"
+        print(f"{place}  {_describe(match):40}  same {shared}{images}")
     print(f"contact sheet  {config.out}")
 
 
 def _describe(match: Report) -> str:
-    return " ".join(match["attributes"][column] for column in _SHOWN if column in match["attributes"])
+    return " ".join(str(match["attributes"][column]) for column in _SHOWN if column in match["attributes"])
 
 
 def _draw_matches(path: Path, report: Report, location: str) -> None:
@@ -72,14 +74,16 @@ def _draw_matches(path: Path, report: Report, location: str) -> None:
     from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
     from fashion_keras.images.decode import decode
     from fashion_keras.images.spec import ImageSpec
+    from fashion_keras.search.similar import is_file
 
     query = report["query"]
-    title = Path(str(query)).name
-    if isinstance(query, int):
-        query, title = fashion_keras.open_index(location).lookup([query]).paths[0], f"product {query}"
+    title = Path(query).name
+    if not is_file(query):
+        index = fashion_keras.open_index(location)
+        query, title = str(index.lookup(index.find(query)).paths[0]), f"product {query}"
     cells = [(query, f"query\n{title}")]
     for match in report["matches"]:
-        caption = f"{match['rank']}. cosine {match['score']:.3f}\n{_describe(match)}\nid {match['id']}"
+        caption = f"{match['rank']}. cosine {match['score']:.3f}\n{_describe(match)}\n{match['image_id']}"
         cells.append((match["path"], caption))
     cells = [(file, caption) for file, caption in cells if Path(file).is_file()]
     if cells:

@@ -2,12 +2,12 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.search.filters import Where
@@ -19,42 +19,48 @@ _UNIT_TOLERANCE = 1e-2
 
 @dataclass(frozen=True)
 class IndexSpec:
-    """Index contents: encoder, weights, image_size as `load_encoder` takes them; width of the embeddings; columns."""
+    """Index contents: encoder, weights, image_size as `load_encoder` takes them; width of the embeddings; columns.
+
+    `numbers` are those of `columns` that hold numbers; the others hold texts.
+    """
 
     encoder: str
     encoder_identity: str
     image_spec: ImageSpec
     width: int
     columns: tuple[str, ...]
+    numbers: tuple[str, ...] = ()
     weights: str = "auto"
     image_size: str | None = None
 
 
 @dataclass(frozen=True)
 class Records:
-    """Products as an index holds them.
+    """Images of products as an index holds them.
 
     Attributes:
-        ids [n] int64: unique.
+        ids [n] str: of the images, unique.
+        skus [n] str: the product of each image.
         embeddings [n, d] float32: of length 1.
         paths [n] str: image files.
-        columns: name -> [n] str; "" where the value is missing.
+        columns: name -> [n] str, "" where the value is missing, or [n] int64 or float64, NaN where missing.
         encoder_identity: of the encoder that made the embeddings; "" if not known, which is not checked.
     """
 
-    ids: NDArray[np.int64]
+    ids: NDArray[np.str_]
+    skus: NDArray[np.str_]
     embeddings: NDArray[np.float32]
     paths: NDArray[np.str_]
-    columns: Mapping[str, NDArray[np.str_]]
+    columns: Mapping[str, NDArray[Any]]
     encoder_identity: str = ""
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def take(self, rows: NDArray[np.int64]) -> "Records":
-        """Return the products at `rows` [m]."""
-        columns = {name: values[rows] for name, values in self.columns.items()}
-        return Records(self.ids[rows], self.embeddings[rows], self.paths[rows], columns, self.encoder_identity)
+        """Return the images at `rows` [m]."""
+        arrays = {name: getattr(self, name)[rows] for name in ("ids", "skus", "embeddings", "paths")}
+        return replace(self, **arrays, columns={name: values[rows] for name, values in self.columns.items()})
 
     def check(self, spec: IndexSpec) -> None:
         """Raise InputError unless an index of `spec` can take these."""
@@ -65,11 +71,18 @@ class Records:
             )
         if self.embeddings.ndim != 2 or self.embeddings.shape[1] != spec.width:
             raise InputError(f"embeddings are [n, {spec.width}] in this index, not {list(self.embeddings.shape)}")
-        if {len(self.ids), len(self.paths), *map(len, self.columns.values())} != {len(self.embeddings)}:
-            raise InputError("ids, embeddings, paths and columns differ in length")
-        for name in self.columns:
+        lengths = map(len, (self.ids, self.skus, self.paths, *self.columns.values()))
+        if {*lengths} - {len(self.embeddings)}:
+            raise InputError("ids, skus, embeddings, paths and columns differ in length")
+        for name, values in self.columns.items():
             if name not in spec.columns:
                 raise unknown_name_error("column", name, spec.columns)
+            if is_numeric(values) != (name in spec.numbers):
+                holds, not_held = ("numbers", "texts") if name in spec.numbers else ("texts", "numbers")
+                raise InputError(
+                    f"column {name} holds {holds} in this index, not {not_held}; build the index again with "
+                    "`fashion-keras index --overwrite`"
+                )
         if missing := set(spec.columns) - set(self.columns):
             raise InputError(f"column {min(missing)} is missing")
         ids, counts = np.unique(self.ids, return_counts=True)
@@ -80,14 +93,14 @@ class Records:
 
 @dataclass(frozen=True)
 class Neighbors:
-    """Nearest products of one query, the nearest first: ids [m] int64 and cosine similarities [m] float32."""
+    """Nearest images of one query, the nearest first: their ids [m] str and cosine similarities [m] float32."""
 
-    ids: NDArray[np.int64]
+    ids: NDArray[np.str_]
     scores: NDArray[np.float32]
 
 
 class Index(ABC):
-    """Products with embeddings, searched by cosine similarity: the same for a folder and for a database.
+    """Images with embeddings, searched by cosine similarity: the same for a folder and for a database.
 
     `name` is the folder or URL, without a password; `id` is random: another index built in the same place has another.
     """
@@ -98,37 +111,41 @@ class Index(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """The number of products."""
+        """The number of images."""
 
     def add(self, records: Records) -> None:
-        """Add products; when this returns, they are stored. InputError for an id that is there already."""
+        """Add images; when this returns, they are stored. InputError for an id that is there already."""
         records.check(self.spec)
         self._change(None, records)
 
     def update(self, records: Records) -> None:
-        """Replace products; InputError for an id that is not there."""
+        """Replace images; InputError for an id that is not there."""
         records.check(self.spec)
         self._change(records.ids, records)
 
-    def delete(self, ids: NDArray[np.int64]) -> None:
-        """Remove products; InputError for an id that is not there."""
-        self._change(np.asarray(ids, np.int64), None)
+    def delete(self, ids: ArrayLike) -> None:
+        """Remove images; InputError for an id that is not there."""
+        self._change(as_ids(ids), None)
 
     @abstractmethod
-    def _change(self, removed: NDArray[np.int64] | None, added: Records | None) -> None:
-        """Remove and add products, in one step."""
+    def _change(self, removed: NDArray[np.str_] | None, added: Records | None) -> None:
+        """Remove and add images, in one step."""
 
     @abstractmethod
     def compact(self) -> None:
-        """Free the space of replaced and removed products."""
+        """Free the space of replaced and removed images."""
 
     @abstractmethod
     def stats(self) -> dict[str, Any]:
         """Return counts, bytes and the spec."""
 
     @abstractmethod
-    def ids(self) -> NDArray[np.int64]:
-        """Return the ids of all products, in ascending order."""
+    def ids(self) -> NDArray[np.str_]:
+        """Return the ids of all images, in ascending order."""
+
+    @abstractmethod
+    def find(self, name: str) -> NDArray[np.str_]:
+        """Return the image ids that a name stands for: itself, or, ascending, those of the product with that SKU."""
 
     @abstractmethod
     def refresh(self) -> bool:
@@ -139,11 +156,11 @@ class Index(ABC):
         return self
 
     @abstractmethod
-    def lookup(self, ids: NDArray[np.int64]) -> Records:
-        """Return products by their ids, in that order; InputError for an id that is not there."""
+    def lookup(self, ids: ArrayLike) -> Records:
+        """Return images by their ids, in that order; InputError for an id that is not there."""
 
     def nearest(self, embeddings: NDArray[np.float32], k: int, where: Where | None = None) -> list[Neighbors]:
-        """Return the k products of highest cosine for each of [q, d], fewer where fewer match `where`."""
+        """Return the k images of highest cosine for each of [q, d], fewer where fewer match `where`."""
         queries = np.atleast_2d(np.asarray(embeddings, np.float32))
         if queries.shape[1] != self.spec.width:
             raise InputError(f"embeddings are [q, {self.spec.width}] in this index, not {list(queries.shape)}")
@@ -164,7 +181,17 @@ def check_k(k: int) -> int:
     return int(k)
 
 
-def _check_lengths(embeddings: NDArray[np.float32], names: NDArray[np.int64]) -> None:
+def as_ids(ids: ArrayLike) -> NDArray[Any]:
+    """Return one id or several as an array of texts [m]; numbers become their text."""
+    return np.atleast_1d(np.asarray(ids, np.str_))
+
+
+def is_numeric(values: NDArray[Any]) -> bool:
+    """Return whether a column holds numbers and not texts."""
+    return values.dtype.kind in "iuf"
+
+
+def _check_lengths(embeddings: NDArray[np.float32], names: NDArray[Any]) -> None:
     """Raise InputError for the first of `embeddings` [n, d] that is not finite or not of length 1."""
     # Not np.linalg.norm, which makes a copy of them all.
     lengths = np.sqrt(np.einsum("ij,ij->i", embeddings, embeddings))

@@ -21,11 +21,11 @@ from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import dataclass_from_json
 from fashion_keras.support.progress import ProgressBar
 
-# From so many products on an HNSW index is built.
+# From so many images on an HNSW index is built.
 HNSW_MIN_ROWS = 20_000
 # Rows that it does not contain are compared exhaustively; beyond this share they are added to it.
 _MAX_UNINDEXED_SHARE = 0.1
-# With fewer candidates looked at in a search, groups of products that lie far from all others are missed as a whole.
+# With fewer candidates looked at in a search, groups of images that lie far from all others are missed as a whole.
 _CONNECTIVITY, _EXPANSION_ADD, _EXPANSION_SEARCH = 16, 128, 256
 _BLOCK_ROWS = 8192
 
@@ -99,7 +99,7 @@ def update_hnsw(folder: Path, snapshot: IndexSnapshot, current: HnswIndex) -> No
     if current.rows:
         index.load(str(path))
         index.expansion_add = _EXPANSION_ADD
-    with ProgressBar("HNSW index", rows - len(index), "products") as bar:
+    with ProgressBar("HNSW index", rows - len(index), "images") as bar:
         for start in range(len(index), rows, _BLOCK_ROWS):
             part = np.arange(start, min(start + _BLOCK_ROWS, rows))
             index.add(part, snapshot.embeddings(part))

@@ -2,20 +2,22 @@
 
 import logging
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.catalog.column_types import as_text, text_array
 from fashion_keras.catalog.readers import Catalog
 from fashion_keras.features.cache import encode
 from fashion_keras.features.encoder import Encoder
 from fashion_keras.features.registry import DEFAULT_ENCODER, load_encoder
 from fashion_keras.images.spec import parse_image_size
 from fashion_keras.images.validation import load_catalog
-from fashion_keras.search.base import Index, IndexSpec, Records
+from fashion_keras.search.base import Index, IndexSpec, Records, is_numeric
 from fashion_keras.search.config import DEFAULT_INDEX
 from fashion_keras.search.local import LocalIndex
 from fashion_keras.support.errors import InputError
@@ -30,7 +32,7 @@ _KEYWORDS = re.compile(r"(^|\s)(host|hostaddr|port|dbname|user|password|passfile
 
 @dataclass(frozen=True)
 class UpdateSummary:
-    """How many products of an index were added, replaced and removed; rejected rows of the catalog."""
+    """How many images of an index were added, replaced and removed; rejected rows of the catalog."""
 
     added: int
     updated: int
@@ -50,7 +52,7 @@ def build_index(
     """Encode a catalog's images and make an index of them.
 
     Args:
-        data: a catalog, or "sample"; by default data/ if the Kaggle set is there.
+        data: a `Catalog`, DataFrame or path, "sample", or a config; by default data/ if the Kaggle set is there.
         encoder, weights, image_size: as `load_encoder` takes them.
         out: a new folder, or postgresql://USER@HOST/DATABASE[?index=NAME].
         overwrite: replace an index that is there, in one step: until then searches use the old index.
@@ -72,10 +74,11 @@ def build_index(
         encoder_identity=loaded.identity,
         image_spec=loaded.image_spec,
         width=records.embeddings.shape[1],
-        columns=tuple(catalog.columns),
+        columns=tuple(records.columns),
+        numbers=tuple(name for name, values in records.columns.items() if is_numeric(values)),
     )
     index = kind.create(place, spec, records, overwrite)
-    log.info("%s: %d products, %d rows and files rejected", index.name, len(index), len(catalog.rejected))
+    log.info("%s: %d images, %d rows and files rejected", index.name, len(index), len(catalog.rejected))
     return index
 
 
@@ -84,10 +87,11 @@ def update_index(index: Index, data: Any = None) -> UpdateSummary:  # noqa: ANN4
     """Bring an index up to date with its catalog: add, replace and remove what differs.
 
     Raises:
-        InputError: as `build_index`, and when the catalog has other columns.
+        InputError: as `build_index`, and when the catalog has other columns, or texts where the index has numbers.
     """
     catalog = load_catalog(data)
     records = _records(catalog, load_index_encoder(index.spec))
+    records = replace(records, columns=_as_stored(records.columns, index.spec))
     records.check(index.spec)
     before = index.ids()
     known = np.isin(records.ids, before)
@@ -134,16 +138,28 @@ def _location(location: str | Path) -> tuple[type, str | Path]:
 
 def _records(catalog: Catalog, encoder: Encoder) -> Records:
     embeddings = np.asarray(encode(catalog, encoder).values)
-    paths = np.array([str(Path(path).absolute()) for path in catalog.paths.tolist()])
-    return Records(catalog.ids, embeddings, paths, dict(catalog.columns), encoder.identity)
+    paths = [str(Path(path).absolute()) for path in catalog.paths.tolist()]
+    names = catalog.image_ids, catalog.skus
+    return Records(*names, embeddings, text_array(paths), dict(catalog.columns), encoder.identity)
+
+
+def _as_stored(columns: Mapping[str, NDArray[Any]], spec: IndexSpec) -> dict[str, NDArray[Any]]:
+    """Return columns as an index holds them: numbers as texts where it has texts, missing numbers where all miss."""
+    stored = {}
+    for name, values in columns.items():
+        all_missing = name in spec.numbers and not is_numeric(values) and not any(values)
+        numbers = np.full(len(values), np.nan) if all_missing else values
+        stored[name] = numbers if name in spec.numbers else as_text(values)
+    return stored
 
 
 def _differ(index: Index, records: Records) -> NDArray[np.bool_]:
-    """Return [n]: whether the index holds another embedding, path or attribute for each of n products of it."""
+    """Return [n]: whether the index holds another embedding, SKU, path or attribute for each of n images of it."""
     stored = index.lookup(records.ids)
     # The server stores embeddings in 16 bits.
     differ = np.abs(stored.embeddings - records.embeddings).max(axis=1, initial=0) > 1e-3
-    differ |= stored.paths != records.paths
+    differ |= (stored.skus != records.skus) | (stored.paths != records.paths)
     for name, values in records.columns.items():
-        differ |= stored.columns[name] != values
+        both_missing = np.isnan(values) & np.isnan(stored.columns[name]) if is_numeric(values) else False
+        differ |= (stored.columns[name] != values) & np.logical_not(both_missing)
     return differ

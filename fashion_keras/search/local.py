@@ -1,4 +1,4 @@
-"""Local index in a folder: segments of embeddings and product columns, and a manifest that is replaced atomically.
+"""Local index in a folder: segments of embeddings and tables, and a manifest that is replaced atomically.
 
 Exact by NumPy over memory-mapped embeddings; above 20,000 rows HNSW proposes candidates. A change writes new files and
 then a new manifest, so it is complete or absent even if the process is killed; an open index keeps showing the version
@@ -16,9 +16,11 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import ArrayLike, NDArray
 
-from fashion_keras.search.base import Index, IndexSpec, Neighbors, Records
+from fashion_keras.search.base import Index, IndexSpec, Neighbors, Records, as_ids
 from fashion_keras.search.filters import Where
 from fashion_keras.search.hnsw import HnswIndex, update_hnsw
 from fashion_keras.search.manifest import IndexManifest, explain_os_errors, next_version, remove_stale, write_lock
@@ -80,7 +82,7 @@ class LocalIndex(Index):
         return len(self._snapshot)
 
     def __repr__(self) -> str:
-        return f"LocalIndex({self.name!r}, {len(self)} products, encoder {self.spec.encoder!r}, version {self.version})"
+        return f"LocalIndex({self.name!r}, {len(self)} images, encoder {self.spec.encoder!r}, version {self.version})"
 
     @property
     def _snapshot(self) -> IndexSnapshot:
@@ -91,13 +93,13 @@ class LocalIndex(Index):
         """How many changes were made to what was opened."""
         return self._snapshot.manifest.version
 
-    def _change(self, removed: NDArray[np.int64] | None, added: Records | None) -> None:
+    def _change(self, removed: NDArray[np.str_] | None, added: Records | None) -> None:
         with self._next_version() as (snapshot, changes):
             if removed is not None:
                 rows = np.union1d(np.flatnonzero(~snapshot.live_mask), snapshot.positions(removed))
                 changes["deleted"] = write_deleted(self.folder, changes["version"], rows)
-            elif (known := snapshot.contains(added.ids)).any():
-                raise InputError(f"id {added.ids[known][0]} is in the index already; update replaces it")
+            elif taken := snapshot.taken(added.ids):
+                raise InputError(f"id {taken[0]} is in the index already; update replaces it")
             if added is not None and len(added):
                 segment = write_records(self.folder, changes["version"], added)
                 changes["segments"] = (*snapshot.manifest.segments, segment)
@@ -109,10 +111,11 @@ class LocalIndex(Index):
             changes |= {"segments": (segment,) if segment else (), "deleted": None}
 
     def stats(self) -> dict[str, Any]:
-        """Return products, removed rows that still take space, segments, rows in HNSW, version, bytes, and the spec."""
+        """Return images, products, removed rows that still take space, segments, rows in HNSW, version, bytes, spec."""
         snapshot, hnsw = self._opened
         return {
-            "products": len(snapshot),
+            "images": len(snapshot),
+            "products": pc.count_distinct(snapshot.table["sku"].filter(pa.array(snapshot.live_mask))).as_py(),
             "removed": len(snapshot.live_mask) - len(snapshot),
             "segments": len(snapshot.segments),
             "hnsw_rows": hnsw.rows,
@@ -132,21 +135,25 @@ class LocalIndex(Index):
         """See `Index`."""
         return copy(self)
 
-    def ids(self) -> NDArray[np.int64]:
+    def ids(self) -> NDArray[np.str_]:
         """See `Index`."""
         return self._snapshot.live_ids
 
-    def lookup(self, ids: NDArray[np.int64]) -> Records:
+    def find(self, name: str) -> NDArray[np.str_]:
+        """See `Index`."""
+        return self._snapshot.find(name)
+
+    def lookup(self, ids: ArrayLike) -> Records:
         """See `Index`."""
         snapshot = self._snapshot
-        return snapshot.take(snapshot.positions(np.asarray(ids, np.int64)))
+        return snapshot.take(snapshot.positions(as_ids(ids)))
 
     def _nearest(self, queries: NDArray[np.float32], k: int, where: Where | None) -> list[Neighbors]:
         """See `Index`; with a filter these are the true nearest of all that match, however many there are."""
         snapshot, hnsw = self._opened
         if where or not hnsw.rows:
             rows = snapshot.matching(where)
-            return [top_k(snapshot.ids[rows], scores, k) for scores in snapshot.scores(queries, rows)]
+            return [top_k(snapshot.ids, rows, scores, k) for scores in snapshot.scores(queries, rows)]
         neighbors = []
         candidates = hnsw.candidates(snapshot, queries, max(_MIN_CANDIDATES, 4 * k))
         for query, (rows, scores) in zip(queries, candidates, strict=True):
@@ -154,7 +161,7 @@ class LocalIndex(Index):
                 # HNSW proposed deleted rows: all live ones are compared.
                 rows = snapshot.matching(None)
                 scores = next(snapshot.scores(query[None], rows))
-            neighbors.append(top_k(snapshot.ids[rows], scores, k))
+            neighbors.append(top_k(snapshot.ids, rows, scores, k))
         return neighbors
 
     def _show(self, snapshot: IndexSnapshot) -> None:

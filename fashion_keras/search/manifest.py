@@ -16,12 +16,12 @@ from fashion_keras.support.atomic_files import file_sha256, read_json, write_jso
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import dataclass_from_json
 
-FORMAT = "fashion_keras.index/2"
+FORMAT = "fashion_keras.index/3"
 MANIFEST = "manifest.json"
 HNSW_FILE, HNSW_MANIFEST = "hnsw.usearch", "hnsw.json"
 _LOCK = "lock"
-# With the names of format 1, for an index that is overwritten.
-_DATA = r"\d{10}\.(embeddings\.npy|vectors\.npy|products\.arrow|deleted\.npy)|graph\.(usearch|json)"
+# With the names of formats 1 and 2, for an index that is overwritten.
+_DATA = r"\d{10}\.((embeddings|vectors|deleted)\.npy|(images|products)\.arrow)|graph\.(usearch|json)"
 _DATA_FILE = re.compile(_DATA)
 # As `atomic_write` names what it has not finished: a token before the file's own name; formerly a process id.
 _TEMPORARY = re.compile(rf"\.(tmp-[0-9a-f]+-|\d+\.)({_DATA}|manifest\.json|hnsw\.(usearch|json))")
@@ -88,16 +88,16 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class SegmentEntry:
-    """A segment: number of products, file of embeddings, file of product columns."""
+    """A segment: number of images, file of embeddings, file of the table of images."""
 
     rows: int
     embeddings: StoredFile
-    products: StoredFile
+    table: StoredFile
 
 
 @dataclass(frozen=True)
 class IndexManifest:
-    """One version of a local index: how many changes were made, its products, and which of their rows are deleted.
+    """One version of a local index: how many changes were made, its images, and which of their rows are deleted.
 
     The id is random; all versions of an index share it.
     """
@@ -112,7 +112,7 @@ class IndexManifest:
     @property
     def files(self) -> list[StoredFile]:
         """All files of this version."""
-        files = [file for segment in self.segments for file in (segment.embeddings, segment.products)]
+        files = [file for segment in self.segments for file in (segment.embeddings, segment.table)]
         return [*files, self.deleted] if self.deleted else files
 
     @classmethod

@@ -1,46 +1,60 @@
-"""Search queries and their matches: attributes, votes of neighbors, near-duplicate images."""
+"""Search queries and their matches: attributes, votes of neighbors, near-duplicate images, images of one product."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from math import isfinite
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.catalog.columns import TITLE
 from fashion_keras.images.near_duplicates import NEAR_DUPLICATE_COSINE, is_near_duplicate, thumbnail_signature
 from fashion_keras.images.raster import ImageError
 from fashion_keras.search.base import Index, Neighbors, Records
+from fashion_keras.search.filters import Filters
 
 # How many neighbors vote on an image's attributes, and the share of their scores that a value needs.
 _VOTERS, _MAJORITY = 10, 0.5
-# So many more products are retrieved than wanted: some show the query's own image.
+# So many more images are retrieved than wanted: some show the query's own image.
 _SPARE = 3
-# Columns that are no attributes which two products could share.
-_NOT_SHARED = ("product_display_name", "year")
+# Columns that are no attributes which two products could share; numbers are none either.
+_NOT_SHARED = (TITLE, "year")
+
+Signature = NDArray[np.float32] | None
 
 
 @dataclass(frozen=True)
 class Match:
-    """A product that a search returns.
+    """An image of a product that a search returns.
 
     Attributes:
-        id, path: of the product and its image file.
+        sku, image_id: of the product; of the image, which is the SKU where the product has one image.
+        score: cosine similarity of the image's embedding and the query's.
         rank: from 1.
-        score: cosine similarity of its embedding and the query's.
-        attributes: column -> value, as the index has them.
-        shared_attributes: columns in which it agrees with the query: with the product searched for, or with what most
-            of an image's nearest neighbors have.
+        path: the image file.
+        attributes: column -> value, text or number, as the index has it; without missing values.
+        shared_attributes: columns of text in which it agrees with the query: with the product searched for, or with
+            what most of an image's nearest neighbors have.
+        matched: how many images of the product rank before the first product that is not returned; 1 without grouping.
     """
 
-    id: int
-    rank: int
+    sku: str
+    image_id: str
     score: float
+    rank: int
     path: str
-    attributes: dict[str, str]
+    attributes: dict[str, str | int | float]
     shared_attributes: tuple[str, ...]
+    matched: int = 1
 
     def __repr__(self) -> str:
-        return f"Match(rank={self.rank}, id={self.id}, score={self.score:.3f}, path={self.path!r})"
+        return (
+            f"Match(rank={self.rank}, sku={self.sku!r}, image_id={self.image_id!r}, score={self.score:.3f}, "
+            f"path={self.path!r})"
+        )
 
 
 @dataclass(frozen=True)
@@ -48,77 +62,99 @@ class SearchOptions:
     """Options of `search_similar`."""
 
     k: int
-    where: dict[str, tuple[str, ...]]
+    where: Filters
     exclude_self: bool
     collapse_duplicates: bool
+    group_by_product: bool
 
 
 @dataclass(frozen=True)
 class SearchQuery:
-    """Embedded query, its attributes (an image's are predicted by its neighbors) and its image's signature, if known.
+    """Embedded query: m images of one product.
 
-    `id` is of a product in the index; `neighbors` are the nearest without a filter, where they are known already.
+    Attributes:
+        embeddings [m, d]: of the images.
+        signatures: of the m images, where they can be read.
+        attributes: of the product; an image's are predicted by its neighbors.
+        sku: of a product in the index, else None.
+        neighbors: the nearest images without a filter, where they are known already.
     """
 
-    embedding: NDArray[np.float32]
-    attributes: dict[str, str]
-    signature: NDArray[np.float32] | None
-    id: int | None = None
+    embeddings: NDArray[np.float32]
+    signatures: Sequence[Signature]
+    attributes: dict[str, Any]
+    sku: str | None = None
     neighbors: Neighbors | None = None
 
+    @property
+    def embedding(self) -> NDArray[np.float32]:
+        """The mean of the images' embeddings, [d], of length 1."""
+        mean = self.embeddings.mean(axis=0)
+        return mean / max(np.linalg.norm(mean), 1e-12)
 
-def query_by_id(index: Index, number: int) -> SearchQuery:
-    """Return the query of a product in the index."""
-    record = index.lookup(np.array([number]))
-    return SearchQuery(record.embeddings[0], _attributes(record, 0), _signature(record.paths[0]), number)
+
+def query_by_id(index: Index, ids: NDArray[np.str_]) -> SearchQuery:
+    """Return the query of a product in the index, by the ids of one or several of its images."""
+    records = index.lookup(ids)
+    signatures = [_signature(path) for path in records.paths]
+    return SearchQuery(records.embeddings, signatures, _attributes(records, 0), str(records.skus[0]))
 
 
 def query_by_image(index: Index, embedding: NDArray[np.float32], signature: NDArray[np.float32], k: int) -> SearchQuery:
     """Return the query of an image, whose attributes are those that most of its neighbors have."""
     neighbors = index.nearest(embedding, max(_VOTERS, k + _SPARE))[0]
     attributes = _vote(index.lookup(neighbors.ids[:_VOTERS]), neighbors.scores[:_VOTERS])
-    return SearchQuery(embedding, attributes, signature, neighbors=neighbors)
+    return SearchQuery(embedding[None], [signature], attributes, neighbors=neighbors)
 
 
 def find_matches(index: Index, size: int, query: SearchQuery, options: SearchOptions) -> list[Match]:
-    """Retrieve more and more products until k are left, or all that match have been seen."""
+    """Retrieve more and more images until k matches are left, or all images that match have been seen."""
     count = min(size, options.k + _SPARE)
     neighbors = query.neighbors if not options.where else None
     while True:
         neighbors = neighbors or index.nearest(query.embedding, count, options.where)[0]
         records = index.lookup(neighbors.ids)
         rows = _distinct_rows(query, records, neighbors.scores, options)
-        if len(rows) >= options.k or len(neighbors.ids) < count or count == size:
-            top = enumerate(rows[: options.k], 1)
-            return [_make_match(query, records, row, neighbors.scores, rank) for rank, row in top]
+        groups = _group(rows, records, options.group_by_product)
+        # One more than k: up to its first image, those of the others are counted.
+        if len(groups) > options.k or len(neighbors.ids) < count or count == size:
+            return _make_matches(query, records, neighbors.scores, groups, options.k)
         count, neighbors = min(size, 4 * count), None
 
 
 def _distinct_rows(
     query: SearchQuery, records: Records, scores: NDArray[np.float32], options: SearchOptions
 ) -> list[int]:
-    """Return the rows that are neither the query itself nor show an image that an earlier row shows."""
+    """Return the rows that are neither of the query's product nor show an image that an earlier row shows."""
     signature = cache(lambda row: _signature(records.paths[row]))
 
-    def is_same_image(row: int, other: NDArray[np.float32] | None) -> bool:
-        return other is not None and signature(row) is not None and is_near_duplicate(signature(row), other)
+    def is_same_image(row: int, embedding: NDArray[np.float32], other: Signature) -> bool:
+        if other is None or records.embeddings[row] @ embedding < NEAR_DUPLICATE_COSINE:
+            return False
+        return signature(row) is not None and is_near_duplicate(signature(row), other)
 
     rows: list[int] = []
-    for row, number in enumerate(records.ids.tolist()):
-        if options.exclude_self and (
-            number == query.id or (scores[row] >= NEAR_DUPLICATE_COSINE and is_same_image(row, query.signature))
-        ):
-            continue
-        if not options.collapse_duplicates or not any(
-            records.embeddings[row] @ records.embeddings[other] >= NEAR_DUPLICATE_COSINE
-            and is_same_image(row, signature(other))
-            for other in rows
+    own = {query.sku}
+    for row, sku in enumerate(records.skus.tolist()):
+        images = zip(query.embeddings, query.signatures, strict=True)
+        if options.exclude_self and (sku in own or any(is_same_image(row, *image) for image in images)):
+            own.add(sku)
+        elif not options.collapse_duplicates or not any(
+            is_same_image(row, records.embeddings[other], signature(other)) for other in rows
         ):
             rows.append(row)
     return rows
 
 
-def _signature(path: str) -> NDArray[np.float32] | None:
+def _group(rows: list[int], records: Records, by_product: bool) -> list[list[int]]:
+    """Return the rows of each match, in order of the first: of each product, or each row for itself."""
+    groups: dict[str | int, list[int]] = {}
+    for row in rows:
+        groups.setdefault(records.skus[row] if by_product else row, []).append(row)
+    return [*groups.values()]
+
+
+def _signature(path: str) -> Signature:
     """Return the thumbnail signature of an image file; None where it cannot be read any more: it equals no other."""
     try:
         return thumbnail_signature(str(path))
@@ -126,16 +162,22 @@ def _signature(path: str) -> NDArray[np.float32] | None:
         return None
 
 
-def _attributes(records: Records, row: int) -> dict[str, str]:
-    return {name: str(values[row]) for name, values in records.columns.items() if values[row]}
+def _attributes(records: Records, row: int) -> dict[str, Any]:
+    """Return the column values that are not missing; whole numbers as int."""
+    values = {name: column[row : row + 1].tolist()[0] for name, column in records.columns.items()}
+    return {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value
+        for name, value in values.items()
+        if value != "" and (isinstance(value, str) or isfinite(value))
+    }
 
 
 def _vote(records: Records, scores: NDArray[np.float32]) -> dict[str, str]:
-    """Return column -> the value that has the majority of the scores, where a value has."""
+    """Return column of text -> the value that has the majority of the scores, where a value has."""
     winners = {}
     weights = np.maximum(scores, 0)
     for name, values in records.columns.items():
-        votes: dict[str, float] = defaultdict(float)
+        votes: dict[Any, float] = defaultdict(float)
         for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
             votes[value] += weight
         winner = max(votes, key=votes.__getitem__)
@@ -144,9 +186,20 @@ def _vote(records: Records, scores: NDArray[np.float32]) -> dict[str, str]:
     return winners
 
 
-def _make_match(query: SearchQuery, records: Records, row: int, scores: NDArray[np.float32], rank: int) -> Match:
-    attributes = _attributes(records, row)
-    shared = tuple(
-        name for name, value in attributes.items() if name not in _NOT_SHARED and query.attributes.get(name) == value
-    )
-    return Match(int(records.ids[row]), rank, float(scores[row]), str(records.paths[row]), attributes, shared)
+def _make_matches(
+    query: SearchQuery, records: Records, scores: NDArray[np.float32], groups: list[list[int]], k: int
+) -> list[Match]:
+    end = groups[k][0] if len(groups) > k else len(records)
+    matches = []
+    for rank, rows in enumerate(groups[:k], 1):
+        row, matched = rows[0], sum(row < end for row in rows)
+        attributes = _attributes(records, row)
+        shared = tuple(
+            name
+            for name, value in attributes.items()
+            if isinstance(value, str) and name not in _NOT_SHARED and query.attributes.get(name) == value
+        )
+        names = str(records.skus[row]), str(records.ids[row])
+        path, score = str(records.paths[row]), float(scores[row])
+        matches.append(Match(*names, score, rank, path, attributes, shared, matched))
+    return matches

@@ -1,8 +1,9 @@
-"""Tables of an index in PostgreSQL: made new, overwritten, brought to the current version; their products and HNSW."""
+"""Tables of an index in PostgreSQL: made new, overwritten, opened; their images and HNSW."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -12,57 +13,54 @@ from pgvector import HalfVector
 from psycopg import sql
 
 from fashion_keras.search.base import IndexSpec, Records
-from fashion_keras.search.filters import Filters
+from fashion_keras.search.filters import Condition, Filters
 from fashion_keras.search.pg_connection import PostgresConnection, short_identifier
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import dataclass_from_json
 
-# From so many products on an HNSW index is built.
+# From so many images on an HNSW index is built.
 HNSW_MIN_ROWS = 20_000
 # KiB of memory that the server is asked for, at most, when it builds HNSW.
 _MAX_MEMORY = 2**21
 _SET_MEMORY = """SELECT set_config(
     'maintenance_work_mem', greatest(%s, pg_size_bytes(current_setting('maintenance_work_mem')) / 1024)::text, true)"""
-SIZE = "SELECT coalesce(max(products), 0) FROM {counts} WHERE name = ''"
-_TABLES = ("about", "counts", "products")
-# Statements that bring an index of one version to the next; a new one runs them all.
-_MIGRATIONS = (
-    """
-    CREATE TABLE {about} (version int NOT NULL, spec jsonb NOT NULL);
-    CREATE TABLE {products} (
-        id bigint PRIMARY KEY, path text NOT NULL, vector halfvec({width}) NOT NULL{definitions}
+SIZE = "SELECT coalesce(max(images), 0) FROM {counts} WHERE name = ''"
+VERSION = 4
+_TABLES = ("about", "counts", "images")
+# Tables of an index of any version, which may be overwritten.
+_OVERWRITTEN = ({*_TABLES}, {"about", "counts", "products"}, {"about", "products"})
+# Texts are indexed and counted by their first characters: PostgreSQL indexes none above 2,704 bytes.
+KEY_LENGTH = 200
+_SQL_OPERATORS = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
+# Ids and SKUs are in the order of their characters, whatever the language of the database. In {counts} stands how many
+# images have each value of a text column, and under the name '' how many there are, whoever changes them.
+_CREATE = """
+    CREATE TABLE {about} (
+        version int NOT NULL, id text NOT NULL DEFAULT gen_random_uuid()::text, spec jsonb NOT NULL,
+        identifiers jsonb NOT NULL
     );
+    CREATE TABLE {images} (
+        id text COLLATE "C" PRIMARY KEY, sku text COLLATE "C" NOT NULL, path text NOT NULL,
+        embedding halfvec({width}) NOT NULL{definitions}
+    );
+    CREATE INDEX ON {images} (sku);
     {column_indexes}
-    """,
-    # How many products have each value of a column, and under the name '' how many there are, whoever changes them.
-    """
-    LOCK TABLE {products} IN SHARE ROW EXCLUSIVE MODE;
-    CREATE TABLE {counts} (name text, value text, products bigint NOT NULL, PRIMARY KEY (name, value));
-    INSERT INTO {counts} SELECT name, value, count(*) FROM {products}, {pairs} GROUP BY name, value;
+    CREATE TABLE {counts} (name text, value text, images bigint NOT NULL, PRIMARY KEY (name, value));
     CREATE FUNCTION {schema}.counted() RETURNS trigger LANGUAGE plpgsql AS {counted};
-    CREATE TRIGGER added AFTER INSERT ON {products} REFERENCING NEW TABLE AS changed
+    CREATE TRIGGER added AFTER INSERT ON {images} REFERENCING NEW TABLE AS changed
         EXECUTE FUNCTION {schema}.counted('1');
-    CREATE TRIGGER removed AFTER DELETE ON {products} REFERENCING OLD TABLE AS changed
+    CREATE TRIGGER removed AFTER DELETE ON {images} REFERENCING OLD TABLE AS changed
         EXECUTE FUNCTION {schema}.counted('-1');
-    CREATE TRIGGER was AFTER UPDATE ON {products} REFERENCING OLD TABLE AS changed
+    CREATE TRIGGER was AFTER UPDATE ON {images} REFERENCING OLD TABLE AS changed
         EXECUTE FUNCTION {schema}.counted('-1');
-    CREATE TRIGGER became AFTER UPDATE ON {products} REFERENCING NEW TABLE AS changed
+    CREATE TRIGGER became AFTER UPDATE ON {images} REFERENCING NEW TABLE AS changed
         EXECUTE FUNCTION {schema}.counted('1');
-    """,
-    # An id, random, and the identifiers of the columns, which are not always their names.
-    """
-    ALTER TABLE {about} ADD COLUMN id text NOT NULL DEFAULT gen_random_uuid()::text;
-    ALTER TABLE {about} ADD COLUMN identifiers jsonb NOT NULL DEFAULT {identifiers};
-    ALTER TABLE {products} RENAME COLUMN vector TO embedding;
-    ALTER INDEX IF EXISTS {schema}.graph RENAME TO hnsw;
-    """,
-)
-VERSION = len(_MIGRATIONS)
+"""
 _COUNTED = """BEGIN
     INSERT INTO {counts} AS stored
         SELECT name, value, TG_ARGV[0]::int * count(*) FROM changed, {pairs}
         GROUP BY name, value ORDER BY name, value
-        ON CONFLICT (name, value) DO UPDATE SET products = stored.products + excluded.products;
+        ON CONFLICT (name, value) DO UPDATE SET images = stored.images + excluded.images;
     RETURN NULL;
 END"""
 _LIST_TABLES = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(%s) AND relkind IN ('r', 'v', 'm')"
@@ -78,7 +76,7 @@ class PostgresTables:
     id: str = ""
 
     def statement(self, query: str, **parts: sql.Composable) -> sql.Composed:
-        """Return a statement with {about}, {counts}, {products}, {columns} (with a comma before each) and `parts`."""
+        """Return a statement with {about}, {counts}, {images}, {columns} (with a comma before each) and `parts`."""
         tables = {name: self.qualified(name) for name in _TABLES}
         columns = sql.SQL("").join(sql.SQL(", {}").format(self.column(name)) for name in self.spec.columns)
         return sql.SQL(query).format(**{**tables, "columns": columns, **parts})
@@ -91,10 +89,32 @@ class PostgresTables:
         """Return the identifier of a column."""
         return sql.Identifier(self.identifiers[name])
 
-    def matching(self, filters: Filters) -> sql.Composable:
-        """Return the condition that products match filters, with a placeholder for each column's values."""
-        conditions = [sql.SQL("{} = ANY(%s)").format(self.column(name)) for name in filters]
-        return sql.SQL(" AND ").join(conditions or [sql.SQL("true")])
+    def key(self, name: str) -> sql.Composable:
+        """Return what a column is indexed by."""
+        column = self.column(name)
+        return column if name in self.spec.numbers else sql.SQL("left({}, {})").format(column, KEY_LENGTH)
+
+    def matching(self, filters: Filters) -> tuple[sql.Composable, list[Any]]:
+        """Return the condition that images match filters, and the values of its placeholders."""
+        conditions, values = [sql.SQL("true")], []
+        for name, condition in filters.items():
+            for template, value in _comparisons(condition, name in self.spec.numbers):
+                conditions.append(sql.SQL(template).format(column=self.column(name), key=self.key(name)))
+                values.append(value)
+        return sql.SQL(" AND ").join(conditions), values
+
+
+def _comparisons(condition: Condition, is_number: bool) -> Iterator[tuple[str, Any]]:
+    """Yield comparisons of {column} or {key}, all of which must hold, each with the value of its placeholder."""
+    for name, bound in condition.bounds.items():
+        yield f"{{column}} {_SQL_OPERATORS[name]} %s", bound
+    values = [*condition.values]
+    if values and is_number:
+        missing = " OR {column} IS NULL" if any(map(isnan, values)) else ""
+        yield f"({{column}} = ANY(%s){missing})", values
+    elif values:
+        yield "{key} = ANY(%s)", [value[:KEY_LENGTH] for value in values]
+        yield "{column} = ANY(%s)", values
 
 
 def create_schema(
@@ -104,9 +124,9 @@ def create_schema(
     make_room(connection, session, overwrite)
     identifiers = {name: short_identifier(f"column_{name}") for name in spec.columns}
     tables = PostgresTables(session.schema, spec, identifiers)
-    _migrate(connection, tables, 0)
-    insert = tables.statement("INSERT INTO {about} (version, spec) VALUES (%s, %s)")
-    connection.execute(insert, [VERSION, json.dumps(asdict(spec))])
+    _create(connection, tables)
+    insert = tables.statement("INSERT INTO {about} (version, spec, identifiers) VALUES (%s, %s, %s)")
+    connection.execute(insert, [VERSION, json.dumps(asdict(spec)), json.dumps(identifiers)])
     return tables
 
 
@@ -115,7 +135,7 @@ def make_room(connection: psycopg.Connection, session: PostgresConnection, overw
     schema = sql.Identifier(session.schema)
     if overwrite:
         names = {row[0] for row in connection.execute(_LIST_TABLES, [schema.as_string(connection)])}
-        if names and names not in (set(_TABLES), set(_TABLES) - {"counts"}):
+        if names and names not in _OVERWRITTEN:
             raise InputError(f"{session.name}: the schema holds other tables; give another ?index=NAME")
         if names:
             connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(schema))
@@ -126,87 +146,81 @@ def make_room(connection: psycopg.Connection, session: PostgresConnection, overw
 
 
 def open_schema(session: PostgresConnection) -> PostgresTables:
-    """Read an index's contents, having brought its tables up to date; InputError when a later version made it."""
-    table = sql.Identifier(session.schema, "about")
-    query = sql.SQL("SELECT version, spec FROM {}").format(table)
-    with session.transaction(query) as (connection, row):
-        version, values = row or (0, {})
-        check_version(session, version)
-        if version < VERSION:
-            connection.execute(sql.SQL("LOCK TABLE {}").format(table))
-            # Another process may have done it while this one waited.
-            version, values = connection.execute(query).fetchone() or (VERSION, {})
-        if version < VERSION:
-            values = {"encoder_identity": values.pop("fingerprint", ""), **values}
-            spec = _read_spec(session, values)
-            # Of versions 1 and 2; the server cut them off at 63 bytes itself.
-            identifiers = {name: f"column_{name}" for name in spec.columns}
-            _migrate(connection, PostgresTables(session.schema, spec, identifiers), version)
-            update = sql.SQL("UPDATE {} SET version = %s, spec = %s").format(table)
-            connection.execute(update, [VERSION, json.dumps(values)])
-        names = sql.SQL("SELECT id, identifiers FROM {}").format(table)
-        index_id, identifiers = connection.execute(names).fetchone() or ("", {})
-        return PostgresTables(session.schema, _read_spec(session, values), identifiers, index_id)
+    """Read an index's contents; InputError when there is none, or another version of this program made it."""
+    query = sql.SQL("SELECT to_jsonb(about) FROM {} AS about").format(sql.Identifier(session.schema, "about"))
+    with session.transaction(query) as (_, row):
+        (values,) = row or ({"version": 0},)
+    check_version(session, values["version"])
+    spec = dataclass_from_json(IndexSpec, values["spec"], f"{session.name}: table about", "spec")
+    return PostgresTables(session.schema, spec, values["identifiers"], values["id"])
 
 
 def check_version(session: PostgresConnection, version: int) -> None:
-    """Raise InputError for an index that a later version of this program made."""
-    if version > VERSION:
-        raise InputError(f"{session.name}: made by a later version; this one reads up to {VERSION}, not {version}")
+    """Raise InputError for tables that another version of this program made."""
+    if version != VERSION:
+        raise InputError(
+            f"{session.name}: tables of version {version}; this version of fashion_keras reads {VERSION}: "
+            "build the index again with `fashion-keras index --overwrite`"
+        )
 
 
-def copy_products(connection: psycopg.Connection, tables: PostgresTables, records: Records) -> None:
-    """Add products, and build HNSW when there are many; InputError for an id that is there already."""
-    columns = [records.columns[name].tolist() for name in tables.spec.columns]
-    embeddings = map(HalfVector, records.embeddings)
-    rows = zip(records.ids.tolist(), records.paths.tolist(), embeddings, *columns, strict=True)
-    copy_in = tables.statement("COPY {products} (id, path, embedding{columns}) FROM STDIN (FORMAT binary)")
+def copy_images(connection: psycopg.Connection, tables: PostgresTables, records: Records) -> None:
+    """Add images, and build HNSW when there are many; InputError for an id that is there already."""
+    spec = tables.spec
+    columns = [_cells(records.columns[name], name in spec.numbers) for name in spec.columns]
+    types = ["float8" if name in spec.numbers else "text" for name in spec.columns]
+    own = (records.ids.tolist(), records.skus.tolist(), records.paths.tolist(), map(HalfVector, records.embeddings))
+    copy_in = tables.statement("COPY {images} (id, sku, path, embedding{columns}) FROM STDIN (FORMAT binary)")
     try:
         with connection.cursor() as cursor, cursor.copy(copy_in) as copy:
-            copy.set_types(["int8", "text", "halfvec", *(["text"] * len(columns))])
-            for row in rows:
+            copy.set_types(["text", "text", "text", "halfvec", *types])
+            for row in zip(*own, *columns, strict=True):
                 copy.write_row(row)
     except psycopg.errors.UniqueViolation as error:
-        taken = error.diag.message_detail.split("=(")[1].split(")")[0]
+        taken = error.diag.message_detail.split("=(", 1)[1].rpartition(")")[0]
         raise InputError(f"id {taken} is in the index already; update replaces it") from None
-    (products,) = connection.execute(tables.statement(SIZE)).fetchone()
-    if products > HNSW_MIN_ROWS:
+    (images,) = connection.execute(tables.statement(SIZE)).fetchone()
+    if images > HNSW_MIN_ROWS:
         # It takes many times as long when it does not fit into the server's memory.
-        needed = min(_MAX_MEMORY, products * (2 * tables.spec.width + 500) // 1024)
+        needed = min(_MAX_MEMORY, images * (2 * spec.width + 500) // 1024)
         connection.execute(_SET_MEMORY, [needed])
-        create = "CREATE INDEX IF NOT EXISTS hnsw ON {products} USING hnsw (embedding halfvec_cosine_ops)"
+        create = "CREATE INDEX IF NOT EXISTS hnsw ON {images} USING hnsw (embedding halfvec_cosine_ops)"
         connection.execute(tables.statement(create))
 
 
-def remove_products(connection: psycopg.Connection, tables: PostgresTables, ids: NDArray[np.int64]) -> None:
-    """Delete products; InputError for an id that is not there."""
-    query = tables.statement("DELETE FROM {products} WHERE id = ANY(%s) RETURNING id")
+def remove_images(connection: psycopg.Connection, tables: PostgresTables, ids: NDArray[np.str_]) -> None:
+    """Delete images; InputError for an id that is not there."""
+    query = tables.statement("DELETE FROM {images} WHERE id = ANY(%s) RETURNING id")
     removed = {row[0] for row in connection.execute(query, [ids.tolist()])}
-    for number in ids.tolist():
-        if number not in removed:
-            raise InputError(f"id {number} is not in the index")
+    for name in ids.tolist():
+        if name not in removed:
+            raise InputError(f"id {name} is not in the index")
 
 
-def _read_spec(session: PostgresConnection, values: Mapping[str, Any]) -> IndexSpec:
-    return dataclass_from_json(IndexSpec, values, f"{session.name}: table about", "spec")
+def _cells(values: NDArray[Any], is_number: bool) -> list[Any]:
+    """Return a column as Python values, None for a missing number."""
+    return [None if value != value else float(value) for value in values.tolist()] if is_number else values.tolist()
 
 
-def _migrate(connection: psycopg.Connection, tables: PostgresTables, version: int) -> None:
-    names = [tables.column(name) for name in tables.spec.columns]
-    # Each row's columns as rows (name, value), and one row ('', '') that stands for itself.
-    values = [sql.SQL("({}, {})").format(sql.Literal(name), tables.column(name)) for name in tables.spec.columns]
+def _create(connection: psycopg.Connection, tables: PostgresTables) -> None:
+    spec = tables.spec
+    # Each row's text columns as rows (name, value), and one row ('', '') that stands for itself.
+    texts = [name for name in spec.columns if name not in spec.numbers]
+    values = [sql.SQL("({}, {})").format(sql.Literal(name), tables.key(name)) for name in texts]
     values = sql.SQL(", ").join([sql.SQL("('', '')"), *values])
     pairs = sql.SQL("LATERAL (VALUES {}) AS pair (name, value)").format(values)
-    create_index = sql.SQL("CREATE INDEX ON {} ({});")
+    create_index = sql.SQL("CREATE INDEX ON {} (({}));")
+    keys = [tables.key(name) for name in spec.columns]
+    definitions = [
+        sql.SQL(", {} double precision" if name in spec.numbers else ", {} text NOT NULL").format(tables.column(name))
+        for name in spec.columns
+    ]
     parts = {
         "schema": sql.Identifier(tables.schema),
-        "width": sql.Literal(tables.spec.width),
-        "definitions": sql.SQL("").join(sql.SQL(", {} text NOT NULL").format(name) for name in names),
-        "column_indexes": sql.SQL("").join(create_index.format(tables.qualified("products"), name) for name in names),
-        "pairs": pairs,
+        "width": sql.Literal(spec.width),
+        "definitions": sql.SQL("").join(definitions),
+        "column_indexes": sql.SQL("").join(create_index.format(tables.qualified("images"), key) for key in keys),
         # As a literal: whatever a column is called, it cannot end the function's body.
         "counted": sql.Literal(tables.statement(_COUNTED, pairs=pairs).as_string(connection)),
-        "identifiers": sql.Literal(json.dumps(dict(tables.identifiers))),
     }
-    for step in _MIGRATIONS[version:]:
-        connection.execute(tables.statement(step, **parts))
+    connection.execute(tables.statement(_CREATE, **parts))

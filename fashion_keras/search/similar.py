@@ -6,12 +6,16 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fashion_keras.features.encoder import Encoder
+from fashion_keras.images.formats import ImageError
 from fashion_keras.images.inputs import as_image_list, is_single_image
 from fashion_keras.images.near_duplicates import thumbnail_signature
 from fashion_keras.search.base import Index, check_k
 from fashion_keras.search.config import DEFAULT_INDEX
-from fashion_keras.search.filters import Where, normalize_filters
+from fashion_keras.search.filters import Where, parse_filters
 from fashion_keras.search.indexing import load_index_encoder, open_index
 from fashion_keras.search.matches import Match, SearchOptions, find_matches, query_by_id, query_by_image
 
@@ -27,27 +31,32 @@ def search_similar(
     where: Where | None = None,
     exclude_self: bool = True,
     collapse_duplicates: bool = True,
+    group_by_product: bool = True,
 ) -> list[Match] | list[list[Match]]:
     """Return the k products whose images are most similar to an image, the most similar first.
 
     Args:
-        image: an image (path, encoded bytes, PIL image, array with pixels in 0..255), or the id of a product in the
-            index. Many of those (list, tuple, generator, array [n, h, w, 3], Series) give a list of lists; [] gives [].
+        image: an image (path, encoded bytes, PIL image, array with pixels in 0..255), or an image id or SKU of the
+            index. A text is the path of an image where there is such a file, else an image id, else a SKU; a whole
+            number is an image id or SKU. A product with several images is searched for by the mean of their embeddings.
+            Many of those (list, tuple, generator, array [n, h, w, 3], Series) give a list of lists; [] gives [].
         k: how many; fewer are returned where fewer match.
         index: a folder, or postgresql://...
-        where: column -> value, or several values of which one must match: {"base_colour": ["Blue", "Navy Blue"]}. The
-            true nearest of all that match, however few. Numbers match their text; None matches a missing value.
+        where: column -> value, or several values of which one must match, or a range of numbers (gte, gt, lte, lt):
+            {"base_colour": ["Blue", "Navy Blue"], "price": {"gte": 100, "lt": 500}}. The true nearest of all that
+            match, however few. Case, spaces and Unicode form make no difference; None matches a missing value.
         exclude_self: leave out the product searched for, and products with the query's very image.
-        collapse_duplicates: of products with the same image return the first only.
+        collapse_duplicates: of several images that look the same return the first only.
+        group_by_product: return of each product its most similar image only, and how many `matched`.
 
     The index and its encoder stay open for the next call, which sees what was changed meanwhile, and another index
     that was built in the same place. Threads may call this at the same time.
 
     Raises:
         ImageError: for what is no usable image.
-        InputError: for a missing index, k below 1, an unknown id, column or value.
+        InputError: for a missing index, k below 1, an unknown id, column or text, a range of texts.
     """
-    options = SearchOptions(check_k(k), normalize_filters(where), exclude_self, collapse_duplicates)
+    options = SearchOptions(check_k(k), parse_filters(where), exclude_self, collapse_duplicates, group_by_product)
     searcher = _searcher(str(index))
     single = _is_id(image) or is_single_image(image)
     matches = searcher.search(_query_list(image), options)
@@ -63,20 +72,20 @@ class _Searcher:
         self._encoder: Encoder | None = None
 
     def search(self, queries: Sequence[Any], options: SearchOptions) -> list[list[Match]]:
-        """Return the matches of each query, an image or an int: the id of a product."""
+        """Return the matches of each query: an image, or an int or str that may be an image id or SKU."""
         index = self.index.pinned()
         size = len(index)
         if not size:
             return [[] for _ in queries]
-        images = [query for query in queries if not isinstance(query, int)]
+        named = [_image_ids(index, query) for query in queries]
+        images = [query for query, ids in zip(queries, named, strict=True) if not len(ids)]
         # Before the encoder is loaded: what is no image is refused at once.
         signatures = [thumbnail_signature(image) for image in images]
         embedded = iter(zip(self._load().embed(images) if images else (), signatures, strict=True))
         matches = []
-        for query in queries:
-            by_id = isinstance(query, int)
-            made = query_by_id(index, query) if by_id else query_by_image(index, *next(embedded), options.k)
-            matches.append(find_matches(index, size, made, options))
+        for ids in named:
+            query = query_by_id(index, ids) if len(ids) else query_by_image(index, *next(embedded), options.k)
+            matches.append(find_matches(index, size, query, options))
         return matches
 
     def _load(self) -> Encoder:
@@ -99,8 +108,28 @@ def _searcher(location: str) -> _Searcher:
         return _SEARCHERS[location]
 
 
+def _image_ids(index: Index, query: Any) -> NDArray[np.str_]:  # noqa: ANN401 - an image in any form, or a name
+    """Return the image ids that a query names; [] for an image. InputError for what is neither."""
+    if not isinstance(query, int | str) or (isinstance(query, str) and (query.startswith("data:") or is_file(query))):
+        return np.array([], np.str_)
+    # As catalogs write what is no Unicode.
+    ids = index.find(str(query).encode("utf-8", "replace").decode())
+    if not len(ids):
+        no_file = "no such file, and " if isinstance(query, str) else ""
+        raise ImageError(f"{query}: {no_file}no image id or SKU that is in the index")
+    return ids
+
+
+def is_file(text: str) -> bool:
+    """Return whether a text is the path of a file."""
+    try:
+        return Path(text).is_file()
+    except OSError:  # longer than names of files
+        return False
+
+
 def _query_list(images: Any) -> list[Any]:  # noqa: ANN401 - whatever a caller passes
-    """Return queries as a list of images and of ids as int."""
+    """Return queries as a list of images, and of ids as int or str."""
     if _is_id(images):
         return [int(images)]
     if isinstance(images, Iterator):
@@ -110,10 +139,7 @@ def _query_list(images: Any) -> list[Any]:  # noqa: ANN401 - whatever a caller p
     items = list(images) if may_hold_ids else []
     if not any(map(_is_id, items)):
         return as_image_list(images)
-    queries: list[Any] = []
-    for item in items:
-        queries += [int(item)] if _is_id(item) else as_image_list(item)
-    return queries
+    return [query for item in items for query in ([int(item)] if _is_id(item) else as_image_list(item))]
 
 
 def _is_id(image: object) -> bool:

@@ -1,17 +1,19 @@
 """One version of a local index: its segments in files, lookups, filters, exact cosine similarities."""
 
-import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cache, cached_property
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
-from fashion_keras.search.base import Neighbors, Records
+from fashion_keras.catalog.column_types import text_array
+from fashion_keras.search.base import Neighbors, Records, is_numeric
 from fashion_keras.search.filters import Where, check_filters
 from fashion_keras.search.manifest import IndexManifest, SegmentEntry, StoredFile, explain_os_errors
 from fashion_keras.support.atomic_files import atomic_write
@@ -19,21 +21,23 @@ from fashion_keras.support.errors import InputError
 
 # Above so many bytes the checksums are compared when the index is written, not whenever it is opened.
 MAX_CHECKED_BYTES = 256 * 2**20
-# Below this share of matching products their embeddings are picked out; above it all are multiplied.
+# Below this share of matching images their embeddings are picked out; above it all are multiplied.
 _PICKED_SHARE = 0.25
 _BLOCK_ROWS = 8192
+# Before the names of the index's columns, which may be called "id" themselves.
+_PREFIX = "column_"
 # How many scores are in memory at once.
 _MAX_SCORES = 2**24
-# Held while a matrix is multiplied: that uses all cores, and threads of several products only wait for each other.
+# Held while a matrix is multiplied: that uses all cores, and threads that multiply at once only wait for each other.
 _MULTIPLYING = Lock()
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Embeddings [n, d] float32 and a table of n products: id, path and the index's columns."""
+    """Embeddings [n, d] float32 and a table of n images: id, sku, path and the index's columns."""
 
     embeddings: NDArray[np.float32]
-    products: pa.Table
+    table: pa.Table
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class IndexSnapshot:
     def open(cls, folder: Path, manifest: IndexManifest, previous: "IndexSnapshot | None" = None) -> "IndexSnapshot":
         """Open the files of a manifest, or take them from `previous`; InputError for a file that is not as written."""
         opened = dict(zip(previous.manifest.segments, previous.segments, strict=True)) if previous else {}
-        known = {file for entry in opened for file in (entry.embeddings, entry.products)}
+        known = {file for entry in opened for file in (entry.embeddings, entry.table)}
         small = sum(file.bytes for file in manifest.files) <= MAX_CHECKED_BYTES
         live_mask = np.ones(sum(entry.rows for entry in manifest.segments), bool)
         with explain_os_errors(folder):
@@ -63,18 +67,21 @@ class IndexSnapshot:
         return cls(manifest, segments, live_mask)
 
     def __len__(self) -> int:
-        return len(self._rows_by_id)
+        return int(np.count_nonzero(self.live_mask))
 
     @cached_property
-    def ids(self) -> NDArray[np.int64]:
+    def ids(self) -> NDArray[np.str_]:
         """The ids [n] of all rows, deleted rows included."""
-        return self._products["id"].to_numpy()
+        return text_array(self.table["id"].to_pylist())
 
     @cached_property
-    def _products(self) -> pa.Table:
+    def table(self) -> pa.Table:
+        """The table of all rows, deleted rows included."""
         if not self.segments:
-            return _table([], [], dict.fromkeys(self.manifest.spec.columns, ()))
-        return pa.concat_tables([segment.products for segment in self.segments]).unify_dictionaries()
+            columns, numbers = self.manifest.spec.columns, self.manifest.spec.numbers
+            return _table([], [], [], {name: np.array([], float if name in numbers else str) for name in columns})
+        tables = [segment.table for segment in self.segments]
+        return pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
 
     @cached_property
     def _rows_by_id(self) -> NDArray[np.int64]:
@@ -83,58 +90,69 @@ class IndexSnapshot:
         return live[np.argsort(self.ids[live], kind="stable")]
 
     @cached_property
-    def live_ids(self) -> NDArray[np.int64]:
+    def live_ids(self) -> NDArray[np.str_]:
         """The ids of the live rows, ascending."""
         return self.ids[self._rows_by_id]
 
-    def contains(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return for each of `ids` whether a product has it."""
-        places = np.searchsorted(self.live_ids, ids)
-        inside = places < len(self)
-        inside[inside] = self.live_ids[places[inside]] == ids[inside]
-        return inside
+    def taken(self, ids: ArrayLike) -> list[str]:
+        """Return those of `ids` that images have, without sorting them all as `positions` does."""
+        same = pc.is_in(self.table["id"], value_set=_texts(ids)).to_numpy()
+        return self.table["id"].filter(pa.array(same & self.live_mask)).to_pylist()
 
-    def positions(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the rows of products; InputError for the first id that is not there."""
-        present = self.contains(ids)
+    def find(self, name: str) -> NDArray[np.str_]:
+        """See `Index`."""
+        same = pc.equal(self.table["sku"], name).to_numpy()
+        ids = self.taken([name]) or self.table["id"].filter(pa.array(same & self.live_mask)).to_pylist()
+        return np.sort(text_array(ids))
+
+    def positions(self, ids: NDArray[np.str_]) -> NDArray[np.int64]:
+        """Return the rows of images; InputError for the first id that is not there."""
+        places = np.searchsorted(self.live_ids, ids)
+        present = places < len(self)
+        present[present] = self.live_ids[places[present]] == ids[present]
         if not present.all():
             raise InputError(f"id {ids[~present][0]} is not in the index")
-        return self._rows_by_id[np.searchsorted(self.live_ids, ids)]
+        return self._rows_by_id[places]
 
     def take(self, rows: NDArray[np.int64]) -> Records:
-        """Return the products of `rows`, in that order."""
-        table = self._products.take(pa.array(rows))
-        texts = {name: np.array(table[name].to_pylist(), np.str_) for name in ("path", *self.manifest.spec.columns)}
-        columns = {name: texts[name] for name in self.manifest.spec.columns}
-        return Records(self.ids[rows], self.embeddings(rows), texts["path"], columns)
+        """Return the images of `rows`, in that order."""
+        table = self.table.take(pa.array(rows))
+        values = {name: _read_column(table[name]) for name in table.column_names}
+        columns = {name: values[_PREFIX + name] for name in self.manifest.spec.columns}
+        return Records(self.ids[rows], values["sku"], self.embeddings(rows), values["path"], columns)
 
     def blocks(self) -> Iterator[Segment]:
         """Yield the live rows, block by block."""
         rows = np.flatnonzero(self.live_mask)
         for start in range(0, len(rows), _BLOCK_ROWS):
             part = rows[start : start + _BLOCK_ROWS]
-            yield Segment(self.embeddings(part), self._products.take(pa.array(part)))
+            yield Segment(self.embeddings(part), self.table.take(pa.array(part)))
 
     def matching(self, where: Where | None) -> NDArray[np.int64]:
-        """Return the live rows that match, ascending; InputError for a column or value that no product has."""
-        mask = self.live_mask
-        if where:
-            codes = {name: value_codes for name, (_, value_codes) in self._columns.items()}
-            for name, values in check_filters(where, codes).items():
-                row_codes = self._columns[name][0]
-                mask = mask & reduce(operator.or_, (row_codes == codes[name][value] for value in values))
+        """Return the live rows that match, ascending; InputError for a column or value that no image has."""
+        mask, spec = self.live_mask, self.manifest.spec
+        filters = check_filters(where, spec.columns, spec.numbers, lambda name, _: self._codes(name)[1])
+        for name, condition in filters.items():
+            if name in spec.numbers:
+                mask = mask & condition.matches(self.table[_PREFIX + name].to_numpy())
+            else:
+                codes, code_of = self._codes(name)
+                mask = mask & np.isin(codes, [code_of[value] for value in condition.values])
         return np.flatnonzero(mask)
 
     @cached_property
-    def _columns(self) -> dict[str, tuple[NDArray[np.int32], dict[str, int]]]:
-        """Of each column the codes [n] of all rows, and the codes of those values that live rows have."""
-        columns = {}
-        for name in self.manifest.spec.columns:
-            column = self._products[name].combine_chunks()
+    def _codes(self) -> Callable[[str], tuple[NDArray[np.int32], dict[str, int]]]:
+        """Text column -> the codes [n] of all rows, and the codes of those values that live rows have."""
+        table, live_mask = self.table, self.live_mask  # not self, which would refer to itself
+
+        @cache
+        def read(name: str) -> tuple[NDArray[np.int32], dict[str, int]]:
+            column = table[_PREFIX + name].combine_chunks()
             codes, values = column.indices.to_numpy(), column.dictionary.to_pylist()
-            used = np.bincount(codes[self.live_mask], minlength=len(values)) > 0
-            columns[name] = codes, {value: code for code, value in enumerate(values) if used[code]}
-        return columns
+            used = np.bincount(codes[live_mask], minlength=len(values)) > 0
+            return codes, {value: code for code, value in enumerate(values) if used[code]}
+
+        return read
 
     def scores(self, queries: NDArray[np.float32], rows: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
         """Yield the cosines [m] of `rows` [m], in ascending order, for each of `queries` [q, d]."""
@@ -157,8 +175,8 @@ class IndexSnapshot:
 
 
 def write_segment(folder: Path, version: int, rows: int, blocks: Iterable[Segment]) -> SegmentEntry:
-    """Write `rows` products, at least one, as one segment and return its entry for the manifest."""
-    embeddings, products = (folder / f"{version:010d}.{suffix}" for suffix in ("embeddings.npy", "products.arrow"))
+    """Write `rows` images, at least one, as one segment and return its entry for the manifest."""
+    embeddings, images = (folder / f"{version:010d}.{suffix}" for suffix in ("embeddings.npy", "images.arrow"))
     tables = []
     with atomic_write(embeddings) as temporary, temporary.open("wb") as file:
         # Written and not mapped: on a full disk a mapped file ends the process.
@@ -167,20 +185,20 @@ def write_segment(folder: Path, version: int, rows: int, blocks: Iterable[Segmen
                 header = {"descr": "<f4", "fortran_order": False, "shape": (rows, block.embeddings.shape[1])}
                 np.lib.format.write_array_header_1_0(file, header)
             file.write(np.ascontiguousarray(block.embeddings, "<f4"))
-            tables.append(block.products)
+            tables.append(block.table)
     table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
     with (
-        atomic_write(products) as temporary,
+        atomic_write(images) as temporary,
         pa.OSFile(str(temporary), "wb") as file,
         pa.ipc.new_file(file, table.schema) as writer,
     ):
         writer.write_table(table)
-    return SegmentEntry(rows, StoredFile.of(embeddings), StoredFile.of(products))
+    return SegmentEntry(rows, StoredFile.of(embeddings), StoredFile.of(images))
 
 
 def write_records(folder: Path, version: int, records: Records) -> SegmentEntry:
-    """Write products, at least one, as a segment and return its entry for the manifest."""
-    table = _table(records.ids, records.paths, records.columns)
+    """Write images, at least one, as a segment and return its entry for the manifest."""
+    table = _table(records.ids, records.skus, records.paths, records.columns)
     return write_segment(folder, version, len(records), [Segment(records.embeddings, table)])
 
 
@@ -198,28 +216,41 @@ def cosines(queries: NDArray[np.float32], embeddings: NDArray[np.float32]) -> ND
         return queries @ embeddings.T
 
 
-def top_k(ids: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Neighbors:
-    """Return the k highest scores, of equal ones those of lower ids."""
+def top_k(ids: NDArray[np.str_], rows: NDArray[np.int64], scores: NDArray[np.float32], k: int) -> Neighbors:
+    """Return the k highest of `scores` [m], those of `rows` [m]; of equal scores those of lower ids."""
     if k < len(scores):
         # All that reach the k-th score: which of equal ones are returned must not depend on their order.
         best = np.flatnonzero(scores >= np.partition(scores, -k)[-k])
-        ids, scores = ids[best], scores[best]
-    order = np.lexsort((ids, -scores))[:k]
-    return Neighbors(ids[order], scores[order])
+        rows, scores = rows[best], scores[best]
+    names = ids[rows]
+    order = np.lexsort((names, -scores))[:k]
+    return Neighbors(names[order], scores[order])
 
 
 def _open_segment(folder: Path, entry: SegmentEntry) -> Segment:
-    """Map the embeddings of a segment into memory and read its product columns."""
+    """Map the embeddings and the table of a segment into memory."""
     embeddings = np.load(folder / entry.embeddings.name, mmap_mode="r", allow_pickle=False)
-    with pa.memory_map(str(folder / entry.products.name)) as file:
+    with pa.memory_map(str(folder / entry.table.name)) as file:
         return Segment(np.asarray(embeddings), pa.ipc.open_file(file).read_all())
 
 
-def _table(ids: ArrayLike, paths: ArrayLike, columns: dict[str, ArrayLike]) -> pa.Table:
-    """Return products as a table with dictionary-encoded columns."""
-    encoded = {name: _texts(values).dictionary_encode() for name, values in columns.items()}
-    return pa.table({"id": pa.array(ids, pa.int64()), "path": _texts(paths), **encoded})
+def _table(ids: ArrayLike, skus: ArrayLike, paths: ArrayLike, columns: Mapping[str, NDArray[Any]]) -> pa.Table:
+    """Return images as a table; texts of columns are dictionary-encoded."""
+    own = {"id": _texts(ids), "sku": _texts(skus), "path": _texts(paths)}
+    encoded = {
+        _PREFIX + name: pa.array(values) if is_numeric(values) else _texts(values).dictionary_encode()
+        for name, values in columns.items()
+    }
+    return pa.table(own | encoded)
 
 
 def _texts(values: ArrayLike) -> pa.Array:
-    return pa.array(np.asarray(values).tolist(), pa.string())
+    values = np.asarray(values).tolist()
+    try:
+        return pa.array(values, pa.string())
+    except UnicodeEncodeError as error:
+        raise InputError(f"{error.object!r} is no valid Unicode text; rename the file or correct the value") from None
+
+
+def _read_column(column: pa.ChunkedArray) -> NDArray[Any]:
+    return text_array(column.to_pylist()) if not pa.types.is_primitive(column.type) else column.to_numpy()

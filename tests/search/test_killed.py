@@ -49,14 +49,14 @@ def wait_for(process, changes):
 
 def assert_whole(index, done):
     """The index holds the acknowledged changes, and perhaps, as a whole, the next."""
-    new = index.ids()[index.ids() >= 10_000]
+    new = index.ids()[index.ids() >= "010000"]
     held = dict(zip(new.tolist(), index.lookup(new).embeddings, strict=True))
     assert any(same(held, expected(changes)) for changes in (done, done + 1))
     np.testing.assert_allclose(index.lookup(records(0, 30).ids).embeddings, records(0, 30).embeddings, atol=1e-3)
 
 
 def same(held, wanted):
-    close = all(np.allclose(held[number], wanted[number], atol=1e-3) for number in held if number in wanted)
+    close = all(np.allclose(held[name], wanted[name], atol=1e-3) for name in held if name in wanted)
     return held.keys() == wanted.keys() and close
 
 
@@ -69,7 +69,7 @@ def expected(changes):
             put = records(start, start + 50) if number % 4 == 0 else records(start, start + 20, seed=turn + 1)
             held |= dict(zip(put.ids.tolist(), put.embeddings, strict=True))
         elif number % 4 == 2:
-            held = {number: row for number, row in held.items() if not start + 40 <= number / 10 < start + 50}
+            held = {name: row for name, row in held.items() if not start + 40 <= int(name) / 10 < start + 50}
     return held
 
 
@@ -84,7 +84,7 @@ def index(request, tmp_path):
 def emptied(index):
     """The index, opened again, without what an earlier writer added."""
     reopened = type(index)(index.name)
-    reopened.delete(reopened.ids()[reopened.ids() >= 10_000])
+    reopened.delete(reopened.ids()[reopened.ids() >= "010000"])
     return reopened
 
 
@@ -106,7 +106,7 @@ def test_index_after_its_server_is_killed(own_server):
     index = PostgresIndex.create(own_server.address(), SPEC)
     index.add(records(0, 30))
     for _ in range(5):
-        index.delete(index.ids()[index.ids() >= 10_000])
+        index.delete(index.ids()[index.ids() >= "010000"])
         process = started(index)
         wait_for(process, 4)
         time.sleep(random.uniform(0, 0.2))

@@ -4,13 +4,12 @@ import json
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 from filelock import FileLock
 
 from fashion_keras.search.local import LocalIndex
 from fashion_keras.support.errors import InputError
-from tests.helpers.indexes import SPEC, records
+from tests.helpers.indexes import SPEC, names, records
 
 
 @pytest.fixture
@@ -18,11 +17,11 @@ def folder(tmp_path):
     index = LocalIndex.create(tmp_path / "index", SPEC)
     index.add(records(0, 20))
     index.add(records(20, 30))
-    index.delete(np.array([50]))
+    index.delete(names(50))
     return index.folder
 
 
-@pytest.mark.parametrize("suffix", ["embeddings.npy", "products.arrow", "deleted.npy"])
+@pytest.mark.parametrize("suffix", ["embeddings.npy", "images.arrow", "deleted.npy"])
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
@@ -57,10 +56,10 @@ def test_create_refuses_a_folder_with_other_files(tmp_path):
 def test_reader_sees_what_it_opened_until_it_refreshes(folder):
     reader, writer = LocalIndex(folder), LocalIndex(folder)
     writer.add(records(30, 40))
-    writer.delete(np.arange(0, 50, 10))
+    writer.delete(names(*range(0, 50, 10)))
     writer.compact()
     assert len(reader) == 29
-    assert reader.nearest(records(0, 20).embeddings[3], 1)[0].ids.tolist() == [30]
+    assert reader.nearest(records(0, 20).embeddings[3], 1)[0].ids.tolist() == names(30)
     reader.refresh()
     assert (len(reader), reader.version) == (34, writer.version)
 
@@ -116,8 +115,8 @@ def test_compact_removes_what_no_version_needs(folder):
     for name in (".123.0000000009.embeddings.npy", ".tmp-00ff00ff00ff00ff-manifest.json"):
         (folder / name).write_bytes(b"left by a killed writer")
     LocalIndex(folder).compact()
-    names = sorted(path.name for path in folder.iterdir())
-    assert names == ["0000000004.embeddings.npy", "0000000004.products.arrow", "lock", "manifest.json"]
+    files = sorted(path.name for path in folder.iterdir())
+    assert files == ["0000000004.embeddings.npy", "0000000004.images.arrow", "lock", "manifest.json"]
 
 
 def test_change_leaves_foreign_files_alone(folder):
@@ -138,12 +137,14 @@ def test_create_goes_on_after_a_killed_build(tmp_path):
 def test_create_overwrites_an_index_of_an_older_format(folder):
     manifest = folder / "manifest.json"
     manifest.write_text(json.dumps({"format": "fashion_keras.index/1", "version": 7}))
-    (folder / "0000000007.vectors.npy").write_bytes(b"old")
-    with pytest.raises(InputError, match=r"index/1'; this version reads .*index/2'.*--overwrite"):
+    old = [folder / "0000000007.vectors.npy", folder / "0000000007.products.arrow"]
+    for path in old:
+        path.write_bytes(b"old")
+    with pytest.raises(InputError, match=r"index/1'; this version reads .*index/3'.*--overwrite"):
         LocalIndex(folder)
     index = LocalIndex.create(folder, SPEC, records(0, 3), overwrite=True)
     assert (len(index), index.version) == (3, 8)
-    assert not (folder / "0000000007.vectors.npy").exists()
+    assert not any(path.exists() for path in old)
 
 
 def edited(folder, edit):
@@ -183,7 +184,7 @@ LIMITED = """
 import resource, sys
 from fashion_keras.search.local import LocalIndex
 from fashion_keras.support.errors import InputError
-from tests.helpers.indexes import SPEC, records
+from tests.helpers.indexes import SPEC, names, records
 index, products = LocalIndex(sys.argv[1]), records(50, 60)
 resource.setrlimit(resource.{limit})
 try:
@@ -225,5 +226,5 @@ def test_readers_write_nothing_to_the_folder(folder):
     index = LocalIndex(folder)
     index.refresh()
     index.nearest(records(0, 1).embeddings, 3, {"gender": "Men"})
-    index.lookup(np.array([10]))
+    index.lookup(names(10))
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import threading
-from dataclasses import asdict, replace
+from dataclasses import replace
 from urllib.parse import unquote
 
 import numpy as np
@@ -14,17 +14,12 @@ import pytest
 from fashion_keras.search import pg_schema, postgres
 from fashion_keras.search.postgres import PostgresIndex
 from fashion_keras.support.errors import InputError
-from tests.helpers.indexes import SPEC, assert_nearest, brute_force, records, with_columns
+from tests.helpers.indexes import SPEC, assert_nearest, brute_force, names, records
 
 VERSION_1 = """
 CREATE SCHEMA "{0}";
 CREATE TABLE "{0}".about (version int NOT NULL, spec jsonb NOT NULL);
-CREATE TABLE "{0}".products (
-    id bigint PRIMARY KEY, path text NOT NULL, vector halfvec(16) NOT NULL,
-    "column_gender" text NOT NULL, "column_base_colour" text NOT NULL
-);
-CREATE INDEX ON "{0}".products ("column_gender");
-CREATE INDEX ON "{0}".products ("column_base_colour");
+CREATE TABLE "{0}".products (id bigint PRIMARY KEY, path text NOT NULL, vector halfvec(16) NOT NULL);
 """
 
 
@@ -46,40 +41,28 @@ def schema(url):
     return unquote(url.split("index=")[1])
 
 
-def test_open_brings_version_1_up_to_date(database, admin):
-    old_spec = asdict(SPEC)
-    old_spec["fingerprint"] = old_spec.pop("encoder_identity")
+def test_open_refuses_another_version_which_can_be_overwritten(database, admin):
     admin("CREATE EXTENSION IF NOT EXISTS vector")
     admin(VERSION_1.format(schema(database)))
-    admin(f'INSERT INTO "{schema(database)}".about VALUES (1, %s)', [json.dumps(old_spec)])
-    products = records(0, 30)
-    for number, embedding, path in zip(
-        products.ids.tolist(), products.embeddings.tolist(), products.paths.tolist(), strict=True
-    ):
-        values = [number, path, str(embedding), "Men" if number else "Women", "Red"]
-        admin(f'INSERT INTO "{schema(database)}".products VALUES (%s, %s, %s, %s, %s)', values)
-    for _ in range(2):
-        index = PostgresIndex(database)
-        assert (len(index), index.spec) == (30, SPEC)
-        assert index.nearest(products.embeddings[3], 5, {"gender": "Women"})[0].ids.tolist() == [0]
-    index.add(records(30, 40))
-    assert len(index) == 40
-    assert admin(f'SELECT version FROM "{schema(database)}".about').fetchone() == (3,)
-
-
-def test_open_refuses_a_later_version(index, admin):
-    admin(f'UPDATE "{schema(index.name)}".about SET version = 9')
-    for call in (lambda: PostgresIndex(index.name), lambda: index.delete(np.array([0])), lambda: len(index)):
-        with pytest.raises(InputError, match="made by a later version; this one reads up to 3, not 9"):
+    admin(f'INSERT INTO "{schema(database)}".about VALUES (1, %s)', [json.dumps({"fingerprint": "abc"})])
+    with pytest.raises(
+        InputError, match=r"tables of version 1; this version .* reads 4: build .* --overwrite`"
+    ) as caught:
+        PostgresIndex(database)
+    assert len(str(caught.value).splitlines()) == 1
+    index = PostgresIndex.create(database, SPEC, records(0, 30), overwrite=True)
+    admin(f'UPDATE "{schema(database)}".about SET version = 9')
+    for call in (lambda: PostgresIndex(database), lambda: index.delete(names(0)), lambda: len(index)):
+        with pytest.raises(InputError, match="tables of version 9; this version"):
             call()
 
 
 def test_size_counts_what_other_programs_change(index, admin):
-    products = f'"{schema(index.name)}".products'
-    admin(f"DELETE FROM {products} WHERE column_gender = 'Men'")
-    admin(f"UPDATE {products} SET column_gender = 'Boys' WHERE id = 10")
+    images = f'"{schema(index.name)}".images'
+    admin(f"DELETE FROM {images} WHERE column_gender = 'Men'")
+    admin(f"UPDATE {images} SET column_gender = 'Boys' WHERE id = '000010'")
     assert len(index) == 22
-    assert index.nearest(records(0, 1).embeddings, 22, {"gender": "Boys"})[0].ids.tolist() == [10]
+    assert index.nearest(records(0, 1).embeddings, 22, {"gender": "Boys"})[0].ids.tolist() == names(10)
     with pytest.raises(InputError, match="unknown value of gender 'Men'"):
         index.nearest(records(0, 1).embeddings, 3, {"gender": "Men"})
     index.compact()
@@ -96,7 +79,7 @@ def test_connection_is_opened_again_when_the_server_closed_it(index, admin):
     index.nearest(records(0, 1).embeddings, 3)
     assert backend() == first
     admin("SELECT pg_terminate_backend(%s)", [first])
-    assert index.nearest(records(0, 40).embeddings[7], 1)[0].ids.tolist() == [70]
+    assert index.nearest(records(0, 40).embeddings[7], 1)[0].ids.tolist() == names(70)
     assert backend() != first
     admin("SELECT pg_terminate_backend(%s)", [backend()])
     index.add(records(40, 50))
@@ -106,9 +89,9 @@ def test_connection_is_opened_again_when_the_server_closed_it(index, admin):
 
 
 def test_connection_is_usable_after_a_refused_call(index):
-    with pytest.raises(InputError, match="id 0 is in the index already"):
+    with pytest.raises(InputError, match="id 000000 is in the index already"):
         index.add(records(0, 3))
-    index.delete(np.array([0]))
+    index.delete(names(0))
     assert len(index) == 29
 
 
@@ -142,7 +125,7 @@ def test_writers_wait_for_each_other(index):
         waiting.join(0.3)
         assert waiting.is_alive()
     waiting.join()
-    np.testing.assert_allclose(index.lookup(np.array([0])).embeddings, records(0, 30, seed=1).embeddings[:1], atol=1e-3)
+    np.testing.assert_allclose(index.lookup(names(0)).embeddings, records(0, 30, seed=1).embeddings[:1], atol=1e-3)
 
 
 @pytest.fixture
@@ -179,7 +162,7 @@ def test_hnsw_goes_on_until_a_filter_has_all_it_can_have(large, monkeypatch, whe
     monkeypatch.setattr(postgres, "MAX_EXACT", 0)
     rare = records(3000, 3003)
     columns = {"gender": np.array(["Girls"] * 3), "base_colour": np.array(["Teal"] * 3)}
-    large.add(with_columns(rare, **columns))
+    large.add(replace(rare, columns=columns))
     far = -rare.embeddings[0]
     assert sorted(large.nearest(far, 5, where)[0].ids) == rare.ids.tolist()
 
@@ -242,9 +225,9 @@ def test_delete_by_a_role_that_may_only_read(server, index, role, admin):
     admin(f'GRANT USAGE ON SCHEMA "{schema(index.name)}" TO {role}')
     admin(f'GRANT SELECT ON ALL TABLES IN SCHEMA "{schema(index.name)}" TO {role}')
     reader = PostgresIndex(f"{server.address(user=role)}&index={schema(index.name)}")
-    assert reader.nearest(records(0, 30).embeddings[7], 1, {"gender": ""})[0].ids.tolist() == [70]
+    assert reader.nearest(records(0, 30).embeddings[7], 1, {"gender": ""})[0].ids.tolist() == names(70)
     with pytest.raises(InputError, match="permission denied for table about; ask"):
-        reader.delete(np.array([0]))
+        reader.delete(names(0))
 
 
 def test_add_that_the_server_ends(index, admin):
@@ -257,24 +240,10 @@ def test_add_that_the_server_ends(index, admin):
             admin("SELECT pg_terminate_backend(%s)", [index._session._connection.info.backend_pid])
             return super().tolist()
 
-    broken = type(rows)(rows.ids, rows.embeddings, rows.paths.view(Ended), rows.columns)
+    broken = replace(rows, paths=rows.paths.view(Ended))
     with pytest.raises(InputError, match=r"the server ended the call .* as a whole or not at all"):
         index.add(broken)
     assert len(index) == 30
-
-
-def test_open_brings_long_columns_of_version_1_up_to_date(database, admin):
-    long = "x" * 80
-    spec = replace(SPEC, columns=(long,))
-    old_spec = asdict(spec)
-    old_spec["fingerprint"] = old_spec.pop("encoder_identity")
-    admin("CREATE EXTENSION IF NOT EXISTS vector")
-    version_1 = VERSION_1.replace("column_gender", f"column_{long}").replace(', "column_base_colour" text NOT NULL', "")
-    admin("\n".join(version_1.format(schema(database)).splitlines()[:-1]))
-    admin(f'INSERT INTO "{schema(database)}".about VALUES (1, %s)', [json.dumps(old_spec)])
-    index = PostgresIndex(database)
-    index.add(with_columns(records(0, 4), **{long: np.array(["a", "b", "a", "b"])}))
-    assert sorted(index.nearest(records(0, 1).embeddings, 3, {long: "b"})[0].ids.tolist()) == [10, 30]
 
 
 @pytest.mark.parametrize("name", ["a b", "50%25", "%25s", "caf%C3%A9+x", "a%26b", "%22quoted%22.name", "#1", "x" * 100])
@@ -284,7 +253,7 @@ def test_index_name_may_hold_any_character(server, name):
         PostgresIndex.create(place, SPEC, records(0, 3))
     index = PostgresIndex(places[0])
     index.add(records(3, 4))
-    assert index.nearest(records(0, 4).embeddings[3], 1)[0].ids.tolist() == [30]
+    assert index.nearest(records(0, 4).embeddings[3], 1)[0].ids.tolist() == names(30)
     assert (len(index), len(PostgresIndex(places[1]))) == (4, 3)
     assert index.stats()["products"] == 4
     index.compact()
@@ -308,7 +277,7 @@ def test_overwrite_refuses_a_schema_with_other_tables(index, admin):
 def test_add_refuses_text_that_postgresql_cannot_store(index, path):
     products = records(50, 51)
     with pytest.raises(InputError, match="a value that PostgreSQL cannot store") as caught:
-        index.add(type(products)(products.ids, products.embeddings, np.array([path]), products.columns))
+        index.add(replace(products, paths=np.array([path])))
     assert len(str(caught.value).splitlines()) == 1
     assert len(index) == 30
 

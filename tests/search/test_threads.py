@@ -11,7 +11,6 @@ import pytest
 from fashion_keras.features.encoder import Encoder
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.search import hnsw
-from fashion_keras.search.base import Records
 from fashion_keras.search.local import LocalIndex
 from fashion_keras.search.postgres import PostgresIndex
 from fashion_keras.search.similar import search_similar
@@ -26,7 +25,7 @@ def far_records(start, stop):
     products = records(start, stop)
     embeddings = np.zeros_like(products.embeddings)
     embeddings[:, 0] = -1
-    return Records(products.ids, embeddings, products.paths, products.columns)
+    return replace(products, embeddings=embeddings)
 
 
 def near_records(start, stop):
@@ -34,13 +33,13 @@ def near_records(start, stop):
     embeddings = products.embeddings.copy()
     embeddings[:, 0] = 1
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    return Records(products.ids, embeddings, products.paths, products.columns)
+    return replace(products, embeddings=embeddings)
 
 
 def search(location, number):
     query = IDS[number % len(IDS)]
     where = {"gender": "Women"} if number % 3 == 0 else None
-    return [(match.id, round(match.score, 4)) for match in search_similar(query, 5, location, where)]
+    return [(match.image_id, round(match.score, 4)) for match in search_similar(query, 5, location, where)]
 
 
 def assert_threads_equal_serial(location, capsys, searches=SEARCHES):
