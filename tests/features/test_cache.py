@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fashion_keras.catalog.columns import Columns
 from fashion_keras.catalog.readers import Catalog
 from fashion_keras.cli import main
 from fashion_keras.features import cache
@@ -53,7 +54,8 @@ def paths(tmp_path):
 
 
 def catalog(paths):
-    return Catalog(Path(), np.arange(len(paths)) + 100, np.array(paths), {}, np.arange(len(paths)), (), len(paths))
+    skus = np.array([str(row + 100) for row in range(len(paths))])
+    return Catalog(Path(), skus, skus, np.array(paths), Columns({}), skus, (), len(paths))
 
 
 def expected(paths):

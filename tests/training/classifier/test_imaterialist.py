@@ -67,7 +67,7 @@ def test_build_targets_of_attributes_has_the_groups_of_the_set(official):
     assert [group.classes for group in built.groups] == [tuple(sorted(labels)) for labels in LABELS.values()]
     assert (built.is_color, warnings, built.known.all()) == (True, (), True)
     names = [label for group in built.groups for label in group.classes]
-    for image, values in zip(catalog.image_ids.tolist(), built.values, strict=True):
+    for image, values in zip(map(int, catalog.image_ids), built.values, strict=True):
         assert {names[at] for at in np.flatnonzero(values == 1)} == set(labels_of(image))
         assert (values[-2:] == -1).all() == (image % 5 == 0)
 

@@ -23,7 +23,7 @@ from tests.helpers.runs import evaluate_run, read_history
 
 FILES = {
     "config.json", "history.csv", "report.json", "predictions.parquet", "model.json", "model.weights.h5", "origin.json",
-    "rejected.csv", "log.txt", "augmentation.png", "class_accuracy.png", "confusion.png", "history.png",
+    "rejected.csv", "split.csv", "log.txt", "augmentation.png", "class_accuracy.png", "confusion.png", "history.png",
     "mistakes.png", "precision_recall.png", "reliability.png", "network.json", "network.xml", "network.bin",
 }  # fmt: skip
 
@@ -251,12 +251,12 @@ def test_train_in_many_threads_uses_different_folders(tmp_path, monkeypatch):
 
     def prepare_together(config):
         together.wait(60)
-        return SimpleNamespace(data=config.data)
+        return SimpleNamespace(data=config.data, catalog=None)
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(run_module, "prepare", prepare_together)
     monkeypatch.setattr(run_module, "_run_all", lambda config, prepared, folder, callbacks: folder)
     with ThreadPoolExecutor(8) as pool:
-        folders = list(pool.map(lambda _: train(TrainConfig(data="sample")), range(8)))
+        folders = list(pool.map(lambda _: train(TrainConfig(data="sample", backbone="custom_cnn")), range(8)))
     assert len(set(folders)) == 8
     assert all(json.loads((folder / "config.json").read_text())["out"] == str(folder) for folder in folders)
