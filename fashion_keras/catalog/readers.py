@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fashion_keras.catalog.attributes import TASKS, parse_task
+from fashion_keras.catalog.attributes import TASKS, AttributeGroup, parse_task
 from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.columns import IMAGE_WORD, SKU, parse_mapping
 from fashion_keras.catalog.sources.assemble import make_catalog
@@ -164,22 +164,26 @@ def _read_kaggle(folder: Path, options: _Options) -> Catalog:
     if not (options.images or folder / "images").is_dir():
         raise InputError(f"{folder / 'images'}: no such folder; expected one image per product, named ID.jpg")
     files = ImageFiles(options.images or folder, options.allow_outside)
-    groups = _add_style_files(folder / "styles", table)
-    images = images_by_sku(table, files, "" if options.images else "images/")
+    groups, sku_of_file = _add_style_files(folder / "styles", table)
+    images = images_by_sku(table, files, "" if options.images else "images/", sku_of_file)
     notes = [f"{folder}: {_KAGGLE}", *_file_notes(files)]
     catalog = make_catalog(folder, table, images, notes)
     return replace(catalog, attribute_groups=groups) if groups else catalog
 
 
-def _add_style_files(folder: Path, table: Table) -> tuple[Any, ...]:
-    """Add the columns of Kaggle's full set to a table, where it has them; return its attribute groups, else ()."""
+def _add_style_files(folder: Path, table: Table) -> tuple[tuple[AttributeGroup, ...], dict[str, str]]:
+    """Add the columns of Kaggle's full set to a table; return its attribute groups, and the SKUs of style images.
+
+    Both are empty where there is no such folder.
+    """
     if not folder.is_dir():
-        return ()
-    columns, attributes, rejected, _ = read_style_files(folder, table.columns[SKU])
+        return (), {}
+    columns, attributes, rejected, images = read_style_files(folder, table.columns[SKU])
     table.columns |= {name: values for name, values in columns.items() if name not in table.columns}
     table.rejected += rejected
     known = [task.name for task in TASKS if task.name in table.columns]
-    return parse_task(",".join([*known, *(f"column:{name}" for name in attributes)]))
+    groups = parse_task(",".join([*known, *(f"column:{name}" for name in attributes)]))
+    return groups, {name: sku for sku, names in images.items() for name in names}
 
 
 def _read_table_file(path: Path, options: _Options) -> Catalog:

@@ -4,9 +4,12 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from fashion_keras import InputError, TrainConfig
+from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.support.atomic_files import read_json
+from fashion_keras.training.base_config import with_image_size
 from fashion_keras.training.recipes import RECIPES, get_recipe
 
 
@@ -92,3 +95,24 @@ def test_read_json_refuses_what_is_no_config_file(tmp_path):
     (tmp_path / "list.json").write_text("[]")
     with pytest.raises(InputError, match="one JSON object"):
         read_json(tmp_path / "list.json")
+
+
+@pytest.mark.parametrize(
+    ("backbone", "pixels", "size"),
+    [
+        ("vgg19", (300, 400), (224, 224)),
+        ("vgg19", (60, 80), (80, 60)),
+        ("inception_v3", (300, 400), (299, 299)),
+        ("inception_v3", (168, 224), (75, 75)),
+        ("custom_cnn", (300, 400), (80, 60)),
+    ],
+)
+def test_with_image_size_follows_the_images(tmp_path, caplog, backbone, pixels, size):
+    for number in range(3):
+        Image.new("RGB", pixels).save(tmp_path / f"{number}.jpg")
+    caplog.set_level("INFO", "fashion_keras")
+    config = with_image_size(TrainConfig(backbone=backbone), read_catalog(tmp_path))
+    assert (config.image_spec.height, config.image_spec.width) == size
+    is_far_below = backbone != "custom_cnn" and max(size) < 112
+    assert any("ImageNet weights are worth much less" in line for line in caplog.messages) == is_far_below
+    assert with_image_size(TrainConfig(backbone=backbone, image_size=96), read_catalog(tmp_path)).image_size == "96x96"

@@ -4,7 +4,7 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -122,8 +122,10 @@ class ImageFiles:
                     endings.setdefault(key, []).append(name)
         return endings
 
-    def by_sku(self, skus: Iterable[str], folder: str = "") -> tuple[dict[str, list[str]], list[str]]:
-        """Return sku -> its images below `folder`, and the images that carry no SKU.
+    def by_sku(
+        self, skus: Iterable[str], folder: str = "", sku_of_file: Mapping[str, str] = {}
+    ) -> tuple[dict[str, list[str]], list[str]]:
+        """Return sku -> its images below `folder`, and the images that carry no SKU; `sku_of_file` names some by file.
 
         The images of SKU `ID` are `ID.jpg` first, then `ID_1.jpg`, `ID-2.jpg`, `ID-front.jpg` and the like, and those
         in a folder `ID/`. Where a SKU has characters that no file name can have, "_" or "-" may stand for them.
@@ -135,7 +137,10 @@ class ImageFiles:
             stem = name[len(folder) :].rpartition(".")[0]
             if not name.startswith(folder):
                 continue
-            if stem in exact:
+            listed = sku_of_file.get(name.rpartition("/")[2])
+            if listed:
+                images.setdefault(listed, []).append((True, name))
+            elif stem in exact:
                 images.setdefault(stem, []).append((False, name))
             else:
                 others.append((name, stem))

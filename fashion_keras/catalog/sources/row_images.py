@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -130,10 +130,12 @@ def _count_unused(paths: Sequence[str]) -> int:
     return sum(is_image(file.name) and not is_junk(file.name) and str(file) not in used for file in files)
 
 
-def images_by_sku(table: Table, files: ImageFiles, folder: str = "") -> RowImages:
+def images_by_sku(
+    table: Table, files: ImageFiles, folder: str = "", sku_of_file: Mapping[str, str] | None = None
+) -> RowImages:
     """Return the images whose file or folder is named by a row's SKU; see `ImageFiles.by_sku`."""
     images, row_of = RowImages(), {}
-    paths_of, unknown = files.by_sku(table.columns[SKU], folder)
+    paths_of, unknown = files.by_sku(table.columns[SKU], folder, sku_of_file or {})
     for row, sku in enumerate(table.columns[SKU]):
         first = row_of.setdefault(sku, row)
         if first != row and sku:

@@ -358,12 +358,15 @@ def test_read_catalog_reads_the_columns_of_kaggles_full_set(folder):
     write(folder, "id,gender\na,Men\nb,Women\nc,Men\n", "styles.csv")
     (folder / "styles").mkdir()
     data = {"price": 799, "discountedPrice": 599, "brandName": "Puma", "ageGroup": "Adults-Men", "fashionType": "Core",
-            "articleAttributes": {"Neck": "Round Neck", "Sleeve Length": "Short Sleeves"}}  # fmt: skip
+            "articleAttributes": {"Neck": "Round Neck", "Sleeve Length": "Short Sleeves"},
+            "styleImages": {"back": {"imageURL": "http://x.example/v1/back-7f3.jpg"}, "front": {}}}  # fmt: skip
+    save(folder / "images" / "back-7f3.jpg")
     (folder / "styles" / "a.json").write_text(json.dumps({"data": data}))
     (folder / "styles" / "b.json").write_text("{broken")
     catalog = read_catalog(folder)
-    np.testing.assert_array_equal(catalog.columns["price"], [799, np.nan, np.nan])
-    assert catalog.columns["sleeve_length"].tolist() == ["Short Sleeves", "", ""]
+    assert catalog.image_ids.tolist() == ["a:a", "a:back-7f3", "b", "c"]
+    np.testing.assert_array_equal(catalog.columns["price"], [799, 799, np.nan, np.nan])
+    assert catalog.columns["sleeve_length"].tolist() == ["Short Sleeves", "Short Sleeves", "", ""]
     assert [row.where for row in catalog.rejected] == ["styles/b.json"]
     assert [group.name for group in catalog.attribute_groups] == ["gender", "column:neck", "column:sleeve_length"]
 
