@@ -99,9 +99,9 @@ def test_predict_takes_one_image_or_none(classifier, images):
     assert list(nothing.to_frame().columns) == ["id", "predicted", "confidence", "probabilities"]
 
 
-def test_predict_refuses_scaled_arrays(classifier, images):
-    with pytest.raises(InputError, match=r"0\.\.255"):
-        classifier.predict(images / 255.0)
+def test_predict_takes_arrays_scaled_to_1(classifier, images):
+    scaled, plain = classifier.predict(images / 255.0), classifier.predict(images)
+    np.testing.assert_allclose(scaled.probabilities, plain.probabilities, atol=1e-4)
 
 
 def test_predict_is_the_softmax_of_logits_over_temperature(network, images):

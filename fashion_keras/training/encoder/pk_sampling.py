@@ -50,13 +50,19 @@ def parse_similarity_labels(text: str) -> tuple[SimilarityLabel, ...]:
 def label_codes(catalog: Catalog, labels: Sequence[SimilarityLabel]) -> Integers:
     """Return the class of n products for each of l labels: codes [n, l] int64; -1 where it is unknown."""
     columns = [
-        catalog.product_groups if label.name == TITLE else get_task(label.name).encode(catalog.columns).codes
+        _numbers(catalog.product_groups) if label.name == TITLE else get_task(label.name).encode(catalog.columns).codes
         for label in labels
     ]
     return np.stack(columns, axis=1)
 
 
-def pk_batches(codes: Integers, titles: Integers, classes: int, images: int, seed: int, epoch: int) -> Integers:
+def _numbers(groups: NDArray[np.str_]) -> Integers:
+    """Number product groups [n] in the order in which they appear."""
+    _, first, codes = np.unique(groups, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[codes]
+
+
+def pk_batches(codes: Integers, titles: NDArray[np.generic], classes: int, images: int, seed: int, epoch: int) -> Integers:
     """Return the rows of one epoch, in an order that cuts into batches of P `classes` x K `images`.
 
     Every row, of class codes [n], is drawn at least once, products of a title group next to each other; a class with
