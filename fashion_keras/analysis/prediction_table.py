@@ -7,7 +7,7 @@ from typing import Any
 
 from fashion_keras.analysis.config import PredictConfig
 from fashion_keras.catalog.readers import read_catalog
-from fashion_keras.catalog.sources.table import TABLE_SUFFIXES
+from fashion_keras.catalog.sources.table_readers import TABLE_SUFFIXES
 from fashion_keras.features.runtime import load_classifier
 from fashion_keras.images.validation import check_images
 from fashion_keras.models.classifier import Classifier

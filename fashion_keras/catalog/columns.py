@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from fashion_keras.catalog.title_rules import is_word_mark
 from fashion_keras.support.errors import InputError, unknown_name_error
 
 SKU = "sku"
@@ -20,22 +21,24 @@ LABEL_SEPARATOR = "|"  # between the labels of one cell
 
 # Standard name -> headers that mean it, the most telling first; compared without case, spaces and underscores.
 SYNONYMS = {
-    SKU: ("sku", "product_id", "item_id", "id", "article_id", "style_id", "product_code", "item_code"),
+    SKU: (
+        "sku", "product_sku", "sku_id", "sku_code", "product_id", "item_id", "id", "article_id", "style_id",
+        "product_code", "item_code",
+    ),
     TITLE: (TITLE, "title", "product_title", "product_name", "name", "display_name"),
     "article_type": ("article_type", "product_type", "category", "product_category", "product_type_name"),
     "base_colour": ("base_colour", "base_color", "colour", "color", "colour_name", "color_name"),
-}
+}  # fmt: skip
 MISSING = frozenset(
     {"", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "null", "NULL", "Null", "None", "<NA>", r"\N", "#N/A", "#NA", "NaT"}
 )
 
 IMAGE_WORD = re.compile(r"(image|img|photo|foto|pic(ture)?)s?")
 _PATH_COLUMN = re.compile(
-    r"(?P<extra>additional_|extra_|secondary_|other_)?(main_|primary_)?"
-    r"((image|img|photo|foto|pic(ture)?)s?(_?(path|file|file_?name|link|name|url|src|uri))?s?|(image_)?(file_?)?(path|name)s?|file)"
-    r"(_?(?P<number>\d+))?"
+    r"(?P<extra>additional_|extra_|secondary_|other_)?(main_|primary_|product_)?"
+    r"((image|img|photo|foto|pic(ture)?)s?(_?(?P<number>\d+))?(_?(path|file|file_?name|name|link|url|src|uri))?s?"
+    r"|(file_?)?path|file_?name|file)s?(_?(?P<last>\d+))?"
 )
-_NO_PATH = ("name", "names", "image_name")  # a title, where there is nothing else
 _EXCEL_TEXT = re.compile(r'="(.*)"', re.DOTALL)
 _FLOAT_ID = re.compile(r"\d+\.0+")
 
@@ -56,7 +59,8 @@ class Columns(Mapping[str, NDArray[Any]]):
         self._names |= {plain_name(name): name for name in reversed(self._values)}
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        return self._values[name if name in self._values else self._names[plain_name(name)]]
+        exact = self.written.get(name, name)
+        return self._values[exact if exact in self._values else self._names[plain_name(name)]]
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and (name in self._values or plain_name(name) in self._names)
@@ -78,7 +82,7 @@ def plain_name(header: str) -> str:
     >>> plain_name("Article Type") == plain_name("article_type") == plain_name("articleType")
     True
     """
-    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", header)).casefold() or header
+    return "".join(filter(is_word_mark, unicodedata.normalize("NFKC", header))).casefold() or header
 
 
 def snake_case(header: str) -> str:
@@ -88,11 +92,11 @@ def snake_case(header: str) -> str:
     ('master_category', 'price_eur', 'カテゴリ')
     """
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", unicodedata.normalize("NFKC", header).strip())
-    return re.sub(r"[\W_]+", "_", words).strip("_").lower()
+    return "_".join("".join(mark if is_word_mark(mark) else " " for mark in words).split()).lower()
 
 
 def name_columns(headers: Sequence[str], mapping: Mapping[str, str]) -> tuple[list[str], dict[str, str]]:
-    """Return the name of each header, and header -> standard name for those that a synonym or `mapping` renames.
+    """Return the name of each header, and header as written -> name.
 
     A header without letters is named "" (an index column, or an empty one). Of headers that look alike, the first gets
     the name and the others keep their own, with a number where even that is taken.
@@ -111,13 +115,13 @@ def name_columns(headers: Sequence[str], mapping: Mapping[str, str]) -> tuple[li
         free = [place for place in places if place not in chosen]
         if free and name not in chosen.values():
             chosen[free[0]] = name
-    names: list[str] = []
-    for place, header in enumerate(headers):
-        name = chosen.get(place) or _known_name(header)
-        taken = {*names, *(value for other, value in chosen.items() if other != place)}
-        names.append(name if name not in taken or not name else _free_name(header, taken))
-    written = {headers[place]: name for place, name in sorted(chosen.items()) if snake_case(headers[place]) != name}
-    return names, written
+    names = dict(chosen)
+    # A header that is written as its name has the better claim to it.
+    for place in sorted(range(len(headers)), key=lambda place: _known_name(headers[place]) != headers[place]):
+        name, taken = _known_name(headers[place]), set(names.values())
+        names.setdefault(place, name if name not in taken or not name else _free_name(headers[place], taken))
+    written = {headers[place]: names[place] for place in reversed(range(len(headers))) if names[place]}
+    return [names[place] for place in range(len(headers))], written
 
 
 def _known_name(header: str) -> str:
@@ -138,8 +142,12 @@ def path_columns(names: Sequence[str]) -> list[str]:
     >>> path_columns(["sku", "additional_image_link", "image_2", "image_link", "image_1"])
     ['image_link', 'image_1', 'image_2', 'additional_image_link']
     """
-    matches = {name: _PATH_COLUMN.fullmatch(name) for name in names if name not in _NO_PATH}
-    order = [(bool(match["extra"]), int(match["number"] or 0), name) for name, match in matches.items() if match]
+    matches = {name: _PATH_COLUMN.fullmatch(name) for name in names}
+    order = [
+        (bool(match["extra"]), int(match["number"] or match["last"] or 0), name)
+        for name, match in matches.items()
+        if match
+    ]
     return [name for *_, name in sorted(order, key=lambda row: row[:2])]
 
 

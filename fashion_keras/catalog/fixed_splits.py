@@ -11,8 +11,8 @@ from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.column_types import as_text
 from fashion_keras.catalog.columns import plain_name
 from fashion_keras.catalog.label_sources import get_column
-from fashion_keras.catalog.sources.shards import PARTS
-from fashion_keras.catalog.sources.table import read_table
+from fashion_keras.catalog.sources.table_readers import read_table
+from fashion_keras.catalog.sources.tree import PARTS
 from fashion_keras.catalog.splits import SPLITS
 from fashion_keras.support.atomic_files import write_csv
 from fashion_keras.support.errors import InputError, unknown_name_error

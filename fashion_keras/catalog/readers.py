@@ -1,29 +1,31 @@
 """Catalog readers: any usual table or folder of product images as a `Catalog`."""
 
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fashion_keras.catalog.attributes import TASKS, AttributeGroup, parse_task
 from fashion_keras.catalog.catalog import Catalog
-from fashion_keras.catalog.columns import IMAGE_WORD, SKU, parse_mapping
+from fashion_keras.catalog.columns import SKU, parse_mapping, path_columns
 from fashion_keras.catalog.sources.assemble import make_catalog
-from fashion_keras.catalog.sources.image_files import ImageFiles, is_image, is_junk
+from fashion_keras.catalog.sources.image_files import ImageFiles, is_junk
 from fashion_keras.catalog.sources.imaterialist import find_imaterialist, read_imaterialist
 from fashion_keras.catalog.sources.kaggle_json import read_style_files
 from fashion_keras.catalog.sources.row_images import RowImages, find_row_images, images_by_sku
-from fashion_keras.catalog.sources.shards import PARTS, find_shards, read_parquet_shards, read_webdataset
-from fashion_keras.catalog.sources.table import (
+from fashion_keras.catalog.sources.shards import find_shards, read_parquet_shards, read_webdataset
+from fashion_keras.catalog.sources.table import Rejected, Table
+from fashion_keras.catalog.sources.table_readers import (
     FOREIGN_SUFFIXES,
     TABLE_SUFFIXES,
-    Rejected,
-    Table,
+    is_table,
     read_table,
     table_of_frame,
-)  # fmt: skip
+)
 from fashion_keras.catalog.sources.tfds_reader import INFO, read_tfds
+from fashion_keras.catalog.sources.tree import PARTS, read_tree
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import LOG
 
@@ -105,18 +107,24 @@ def _read_any(source: "str | Path | pd.DataFrame", options: _Options) -> Catalog
 
 
 def _read_path(source: Path, options: _Options) -> Catalog:
-    if not source.exists():
+    if not os.path.exists(source):  # noqa: PTH110 - no error for a name that is too long
         raise InputError(f"{source}: no such folder or file; `fashion-keras data download` gets the Kaggle set")
     if source.is_dir():
         return _read_folder(source, options)
     suffix = source.suffix.lower()
-    if suffix == ".json":
+    if suffix == ".json" and not is_table(source):
         return read_imaterialist(*find_imaterialist(source))
-    if suffix == ".tar":
+    if _is_tar(source):
         return _read_tars([source], options)
+    if suffix == ".parquet":
+        return _read_shards(source.parent, [source], options)
     if suffix not in (*TABLE_SUFFIXES, *FOREIGN_SUFFIXES):
         raise InputError(f"{source}: neither a folder nor a table ({', '.join(TABLE_SUFFIXES)}) nor a tar file")
-    return _read_table_file(source, options)
+    return _read_table_file(source, source.parent, options)
+
+
+def _is_tar(path: Path) -> bool:
+    return path.name.lower().endswith((".tar", ".tar.gz", ".tgz"))
 
 
 def _read_folder(folder: Path, options: _Options) -> Catalog:
@@ -127,47 +135,69 @@ def _read_folder(folder: Path, options: _Options) -> Catalog:
     if imaterialist:
         return read_imaterialist(*imaterialist)
     entries = sorted(entry for entry in folder.iterdir() if not is_junk(entry.name))
-    tables = [entry for entry in entries if entry.suffix.lower() in _FOLDER_TABLES and entry.is_file()]
+    tables = [entry for entry in entries if is_table(entry)]
     shards = find_shards(folder, tables)
     if shards:
-        table = read_parquet_shards(folder, shards, options.mapping)
-        return _catalog_of_table(table, folder, options, f"{folder}: {len(shards)} Parquet files of one dataset")
-    if len(tables) > 1:
-        names = ", ".join(path.name for path in tables)
-        raise InputError(f"{folder}: {len(tables)} tables ({names}): name the one to read, such as {tables[0]}")
+        return _read_shards(folder, shards, options)
     if tables:
-        return _read_table_file(tables[0], options)
-    tars = [entry for entry in entries if entry.suffix.lower() == ".tar"]
+        return _read_table_file(_only(folder, tables), folder, options)
+    tars = [entry for entry in entries if _is_tar(entry)]
     if tars:
         return _read_tars(tars, options)
+    below = {path: entry for entry in entries if entry.is_dir() for path in entry.iterdir() if _opens_set(path)}
+    if below:
+        path = _only(folder, list(below))
+        if path.name == "styles.csv" or ImageFiles(path.parent).images:
+            return _descend(folder, path.parent, options)
+        return _read_table_file(path, folder, options)  # a table beside a folder of images
     folders = [entry for entry in entries if entry.is_dir()]
-    has_images = any(is_image(entry.name) for entry in entries)
-    if len(folders) == 1 and not has_images and _has_table_or_folders(folders[0]):
-        inner = _read_folder(folders[0], options)
-        return replace(inner, notes=(f"{folder} holds nothing but {folders[0].name}/, which is read", *inner.notes))
-    return _read_tree(folder, options)
+    if len(folders) == 1 and len(entries) == 1 and _has_folders(folders[0]):
+        return _descend(folder, folders[0], options)
+    files = options.files(folder)
+    if not files.images:
+        raise InputError(f"{folder}: no styles.csv, no table, no images, no train.json")
+    table, images, layout = read_tree(files)
+    return make_catalog(folder, table, images, [f"{folder}: {layout}", *_file_notes(files)])
 
 
-_FOLDER_TABLES = {*TABLE_SUFFIXES, *FOREIGN_SUFFIXES} - {".txt", ".db", ".h5", ".xml"}
+def _opens_set(path: Path) -> bool:
+    """Return whether a file one folder down makes that folder a data set by itself."""
+    return not is_junk(path.name) and (is_table(path) or _is_tar(path)) and path.parent.name.lower() not in PARTS
 
 
-def _has_table_or_folders(folder: Path) -> bool:
-    """Return whether a folder is a data set by itself, and no class: it holds more than images."""
-    entries = [entry for entry in folder.iterdir() if not is_junk(entry.name)]
-    return any(entry.is_dir() or entry.suffix.lower() in (*_FOLDER_TABLES, ".tar") for entry in entries)
+def _only(folder: Path, tables: list[Path]) -> Path:
+    if len(tables) > 1:
+        names = ", ".join(path.relative_to(folder).as_posix() for path in tables)
+        raise InputError(f"{folder}: {len(tables)} tables ({names}): name the one to read, such as {tables[0]}")
+    return tables[0]
+
+
+def _descend(folder: Path, inner: Path, options: _Options) -> Catalog:
+    catalog = _read_folder(inner, options)
+    return replace(catalog, notes=(f"{folder}: {inner.name}/ is read, the set in it", *catalog.notes))
+
+
+def _has_folders(folder: Path) -> bool:
+    """Return whether a folder is the set itself and no class or part: it holds folders."""
+    return folder.name.lower() not in PARTS and any(
+        entry.is_dir() and not is_junk(entry.name) for entry in folder.iterdir()
+    )
 
 
 def _read_kaggle(folder: Path, options: _Options) -> Catalog:
     table = read_table(folder / "styles.csv", options.mapping, options.delimiter)
+    if path_columns(list(table.columns)):
+        return _catalog_of_table(table, folder, options, f"{folder}: a table of {len(table)} rows")
     if SKU not in table.columns:
         raise InputError(f"{folder / 'styles.csv'}: no column 'id'; columns: {', '.join(table.columns)}")
-    if not (options.images or folder / "images").is_dir():
+    names = [entry.name for entry in folder.iterdir() if entry.is_dir() and entry.name.lower() == "images"]
+    files = options.files(folder)
+    if not names and not files.images:
         raise InputError(f"{folder / 'images'}: no such folder; expected one image per product, named ID.jpg")
-    files = ImageFiles(options.images or folder, options.allow_outside)
     groups, sku_of_file = _add_style_files(folder / "styles", table)
-    images = images_by_sku(table, files, "" if options.images else "images/", sku_of_file)
-    notes = [f"{folder}: {_KAGGLE}", *_file_notes(files)]
-    catalog = make_catalog(folder, table, images, notes)
+    below = f"{names[0]}/" if names and not options.images else ""
+    images = images_by_sku(table, files, below, sku_of_file)
+    catalog = make_catalog(folder, table, images, [f"{folder}: {_KAGGLE}", *_file_notes(files)])
     return replace(catalog, attribute_groups=groups) if groups else catalog
 
 
@@ -186,9 +216,14 @@ def _add_style_files(folder: Path, table: Table) -> tuple[tuple[AttributeGroup, 
     return groups, {name: sku for sku, names in images.items() for name in names}
 
 
-def _read_table_file(path: Path, options: _Options) -> Catalog:
+def _read_table_file(path: Path, root: Path, options: _Options) -> Catalog:
     table = read_table(path, options.mapping, options.delimiter)
-    return _catalog_of_table(table, path.parent, options, f"{path}: a table of {len(table)} rows")
+    return _catalog_of_table(table, root, options, f"{path}: a table of {len(table)} rows")
+
+
+def _read_shards(folder: Path, paths: list[Path], options: _Options) -> Catalog:
+    table = read_parquet_shards(folder, paths, options.mapping)
+    return _catalog_of_table(table, folder, options, f"{folder}: {len(paths)} Parquet files")
 
 
 def _catalog_of_table(table: Table, root: Path, options: _Options, layout: str = "") -> Catalog:
@@ -204,37 +239,14 @@ def _read_tars(paths: list[Path], options: _Options) -> Catalog:
 
 def _read_paths(lines: Iterable[str]) -> Catalog:
     """Return the catalog of paths, one per line, without labels."""
-    lines = [line for line in lines if line.strip()]
+    lines = [line.strip() for line in "\n".join(lines).removeprefix("\ufeff").splitlines() if line.strip()]
     table, images = Table({}, "standard input", range(1, len(lines) + 1), "line"), RowImages()
     for row, line in enumerate(lines):
-        if Path(line).is_file():
+        if os.path.isfile(line):  # noqa: PTH113 - no error for a line that is no path
             images.add(row, line, line)
         else:
             images.rejected.append(Rejected(table.where(row), "", f"no file {line[:300]}"))
     return make_catalog(Path(), table, images, [f"{len(lines)} paths on standard input"])
-
-
-def _read_tree(folder: Path, options: _Options) -> Catalog:
-    """Read a tree of images: the folders name classes, above them perhaps parts."""
-    files = options.files(folder)
-    names = files.images
-    if not names:
-        raise InputError(f"{folder}: no styles.csv, no table, no images, no train.json")
-    parts = {name.split("/")[0].lower() for name in names}
-    has_parts = parts <= set(PARTS) and all(name.count("/") > 1 for name in names)
-    places = [name.split("/")[1 if has_parts else 0 : -1] for name in names]
-    classes = ["/".join(place) for place in places]
-    has_classes = any(classes) and not all(map(IMAGE_WORD.fullmatch, {name.lower() for name in classes} - {""}))
-    columns: dict[str, Any] = {SKU: names}
-    if has_classes:
-        columns["article_type"] = classes
-    if has_parts:
-        columns["split"] = [PARTS[name.split("/")[0].lower()] for name in names]
-    images = RowImages(list(range(len(names))), [files.path(name) for name in names], list(names))
-    images.unused = [Rejected(name, "", "not an image") for name in files.names if not is_image(name)]
-    layout = f"{folder}: {'a folder per class' if has_classes else 'images without labels'}"
-    notes = [layout + (", in folders train, validation or test" if has_parts else ""), *_file_notes(files)]
-    return make_catalog(folder, Table(columns, folder.name, range(1, len(names) + 1), "image"), images, notes)
 
 
 def _file_notes(files: ImageFiles) -> list[str]:

@@ -1,6 +1,7 @@
 """Title rules: a table of the words and phrases in product titles that name attribute labels."""
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -142,7 +143,17 @@ def normalize_text(text: str) -> str:
     >>> normalize_text("U.S. Polo  V-Neck")
     'u s polo v neck'
     """
-    return re.sub(r"[\W_]+", " ", text.casefold()).strip()
+    text = text.casefold()
+    if not text.isascii():
+        # Vowel signs of Indic and Thai scripts are marks, which \w leaves out.
+        text = unicodedata.normalize("NFC", text)
+        return " ".join("".join(mark if is_word_mark(mark) else " " for mark in text).split())
+    return re.sub(r"[\W_]+", " ", text).strip()
+
+
+def is_word_mark(mark: str) -> bool:
+    """Return whether a character belongs to a word: a letter, a digit or a mark on one of them."""
+    return mark.isalnum() or unicodedata.category(mark).startswith("M")
 
 
 def rules_for_group(group: str) -> tuple[TitleRule, ...]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fashion_keras.catalog.label_groups import LabelGroup
-from fashion_keras.catalog.sources.table import read_table
+from fashion_keras.catalog.sources.table_readers import read_table
 from fashion_keras.catalog.tasks import TASKS, get_task
 from fashion_keras.support.errors import InputError
 

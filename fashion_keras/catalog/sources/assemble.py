@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fashion_keras.catalog.catalog import Catalog, Rejected
-from fashion_keras.catalog.column_types import text_array, typed
+from fashion_keras.catalog.column_types import as_text, text_array, typed
 from fashion_keras.catalog.columns import GROUP, SKU, TITLE, Columns, merge_variants
 from fashion_keras.catalog.product_hashes import group_products
 from fashion_keras.catalog.sources.row_images import RowImages
@@ -31,7 +31,7 @@ def make_catalog(folder: Path, table: Table, images: RowImages, notes: Sequence[
     rows = np.array([images.rows[image] for image in accepted], dtype=np.int64)
     columns, merged = _columns(table, rows)
     titles = columns[TITLE].tolist() if TITLE in columns else ()
-    groups = [str(value) for value in columns[GROUP].tolist()] if GROUP in columns else ()
+    groups = as_text(columns[GROUP]).tolist() if GROUP in columns else ()
     return Catalog(
         folder=folder,
         skus=text_array(skus),

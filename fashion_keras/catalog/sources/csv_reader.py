@@ -46,8 +46,8 @@ def read_text_table(path: Path, delimiter: str | None = None) -> TextTable:
     Raises:
         InputError: when the file is empty.
     """
-    text, notes = _decode(path.read_bytes(), path.name)
-    hint = re.match(r'"?sep=(.)"?\r?\n', text)
+    text, notes = decode_text(path.read_bytes(), path.name)
+    hint = re.match(r'"?sep=(.)[^\r\n]*(\r\n|\r|\n)', text, re.IGNORECASE)
     text = text[hint.end() :] if hint else text
     if not text.strip():
         raise InputError(f"{path}: empty file; expected a header such as sku,image,category,...")
@@ -68,7 +68,8 @@ def _separator(name: str) -> str:
     return separator
 
 
-def _decode(data: bytes, name: str) -> tuple[str, list[str]]:
+def decode_text(data: bytes, name: str) -> tuple[str, list[str]]:
+    """Return the text of a file, and notes on its encoding; InputError for UTF-16 that breaks off."""
     encoding = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), _guess_utf16(data))
     try:
         text = data.decode(encoding or "utf-8")
@@ -106,7 +107,7 @@ def _sniff(text: str) -> str:
     start = text[:200_000]
     scores = {}
     for separator in DELIMITERS.values():
-        counts = [len(trim(cells)) for _, cells in _parse(start, separator)[:_SNIFFED_ROWS]]
+        counts = [len(cells) for _, cells in _parse(start, separator)[:_SNIFFED_ROWS]]
         if counts and counts[0] > 1:
             scores[separator] = (sum(count == counts[0] for count in counts[1:]) / max(1, len(counts) - 1), counts[0])
     return max(scores, key=scores.__getitem__, default=",")

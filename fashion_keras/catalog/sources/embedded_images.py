@@ -32,4 +32,4 @@ def image_bytes(cell: Any) -> bytes | None:  # noqa: ANN401 - of any source
         buffer = BytesIO()
         cell.save(buffer, "PNG")
         return buffer.getvalue()
-    return cell if isinstance(cell, bytes) else None
+    return bytes(cell) if isinstance(cell, bytes | bytearray | memoryview) else None

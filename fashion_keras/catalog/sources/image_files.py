@@ -9,16 +9,32 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".heif")
+from fashion_keras.catalog.columns import IMAGE_WORD
 
-_JUNK = ("__MACOSX", "Thumbs.db", "desktop.ini")
+IMAGE_SUFFIXES = (
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".png",
+    ".webp",
+    ".bmp",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".avif",
+    ".heic",
+    ".heif",
+)
+
+_JUNK = ("__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir", "$RECYCLE.BIN", "System Volume Information")
 _PLAIN = re.compile(r"[\w-][\w .-]*(/[\w-][\w .-]*)*")  # a relative path that leads nowhere else
 _ENDING = re.compile(r"[\s._-]+\(?[^\s._-]*\)?$")  # "_2", "-front", " (3)" at the end of a file name
 
 
 def is_junk(name: str) -> bool:
     """Return whether a file or folder is a by-product of a program: hidden, or __MACOSX."""
-    return name.startswith(".") or name in _JUNK
+    return name.startswith((".", "~$")) or name in _JUNK
 
 
 def is_image(name: str) -> bool:
@@ -34,6 +50,7 @@ class ImageFiles:
         allow_outside: whether paths that lead out of it are followed.
         skipped: number of hidden files and folders and the like that the scan left out.
         links: symbolic links that were followed, relative to the root.
+        broken: links that lead nowhere, and other entries that are no files, relative to the root.
     """
 
     def __init__(self, root: Path, allow_outside: bool = False) -> None:
@@ -41,6 +58,7 @@ class ImageFiles:
         self.root, self.allow_outside = root, allow_outside
         self.skipped = 0
         self.links: set[str] = set()
+        self.broken: list[str] = []
         self._root = os.path.abspath(root)  # noqa: PTH100 - resolves no links
 
     @cached_property
@@ -56,11 +74,13 @@ class ImageFiles:
             relative = os.path.relpath(entry.path, self._root).replace(os.sep, "/")
             if entry.is_symlink():
                 self.links.add(relative)
-            if not entry.is_dir():
+            if os.path.isfile(entry.path):  # noqa: PTH113 - False for links that lead nowhere, and for pipes
                 yield relative
                 continue
-            target = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
-            if target not in open_folders:  # a link to a folder above would never end
+            target = os.path.realpath(entry.path)
+            if not os.path.isdir(target):  # noqa: PTH112
+                self.broken.append(relative)
+            elif target not in open_folders:  # a link to a folder above would never end
                 yield from self._scan(entry.path, open_folders | {target})
 
     @cached_property
@@ -83,18 +103,27 @@ class ImageFiles:
         if _PLAIN.fullmatch(cell) and self._exists(path):
             return [path], ""
         path = os.path.normpath(os.path.join(self.root, cell))  # noqa: PTH118
-        is_inside = os.path.abspath(path).startswith(self._root + os.sep)  # noqa: PTH100
-        if not is_inside and not self.allow_outside:
-            if "://" not in cell:
-                return [], f"{cell[:200]} leads out of {self.root}; --allow-outside reads it"
-        elif self._exists(path):
-            return [path], ""
-        elif Path(path).is_dir():
-            return self._in_folder(path)
+        is_inside = path.startswith(
+            (self._root + os.sep, os.path.realpath(self._root) + os.sep, f"{self.root}{os.sep}")
+        )
+        shown = " ".join(cell[:200].split())
+        if "://" not in cell:
+            if not is_inside and not self.allow_outside and (os.path.isabs(cell) or ".." in cell):  # noqa: PTH117
+                return [], f"{shown} leads out of {self.root}; --allow-outside reads it"
+            if self._exists(path):
+                return [path], ""
+            if os.path.isdir(path):  # noqa: PTH112
+                return self._in_folder(path)
         names = self._by_ending.get(_loose(_local_name(cell)), [])
+        usual = [name for name in names if IMAGE_WORD.fullmatch(name.split("/")[0].lower())]
+        names = usual if len(usual) == 1 else names
         if len(names) > 1:
-            return [], f"{cell[:200]} could be {names[0]} or {names[1]}"
-        return ([self.path(names[0])], "") if names else ([], f"no file {path[:300]}")
+            return [], f"{shown} could be {names[0]} or {names[1]}"
+        return ([self.path(names[0])], "") if names else ([], f"no file {' '.join(path[:300].split())}")
+
+    def has(self, cell: str) -> bool:
+        """Return whether a cell as it is names a file below the root."""
+        return ".." not in cell and self._exists(f"{self.root}{os.sep}{cell}")
 
     def _exists(self, path: str) -> bool:
         try:
@@ -174,7 +203,10 @@ def _owner(stem: str, sku_of: dict[str, str]) -> tuple[str | None, bool]:
         name = name[: match.start()]
         sku = _lookup(sku_of, name)
     while sku is None and folder:
-        sku = _lookup(sku_of, folder, folder.rpartition("/")[2])
+        base = folder.rpartition("/")[2]
+        # Of images/12/12999.jpg the folder is no SKU, but the beginning of one.
+        if not re.match(re.escape(base) + r"\w", stem.rpartition("/")[2]):
+            sku = _lookup(sku_of, folder, base)
         folder = folder.rpartition("/")[0]
     return sku, False
 

@@ -1,11 +1,14 @@
 """Images of table rows: which files each row names, or its SKU does, or its cells hold."""
 
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from fashion_keras.catalog.catalog import Rejected
 from fashion_keras.catalog.columns import SKU, path_columns
@@ -13,6 +16,10 @@ from fashion_keras.catalog.sources.embedded_images import image_bytes, store_ima
 from fashion_keras.catalog.sources.image_files import ImageFiles, is_image, is_junk
 from fashion_keras.catalog.sources.table import Table
 from fashion_keras.support.errors import InputError
+
+_PLAIN = re.compile(r"[\w./\\ -]*\.\w+")  # one path
+# Between the paths of a cell: bars, semicolons, line breaks, and commas before another path or at its end.
+_SEPARATORS = r"[|;\n]|,(?=\s*\S)"
 
 
 @dataclass
@@ -49,7 +56,8 @@ def find_row_images(table: Table, files: ImageFiles) -> RowImages:
     for name, values in table.columns.items():
         if any(image_bytes(value) for value in values[:100]):
             return _embedded(table, name)
-    columns = {name: table.columns.pop(name) for name in path_columns(list(table.columns))}
+    named = path_columns([name for name, values in table.columns.items() if not isinstance(values, np.ndarray)])
+    columns = {name: table.columns.pop(name) for name in named}
     if not columns and SKU not in table.columns:
         raise InputError(
             f"{table.source}: no column with a SKU (sku, product_id, id, ...) or a path (path, image, filename, ...); "
@@ -93,6 +101,9 @@ def _named(table: Table, rows: Sequence[tuple[Any, ...]], files: ImageFiles) -> 
             images.rejected.append(_reject(table, row, missing[0] if missing else "no image path"))
         else:
             images.rejected += [_reject(table, row, reason) for reason in missing]
+    for folder in {path.rpartition("/")[0] for path in images.paths}:
+        if not os.path.realpath(folder).startswith(os.path.realpath(files.root)):
+            files.links.add(os.path.relpath(folder, files.root))
     unused = _count_unused(images.paths)
     if unused:
         images.notes.append(f"{unused} images beside those of the table belong to no row")
@@ -100,27 +111,27 @@ def _named(table: Table, rows: Sequence[tuple[Any, ...]], files: ImageFiles) -> 
 
 
 def _find_cell(cell: str | list[str], files: ImageFiles) -> tuple[list[str], list[str]]:
-    """Return the images of a cell with a path or several, and why others were not found."""
-    if not cell:
-        return [], []
-    if isinstance(cell, str):
-        paths, reason = files.find(cell)
-        if paths or not re.search(r"[|;,\[]", cell):
-            return paths, [reason] if reason else []
-        cell = _split_paths(cell)
-    results = [files.find(part) for part in cell if part]
+    """Return the images of a cell with a path or several, and why others are missing."""
+    parts = cell if isinstance(cell, list) else _split_paths(cell)
+    if isinstance(cell, str) and (len(parts) < 2 or files.has(cell)):
+        parts = [cell] if files.has(cell) else parts
+    results = [files.find(part) for part in parts if part]
     return [path for paths, _ in results for path in paths], [reason for _, reason in results if reason]
 
 
 def _split_paths(cell: str) -> list[str]:
-    """Return the paths in a cell such as "a.jpg|b.jpg", "a.jpg, b.jpg" or '["a.jpg", "b.jpg"]'."""
-    if cell.startswith("["):
+    """Return the paths in a cell such as "a.jpg|b.jpg", "a.jpg, b.jpg", '["a.jpg", "b.jpg"]' or "['a.jpg' 'b.jpg']"."""
+    if not cell or _PLAIN.fullmatch(cell):
+        return [cell]
+    if cell[0] + cell[-1] in ("[]", "()", "{}"):
         try:
             return [str(part) for part in json.loads(cell)]
         except ValueError:
-            return [first or second for first, second in re.findall(r"'([^']*)'|\"([^\"]*)\"", cell)]
-    separator = next((mark for mark in "|;," if mark in cell), ",")
-    return [part.strip() for part in cell.split(separator)]
+            quoted = re.findall(r"'([^']*)'|\"([^\"]*)\"", cell)
+            cell = "|".join(first or second for first, second in quoted) or cell[1:-1]
+    parts = [part.strip(" \t\r\"'") for part in re.split(_SEPARATORS, cell)]
+    words = cell.split()
+    return words if len(parts) == 1 and len(words) > 1 and all(map(is_image, words)) else parts
 
 
 def _count_unused(paths: Sequence[str]) -> int:
@@ -145,6 +156,7 @@ def images_by_sku(
         for path in paths_of.get(sku, []) if first == row else []:
             images.add(row, path, path.removeprefix(str(files.root)).lstrip("/\\"))
     images.unused = [Rejected(name, "", "no row") for name in unknown]
+    images.unused += [Rejected(name, "", "a link that leads nowhere, or no file") for name in files.broken]
     others = [name for name in files.names if not is_image(name) and folder and name.startswith(folder)]
     images.unused += [Rejected(name, "", "not an image") for name in others]
     return images

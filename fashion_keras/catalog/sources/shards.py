@@ -3,6 +3,7 @@
 import json
 import re
 import tarfile
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,24 +13,40 @@ import numpy as np
 from fashion_keras.catalog.catalog import Rejected
 from fashion_keras.catalog.columns import SKU
 from fashion_keras.catalog.sources.embedded_images import store_image
-from fashion_keras.catalog.sources.image_files import is_image
+from fashion_keras.catalog.sources.image_files import is_image, is_junk
 from fashion_keras.catalog.sources.row_images import RowImages
-from fashion_keras.catalog.sources.table import Table, table_of_frame, table_of_rows
+from fashion_keras.catalog.sources.table import Table
+from fashion_keras.catalog.sources.table_readers import flatten, table_of_frame, table_of_rows
+from fashion_keras.catalog.sources.tree import PARTS
 from fashion_keras.support.errors import InputError
 
-PARTS = {
-    "train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation",
-    "dev": "validation", "test": "test", "testing": "test",
-}  # fmt: skip
+_OWN = ("__key__", "images", "__error__")  # of a sample, beside its fields
 _MAX_BYTES = 2**28  # of one member of an archive
-_SHARD = re.compile(r"(?P<part>.+?)(?P<number>-\d{5}-of-\d{5})?\.parquet", re.IGNORECASE)
+_SHARD = re.compile(r"((?P<part>.+?)[-_])??(?P<number>\d{4,}(-of-\d+)?)?\.parquet", re.IGNORECASE)
 
 
 def find_shards(folder: Path, tables: Sequence[Path]) -> list[Path]:
-    """Return the Parquet files of a Hugging Face dataset, in `folder` or its data/; [] where other tables are there."""
-    shards = [path for path in (*tables, *sorted(folder.glob("data/*.parquet"))) if path.suffix.lower() == ".parquet"]
-    is_dataset = len(shards) > 1 or (shards and _SHARD.fullmatch(shards[0].name)["number"]) or shards != list(tables)
-    return shards if is_dataset and set(tables) <= set(shards) else []
+    """Return the Parquet files of a Hugging Face dataset, in `folder` or up to two folders down; [] for other tables.
+
+    Their names are numbered, or they or their folders are named after parts: train-00000-of-00002.parquet,
+    train.parquet, default/train/0000.parquet.
+    """
+    if any(path.suffix.lower() != ".parquet" for path in tables):
+        return []
+    below = [path for depth in ("*/*.parquet", "*/*/*.parquet") for path in sorted(folder.glob(depth))]
+    shards = [*tables, *([] if tables else below)]
+    return shards if all(_part(path) or _is_numbered(path) for path in shards) else []
+
+
+def _is_numbered(path: Path) -> bool:
+    match = _SHARD.fullmatch(path.name)
+    return bool(match and match["number"])
+
+
+def _part(path: Path) -> str:
+    """Return the part that a file is named after, or its folder; "" for none."""
+    words = [*re.split(r"[-_.]", path.name.lower()), path.parent.name.lower()]
+    return next((PARTS[word] for word in words if word in PARTS), "")
 
 
 def read_parquet_shards(folder: Path, paths: Sequence[Path], mapping: Mapping[str, str]) -> Table:
@@ -44,7 +61,7 @@ def read_parquet_shards(folder: Path, paths: Sequence[Path], mapping: Mapping[st
             raise InputError(f"{path}: cannot be read ({str(error).splitlines()[0][:200]})") from None
         for name, names in class_names(path).items():
             frame[name] = decode_classes(frame[name], names)
-        part = PARTS.get(_SHARD.fullmatch(path.name)["part"].lower())
+        part = _part(path)
         frames.append(frame.assign(split=part) if part and "split" not in frame else frame)
     return table_of_frame(pd.concat(frames, ignore_index=True), mapping, folder.name)
 
@@ -59,14 +76,17 @@ def read_webdataset(paths: Sequence[Path], mapping: Mapping[str, str]) -> tuple[
         InputError: when a file is no tar, or damaged.
     """
     samples = _read_samples(paths)
-    table = table_of_rows(paths[0].name, samples, range(len(samples)), "sample", mapping, ("__key__", "images"))
+    table = table_of_rows(
+        paths[0].name, samples, range(len(samples)), "sample", mapping, ("__key__", "images", "__error__")
+    )
     table.columns.setdefault(SKU, [sample["__key__"] for sample in samples])
     images = RowImages()
     for row, sample in enumerate(samples):
-        for name, path in sample["images"]:
+        error = sample["__error__"] or ("" if sample["images"] else "no image in the sample")
+        if error:
+            images.rejected.append(Rejected(table.where(row), sample["__key__"], error))
+        for name, path in [] if error else sample["images"]:
             images.add(row, path, name)
-        if not sample["images"]:
-            images.rejected.append(Rejected(table.where(row), sample["__key__"], "no image in the sample"))
     return table, images
 
 
@@ -90,23 +110,29 @@ def decode_classes(codes: Iterable[Any], names: list[str]) -> list[str]:
 
 
 def _read_samples(paths: Iterable[Path]) -> list[dict[str, Any]]:
-    samples: dict[str, dict[str, Any]] = {}
+    samples: dict[tuple[Path, str], dict[str, Any]] = {}
     for path in paths:
         try:
             with tarfile.open(path, "r|*") as archive:
                 for member in archive:
-                    if member.isfile() and not Path(member.name).name.startswith("."):
-                        _add_member(samples, member, archive)
+                    if member.isfile() and not is_junk(Path(member.name).name):
+                        _add_member(samples, path, member, archive)
         except (tarfile.TarError, EOFError, OSError) as error:
             raise InputError(f"{path}: not a complete tar file ({error})") from None
+    uses = Counter(key for _, key in samples)
+    for (path, key), row in samples.items():
+        if uses[key] > 1:  # archives that each count from 0
+            row["__key__"] = f"{path.stem}/{key}"
     return list(samples.values())
 
 
-def _add_member(samples: dict[str, dict[str, Any]], member: tarfile.TarInfo, archive: tarfile.TarFile) -> None:
+def _add_member(
+    samples: dict[tuple[Path, str], dict[str, Any]], path: Path, member: tarfile.TarInfo, archive: tarfile.TarFile
+) -> None:
     folder, slash, name = member.name.removeprefix("./").rpartition("/")
     stem, _, ending = name.partition(".")
     key = folder + slash + stem
-    row = samples.setdefault(key, {"__key__": key, "images": []})
+    row = samples.setdefault((path, key), {"__key__": key, "images": [], "__error__": ""})
     if member.size > _MAX_BYTES:
         raise InputError(f"{archive.name}: {member.name} has {member.size} bytes, above the cap of {_MAX_BYTES}")
     data = archive.extractfile(member).read()
@@ -116,7 +142,8 @@ def _add_member(samples: dict[str, dict[str, Any]], member: tarfile.TarInfo, arc
         try:
             fields = json.loads(data)
         except ValueError:
-            raise InputError(f"{archive.name}: {member.name} is not JSON") from None
-        row.update(fields if isinstance(fields, dict) else {})
+            row["__error__"] = f"{member.name} is not JSON"
+            return
+        row.update(flatten(fields) if isinstance(fields, dict) else {})
     else:
         row[{"cls": "article_type", "txt": "title"}.get(ending, ending)] = data.decode("utf-8", "replace").strip()

@@ -62,7 +62,9 @@ def _numbers(groups: NDArray[np.str_]) -> Integers:
     return np.argsort(np.argsort(first))[codes]
 
 
-def pk_batches(codes: Integers, titles: NDArray[np.generic], classes: int, images: int, seed: int, epoch: int) -> Integers:
+def pk_batches(
+    codes: Integers, titles: NDArray[np.generic], classes: int, images: int, seed: int, epoch: int
+) -> Integers:
     """Return the rows of one epoch, in an order that cuts into batches of P `classes` x K `images`.
 
     Every row, of class codes [n], is drawn at least once, products of a title group next to each other; a class with

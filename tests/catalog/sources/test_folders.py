@@ -44,7 +44,7 @@ def test_read_catalog_descends_into_an_unpacked_set(tmp_path):
     (tmp_path / "archive" / "styles.csv").write_text("id,gender\n1,Men\n2,Women\n")
     catalog = read_catalog(tmp_path)
     assert catalog.skus.tolist() == ["1", "2"]
-    assert catalog.notes[0] == f"{tmp_path} holds nothing but archive/, which is read"
+    assert catalog.notes[0] == f"{tmp_path}: archive/ is read, the set in it"
 
 
 def test_read_catalog_never_reads_past_a_table_it_cannot_read(tmp_path):
