@@ -60,7 +60,7 @@ def _read_prices(texts: Collection[str]) -> dict[str, float]:
 
 def _whole(array: NDArray[np.float64]) -> NDArray[Any]:
     """Return whole numbers without a gap as int64, and other numbers as they are."""
-    return array if np.isnan(array).any() or (array % 1).any() else array.astype(np.int64)
+    return array.astype(np.int64) if np.isfinite(array).all() and not (array % 1).any() else array
 
 
 def text_array(values: Sequence[str]) -> NDArray[Any]:

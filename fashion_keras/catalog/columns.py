@@ -184,14 +184,14 @@ def clean_skus(values: list[str]) -> list[str]:
 def merge_variants(values: list[str]) -> tuple[list[str], dict[str, int]]:
     """Return a column with spellings that differ in case or spaces merged, and "from -> to" with its count.
 
-    The commonest spelling stays, of equally common ones the first in the alphabet.
+    The commonest spelling stays, of equally common ones one in mixed case.
 
     >>> merge_variants(["Men", "men", "Men", "Women"])
     (['Men', 'Men', 'Men', 'Women'], {"'men' -> 'Men'": 1})
     """
     counts = Counter(values)
     best: dict[str, str] = {}
-    for value in sorted(counts, key=lambda value: (-counts[value], value)):
+    for value in sorted(counts, key=lambda value: (-counts[value], value.isupper() or value.islower(), value)):
         best.setdefault(plain_label(value), value)
     if len(best) == len(counts):
         return values, {}

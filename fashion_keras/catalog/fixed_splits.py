@@ -58,6 +58,8 @@ def fixed_parts(catalog: Catalog, recipe: str) -> NDArray[np.str_] | None:
 def _parts_of_file(path: Path, catalog: Catalog) -> NDArray[np.str_]:
     columns = {plain_name(name): values for name, values in read_table(path, {}).columns.items()}
     key = "imageid" if "imageid" in columns else "sku"
+    if "part" not in columns and "split" in columns:
+        columns["part"] = columns["split"]
     if key not in columns or "part" not in columns:
         raise InputError(f"{path}: expected the columns sku (or image_id) and part, not {', '.join(columns)}")
     parts = _read_parts(columns["part"], str(path)).tolist()

@@ -95,9 +95,9 @@ class ImageFiles:
     def find(self, cell: str) -> tuple[list[str], str]:
         """Return the images that a cell of a path column names, or [] and why there is none.
 
-        Tried in this order: the path as it is; a folder, for all images in it; then, without regard to case, Unicode
-        form, slashes and suffix, the end of the path of exactly one image. Of an address or of an absolute path of
-        another machine only the file name counts.
+        Tried in this order: the path as it is; a folder, for all images in it; the path without its first folders;
+        then, without regard to case, Unicode form, slashes and suffix, the end of the path of exactly one image. Of an
+        address or of an absolute path of another machine only the file name counts.
         """
         path = f"{self.root}{os.sep}{cell}"
         if _PLAIN.fullmatch(cell) and self._exists(path):
@@ -108,13 +108,19 @@ class ImageFiles:
         )
         shown = " ".join(cell[:200].split())
         if "://" not in cell:
-            if not is_inside and not self.allow_outside and (os.path.isabs(cell) or ".." in cell):  # noqa: PTH117
+            leads_out = ".." in cell or os.path.exists(path)  # noqa: PTH110
+            if not is_inside and not self.allow_outside and leads_out:
                 return [], f"{shown} leads out of {self.root}; --allow-outside reads it"
             if self._exists(path):
                 return [path], ""
             if os.path.isdir(path):  # noqa: PTH112
                 return self._in_folder(path)
-        names = self._by_ending.get(_loose(_local_name(cell)), [])
+            tails = [cell.split("/", depth)[-1] for depth in range(1, cell.count("/"))]
+            exact = next((tail for tail in tails if self._exists(f"{self.root}{os.sep}{tail}")), None)
+            if exact:
+                return [self.path(exact)], ""
+        local = _loose(_local_name(cell))
+        names = self._by_ending.get(local) or self._by_ending.get(os.path.splitext(local)[0], [])  # noqa: PTH122
         usual = [name for name in names if IMAGE_WORD.fullmatch(name.split("/")[0].lower())]
         names = usual if len(usual) == 1 else names
         if len(names) > 1:
@@ -196,7 +202,7 @@ def _forms(skus: Iterable[str]) -> dict[str, str]:
 def _owner(stem: str, sku_of: dict[str, str]) -> tuple[str | None, bool]:
     """Return the SKU that a relative path without suffix carries, and whether it is the whole file name."""
     folder, _, name = stem.rpartition("/")
-    sku = _lookup(sku_of, stem, name)
+    sku = _lookup(sku_of, *(stem.split("/", depth)[-1] for depth in range(stem.count("/") + 1)))
     if sku is not None:
         return sku, True
     while sku is None and (match := _ENDING.search(name)) and match.start():

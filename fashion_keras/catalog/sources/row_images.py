@@ -17,7 +17,7 @@ from fashion_keras.catalog.sources.image_files import ImageFiles, is_image, is_j
 from fashion_keras.catalog.sources.table import Table
 from fashion_keras.support.errors import InputError
 
-_PLAIN = re.compile(r"[\w./\\ -]*\.\w+")  # one path
+_PLAIN = re.compile(r"[\w./\\-]*\.\w+")  # one path
 # Between the paths of a cell: bars, semicolons, line breaks, and commas before another path or at its end.
 _SEPARATORS = r"[|;\n]|,(?=\s*\S)"
 

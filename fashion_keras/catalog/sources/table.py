@@ -99,6 +99,8 @@ def _cell(value: Any) -> str | list[str]:  # noqa: ANN401 - of any source
     if isinstance(value, str):
         return clean_cells([value])[0]
     if isinstance(value, Mapping):
+        if value.keys() <= {"bytes", "path"}:  # an image of Hugging Face without its bytes
+            return _cell(value.get("path"))
         return json.dumps(value, ensure_ascii=False, default=str)
     if value is None or value != value:
         return ""

@@ -36,7 +36,8 @@ def is_table(path: Path) -> bool:
     with path.open("rb") as file:
         start = file.read(2000).lstrip(b"\xef\xbb\xbf \r\n\t")
     if suffix == ".json":
-        return start.startswith(b"[") and start[1:].lstrip().startswith(b"{")
+        is_lines = start.startswith(b"{") and start.split(b"\n")[0].rstrip().endswith(b"}") and b"\n{" in start
+        return is_lines or (start.startswith(b"[") and start[1:].lstrip().startswith(b"{"))
     header = re.split(rb"[\t;,|]", start.split(b"\n")[0])
     names, _ = name_columns([cell.decode("utf-8", "replace").strip() for cell in header], {})
     return len(header) > 1 and (SKU in names or bool(path_columns(names)))
@@ -93,11 +94,11 @@ def _read_csv(path: Path, mapping: Mapping[str, str], delimiter: str | None) -> 
 def _fit(cells: list[str], names: list[str]) -> tuple[list[str] | None, bool]:
     """Return as many cells as there are columns, None where that is not possible, and whether the title was repaired.
 
-    Empty cells at the end are dropped; up to a third of the cells may be missing there, as some programs leave empty
+    Empty cells at the end are dropped; up to half of the cells may be missing there, as some programs leave empty
     ones out. Other surplus cells are the commas of an unquoted title, where there is a title.
     """
     missing = names[len(cells) :]
-    if missing and (not any(missing) or len(missing) <= len(names) / 3):
+    if missing and (not any(missing) or len(missing) <= len(names) / 2):
         return [*cells, *[""] * (len(names) - len(cells))], False
     if len(cells) > len(names):
         cells = cells[: max(len(names), len(trim(cells)))]

@@ -82,3 +82,51 @@ def test_read_catalog_finds_images_of_skus_that_no_file_can_be_named(tmp_path):
     save(tmp_path, "images/AB-1_4.jpg", "images/CD/5.jpg")
     (tmp_path / "styles.csv").write_text("id\nAB-1/4\nCD/5\n")
     assert read_catalog(tmp_path).skus.tolist() == ["AB-1/4", "CD/5"]
+
+
+@pytest.mark.parametrize(
+    ("names", "classes", "rejected"),
+    [
+        (("train/Shirts/a.jpg", "test/Shirts/b.jpg", "cover.jpg"), {"Shirts"}, 1),
+        (("train/Shirts/a.jpg", "train/Hats/c.jpg", "test/b.jpg"), {"Shirts", "Hats", ""}, 0),
+        (("data/train/Shirts/a.jpg", "data/train/Hats/b.jpg"), {"Shirts", "Hats"}, 0),
+        (("Train/images/Shirts/a.jpg", "TEST/images/Hats/b.jpg"), {"Shirts", "Hats"}, 0),
+    ],
+)
+def test_read_catalog_takes_parts_of_irregular_trees(tmp_path, names, classes, rejected):
+    catalog = read_catalog(save(tmp_path, *names))
+    assert set(catalog.columns["article_type"].tolist()) == classes
+    assert set(catalog.columns["split"].tolist()) <= {"train", "test"}
+    assert len(catalog.rejected) == rejected
+
+
+def test_read_catalog_rejects_links_that_lead_nowhere(tmp_path):
+    save(tmp_path, "Shirts/a.jpg", "Hats/b.jpg")
+    (tmp_path / "Shirts" / "gone.jpg").symlink_to("/nowhere.jpg")
+    (tmp_path / "self").symlink_to("self")
+    catalog = read_catalog(tmp_path)
+    assert len(catalog) == 2
+    assert sorted(row.where for row in catalog.rejected) == ["Shirts/gone.jpg", "self"]
+
+
+def test_read_catalog_reads_a_table_one_folder_down(tmp_path):
+    save(tmp_path, "images/a.jpg", "images/b.jpg")
+    (tmp_path / "meta").mkdir()
+    (tmp_path / "meta" / "products.csv").write_text("sku,image\n1,images/a.jpg\n2,images/b.jpg\n")
+    assert read_catalog(tmp_path).skus.tolist() == ["1", "2"]
+
+
+def test_read_catalog_refuses_two_sets_by_name(tmp_path):
+    for name in ("a", "b"):
+        save(tmp_path, f"{name}/images/1.jpg")
+        (tmp_path / name / "styles.csv").write_text("id\n1\n")
+    with pytest.raises(InputError, match=r"2 tables \(a/styles.csv, b/styles.csv\)"):
+        read_catalog(tmp_path)
+
+
+def test_read_catalog_gives_no_stranger_to_a_sku(tmp_path):
+    save(tmp_path, "images/12/12999.jpg", "images/12.jpg")
+    (tmp_path / "styles.csv").write_text("id\n12\n")
+    catalog = read_catalog(tmp_path)
+    assert catalog.image_ids.tolist() == ["12"]
+    assert [row.reason for row in catalog.rejected] == ["no row"]

@@ -406,3 +406,85 @@ def test_read_catalog_of_a_tar_that_is_none(tmp_path):
     (tmp_path / "x.tar").write_bytes(os.urandom(2000))
     with pytest.raises(InputError, match=r"x\.tar: not a complete tar file"):
         read_catalog(tmp_path / "x.tar")
+
+
+@pytest.mark.parametrize(
+    ("prices", "expected"),
+    [
+        (["$1,299", "$999"], [1299, 999]),
+        (["$1,299.50", "$9.99"], [1299.5, 9.99]),
+        (["1 299,00 €", "5,50 €"], [1299, 5.5]),
+        (["CHF 1'299.00", "CHF 3.50"], [1299, 3.5]),
+        (["₹1,29,900", "₹500"], [129900, 500]),
+        (["1.299 €", "899 €"], ["1.299 €", "899 €"]),
+    ],
+)
+def test_read_table_reads_thousands_of_prices(folder, prices, expected):
+    rows = "\n".join(f'{n},images/{n}.jpg,"{price}"' for n, price in zip(NAMES[:2], prices, strict=True))
+    write(folder, f"sku,image,price\n{rows}\n")
+    assert read_catalog(folder, delimiter=",").columns["price"].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "https://x.example/a.jpg,https://x.example/b.jpg", "images/a.jpg images/b.jpg", "[images/a.jpg, images/b.jpg]",
+        "('images/a.jpg', 'images/b.jpg')", "C:\\x\\a.jpg;C:\\x\\b.jpg", "a.jpg\nb.jpg",
+    ],
+)  # fmt: skip
+def test_read_catalog_takes_lists_of_any_notation(folder, cell):
+    write(folder, f'sku,image\nP,"{cell}"\n')
+    assert [Path(path).name for path in read_catalog(folder).paths] == ["a.jpg", "b.jpg"]
+
+
+def test_read_catalog_keeps_products_without_a_group_apart(folder):
+    write(folder, "id,item_group_id,image\n1,100,images/a.jpg\n2,100,images/b.jpg\n3,,images/c.jpg\n4,,images/a.jpg\n")
+    assert len(set(read_catalog(folder).product_groups)) == 3
+
+
+def test_read_catalog_keeps_archives_apart_that_count_alike(folder, tmp_path):
+    for number, name in enumerate(NAMES[:2]):
+        with tarfile.open(tmp_path / f"train-{number}.tar", "w") as archive:
+            archive.add(folder / "images" / f"{name}.jpg", "000.jpg")
+            member = tarfile.TarInfo("000.cls")
+            member.size = 1
+            archive.addfile(member, io.BytesIO(str(number).encode()))
+    (tmp_path / "set").mkdir()
+    for path in tmp_path.glob("*.tar"):
+        path.rename(tmp_path / "set" / path.name)
+    catalog = read_catalog(tmp_path / "set")
+    assert catalog.skus.tolist() == ["train-0/000", "train-1/000"]
+    assert catalog.columns["article_type"].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("rows", "cells"),
+    [
+        ({"id": [0], "image": ["images/a.jpg"], "image_2": [float("nan")]}, {}),
+        ({"id": [0], "image": ["images/a.jpg"], "more": [{"neck": "V"}]}, {"more": '{"neck": "V"}'}),
+        ({"id": [0], "image": ["images/a.jpg"], "weight": [float("inf")]}, {"weight": float("inf")}),
+    ],
+)
+def test_read_catalog_takes_frames_with_odd_cells(folder, rows, cells):
+    catalog = read_catalog(pd.DataFrame(rows), images=folder)
+    assert len(catalog) == 1
+    assert {name: catalog.columns[name].item() for name in cells} == cells
+
+
+def test_read_catalog_takes_a_path_that_no_system_could_open(folder):
+    write(folder, f"sku,image\n1,images/a.jpg\n2,{'x' * 5000}\n")
+    catalog = read_catalog(folder)
+    assert catalog.skus.tolist() == ["1"]
+    assert "\n" not in reasons(catalog)[0]
+
+
+def test_read_catalog_keeps_titles_in_scripts_with_vowel_signs_apart(folder):
+    write(folder, "sku,image,title\n1,images/a.jpg,काला जूता\n2,images/b.jpg,कोला जूता\n3,images/c.jpg,किला जूता\n")
+    assert len(set(read_catalog(folder).product_groups)) == 3
+
+
+def test_read_catalog_refuses_two_parquet_tables_that_are_no_shards(folder):
+    for name in ("products", "stock"):
+        frame().to_parquet(folder / f"{name}.parquet")
+    with pytest.raises(InputError, match=r"2 tables \(products.parquet, stock.parquet\)"):
+        read_catalog(folder)
