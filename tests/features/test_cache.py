@@ -215,8 +215,8 @@ def forward(pixels):
     return np.concatenate([pixels.mean(axis=(1, 2)), pixels[:, 0, 0]], axis=1)
 print('ready', flush=True)
 paths = sorted(map(str, Path(sys.argv[1]).glob('*.png')))
-count = np.arange(len(paths))
-catalog = Catalog(Path(), count, np.array(paths), {}, count, (), len(paths))
+skus = np.array(list(map(str, range(len(paths)))))
+catalog = Catalog(Path(), skus, skus, np.array(paths), {}, skus, (), len(paths))
 features = cache.encode(catalog, Encoder('tiny', ImageSpec(8, 6), forward, 'tensorflow', 'float32', 'tiny-1'))
 sys.stdout.buffer.write(np.asarray(features.values).tobytes())
 """

@@ -20,10 +20,10 @@ def read_history(folder):
 
 
 def start_training(config, folder):
-    """Start `fashion-keras train` with a config's values as flags."""
+    """Start `fashion-keras train` with a config's values as flags; yes-or-no fields keep their defaults."""
     flags = []
     for name, value in replace(config, out=str(folder)).to_dict().items():
-        if value not in (None, "", False):
+        if value not in (None, "", (), False, True):
             flags += [f"--{name.replace('_', '-')}", str(value)]
     return start_command("train", *flags)
 

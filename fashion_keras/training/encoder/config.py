@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.heads import POOLINGS, Head
 from fashion_keras.models.serialization import EncoderSpec
-from fashion_keras.support.config_fields import Config, DataConfig, config_field
+from fashion_keras.support.config_fields import DataConfig, SourceConfig, config_field
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import JsonRecord
 from fashion_keras.training.base_config import BackboneConfig, EncoderTrainingConfig, with_default
@@ -108,13 +108,12 @@ class AutoencoderConfig(EncoderTrainingConfig):
 
 
 @dataclass(frozen=True)
-class WhiteningConfig(Config):
+class WhiteningConfig(SourceConfig):
     """Settings of a whitened encoder."""
 
     encoder: str = config_field("resnet50", "Encoder to whiten, such as resnet50 or vgg19@block4:max.", metavar="NAME")
     width: int = config_field(256, "Width of the embeddings.", metavar="N", at_least=1)
     weights: str = with_default(BackboneConfig, "weights", "auto")
-    data: str | None = with_default(DataConfig, "data", None)
     out: str | None = with_default(DataConfig, "out", None)
 
 

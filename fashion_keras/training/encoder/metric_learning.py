@@ -28,7 +28,7 @@ from fashion_keras.training import losses
 from fashion_keras.training.balance import epoch_rows
 from fashion_keras.training.dataset_prep import prepare_encoder
 from fashion_keras.training.encoder.config import EncoderConfig, MetricLearningReport
-from fashion_keras.training.encoder.pk_sampling import TITLE, label_codes, pk_batches
+from fashion_keras.training.encoder.pk_sampling import TITLE, label_codes, number_groups, pk_batches
 from fashion_keras.training.feeds import ImageFeed, make_image_feed, phase_feeds
 from fashion_keras.training.manifests import EncoderManifest, TrainingData, initial_training_products
 from fashion_keras.training.run_folder import Callbacks, Run, begin_run, resume_run, training_run
@@ -146,7 +146,7 @@ def _image_feed(config: EncoderConfig, data: TrainingData, codes: Integers) -> I
         # Same class: equal in all labels but the title, or in the title where it is the only label.
         columns = [number for number, name in enumerate(names) if name != TITLE] or [0]
         classes = np.unique(codes[rows][:, columns], axis=0, return_inverse=True)[1]
-        titles, images = data.catalog.product_groups[rows], config.images_per_class
+        titles, images = number_groups(data.catalog.product_groups[rows]), config.images_per_class
         order = partial(pk_batches, classes, titles, config.batch_size // images, images, config.seed)
     is_color = any(name != TITLE and get_task(name).is_color for name in names)
     return make_image_feed(config, data, codes.astype(np.float32), order, is_color)

@@ -50,13 +50,15 @@ def parse_similarity_labels(text: str) -> tuple[SimilarityLabel, ...]:
 def label_codes(catalog: Catalog, labels: Sequence[SimilarityLabel]) -> Integers:
     """Return the class of n products for each of l labels: codes [n, l] int64; -1 where it is unknown."""
     columns = [
-        _numbers(catalog.product_groups) if label.name == TITLE else get_task(label.name).encode(catalog.columns).codes
+        number_groups(catalog.product_groups)
+        if label.name == TITLE
+        else get_task(label.name).encode(catalog.columns).codes
         for label in labels
     ]
     return np.stack(columns, axis=1)
 
 
-def _numbers(groups: NDArray[np.str_]) -> Integers:
+def number_groups(groups: NDArray[np.str_]) -> Integers:
     """Number product groups [n] in the order in which they appear."""
     _, first, codes = np.unique(groups, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[codes]

@@ -97,7 +97,7 @@ def test_train_and_evaluate_commands_take_annotations(official, command, tmp_pat
     assert sum(report["counts"].values()) == COUNT
     assert report["counts"]["rejected"] == 4
     with (run / "rejected.csv").open() as file:
-        rejected = {row["id"]: row["reason"] for row in csv.DictReader(file)}
+        rejected = {row["sku"]: row["reason"] for row in csv.DictReader(file)}
     assert set(rejected) == {"3", "4", "7", "9"}
     assert rejected["3"].startswith("not downloaded")
     assert rejected["7"] == "annotations[6]: label '999' is not in iMat_fashion_2018_label_map_228.csv"
