@@ -76,7 +76,8 @@ def _columns(table: Table, rows: np.ndarray) -> tuple[Columns, list[str]]:
         if not isinstance(values, np.ndarray):
             values, changed = (values, {}) if name in (TITLE, GROUP) else merge_variants(values)
             notes += _merge_notes(name, changed)
-        columns[name] = typed(name, values)[rows]
+        values = values[rows] if isinstance(values, np.ndarray) else [values[row] for row in rows.tolist()]
+        columns[name] = typed(name, values)
     return Columns(columns, table.written), notes
 
 
