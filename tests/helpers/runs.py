@@ -19,13 +19,15 @@ def read_history(folder):
     ]
 
 
+def flags_of(config):
+    """A config's values as flags; yes-or-no fields keep their defaults."""
+    given = {name: value for name, value in config.to_dict().items() if value not in (None, "", ())}
+    return [f"--{name.replace('_', '-')}={value}" for name, value in given.items() if not isinstance(value, bool)]
+
+
 def start_training(config, folder):
-    """Start `fashion-keras train` with a config's values as flags; yes-or-no fields keep their defaults."""
-    flags = []
-    for name, value in replace(config, out=str(folder)).to_dict().items():
-        if value not in (None, "", (), False, True):
-            flags += [f"--{name.replace('_', '-')}", str(value)]
-    return start_command("train", *flags)
+    """Start `fashion-keras train` with a config's values as flags."""
+    return start_command("train", *flags_of(replace(config, out=str(folder))))
 
 
 def start_command(*arguments):

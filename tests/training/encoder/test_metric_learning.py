@@ -15,7 +15,7 @@ from fashion_keras.support.atomic_files import read_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.encoder.config import EncoderConfig
 from fashion_keras.training.encoder.metric_learning import resume_encoder, train_encoder
-from tests.helpers.runs import read_history, start_command, wait_for_epoch
+from tests.helpers.runs import flags_of, read_history, start_command, wait_for_epoch
 
 PRECISION = "article_type precision@10"
 
@@ -187,10 +187,7 @@ def test_seed_above_32_bits_is_refused_in_one_line(command, capsys):
 def test_train_encoder_killed_and_resumed_equals_an_uninterrupted_run(config, tmp_path):
     config = replace(config, epochs=30, dropout=0.2, out=str(tmp_path / "run"))
     whole = train_encoder(replace(config, out=str(tmp_path / "whole")))
-    values = config.to_dict().items()
-    process = start_command(
-        "train-encoder", *(f"--{name.replace('_', '-')}={value}" for name, value in values if value)
-    )
+    process = start_command("train-encoder", *flags_of(config))
     wait_for_epoch(tmp_path / "run", 1, process)
     process.kill()
     process.communicate()
