@@ -161,8 +161,13 @@ def _read_folder(folder: Path, options: _Options) -> Catalog:
 
 
 def _opens_set(path: Path) -> bool:
-    """Return whether a file one folder down makes that folder a data set by itself."""
-    return not is_junk(path.name) and (is_table(path) or _is_tar(path)) and path.parent.name.lower() not in PARTS
+    """Return whether a file one folder down makes that folder a data set by itself, and not a result of ours."""
+    return (
+        not (path.parent / "rejected.csv").is_file()
+        and not is_junk(path.name)
+        and (is_table(path) or _is_tar(path))
+        and path.parent.name.lower() not in PARTS
+    )
 
 
 def _only(folder: Path, tables: list[Path]) -> Path:

@@ -13,6 +13,8 @@ from fashion_keras.models.predictions import probabilities
 from fashion_keras.training.dataset_prep import prepare
 from tests.helpers.runs import read_history, start_command, start_training, wait_for_epoch
 
+pytestmark = pytest.mark.slow  # several runs
+
 
 @pytest.fixture(scope="module")
 def config(tiny_config):
@@ -34,7 +36,6 @@ def assert_same(folder, whole):
         np.testing.assert_allclose([row[name] for row in first], [row[name] for row in second], rtol=1e-4, err_msg=name)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("epoch", [1, 2, 4])
 def test_resume_after_a_kill_equals_an_uninterrupted_run(config, whole, tmp_path, epoch):
     process = start_training(config, tmp_path / "run")
@@ -48,7 +49,6 @@ def test_resume_after_a_kill_equals_an_uninterrupted_run(config, whole, tmp_path
     assert not (tmp_path / "run" / "checkpoint").exists()
 
 
-@pytest.mark.slow
 def test_resume_after_ten_kills_equals_an_uninterrupted_run(config, tmp_path):
     long = replace(config, strategy="frozen", epochs=150, patience=1000, plateau_patience=1000)
     whole = train(replace(long, out=str(tmp_path / "whole")))
@@ -70,7 +70,6 @@ def test_resume_after_ten_kills_equals_an_uninterrupted_run(config, tmp_path):
     assert resumed.report.test["accuracy"] == whole.report.test["accuracy"]
 
 
-@pytest.mark.slow
 def test_train_command_prints_how_to_resume_when_interrupted(config, whole, tmp_path):
     process = start_training(config, tmp_path / "run")
     wait_for_epoch(tmp_path / "run", 1, process)
@@ -83,7 +82,6 @@ def test_train_command_prints_how_to_resume_when_interrupted(config, whole, tmp_
     assert_same(tmp_path / "run", whole)
 
 
-@pytest.mark.slow
 def test_resume_refuses_a_changed_catalog(tiny_config, sample, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(sample, data)

@@ -17,6 +17,8 @@ from fashion_keras.training.dataset_prep import prepare
 from tests.helpers.cli import assert_one_line
 from tests.helpers.runs import evaluate_run, read_history
 
+pytestmark = pytest.mark.slow  # several runs
+
 HEADS = ("article_type", "gender", "master_category", "pattern")
 
 
@@ -185,7 +187,6 @@ def test_evaluate_skips_heads_whose_columns_a_catalog_lacks(several, sample, tmp
     assert report.groups["article_type"]["test"]["accuracy"] > 0
 
 
-@pytest.mark.slow
 def test_train_last_block_of_several_heads_caches_features(config, tmp_path):
     run = train(
         replace(config, strategy="last_block", task="article_type,base_colour", epochs=1, out=str(tmp_path / "r"))
@@ -194,7 +195,6 @@ def test_train_last_block_of_several_heads_caches_features(config, tmp_path):
     assert "features of custom_cnn:stage4_out take" in (run.folder / "log.txt").read_text()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes", [{"loss": "bce"}, {"loss": "weighted_bce"}, {"balance": "class_weight"}, {"tune": 2}]
 )
@@ -207,7 +207,6 @@ def test_train_takes_all_attributes_with_every_loss(config, tmp_path, changes):
     assert kinds == ({"sigmoid"} if "loss" in changes else {"softmax"})
 
 
-@pytest.mark.slow
 def test_train_takes_one_multi_valued_attribute(config, tmp_path):
     run = train(replace(config, task="pattern", epochs=2, out=str(tmp_path / "run")))
     assert list(run.report.groups) == ["pattern"]
@@ -255,7 +254,6 @@ def test_train_config_refuses_wrong_values_with_several_heads(wrong, words):
     assert words in str(error.value)
 
 
-@pytest.mark.slow
 def test_train_refuses_several_heads_of_which_one_is_left(command, config, sample, tmp_path):
     result = command("train", "--task", "gender,fit", "--data", sample, "--out", tmp_path / "run")
     assert_one_line(result, "only gender is left, which --task gender trains", "task fit", "lower --min-images")
