@@ -168,7 +168,7 @@ def _clean(value: str) -> str:
     value = value.replace("\0", "").strip()
     if not value.isascii():
         value = value.encode("utf-8", "replace").decode()  # a lone surrogate could be written to no file
-    excel = _EXCEL_TEXT.fullmatch(value)
+    excel = _EXCEL_TEXT.fullmatch(value) if value.startswith("=") else None
     if excel:
         value = excel[1].replace('""', '"').strip()
     return "" if value in MISSING else value

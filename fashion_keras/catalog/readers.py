@@ -1,8 +1,10 @@
 """Catalog readers: any usual table or folder of product images as a `Catalog`."""
 
+import gc
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +16,9 @@ from fashion_keras.catalog.sources.assemble import make_catalog
 from fashion_keras.catalog.sources.image_files import ImageFiles, is_junk
 from fashion_keras.catalog.sources.imaterialist import find_imaterialist, read_imaterialist
 from fashion_keras.catalog.sources.kaggle_json import read_style_files
-from fashion_keras.catalog.sources.row_images import RowImages, find_row_images, images_by_sku
-from fashion_keras.catalog.sources.shards import find_shards, read_parquet_shards, read_webdataset
-from fashion_keras.catalog.sources.table import Rejected, Table
+from fashion_keras.catalog.sources.row_images import find_row_images, images_by_sku
+from fashion_keras.catalog.sources.shards import find_shards, is_tar, read_parquet_shards, read_webdataset
+from fashion_keras.catalog.sources.table import Table
 from fashion_keras.catalog.sources.table_readers import (
     FOREIGN_SUFFIXES,
     TABLE_SUFFIXES,
@@ -25,7 +27,7 @@ from fashion_keras.catalog.sources.table_readers import (
     table_of_frame,
 )
 from fashion_keras.catalog.sources.tfds_reader import INFO, read_tfds
-from fashion_keras.catalog.sources.tree import PARTS, read_tree
+from fashion_keras.catalog.sources.tree import PARTS, read_path_list, read_tree
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import LOG
 
@@ -87,7 +89,8 @@ def read_catalog(
     options = _Options(Path(images) if images else None, mapping, delimiter, allow_outside)
     if options.images and not options.images.is_dir():
         raise InputError(f"{images}: no such folder of images")
-    catalog = _read_any(source, options)
+    with _without_collection():
+        catalog = _read_any(source, options)
     for note in catalog.notes:
         if not note.endswith(_KAGGLE):  # the usual one
             LOG.info("%s", note)
@@ -97,13 +100,28 @@ def read_catalog(
     return catalog
 
 
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Pause the search for cycles among objects, which a million rows would set off again and again in vain."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
 def _read_any(source: "str | Path | pd.DataFrame", options: _Options) -> Catalog:
     if hasattr(source, "iloc"):
         return _catalog_of_table(table_of_frame(source, options.mapping), options.images or Path(), options)
     if str(source).startswith(TFDS) or (Path(source) / INFO).is_file():
         table = table_of_frame(read_tfds(str(source).removeprefix(TFDS)), options.mapping, str(source))
         return _catalog_of_table(table, Path(), options, f"{source}: prepared by TensorFlow Datasets")
-    return _read_paths(sys.stdin.read().splitlines()) if str(source) == "-" else _read_path(Path(source), options)
+    if str(source) == "-":
+        table, images = read_path_list(sys.stdin.read())
+        return make_catalog(Path(), table, images, [f"{len(table)} paths on standard input"])
+    return _read_path(Path(source), options)
 
 
 def _read_path(source: Path, options: _Options) -> Catalog:
@@ -114,17 +132,13 @@ def _read_path(source: Path, options: _Options) -> Catalog:
     suffix = source.suffix.lower()
     if suffix == ".json" and not is_table(source):
         return read_imaterialist(*find_imaterialist(source))
-    if _is_tar(source):
+    if is_tar(source):
         return _read_tars([source], options)
     if suffix == ".parquet":
         return _read_shards(source.parent, [source], options)
     if suffix not in (*TABLE_SUFFIXES, *FOREIGN_SUFFIXES):
         raise InputError(f"{source}: neither a folder nor a table ({', '.join(TABLE_SUFFIXES)}) nor a tar file")
     return _read_table_file(source, source.parent, options)
-
-
-def _is_tar(path: Path) -> bool:
-    return path.name.lower().endswith((".tar", ".tar.gz", ".tgz"))
 
 
 def _read_folder(folder: Path, options: _Options) -> Catalog:
@@ -141,7 +155,7 @@ def _read_folder(folder: Path, options: _Options) -> Catalog:
         return _read_shards(folder, shards, options)
     if tables:
         return _read_table_file(_only(folder, tables), folder, options)
-    tars = [entry for entry in entries if _is_tar(entry)]
+    tars = [entry for entry in entries if is_tar(entry)]
     if tars:
         return _read_tars(tars, options)
     below = {path: entry for entry in entries if entry.is_dir() for path in entry.iterdir() if _opens_set(path)}
@@ -157,7 +171,7 @@ def _read_folder(folder: Path, options: _Options) -> Catalog:
     if not files.images:
         raise InputError(f"{folder}: no styles.csv, no table, no images, no train.json")
     table, images, layout = read_tree(files)
-    return make_catalog(folder, table, images, [f"{folder}: {layout}", *_file_notes(files)])
+    return make_catalog(folder, table, images, [f"{folder}: {layout}", *files.notes])
 
 
 def _opens_set(path: Path) -> bool:
@@ -165,7 +179,7 @@ def _opens_set(path: Path) -> bool:
     return (
         not (path.parent / "rejected.csv").is_file()
         and not is_junk(path.name)
-        and (is_table(path) or _is_tar(path))
+        and (is_table(path) or is_tar(path))
         and path.parent.name.lower() not in PARTS
     )
 
@@ -202,7 +216,7 @@ def _read_kaggle(folder: Path, options: _Options) -> Catalog:
     groups, sku_of_file = _add_style_files(folder / "styles", table)
     below = f"{names[0]}/" if names and not options.images else ""
     images = images_by_sku(table, files, below, sku_of_file)
-    catalog = make_catalog(folder, table, images, [f"{folder}: {_KAGGLE}", *_file_notes(files)])
+    catalog = make_catalog(folder, table, images, [f"{folder}: {_KAGGLE}", *files.notes])
     return replace(catalog, attribute_groups=groups) if groups else catalog
 
 
@@ -234,31 +248,9 @@ def _read_shards(folder: Path, paths: list[Path], options: _Options) -> Catalog:
 def _catalog_of_table(table: Table, root: Path, options: _Options, layout: str = "") -> Catalog:
     files = options.files(root)
     images = find_row_images(table, files)
-    return make_catalog(root, table, images, [*([layout] if layout else []), *_file_notes(files)])
+    return make_catalog(root, table, images, [*([layout] if layout else []), *files.notes])
 
 
 def _read_tars(paths: list[Path], options: _Options) -> Catalog:
     table, images = read_webdataset(paths, options.mapping)
     return make_catalog(paths[0].parent, table, images, [f"{len(paths)} tar files in webdataset layout"])
-
-
-def _read_paths(lines: Iterable[str]) -> Catalog:
-    """Return the catalog of paths, one per line, without labels."""
-    lines = [line.strip() for line in "\n".join(lines).removeprefix("\ufeff").splitlines() if line.strip()]
-    table, images = Table({}, "standard input", range(1, len(lines) + 1), "line"), RowImages()
-    for row, line in enumerate(lines):
-        if os.path.isfile(line):  # noqa: PTH113 - no error for a line that is no path
-            images.add(row, line, line)
-        else:
-            images.rejected.append(Rejected(table.where(row), "", f"no file {line[:300]}"))
-    return make_catalog(Path(), table, images, [f"{len(lines)} paths on standard input"])
-
-
-def _file_notes(files: ImageFiles) -> list[str]:
-    notes = []
-    if files.skipped:
-        notes.append(f"{files.skipped} hidden files and folders were skipped")
-    if files.links:
-        first = min(files.links)
-        notes.append(f"{len(files.links)} symbolic links were followed, such as {first}")
-    return notes

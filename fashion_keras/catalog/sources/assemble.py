@@ -91,15 +91,16 @@ def _merge_notes(name: str, changed: dict[str, int]) -> list[str]:
 def _image_ids(skus: Sequence[str], names: Sequence[str]) -> list[str]:
     """Return unique ids: the SKU of a product with one image, else "SKU:NAME", with the folder where names repeat."""
     uses = Counter(skus)
-    taken = {sku for sku, count in uses.items() if count == 1}
-    stems = [name.rpartition("/")[2].rpartition(".")[0] or name for name in names]
-    pairs = Counter(zip(skus, stems, strict=True))
-    ids = []
-    for sku, name, stem in zip(skus, names, stems, strict=True):
-        image_id = sku if uses[sku] == 1 else f"{sku}:{stem if pairs[sku, stem] == 1 else name}"
-        if uses[sku] > 1:
-            while image_id in taken:
-                image_id += "'"
-            taken.add(image_id)
-        ids.append(image_id)
+    ids = list(skus)
+    several = [image for image, sku in enumerate(skus) if uses[sku] > 1]
+    stems = {image: names[image].rpartition("/")[2].rpartition(".")[0] or names[image] for image in several}
+    pairs = Counter((skus[image], stem) for image, stem in stems.items())
+    taken = {sku for sku, count in uses.items() if count == 1} if several else set()
+    for image, stem in stems.items():
+        sku = skus[image]
+        image_id = f"{sku}:{stem if pairs[sku, stem] == 1 else names[image]}"
+        while image_id in taken:
+            image_id += "'"
+        taken.add(image_id)
+        ids[image] = image_id
     return ids

@@ -88,6 +88,14 @@ class ImageFiles:
         """The files that have an image's suffix."""
         return [name for name in self.names if is_image(name)]
 
+    @property
+    def notes(self) -> list[str]:
+        """What was skipped and followed so far, a line each."""
+        notes = [f"{self.skipped} hidden files and folders were skipped"] if self.skipped else []
+        if self.links:
+            notes.append(f"{len(self.links)} symbolic links were followed, such as {min(self.links)}")
+        return notes
+
     def path(self, name: str) -> str:
         """Return the path of a file of `names`."""
         return os.path.join(self.root, name)  # noqa: PTH118 - keeps the root as it was given

@@ -25,6 +25,11 @@ _MAX_BYTES = 2**28  # of one member of an archive
 _SHARD = re.compile(r"((?P<part>.+?)[-_])??(?P<number>\d{4,}(-of-\d+)?)?\.parquet", re.IGNORECASE)
 
 
+def is_tar(path: Path) -> bool:
+    """Return whether a file is a tar archive, by its name."""
+    return path.name.lower().endswith((".tar", ".tar.gz", ".tgz"))
+
+
 def find_shards(folder: Path, tables: Sequence[Path]) -> list[Path]:
     """Return the Parquet files of a Hugging Face dataset, in `folder` or up to two folders down; [] for other tables.
 

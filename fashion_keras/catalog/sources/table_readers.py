@@ -77,7 +77,7 @@ def _read_csv(path: Path, mapping: Mapping[str, str], delimiter: str | None) -> 
     names, written = name_columns(text.header, mapping)
     rows, lines, rejected, repaired = [], [], [], []
     for line, cells in text.records:
-        fitted, is_repaired = _fit(cells, names)
+        fitted, is_repaired = (cells, False) if len(cells) == len(names) else _fit(cells, names)
         if fitted is None:
             reason = f"{len(cells)} fields where the header has {len(names)}"
             rejected.append(Rejected(f"{path.name} line {line}", cells[0], reason))

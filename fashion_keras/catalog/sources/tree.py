@@ -1,5 +1,6 @@
 """Trees of images: the folders name classes, above them perhaps parts."""
 
+import os
 from typing import Any
 
 from fashion_keras.catalog.catalog import Rejected
@@ -45,3 +46,15 @@ def read_tree(files: ImageFiles) -> tuple[Table, RowImages, str]:
 def _class_of(folders: list[str]) -> str:
     """Return the class that the folders of an image name; a folder named "images" is none."""
     return "/".join(name for name in folders if not IMAGE_WORD.fullmatch(name.lower()))
+
+
+def read_path_list(text: str) -> tuple[Table, RowImages]:
+    """Read paths of images, one per line, without labels."""
+    lines = [line.strip() for line in text.removeprefix("\ufeff").splitlines() if line.strip()]
+    table, images = Table({}, "standard input", range(1, len(lines) + 1), "line"), RowImages()
+    for row, line in enumerate(lines):
+        if os.path.isfile(line):  # noqa: PTH113 - no error for a line that is no path
+            images.add(row, line, line)
+        else:
+            images.rejected.append(Rejected(table.where(row), "", f"no file {line[:300]}"))
+    return table, images
