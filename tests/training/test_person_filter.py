@@ -20,6 +20,8 @@ from fashion_keras.training.dataset_prep import prepare
 from fashion_keras.training.strategies import cacheable_boundary, get_strategy, set_trainable
 from tests.helpers.runs import evaluate_run
 
+pytestmark = pytest.mark.slow  # several runs
+
 
 @pytest.fixture(scope="module")
 def catalog(sample):
@@ -104,7 +106,6 @@ def test_set_trainable_leaves_the_detector_frozen(networks, name):
     assert cut == ("pool" if name == "frozen" else None)
 
 
-@pytest.mark.slow
 def test_run_with_person_input_contains_its_detector(joined, detector, catalog):
     assert_same_detector(joined.folder, detector)
     assert json.loads((joined.folder / "model.json").read_text())["person"]["task"] == "person"
@@ -115,7 +116,6 @@ def test_run_with_person_input_contains_its_detector(joined, detector, catalog):
     assert load_encoder(joined.folder).embed(paths[:2]).shape == (2, 513)
 
 
-@pytest.mark.slow
 def test_train_of_a_whole_network_leaves_the_detector_unchanged(config, detector, catalog, tmp_path):
     run = train(replace(config, epochs=1, task="gender,master_category", out=str(tmp_path / "run")))
     assert_same_detector(run.folder, detector)
@@ -124,7 +124,6 @@ def test_train_of_a_whole_network_leaves_the_detector_unchanged(config, detector
     np.testing.assert_allclose(compiled, by_keras, atol=1e-4)
 
 
-@pytest.mark.slow
 def test_initialize_takes_the_backbone_of_a_run_with_a_detector(joined):
     spec, theirs = load_network(joined.folder)
     network, _ = initialize(replace(spec, person=None), str(joined.folder))

@@ -16,6 +16,8 @@ from fashion_keras.training.dataset_prep import prepare
 from fashion_keras.training.feeds import image_feed
 from tests.helpers.runs import read_history
 
+pytestmark = pytest.mark.slow  # several runs
+
 
 @pytest.fixture
 def config(run, tiny_config, tmp_path, monkeypatch):
@@ -32,7 +34,6 @@ def products(run):
     return sum(run.report.counts[part] for part in ("train", "validation", "test"))
 
 
-@pytest.mark.slow
 def test_feature_cache_is_reused_by_a_second_run(config):
     first = again(config, "1", augment="none")
     (entry,) = list_cache()
@@ -43,7 +44,6 @@ def test_feature_cache_is_reused_by_a_second_run(config):
     assert read_history(longer.folder)[:3] == read_history(first.folder)
 
 
-@pytest.mark.slow
 def test_feature_cache_views_are_shared_between_tasks(config):
     """Another task divides the products in another way; an image's views stay the image's."""
     again(config, "1", views=3, epochs=3)
@@ -55,7 +55,6 @@ def test_feature_cache_views_are_shared_between_tasks(config):
     assert all(before[view] < after[view] < before[view] + products(second) for view in after)
 
 
-@pytest.mark.slow
 def test_feature_cache_has_at_most_one_view_per_epoch(config):
     first = again(config, "1", views=4, epochs=2)
     entries = {entry["view"]: entry["images"] for entry in list_cache()}
@@ -64,7 +63,6 @@ def test_feature_cache_has_at_most_one_view_per_epoch(config):
     assert len(list_cache()) == 2
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["frozen", "last_block"])
 def test_cached_features_train_as_the_whole_network_does(config, strategy):
     """Without augmentation, epochs on cached features equal epochs of the whole network."""
@@ -76,7 +74,6 @@ def test_cached_features_train_as_the_whole_network_does(config, strategy):
     assert [entry["view"] for entry in list_cache()] == ["plain"]
 
 
-@pytest.mark.slow
 def test_saved_network_has_the_validation_loss_of_the_head_on_features(config):
     run = again(config, "1", epochs=2)
     prepared = prepare(config)
@@ -86,14 +83,12 @@ def test_saved_network_has_the_validation_loss_of_the_head_on_features(config):
     assert loss == pytest.approx(min(row["val_loss"] for row in read_history(run.folder)), rel=1e-3)
 
 
-@pytest.mark.slow
 def test_frozen_full_caches_features_for_its_first_phase_alone(config):
     run = again(config, "1", strategy="frozen+full", epochs=3)
     assert [row["phase"] for row in read_history(run.folder)] == ["head", "all", "all"]
     assert {entry["view"] for entry in list_cache()} == {"plain"}
 
 
-@pytest.mark.slow
 def test_phase_feed_logs_disk_use_and_caches_nothing_on_a_full_disk(config, monkeypatch):
     run = again(config, "1", strategy="last_block", epochs=1)
     (entry,) = list_cache()
@@ -137,7 +132,6 @@ def test_search_heads_trains_the_best_head(tuned):
     assert not (tuned.folder / "tune").exists()
 
 
-@pytest.mark.slow
 def test_search_heads_resumes_after_the_last_finished_trial(tuned, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(tuned.folder, folder)
@@ -151,7 +145,6 @@ def test_search_heads_resumes_after_the_last_finished_trial(tuned, tmp_path):
     assert resumed.report.test == tuned.report.test
 
 
-@pytest.mark.slow
 def test_search_heads_leaves_given_options_alone(config):
     run = again(config, "1", tune=3, epochs=1, dropout=0.25, learning_rate=0.002)
     assert {(row["dropout"], row["learning_rate"]) for row in rows_of(run)} == {("0.25", "0.002")}

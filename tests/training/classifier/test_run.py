@@ -50,6 +50,7 @@ def test_resume_refuses_other_initial_weights(run, tmp_path):
         resume(folder)
 
 
+@pytest.mark.slow
 def test_evaluate_after_a_change_of_the_catalogue_scores_the_test_part(tiny_config, sample, tmp_path):
     """Also of a class with a slash in its name, which keeps its own test products."""
     data = shutil.copytree(sample, tmp_path / "data")
