@@ -36,14 +36,18 @@ def group_products(skus: Sequence[str], titles: Sequence[str] = (), groups: Sequ
     normalized = {title: normalize_text(title) for title in set(titles)}
     keys = [[normalized[title] for title in titles], groups, skus]
     component = _connect([column for column in keys if len(column)] or [()])
-    titled = zip(component.tolist(), keys[0] or [""] * len(skus), skus, strict=True)
-    names: dict[int, tuple[bool, str]] = {}
-    for product, title, sku in titled:
-        name = (not title, title or f"id:{sku}")
-        if product not in names or name < names[product]:
-            names[product] = name
-    hashes = {product: hashlib.sha256(name.encode()).hexdigest()[:16] for product, (_, name) in names.items()}
-    return np.array([hashes[product] for product in component.tolist()], dtype="<U16")
+    products = component.tolist()
+    names: dict[int, str] = {}
+    for product, title in zip(products, keys[0], strict=False):
+        if title and not names.get(product, title) < title:
+            names[product] = title
+    untitled: dict[int, str] = {}
+    for product, sku in zip(products, skus, strict=True):
+        if product not in names:
+            untitled[product] = min(untitled.get(product, sku), sku)
+    names |= {product: f"id:{sku}" for product, sku in untitled.items()}
+    hashes = {product: hashlib.sha256(name.encode()).hexdigest()[:16] for product, name in names.items()}
+    return np.array([hashes[product] for product in products], dtype="<U16")
 
 
 def _connect(columns: Sequence[Sequence[str]]) -> NDArray[np.int64]:

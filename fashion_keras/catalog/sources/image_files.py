@@ -28,7 +28,6 @@ IMAGE_SUFFIXES = (
 )
 
 _JUNK = ("__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir", "$RECYCLE.BIN", "System Volume Information")
-_PLAIN = re.compile(r"[\w-][\w .-]*(/[\w-][\w .-]*)*")  # a relative path that leads nowhere else
 _ENDING = re.compile(r"[\s._-]+\(?[^\s._-]*\)?$")  # "_2", "-front", " (3)" at the end of a file name
 
 
@@ -107,9 +106,6 @@ class ImageFiles:
         then, without regard to case, Unicode form, slashes and suffix, the end of the path of exactly one image. Of an
         address or of an absolute path of another machine only the file name counts.
         """
-        path = f"{self.root}{os.sep}{cell}"
-        if _PLAIN.fullmatch(cell) and self._exists(path):
-            return [path], ""
         path = os.path.normpath(os.path.join(self.root, cell))  # noqa: PTH118
         is_inside = path.startswith(
             (self._root + os.sep, os.path.realpath(self._root) + os.sep, f"{self.root}{os.sep}")
@@ -136,8 +132,9 @@ class ImageFiles:
         return ([self.path(names[0])], "") if names else ([], f"no file {' '.join(path[:300].split())}")
 
     def has(self, cell: str) -> bool:
-        """Return whether a cell as it is names a file below the root."""
-        return ".." not in cell and self._exists(f"{self.root}{os.sep}{cell}")
+        """Return whether a cell as it is, a plain relative path, names a file below the root."""
+        is_plain = bool(cell) and ".." not in cell and not cell.startswith((".", "/"))
+        return is_plain and self._exists(f"{self.root}{os.sep}{cell}")
 
     def _exists(self, path: str) -> bool:
         try:

@@ -112,12 +112,9 @@ def _named(table: Table, rows: Sequence[tuple[Any, ...]], files: ImageFiles) -> 
 
 def _find_cell(cell: str | list[str], files: ImageFiles) -> tuple[list[str], list[str]]:
     """Return the images of a cell with a path or several, and why others are missing."""
+    if isinstance(cell, str) and files.has(cell):
+        return [f"{files.root}{os.sep}{cell}"], []
     parts = cell if isinstance(cell, list) else _split_paths(cell)
-    if len(parts) == 1 and parts[0]:
-        paths, reason = files.find(parts[0])
-        return paths, [reason] if reason else []
-    if isinstance(cell, str) and cell and files.has(cell):
-        parts = [cell]
     results = [files.find(part) for part in parts if part]
     return [path for paths, _ in results for path in paths], [reason for _, reason in results if reason]
 
