@@ -51,7 +51,7 @@ class Columns(Mapping[str, NDArray[Any]]):
     """
 
     def __init__(self, values: Mapping[str, NDArray[Any]], written: Mapping[str, str] | None = None) -> None:
-        """Take name -> values [n], and header as written -> name where they differ."""
+        """Take name -> values [n], and header as written -> name."""
         self._values = dict(values)
         self.written = dict(written or {})
         self._names = {plain_name(word): name for name in SYNONYMS if name in values for word in SYNONYMS[name]}

@@ -158,9 +158,9 @@ def _read_folder(folder: Path, options: _Options) -> Catalog:
     tars = [entry for entry in entries if is_tar(entry)]
     if tars:
         return _read_tars(tars, options)
-    below = {path: entry for entry in entries if entry.is_dir() for path in entry.iterdir() if _opens_set(path)}
+    below = [path for entry in entries if entry.is_dir() for path in entry.iterdir() if _opens_set(path)]
     if below:
-        path = _only(folder, list(below))
+        path = _only(folder, below)
         if path.name == "styles.csv" or ImageFiles(path.parent).images:
             return _descend(folder, path.parent, options)
         return _read_table_file(path, folder, options)  # a table beside a folder of images

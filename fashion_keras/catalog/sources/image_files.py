@@ -107,9 +107,7 @@ class ImageFiles:
         address or of an absolute path of another machine only the file name counts.
         """
         path = os.path.normpath(os.path.join(self.root, cell))  # noqa: PTH118
-        is_inside = path.startswith(
-            (self._root + os.sep, os.path.realpath(self._root) + os.sep, f"{self.root}{os.sep}")
-        )
+        is_inside = self._holds(path)
         shown = " ".join(cell[:200].split())
         if "://" not in cell:
             leads_out = ".." in cell or os.path.exists(path)  # noqa: PTH110
@@ -135,6 +133,15 @@ class ImageFiles:
         """Return whether a cell as it is, a plain relative path, names a file below the root."""
         is_plain = bool(cell) and ".." not in cell and not cell.startswith((".", "/"))
         return is_plain and self._exists(f"{self.root}{os.sep}{cell}")
+
+    def note_link(self, folder: str) -> None:
+        """Count a folder below the root that leads, by a symbolic link, out of it."""
+        if self._holds(folder) and not self._holds(os.path.realpath(folder)):
+            self.links.add(os.path.relpath(folder, self.root))
+
+    def _holds(self, path: str) -> bool:
+        absolute = os.path.join(os.path.abspath(path), "")  # noqa: PTH100, PTH118
+        return absolute.startswith((self._root + os.sep, os.path.realpath(self._root) + os.sep))
 
     def _exists(self, path: str) -> bool:
         try:

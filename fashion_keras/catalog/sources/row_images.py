@@ -1,7 +1,6 @@
 """Images of table rows: which files each row names, or its SKU does, or its cells hold."""
 
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -102,8 +101,7 @@ def _named(table: Table, rows: Sequence[tuple[Any, ...]], files: ImageFiles) -> 
         else:
             images.rejected += [_reject(table, row, reason) for reason in missing]
     for folder in {path.rpartition("/")[0] for path in images.paths}:
-        if not os.path.realpath(folder).startswith(os.path.realpath(files.root)):
-            files.links.add(os.path.relpath(folder, files.root))
+        files.note_link(folder)
     unused = _count_unused(images.paths)
     if unused:
         images.notes.append(f"{unused} images beside those of the table belong to no row")
@@ -113,7 +111,7 @@ def _named(table: Table, rows: Sequence[tuple[Any, ...]], files: ImageFiles) -> 
 def _find_cell(cell: str | list[str], files: ImageFiles) -> tuple[list[str], list[str]]:
     """Return the images of a cell with a path or several, and why others are missing."""
     if isinstance(cell, str) and files.has(cell):
-        return [f"{files.root}{os.sep}{cell}"], []
+        return [files.path(cell)], []
     parts = cell if isinstance(cell, list) else _split_paths(cell)
     results = [files.find(part) for part in parts if part]
     return [path for paths, _ in results for path in paths], [reason for _, reason in results if reason]

@@ -22,7 +22,7 @@ from fashion_keras.support.errors import InputError
 
 _OWN = ("__key__", "images", "__error__")  # of a sample, beside its fields
 _MAX_BYTES = 2**28  # of one member of an archive
-_SHARD = re.compile(r"((?P<part>.+?)[-_])??(?P<number>\d{4,}(-of-\d+)?)?\.parquet", re.IGNORECASE)
+_NUMBERED = re.compile(r"(.+[-_])?\d{4,}(-of-\d+)?\.parquet", re.IGNORECASE)
 
 
 def is_tar(path: Path) -> bool:
@@ -40,12 +40,7 @@ def find_shards(folder: Path, tables: Sequence[Path]) -> list[Path]:
         return []
     below = [path for depth in ("*/*.parquet", "*/*/*.parquet") for path in sorted(folder.glob(depth))]
     shards = [*tables, *([] if tables else below)]
-    return shards if all(_part(path) or _is_numbered(path) for path in shards) else []
-
-
-def _is_numbered(path: Path) -> bool:
-    match = _SHARD.fullmatch(path.name)
-    return bool(match and match["number"])
+    return shards if all(_part(path) or _NUMBERED.fullmatch(path.name) for path in shards) else []
 
 
 def _part(path: Path) -> str:
@@ -81,9 +76,7 @@ def read_webdataset(paths: Sequence[Path], mapping: Mapping[str, str]) -> tuple[
         InputError: when a file is no tar, or damaged.
     """
     samples = _read_samples(paths)
-    table = table_of_rows(
-        paths[0].name, samples, range(len(samples)), "sample", mapping, ("__key__", "images", "__error__")
-    )
+    table = table_of_rows(paths[0].name, samples, range(len(samples)), "sample", mapping, _OWN)
     table.columns.setdefault(SKU, [sample["__key__"] for sample in samples])
     images = RowImages()
     for row, sample in enumerate(samples):
@@ -149,6 +142,7 @@ def _add_member(
         except ValueError:
             row["__error__"] = f"{member.name} is not JSON"
             return
-        row.update(flatten(fields) if isinstance(fields, dict) else {})
-    else:
+        flat = flatten(fields) if isinstance(fields, dict) else {}
+        row |= {name: value for name, value in flat.items() if name not in _OWN}
+    elif ending not in _OWN:
         row[{"cls": "article_type", "txt": "title"}.get(ending, ending)] = data.decode("utf-8", "replace").strip()

@@ -21,7 +21,7 @@ class Table:
         source: name of the file.
         lines: n numbers of lines or rows in it.
         unit: "line" or "row".
-        written: header as written -> name, where they differ.
+        written: header as written -> name.
         rejected: rows that could not be read.
         repaired: line numbers of rows whose surplus commas were returned to the title.
         notes: what was detected, a line each.

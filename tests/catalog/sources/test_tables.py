@@ -402,6 +402,23 @@ def test_read_catalog_writes_what_it_read(folder, tmp_path):
         assert [row["sku"] for row in csv.DictReader(file)] == ["AB-1/2, x"]
 
 
+def test_read_catalog_takes_paths_below_the_current_folder(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    table = pd.DataFrame({"sku": ["1", "2"], "image": ["images/a.jpg", "./images/b.jpg"]})
+    assert read_catalog(table).skus.tolist() == ["1", "2"]
+
+
+def test_read_catalog_of_a_tar_keeps_its_own_images_beside_fields_of_that_name(folder, tmp_path):
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        archive.add(folder / "images" / "a.jpg", "a.jpg")
+        data = json.dumps({"images": ["b.jpg"], "__key__": "z", "gender": "Men"}).encode()
+        member = tarfile.TarInfo("a.json")
+        member.size = len(data)
+        archive.addfile(member, io.BytesIO(data))
+    catalog = read_catalog(tmp_path / "x.tar")
+    assert (catalog.skus.tolist(), catalog.columns["gender"].tolist()) == (["a"], ["Men"])
+
+
 def test_read_catalog_of_a_tar_that_is_none(tmp_path):
     (tmp_path / "x.tar").write_bytes(os.urandom(2000))
     with pytest.raises(InputError, match=r"x\.tar: not a complete tar file"):
