@@ -21,6 +21,8 @@ class Augmentation:
     fractions, `hue` as a fraction of half a turn, `pca_noise` the standard deviation of AlexNet's lighting noise,
     `grayscale` the probability of a gray view.
 
+    `low_resolution`: the probability that an image is first reduced to 80 pixels in height and enlarged again.
+
     `erase`: the probability that a rectangle, each side a tenth to four tenths of the image's, is painted white (random
     erasing, Zhong et al. 2017, arXiv:1708.04896, who fill it with noise).
 
@@ -42,10 +44,11 @@ class Augmentation:
     pca_noise: float = 0.0
     grayscale: float = 0.0
     erase: float = 0.0
+    low_resolution: float = 0.0
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for field in (*_GEOMETRY, *_COLORS, "erase"):
+        for field in (*_GEOMETRY, *_COLORS, "erase", "low_resolution"):
             if not getattr(self, field) >= 0:
                 raise InputError(f"augmentation {self.name}: {field} must be 0 or more, not {getattr(self, field)!r}")
         if self.zoom >= 1:
@@ -72,6 +75,9 @@ PRESETS = (
     # For long training from scratch on few images.
     Augmentation("strong", rotation=10.0, shift_x=0.1, shift_y=0.1, zoom=0.15, flip=True,
                  brightness=0.15, contrast=0.15, saturation=0.1, erase=0.5),
+    # For an encoder of thumbnails and photos alike.
+    Augmentation("mixed_resolution", rotation=10.0, shift_x=0.1, shift_y=0.1, zoom=0.15, flip=True,
+                 brightness=0.15, contrast=0.15, saturation=0.1, erase=0.2, low_resolution=0.5),
     # The authors' "shear 0.2" reads like a fraction, but ImageDataGenerator takes degrees: next to nothing, kept as is.
     Augmentation("li2020", rotation=40.0, shift_x=0.2, shift_y=0.2, shear=0.2, zoom=0.2, flip=True),
     Augmentation("schindler2018", shift_x=0.25, shift_y=0.25, zoom=0.25, flip=True),

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 # Part of the keys of cached features; raise it when the same augmentation would give other pixels.
 AUGMENTATION_VERSION = 1
-# Random parameters of a view, uniform in 0..1: ten of its geometry, eight of its colors, five of its erased rectangle.
-N_RANDOM_PARAMETERS = 23
+# Random parameters of a view, uniform in 0..1: ten of its geometry, eight of its colors, five of its erased rectangle,
+# one of its resolution.
+N_RANDOM_PARAMETERS = 24
+_LOW_HEIGHT = 80
 
 # Positions of a crop, (x, y) in fractions of the margin around it: the corners and the center.
 _CROP_POSITIONS = np.array([(-0.5, -0.5), (0.5, -0.5), (-0.5, 0.5), (0.5, 0.5), (0.0, 0.0)], np.float32)
@@ -42,13 +44,15 @@ def augment_batch(images: "tf.Tensor", parameters: "tf.Tensor", augmentation: Au
     """
     import tensorflow as tf  # noqa: PLC0415 - reading the presets must not wait 3.5 s for it
 
-    if not (augmentation.has_geometric or augmentation.has_color or augmentation.erase):
+    if not (augmentation.has_geometric or augmentation.has_color or augmentation.erase or augmentation.low_resolution):
         return images
     views, (height, width) = images, tf.unstack(tf.shape(images)[1:3])
+    if augmentation.low_resolution:
+        views = _reduce(views, parameters[:, 23], augmentation.low_resolution)
     if augmentation.has_geometric:
         matrices = affine_matrices(height, width, **_geometry(parameters[:, :10], augmentation))
         views = tf.raw_ops.ImageProjectiveTransformV3(
-            images=images,
+            images=views,
             transforms=tf.reshape(matrices, [-1, 9])[:, :8],
             output_shape=[height, width],
             fill_value=0.0,
@@ -58,7 +62,7 @@ def augment_batch(images: "tf.Tensor", parameters: "tf.Tensor", augmentation: Au
     if augmentation.has_color:
         views = _change_colors(views, parameters[:, 10:18], augmentation)
     if augmentation.erase:
-        views = _erase(views, parameters[:, 18:], augmentation.erase)
+        views = _erase(views, parameters[:, 18:23], augmentation.erase)
     return tf.ensure_shape(tf.clip_by_value(views, 0.0, 255.0), images.shape)
 
 
@@ -107,6 +111,17 @@ def affine_matrices(
         matrix(ones, zeros, -center_x, zeros, ones, -center_y),
     )
     return reduce(tf.matmul, steps)
+
+
+def _reduce(images: "tf.Tensor", parameters: "tf.Tensor", probability: float) -> "tf.Tensor":
+    """Return the images, some with the detail that 80 pixels in height leave; `parameters` [n] decide which."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    height, width = tf.unstack(tf.shape(images)[1:3])
+    low = tf.minimum(_LOW_HEIGHT, height)
+    small = tf.image.resize(images, tf.stack([low, tf.maximum(1, width * low // height)]), "area")
+    reduced = tf.image.resize(small, tf.stack([height, width]), "bilinear")
+    return tf.where((parameters < probability)[:, None, None, None], reduced, images)
 
 
 def _geometry(parameters: "tf.Tensor", augmentation: Augmentation) -> dict[str, "tf.Tensor"]:

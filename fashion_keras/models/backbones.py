@@ -103,10 +103,16 @@ class Backbone:
             raise unknown_name_error(f"stage of {self.name}", stage, inner)
         return inner[stage]
 
-    def last_frozen(self, cut: str = "") -> str:
-        """Return the layer before the last stage, of the whole network or of the part up to stage `cut`."""
+    def last_frozen(self, cut: str = "", stages: int = 1) -> str:
+        """Return the layer before the last `stages` stages, of the whole network or of the part up to stage `cut`.
+
+        InputError where the network has no more stages than that.
+        """
         names = [name for name, _ in self.stages]
-        return self.stages[(names.index(cut) if cut else len(names) - 1) - 1][1]
+        last = (names.index(cut) if cut else len(names) - 1) - stages
+        if last < 0:
+            raise InputError(f"{self.name} has {last + stages + 1} stages: N of last_block:N must be below that")
+        return self.stages[last][1]
 
     def build(self, pixels: "keras.KerasTensor", weights: str | None = None) -> "keras.Model":
         """Build the network on scaled `pixels` [b, h, w, 3]; with `weights` "imagenet", Keras may download them."""

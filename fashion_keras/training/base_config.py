@@ -87,11 +87,17 @@ class BackboneConfig(TrainingConfig):
         get_backbone(self.backbone).check_size(self.image_spec)
         if self.cut:
             get_backbone(self.backbone).stage_end(self.cut)
+        _ = self.last_frozen
 
     @property
     def strategy_name(self) -> str:
         """The strategy, or its default: frozen where the backbone has pretrained weights, else scratch."""
         return self.strategy or ("frozen" if get_backbone(self.backbone).has_pretrained else "scratch")
+
+    @property
+    def last_frozen(self) -> str:
+        """The last layer that strategy last_block keeps frozen."""
+        return get_backbone(self.backbone).last_frozen(self.cut, get_strategy(self.strategy_name).count or 1)
 
     @property
     def initial_weights(self) -> str:

@@ -21,7 +21,6 @@ from fashion_keras.images.augment import Augmentation, get_augmentation, without
 from fashion_keras.images.pipeline import Examples, for_training
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.images.transforms import N_RANDOM_PARAMETERS, augment_batch
-from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.builder import cast_copy, submodel_from, submodel_until
 from fashion_keras.support.atomic_files import cache_dir
 from fashion_keras.training.balance import epoch_rows, smote
@@ -182,7 +181,7 @@ def phase_feeds(
 def _phase_feed(
     config: BackboneConfig, data: TrainingData, network: keras.Model, images: ImageFeed, phase: Phase, epochs: int
 ) -> Feed:
-    strategy, block = get_strategy(config.strategy_name), get_backbone(config.backbone).last_frozen(config.cut)
+    strategy, block = get_strategy(config.strategy_name), config.last_frozen
     cut = cacheable_boundary(network, strategy, phase, block) if config.views else None
     if cut is None:
         return images

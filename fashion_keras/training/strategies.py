@@ -21,7 +21,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Strategy:
-    """Training strategy: phases, each from the best weights of the one before; default settings; N of last_n:N."""
+    """Training strategy: phases, each from the best weights of the one before; default settings; its N, 0 for none."""
 
     name: str
     phases: tuple[Phase, ...]
@@ -29,7 +29,7 @@ class Strategy:
     optimizer: str = "adam"
     schedule: str = "plateau"
     label_smoothing: float = 0.0
-    layers: int = 0
+    count: int = 0
 
     @property
     def from_scratch(self) -> bool:
@@ -49,7 +49,7 @@ class Strategy:
 
 STRATEGIES = (
     Strategy("frozen", (Phase("head", 1.0, 1e-3),), epochs=40),
-    Strategy("last_block", (Phase("last_block", 1.0, 1e-4),), epochs=10),
+    Strategy("last_block", (Phase("last_block", 1.0, 1e-4),), epochs=10, count=1),
     Strategy("last_n", (Phase("last_n", 1.0, 1e-4),), epochs=10),
     Strategy("full", (Phase("all", 1.0, 1e-4),), epochs=10),
     Strategy("scratch", (Phase("all", 1.0, 2e-3),), 30, optimizer="adamw", schedule="cosine", label_smoothing=0.1),
@@ -60,23 +60,24 @@ STRATEGIES = (
 def get_strategy(name: str) -> Strategy:
     """Return the strategy of that name; InputError for an unknown name, or last_n without a positive number.
 
-    >>> get_strategy("last_n:5").layers
-    5
+    >>> get_strategy("last_n:5").count, get_strategy("last_block:2").count, get_strategy("last_block").count
+    (5, 2, 1)
     """
     base, _, number = name.partition(":")
     for strategy in STRATEGIES:
-        if strategy.name == base and bool(number) == (base == "last_n"):
+        if strategy.name == base and (bool(number) == (base == "last_n") or base == "last_block"):
             if number and (not number.isdecimal() or int(number) < 1):
-                raise InputError(f"strategy {name!r}: N of last_n:N must be a whole number from 1")
-            return replace(strategy, name=name, layers=int(number or 0))
-    raise unknown_name_error("strategy", name, [row.name + ":N" * (row.name == "last_n") for row in STRATEGIES])
+                raise InputError(f"strategy {name!r}: N of {base}:N must be a whole number from 1")
+            return replace(strategy, name=name, count=int(number or strategy.count))
+    known = {"last_n": "last_n:N", "last_block": "last_block[:N]"}
+    raise unknown_name_error("strategy", name, [known.get(row.name, row.name) for row in STRATEGIES])
 
 
 def set_trainable(network: "keras.Model", strategy: Strategy, phase: Phase, block: str, pretrained: bool) -> list[str]:
     """Make the head and the layers of a phase trainable and freeze all others; compile the network afterwards.
 
     Batch normalization of a pretrained backbone is frozen in any case: `training=False` would not keep its moving means
-    in Keras 3, and small batches spoil them. `block` is the last layer that `last_block` keeps frozen. Returns names of
+    in Keras 3, and small batches spoil them. `block` is the last layer that `last_block:N` keeps frozen. Returns names of
     trainable backbone layers that have weights; InputError when N of last_n exceeds the number of layers.
     """
     names = [layer.name for layer in network.layers]
@@ -124,7 +125,7 @@ def _first_trainable(names: list[str], strategy: Strategy, phase: Phase, block: 
         # The layer of a person detector is not one of the backbone.
         end -= "person" in names
         first = names.index("scaling") + 1
-        if strategy.layers > end - first:
+        if strategy.count > end - first:
             raise InputError(f"strategy {strategy.name}: the backbone has {end - first} layers, pooling included")
-        return end - strategy.layers
+        return end - strategy.count
     return {"head": end, "last_block": names.index(block) + 1, "all": 0}[phase.trainable]

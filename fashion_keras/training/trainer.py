@@ -11,7 +11,6 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.models.backbones import get_backbone
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import ProgressBar
 from fashion_keras.training.base_config import BackboneConfig
@@ -208,7 +207,7 @@ class Trainer:
 
 def trainer_phases(config: BackboneConfig, feeds: Sequence[Feed], pretrained: bool) -> tuple[TrainerPhase, ...]:
     """Return the phases of a config's strategy on these feeds; `pretrained` is as of `set_trainable`."""
-    strategy, block = get_strategy(config.strategy_name), get_backbone(config.backbone).last_frozen(config.cut)
+    strategy, block = get_strategy(config.strategy_name), config.last_frozen
     # Later phases keep their proportion to the first.
     factor = config.learning_rate / strategy.phases[0].learning_rate if config.learning_rate else 1
     rows = zip(strategy.phases, strategy.phase_epochs(config.epochs), feeds, strict=True)
