@@ -1,15 +1,19 @@
 """Image encoder: a frozen network compiled for this machine, known by its fingerprint."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.catalog.synonyms import expand_query
+from fashion_keras.features.text import TextEncoder
 from fashion_keras.images.inputs import as_image_list
 from fashion_keras.images.pipeline import for_inference
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.classifier import Forward
+from fashion_keras.support.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,7 @@ class Encoder:
         identity: of network, weights and input: embeddings of encoders that share it can be compared.
         storage: float32 or float16, the type of its features on disk.
         unit_norm: whether its embeddings have length 1.
+        text: embeds texts into the same space; None where it was trained on images alone.
     """
 
     name: str
@@ -34,6 +39,7 @@ class Encoder:
     identity: str
     storage: str = "float32"
     unit_norm: bool = False
+    text: TextEncoder | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -53,3 +59,19 @@ class Encoder:
             blank = np.zeros((1, self.image_spec.height, self.image_spec.width, 3), np.float32)
             return self.forward(blank)[:0]
         return np.concatenate([self.forward(pixels) for pixels in for_inference(images, self.image_spec)])
+
+    def embed_text(self, texts: str | Iterable[str]) -> NDArray[np.float32]:
+        """Return embeddings [n, d] float32 of one text (n = 1), or many, to compare with those of images.
+
+        Words of German, French, Spanish, Hindi and other languages that `catalog.synonyms` lists are translated first.
+
+        Raises:
+            InputError: for a text without words, and an encoder that was trained on images alone.
+        """
+        if self.text is None:
+            raise InputError(
+                f"{self.name} has no text tower: take fashion_encoder, or train one with "
+                "`fashion-keras train-encoder --loss clip`"
+            )
+        texts = [texts] if isinstance(texts, str) else list(texts)
+        return self.text.embed([expand_query(text) for text in texts]) if texts else self.embed([])

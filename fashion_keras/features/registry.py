@@ -14,6 +14,7 @@ from filelock import FileLock
 from fashion_keras.features.encoder import Encoder
 from fashion_keras.features.networks import BUILDING, OpenVINONetwork
 from fashion_keras.features.runtime import NETWORK, RUNTIMES, compiled_fault, compiled_folder
+from fashion_keras.features.text import find_text_encoder
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.backbones import BACKBONES, get_backbone, resolve_image_spec
 from fashion_keras.models.dtype_policy import cpu_computes_bfloat16
@@ -100,7 +101,7 @@ def load_encoder(
     parts = json.dumps([source.key, runtime, precision]).encode()
     record = cache_dir() / "encoders" / f"{hashlib.sha256(parts).hexdigest()[:24]}.json"
     encoder = _load_compiled(record) or _compile_once(record, source, runtime, precision)
-    return replace(encoder, name=source.name)
+    return replace(encoder, name=source.name, text=find_text_encoder(source.folder))
 
 
 def resolve_encoder(name: str, weights: str = "auto", image_size: Any = None) -> EncoderSource:  # noqa: ANN401

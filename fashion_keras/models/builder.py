@@ -14,6 +14,7 @@ from fashion_keras.models.backbones import SCALINGS, get_backbone
 from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.heads import Head
 from fashion_keras.models.serialization import WEIGHTS, EncoderSpec, Spec, load_spec, write_spec
+from fashion_keras.models.text import TextSpec
 from fashion_keras.support.atomic_files import atomic_write, file_sha256
 from fashion_keras.support.errors import InputError, unknown_name_error
 
@@ -168,7 +169,7 @@ def embedding_model(network: keras.Model) -> keras.Model:
     return keras.Model(network.input, embeddings, name=network.name)
 
 
-def save_network(spec: Spec, network: keras.Model, folder: Path, storage: str = "float32") -> None:
+def save_network(spec: Spec | TextSpec, network: keras.Model, folder: Path, storage: str = "float32") -> None:
     """Write model.weights.h5, as float32 or float16, and model.json with its sha256 into a folder."""
     with atomic_write(folder / WEIGHTS) as temporary:
         network.save_weights(temporary)

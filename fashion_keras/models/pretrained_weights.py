@@ -71,7 +71,9 @@ def _imagenet(spec: Spec, policy: str, required: bool) -> tuple[keras.Model, Wei
     if network:
         return network, WeightsSource("imagenet")
     if required:
-        raise InputError(f"no ImageNet weights for {spec.backbone}: {reason}, or train from random weights with --weights none")
+        raise InputError(
+            f"no ImageNet weights for {spec.backbone}: {reason}, or train from random weights with --weights none"
+        )
     warning = f"RANDOM WEIGHTS: no ImageNet weights for {spec.backbone}: {reason}; expect a low accuracy"
     return build_network(spec, policy), WeightsSource("none", warning)
 
@@ -89,9 +91,7 @@ def _downloaded(spec: Spec, policy: str) -> tuple[keras.Model | None, str]:
         if "URL fetch failure" not in str(error):
             raise
         cause = str(error).rsplit("--", 1)[-1].strip()
-    return None, (
-        f"they could not be downloaded ({cause}); give the no-top .h5 file with --weights FILE{_OFFLINE}"
-    )
+    return None, (f"they could not be downloaded ({cause}); give the no-top .h5 file with --weights FILE{_OFFLINE}")
 
 
 def _packaged(spec: Spec, policy: str) -> tuple[keras.Model | None, str]:

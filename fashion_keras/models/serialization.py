@@ -8,6 +8,7 @@ from fashion_keras.catalog.label_groups import LabelGroup
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.heads import Head
+from fashion_keras.models.text import TextSpec
 from fashion_keras.support.atomic_files import file_sha256, read_json, write_json
 from fashion_keras.support.errors import InputError
 
@@ -31,17 +32,34 @@ class EncoderSpec:
 
 
 Spec = ClassifierSpec | EncoderSpec
-_KINDS = {"classifier": ClassifierSpec, "encoder": EncoderSpec}
+_KINDS = {"classifier": ClassifierSpec, "encoder": EncoderSpec, "text": TextSpec}
+# Folder of the text tower in that of its image encoder.
+TEXT = "text"
 
 
-def write_spec(spec: Spec, folder: Path) -> None:
+def write_spec(spec: Spec | TextSpec, folder: Path) -> None:
     """Write model.json beside the weights that are there already."""
     kind = next(name for name, cls in _KINDS.items() if type(spec) is cls)
     write_json(folder / SPEC, {"format": FORMAT, "kind": kind, "sha256": file_sha256(folder / WEIGHTS), **asdict(spec)})
 
 
+def load_text_spec(folder: Path) -> tuple[TextSpec, str]:
+    """Read the spec of the text tower of an encoder's folder as `load_spec` does; InputError also for another model."""
+    spec, expected = _load(folder / TEXT)
+    if type(spec) is not TextSpec:
+        raise InputError(f"{folder / TEXT}: not a text tower")
+    return spec, expected
+
+
 def load_spec(folder: str | Path) -> tuple[Spec, str]:
     """Read model.json: spec and sha256 of the weights; InputError for a folder with no model or another format."""
+    spec, expected = _load(folder)
+    if type(spec) is TextSpec:
+        raise InputError(f"{folder}: a text tower; give the folder of its encoder")
+    return spec, expected
+
+
+def _load(folder: str | Path) -> tuple[Spec | TextSpec, str]:
     path = Path(folder) / SPEC
     if not path.is_file() or not (Path(folder) / WEIGHTS).is_file():
         folds = f"; it is one for each fold: take {Path(folder) / 'fold1'}" if (Path(folder) / "fold1").is_dir() else ""
@@ -64,7 +82,9 @@ def load_classifier_spec(folder: str | Path) -> tuple[ClassifierSpec, str]:
     return spec, expected
 
 
-def _read_spec(cls: type[Spec], values: dict[str, Any]) -> Spec:
+def _read_spec(cls: type[Spec | TextSpec], values: dict[str, Any]) -> Spec | TextSpec:
+    if cls is TextSpec:
+        return cls(**values)
     values |= {"image_spec": ImageSpec(**values["image_spec"]), "head": Head(**values["head"])}
     if "groups" in values:
         values["groups"] = tuple(LabelGroup(**group) for group in values["groups"])

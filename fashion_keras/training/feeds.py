@@ -57,6 +57,10 @@ class Feed:
         rows = len(self.order(0)), len(self.held_out)
         return math.ceil(rows[0] / self.batch_size), math.ceil(rows[1] / self.batch_size)
 
+    def inputs(self, network: keras.Model) -> keras.KerasTensor:
+        """Return what the inputs are in a network: its pixels, or the output of a layer."""
+        return network.inputs[0]
+
     def learner(self, network: keras.Model) -> keras.Model:
         """Return the part of a network that takes the inputs."""
         return network
@@ -106,6 +110,10 @@ class FeatureFeed(Feed):
     cut: str
     views: LazyArray | NDArray[np.float32]
     features: LazyArray
+
+    def inputs(self, network: keras.Model) -> keras.KerasTensor:
+        """Return the output of the cut."""
+        return network.get_layer(self.cut).output
 
     def learner(self, network: keras.Model) -> keras.Model:
         """Return the layers after the cut."""

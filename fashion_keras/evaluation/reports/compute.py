@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.column_types import as_text
+from fashion_keras.catalog.columns import TITLE
 from fashion_keras.catalog.label_groups import ClassPath, group_slices
 from fashion_keras.evaluation.metrics import classification, intervals, multilabel, retrieval, validation
+from fashion_keras.evaluation.metrics.text_retrieval import TextSearch, name_queries, text_scores, value_queries
 from fashion_keras.evaluation.reports.calibration import confidence_and_correct
 from fashion_keras.models.hierarchy import LEVELS, HierarchicalPredictions
 from fashion_keras.models.predictions import Predictions
@@ -18,6 +20,7 @@ from fashion_keras.support.errors import InputError
 
 _MEANS = ("accuracy", "top_3", "macro_f1", "micro_average_precision", "ece")
 _DRAWS = 1000
+_ASKED = ("article_type", "base_colour")
 
 Counts = NDArray[np.int64]
 TrainCounts = Mapping[str, Sequence[int]]
@@ -73,6 +76,28 @@ def retrieval_scores(embeddings: NDArray[np.float32], catalog: Catalog, seed: in
     missing = np.full(len(catalog), "")
     columns = {name: as_text(catalog.columns.get(name, missing)) for name in retrieval.COLUMNS}
     return retrieval.encoder_scores(embeddings, columns, catalog.product_groups, seed)
+
+
+def text_retrieval_scores(catalog: Catalog, search: TextSearch) -> dict[str, retrieval.Score]:
+    """Return `text_scores` of a search in a catalog's images: by article type, by color, by both, by product name.
+
+    A query that needs a column which the catalog lacks is left out.
+    """
+    columns = {name: as_text(catalog.columns[name]) for name in _ASKED if name in catalog.columns}
+    asked = {
+        " and ".join(names): value_queries([columns[name] for name in reversed(names)])
+        for names in (_ASKED[:1], _ASKED[1:], _ASKED)
+        if set(names) <= columns.keys()
+    }
+    titles = as_text(catalog.columns.get(TITLE, np.full(len(catalog), "")))
+    return text_scores(asked, name_queries(titles, catalog.product_groups), search)
+
+
+def nearest_images(gallery: NDArray[np.float32], queries: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the rows [q, 10] of the nearest of n embeddings [n, d] of queries [q, d]; -1 beyond the n."""
+    count = min(retrieval.TOP, len(gallery))
+    rows = retrieval.nearest(gallery, count, queries)
+    return np.pad(rows, ((0, 0), (0, retrieval.TOP - count)), constant_values=-1)
 
 
 def summarize_folds(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, dict[str, float | int]]:

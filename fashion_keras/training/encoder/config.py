@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.heads import POOLINGS, Head
 from fashion_keras.models.serialization import EncoderSpec
+from fashion_keras.models.text import TextSpec
 from fashion_keras.support.config_fields import DataConfig, SourceConfig, config_field
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import JsonRecord
@@ -13,19 +14,28 @@ from fashion_keras.training.base_config import BackboneConfig, EncoderTrainingCo
 from fashion_keras.training.encoder.pk_sampling import SimilarityLabel, parse_similarity_labels
 from fashion_keras.training.strategies import get_strategy
 
-LOSSES = ("supcon", "triplet", "arcface")
+IMAGE_TEXT_LOSSES = ("clip", "siglip")
+LOSSES = ("supcon", "triplet", "arcface", *IMAGE_TEXT_LOSSES)
 
 
 @dataclass(frozen=True)
 class EncoderConfig(BackboneConfig, EncoderTrainingConfig):
     """Settings of an encoder's training by metric learning."""
 
-    backbone: str = with_default(BackboneConfig, "backbone", "fashion_small")
+    backbone: str = with_default(BackboneConfig, "backbone", "efficientnet_lite0")
     strategy: str = with_default(BackboneConfig, "strategy", "frozen")
     pooling: str = config_field("avg", "Pooling of the last feature map.", POOLINGS)
     dropout: float = config_field(0.0, "Dropout rate of the pooled features.", metavar="X", at_least=0, below=1)
     width: int = config_field(256, "Width of the embeddings.", metavar="N", at_least=1)
-    loss: str = config_field("supcon", "Loss: supcon (supervised contrastive), triplet (semi-hard) or arcface.", LOSSES)
+    loss: str = config_field(
+        "supcon",
+        "Loss: supcon (supervised contrastive), triplet (semi-hard), arcface; or clip (softmax) or siglip (sigmoid), "
+        "which also train a text tower.",
+        LOSSES,
+    )
+    text: str = config_field(
+        "title", "With clip and siglip, column of the product names; labels become phrases.", metavar="COLUMN"
+    )
     labels: str = config_field(
         "article_type,base_colour,gender,title",
         "Labels whose products are to have similar embeddings, with weights: TASK[:WEIGHT],... or title.",
@@ -41,6 +51,7 @@ class EncoderConfig(BackboneConfig, EncoderTrainingConfig):
     )
     scale: float = config_field(16.0, "Factor of arcface's cosines.", metavar="X", above=0)
     batch_size: int = with_default(BackboneConfig, "batch_size", 128)
+    hidden: int = config_field(0, "Width of a ReLU layer before the embeddings; 0 for none.", metavar="N", at_least=0)
     images_per_class: int = config_field(
         4, "With supcon and triplet, images of each class in a batch.", metavar="N", at_least=1
     )
@@ -61,14 +72,25 @@ class EncoderConfig(BackboneConfig, EncoderTrainingConfig):
         _ = self.similarity_labels
 
     @property
+    def has_text(self) -> bool:
+        """Whether a text tower is trained, too."""
+        return self.loss in IMAGE_TEXT_LOSSES
+
+    @property
     def similarity_labels(self) -> tuple[SimilarityLabel, ...]:
         """The parsed `labels`."""
         return parse_similarity_labels(self.labels)
 
     @property
+    def text_spec(self) -> TextSpec:
+        """The text tower that is trained with it."""
+        return TextSpec(self.width)
+
+    @property
     def spec(self) -> EncoderSpec:
         """The network that is trained."""
-        head = Head("encoder", self.pooling, dropout=self.dropout)
+        dense = (self.hidden,) if self.hidden else ()
+        head = Head("encoder", self.pooling, dense=dense, dropout=self.dropout)
         scaling = get_backbone(self.backbone).scaling
         return EncoderSpec(self.backbone, self.image_spec, scaling, head, self.cut, self.width)
 

@@ -15,19 +15,23 @@ from numpy.typing import NDArray
 
 from fashion_keras.catalog.product_hashes import write_training_products
 from fashion_keras.catalog.tasks import get_task
-from fashion_keras.evaluation.reports.compute import retrieval_scores
+from fashion_keras.evaluation.reports.compute import nearest_images, retrieval_scores, text_retrieval_scores
+from fashion_keras.features.encoder import Encoder
 from fashion_keras.features.registry import load_encoder
 from fashion_keras.features.runtime import store_network
+from fashion_keras.models.architectures.text_tower import build_text_tower
 from fashion_keras.models.builder import build_network, cast_copy, save_network
 from fashion_keras.models.dtype_policy import dtype_policy
 from fashion_keras.models.pretrained_weights import WeightsSource, initialize
-from fashion_keras.models.serialization import SPEC, WEIGHTS, EncoderSpec, load_spec
+from fashion_keras.models.serialization import SPEC, TEXT, WEIGHTS, EncoderSpec, load_spec
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training import losses
 from fashion_keras.training.balance import epoch_rows
 from fashion_keras.training.dataset_prep import prepare_encoder
+from fashion_keras.training.encoder.captions import make_captions
 from fashion_keras.training.encoder.config import EncoderConfig, MetricLearningReport
+from fashion_keras.training.encoder.image_text import captioned, image_text_loss, joint_network
 from fashion_keras.training.encoder.pk_sampling import TITLE, label_codes, number_groups, pk_batches
 from fashion_keras.training.feeds import ImageFeed, make_image_feed, phase_feeds
 from fashion_keras.training.manifests import EncoderManifest, TrainingData, initial_training_products
@@ -78,23 +82,35 @@ def resume_encoder(folder: str | Path, callbacks: Callbacks = ()) -> Run:
 def _train(config: EncoderConfig, data: TrainingData, folder: Path, callbacks: Callbacks) -> MetricLearningReport:
     began = time.perf_counter()
     network, source = _initial_network(config)
+    tower = build_text_tower(config.text_spec) if config.has_text else None
     data.write_manifest(folder, EncoderManifest(data.fingerprint, source.source, data.parts))
-    _make_trainer(config, data, network, source.pretrained, folder, callbacks).run()
+    _make_trainer(config, data, network, tower, source.pretrained, folder, callbacks).run()
     network = cast_copy(network, "float32")
     save_network(config.spec, network, folder, config.storage)
     store_network(network, folder)
+    if tower:
+        save_network(config.text_spec, tower, folder / TEXT, config.storage)
     initial = initial_training_products(config.backbone, source.source)
     train, held_out = data.take("train"), data.take("held_out")
     write_training_products(folder, {*train.product_groups, *initial})
-    embeddings = load_encoder(folder, precision="float32").embed(held_out.paths)
+    encoder = load_encoder(folder, precision="float32")
+    embeddings = encoder.embed(held_out.paths)
+    scores = retrieval_scores(embeddings, held_out)
+    if tower:
+        search = partial(_nearest_to_texts, encoder, embeddings)
+        scores |= text_retrieval_scores(held_out, search)
     return MetricLearningReport(
         counts=data.counts,
         seconds=round(time.perf_counter() - began, 1),
-        held_out=retrieval_scores(embeddings, held_out),
+        held_out=scores,
         backbone=config.backbone,
         weights=source.source,
         warnings=[source.warning] if source.warning else [],
     )
+
+
+def _nearest_to_texts(encoder: Encoder, embeddings: NDArray[np.float32], texts: Sequence[str]) -> Integers:
+    return nearest_images(embeddings, encoder.embed_text(texts))
 
 
 def _initial_network(config: EncoderConfig) -> tuple[keras.Model, WeightsSource]:
@@ -116,6 +132,7 @@ def _make_trainer(
     config: EncoderConfig,
     data: TrainingData,
     network: keras.Model,
+    tower: keras.Model | None,
     pretrained: bool,
     folder: Path,
     callbacks: Callbacks,
@@ -126,6 +143,10 @@ def _make_trainer(
         classifier = CosineClassifier(sum(widths), name="centers", dtype="float32")
         network = keras.Model(network.input, classifier(network.output))
     feeds = phase_feeds(config, data, network, _image_feed(config, data, codes))
+    if tower:
+        captions = make_captions(data.take("train"), config.text, config.similarity_labels)
+        feeds = tuple(captioned(feed, captions, config.text_spec) for feed in feeds)
+        network = joint_network(network, tower, config.loss)
     return Trainer(
         model=network,
         phases=trainer_phases(config, feeds, pretrained),
@@ -142,7 +163,7 @@ def _image_feed(config: EncoderConfig, data: TrainingData, codes: Integers) -> I
     names = [label.name for label in config.similarity_labels]
     rows = data.rows["train"]
     order = partial(epoch_rows, codes[rows, 0], "none", config.seed)
-    if config.loss != "arcface":
+    if config.loss in ("supcon", "triplet"):
         # Same class: equal in all labels but the title, or in the title where it is the only label.
         columns = [number for number, name in enumerate(names) if name != TITLE] or [0]
         classes = np.unique(codes[rows][:, columns], axis=0, return_inverse=True)[1]
@@ -153,6 +174,8 @@ def _image_feed(config: EncoderConfig, data: TrainingData, codes: Integers) -> I
 
 
 def _loss(config: EncoderConfig, widths: Sequence[int]) -> Loss:
+    if config.has_text:
+        return image_text_loss(config.loss)
     weights = [label.weight for label in config.similarity_labels]
 
     def angular_margin(codes: keras.KerasTensor, cosines: keras.KerasTensor) -> keras.KerasTensor:
