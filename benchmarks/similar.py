@@ -30,8 +30,8 @@ def main() -> None:
         index = build_index(options.data, options.encoder, f"{folder}/index")
         built = time.perf_counter() - began
         steps = {
-            "search_similar, whole": lambda path: search_similar(path, 5, f"{folder}/index"),
-            "with a filter": lambda path: search_similar(path, 5, f"{folder}/index", {"gender": "Women"}),
+            "search_similar, whole": lambda path: search_similar(path, 5, index=f"{folder}/index"),
+            "with a filter": lambda path: search_similar(path, 5, index=f"{folder}/index", where={"gender": "Women"}),
             "of it: decoding": lambda path: decode(path, encoder.image_spec),
             "of it: decoding and encoding": lambda path: encoder.embed([path]),
         }

@@ -84,8 +84,17 @@ class EvaluateConfig(SourceConfig):
 class PredictConfig(TableConfig):
     """Settings of the command `predict`: a run classifies image files, or a folder or table of them."""
 
-    run: str = _run_field()
+    run: str = config_field(
+        "", "Finished run folder; with --labels an encoder: fashion_encoder or a folder.", metavar="RUN",
+        convert=_required("run"),
+    )  # fmt: skip
     images: tuple[str, ...] = _images_field("Image files; or one catalog: a folder, a table or a tar file.")
+    labels: str | None = config_field(
+        None,
+        "Labels as words, of which an image-text encoder predicts one without training, or 'none of these'; a "
+        "semicolon begins another head.",
+        metavar="LABEL,..",
+    )
     out: str | None = config_field(
         None, "CSV file for the predictions of a folder or table. Default: predictions.csv.", metavar="CSV"
     )

@@ -8,7 +8,9 @@ from typing import Any
 from fashion_keras.analysis.config import PredictConfig
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.catalog.sources.table_readers import TABLE_SUFFIXES
+from fashion_keras.features.registry import load_encoder
 from fashion_keras.features.runtime import load_classifier
+from fashion_keras.features.zero_shot import ZeroShotClassifier, parse_labels
 from fashion_keras.images.validation import check_images
 from fashion_keras.models.classifier import Classifier
 from fashion_keras.models.serialization import load_classifier_spec
@@ -36,7 +38,7 @@ def write_prediction_table(config: PredictConfig) -> dict[str, Any]:
     Raises:
         InputError: for a folder without a classifier, a name that is no CSV file, or when no image is readable.
     """
-    spec, _ = load_classifier_spec(config.run)
+    classifier = load_predictor(config)
     out = Path(config.out or DEFAULT_OUT)
     if out.suffix.lower() != ".csv" or out.is_dir():
         raise InputError(f"{out}: predictions are a CSV file; give --out a name that ends in .csv")
@@ -47,11 +49,12 @@ def write_prediction_table(config: PredictConfig) -> dict[str, Any]:
         first = rows[0]
         raise InputError(f"{source}: none of {len(rows)} images is readable; {first['path']}: {first['rejected']}")
     out.parent.mkdir(parents=True, exist_ok=True)
-    _predict(load_classifier(config.run), readable)
-    heads = [column for group in spec.groups for column in (group.name, f"{group.name} confidence")]
+    _predict(classifier, readable)
+    groups = classifier.groups
+    heads = [column for group in groups for column in (group.name, f"{group.name} confidence")]
     write_csv(
         out,
-        ["sku", "image_id", "path", *(heads if len(spec.groups) > 1 else ("predicted", "confidence")), "rejected"],
+        ["sku", "image_id", "path", *(heads if len(groups) > 1 else ("predicted", "confidence")), "rejected"],
         rows,
     )
     return {
@@ -63,6 +66,14 @@ def write_prediction_table(config: PredictConfig) -> dict[str, Any]:
     }
 
 
+def load_predictor(config: PredictConfig) -> Classifier | ZeroShotClassifier:
+    """Load the run's classifier, or make one of its labels and encoder; InputError as either does."""
+    if config.labels is None:
+        load_classifier_spec(config.run)
+        return load_classifier(config.run)
+    return ZeroShotClassifier(load_encoder(config.run), parse_labels(config.labels))
+
+
 def _list_images(source: Path, options: dict[str, Any]) -> list[dict[str, str]]:
     """Return sku, image_id, path and rejected of each image of a catalog, and of each rejected row or file."""
     catalog = read_catalog(source, **options)
@@ -72,7 +83,7 @@ def _list_images(source: Path, options: dict[str, Any]) -> list[dict[str, str]]:
     return [dict(zip(("sku", "image_id", "path", "rejected"), row, strict=True)) for row in (*images, *unusable)]
 
 
-def _predict(classifier: Classifier, rows: list[dict[str, str]]) -> None:
+def _predict(classifier: Classifier | ZeroShotClassifier, rows: list[dict[str, str]]) -> None:
     """Add the predictions to rows that have a path."""
     with ProgressBar("predicting", len(rows), "images") as bar:
         for start in range(0, len(rows), _BATCH):

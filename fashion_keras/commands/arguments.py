@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from typing import Any, NoReturn, TypeAlias
 
-from fashion_keras.support.config_fields import Config, field_type, flag_name
+from fashion_keras.support.config_fields import Config, field_type, flag_name, is_optional
 from fashion_keras.support.errors import InputError, nearest_name
 from fashion_keras.support.progress import log_to_console
 
@@ -66,7 +66,8 @@ def add_config_flags(parser: argparse.ArgumentParser, kind: type[Config], positi
         if plain_type is tuple:
             settings |= {"nargs": "+"} if is_positional else {"action": "append"}
         if is_positional:
-            parser.add_argument(field.name, **settings)
+            optional = {"nargs": "?", "default": argparse.SUPPRESS} if is_optional(kind, field.name) else {}
+            parser.add_argument(field.name, **settings, **optional)
         else:
             parser.add_argument(flag_name(field.name), default=argparse.SUPPRESS, **settings)
 

@@ -63,15 +63,16 @@ def _print_hierarchy(hierarchy: Report) -> None:
 
 
 def _predict(config: PredictConfig) -> Report:
-    from fashion_keras.analysis.prediction_table import is_table_source, write_prediction_table
+    from fashion_keras.analysis.prediction_table import is_table_source, load_predictor, write_prediction_table
 
     if is_table_source(config.images):
         return write_prediction_table(config)
     if config.out:
         raise InputError("--out is the CSV file for one folder or table of images; leave it out for image files")
-    load_classifier_spec(config.run)
+    if config.labels is None:
+        load_classifier_spec(config.run)
     readable, rejected = _split_readable(config.images)
-    predictions = fashion_keras.load_classifier(config.run).predict(readable).to_dicts()
+    predictions = load_predictor(config).predict(readable).to_dicts()
     rows = [{"image": path, **prediction} for path, prediction in zip(readable, predictions, strict=True)]
     return {"predictions": rows, "rejected": rejected}
 

@@ -16,8 +16,8 @@ def add(commands: Commands) -> None:
     text = "Encode a catalog's images and build, update or replace an index of their embeddings."
     summary = "build a searchable index of a catalog's images"
     add_command(commands, "index", IndexConfig, _index, _print_index, summary, text)
-    text = "Print the products whose images are most similar to an image, and draw them on a contact sheet."
-    summary = "find products whose images are similar to an image"
+    text = "Print the products whose images are most similar to an image, a text or both, and draw them on a contact sheet."
+    summary = "find products by an image, by words or by both"
     add_command(
         commands, "search", SearchConfig, _search, _print_matches, summary, text, ("image",), figure="search.png"
     )
@@ -45,10 +45,11 @@ def _search(config: SearchConfig) -> Report:
         check_png_path(Path(config.out))
     distinct = not config.keep_duplicates
     matches = fashion_keras.search_similar(
-        config.image, config.k, config.index, config.filters(), exclude_self=distinct, collapse_duplicates=distinct,
+        config.image, config.k, config.text, config.index, config.filters(), text_weight=config.text_weight,
+        without=config.without, exclude_self=distinct, collapse_duplicates=distinct,
         group_by_product=config.group_by_product,
     )  # fmt: skip
-    report = {"query": config.image, "matches": [asdict(match) for match in matches]}
+    report = {"query": config.image, "text": config.text, "matches": [asdict(match) for match in matches]}
     if config.out is not None:
         _draw_matches(Path(config.out), report, config.index)
     return report
@@ -76,12 +77,14 @@ def _draw_matches(path: Path, report: Report, location: str) -> None:
     from fashion_keras.images.spec import ImageSpec
     from fashion_keras.search.similar import is_file
 
-    query = report["query"]
-    title = Path(query).name
-    if not is_file(query):
-        index = fashion_keras.open_index(location)
-        query, title = str(index.lookup(index.find(query)).paths[0]), f"product {query}"
-    cells = [(query, f"query\n{title}")]
+    query, text = report["query"], report["text"]
+    cells, title = [], f'"{text}"' if text else ""
+    if query is not None:
+        name = Path(query).name
+        if not is_file(query):
+            index = fashion_keras.open_index(location)
+            query, name = str(index.lookup(index.find(query)).paths[0]), f"product {query}"
+        cells, title = [(query, f"query\n{name}")], f"{name} and {title}" if text else name
     for match in report["matches"]:
         caption = f"{match['rank']}. cosine {match['score']:.3f}\n{_describe(match)}\n{match['image_id']}"
         cells.append((match["path"], caption))

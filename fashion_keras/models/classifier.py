@@ -61,6 +61,11 @@ class Classifier:
         self.spec = spec
         self.forward = forward
 
+    @property
+    def groups(self) -> tuple[LabelGroup, ...]:
+        """The groups of labels that it predicts."""
+        return self.spec.groups
+
     def __repr__(self) -> str:
         return f"Classifier({self.spec.task}, {self.spec.backbone}, {len(self.spec.classes)} labels)"
 

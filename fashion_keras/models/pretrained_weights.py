@@ -47,12 +47,12 @@ def initialize(spec: Spec, weights: str, policy: str = "float32") -> tuple[keras
     InputError when the weights are not available, or are of another network; names the first layer that differs.
     With "auto", random weights and a warning take the place of ImageNet weights that are not available.
     """
-    bundled = get_backbone(spec.backbone).bundled
+    bundled = get_backbone(spec.backbone).bundled(weights)
     if weights == "none":
         return build_network(spec, policy), WeightsSource("none")
     if weights == "fashion" and not bundled:
         raise InputError(f"no fashion weights ship with {spec.backbone}; use --weights auto, none or a file")
-    if bundled and weights in ("auto", "fashion"):
+    if bundled:
         return _from_path(spec, policy, bundled), WeightsSource("fashion")
     if weights in ("auto", "imagenet"):
         return _imagenet(spec, policy, required=weights == "imagenet")

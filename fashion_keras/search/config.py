@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from fashion_keras.features.registry import DEFAULT_ENCODER
 from fashion_keras.search.filters import Where, parse_filters
 from fashion_keras.support.config_fields import Config, SourceConfig, config_field
 from fashion_keras.support.errors import InputError
@@ -17,7 +18,7 @@ _CONDITION = re.compile(r"([^=<>]+)(>=|<=|=|>|<)(.*)", re.DOTALL)
 class IndexConfig(SourceConfig):
     """Settings of the command `index`; InputError for a value not allowed, and for `update` with `overwrite`."""
 
-    encoder: str = config_field("fashion_small", "Encoder that computes the embeddings.", metavar="NAME|DIR")
+    encoder: str = config_field(DEFAULT_ENCODER, "Encoder that computes the embeddings.", metavar="NAME|DIR")
     weights: str = config_field("auto", "Weights of a bare backbone, as in train.", metavar="W")
     image_size: str | None = config_field(None, "Input size of a bare backbone. Default: its own.", metavar="HxW")
     out: str = config_field(DEFAULT_INDEX, "Index to build or update: a folder or postgresql://...", metavar="DIR|URL")
@@ -32,9 +33,16 @@ class IndexConfig(SourceConfig):
 
 @dataclass(frozen=True)
 class SearchConfig(Config):
-    """Settings of the command `search`; InputError for a value that is not allowed, and without an image."""
+    """Settings of the command `search`; InputError for a value that is not allowed, and without image and text."""
 
-    image: str = config_field("", "Image file, or a SKU or image id of the index.", metavar="IMAGE")
+    image: str | None = config_field(None, "Image file, or a SKU or image id of the index.", metavar="IMAGE")
+    text: str | None = config_field(
+        None, "Words, such as 'navy blue check shirt', alone or to change what the image shows.", metavar="TEXT"
+    )
+    text_weight: float = config_field(
+        0.5, "Share of the text where there is an image, too.", metavar="X", at_least=0, at_most=1
+    )
+    without: str | None = config_field(None, "Words of what the products should not show.", metavar="TEXT")
     k: int = config_field(5, "Number of matches.", metavar="N", at_least=1)
     index: str = config_field(DEFAULT_INDEX, "Index to search: a folder or postgresql://...", metavar="DIR|URL")
     where: tuple[str, ...] = config_field(
@@ -47,8 +55,8 @@ class SearchConfig(Config):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.image:
-            raise InputError("image is missing: give a file, or a SKU or image id of the index")
+        if not self.image and not self.text:
+            raise InputError("image and --text are missing: give a file, a SKU or image id of the index, or words")
         parse_filters(self.filters())
 
     def filters(self) -> Where:

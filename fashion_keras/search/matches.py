@@ -70,41 +70,44 @@ class SearchOptions:
 
 @dataclass(frozen=True)
 class SearchQuery:
-    """Embedded query: m images of one product.
+    """Embedded query: m images of one product, or a text, or both.
 
     Attributes:
-        embeddings [m, d]: of the images.
+        embedding [d]: that is searched for, of length 1.
+        embeddings [m, d]: of the images; m is 0 for a text alone.
         signatures: of the m images, where they can be read.
         attributes: of the product; an image's are predicted by its neighbors.
         sku: of a product in the index, else None.
         neighbors: the nearest images without a filter, where they are known already.
     """
 
+    embedding: NDArray[np.float32]
     embeddings: NDArray[np.float32]
     signatures: Sequence[Signature]
     attributes: dict[str, Any]
     sku: str | None = None
     neighbors: Neighbors | None = None
 
-    @property
-    def embedding(self) -> NDArray[np.float32]:
-        """The mean of the images' embeddings, [d], of length 1."""
-        mean = self.embeddings.mean(axis=0)
-        return mean / max(np.linalg.norm(mean), 1e-12)
+
+def unit(embedding: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return an embedding [d] at length 1."""
+    return embedding / max(np.linalg.norm(embedding), 1e-12)
 
 
 def query_by_id(index: Index, ids: NDArray[np.str_]) -> SearchQuery:
     """Return the query of a product in the index, by the ids of one or several of its images."""
     records = index.lookup(ids)
     signatures = [_signature(path) for path in records.paths]
-    return SearchQuery(records.embeddings, signatures, _attributes(records, 0), str(records.skus[0]))
+    embedding = unit(records.embeddings.mean(axis=0))
+    return SearchQuery(embedding, records.embeddings, signatures, _attributes(records, 0), str(records.skus[0]))
 
 
-def query_by_image(index: Index, embedding: NDArray[np.float32], signature: NDArray[np.float32], k: int) -> SearchQuery:
-    """Return the query of an image, whose attributes are those that most of its neighbors have."""
+def query_by_embedding(index: Index, embedding: NDArray[np.float32], signature: Signature, k: int) -> SearchQuery:
+    """Return the query of an image, or of a text, without a signature; its attributes are those of most neighbors."""
     neighbors = index.nearest(embedding, max(_VOTERS, k + _SPARE))[0]
     attributes = _vote(index.lookup(neighbors.ids[:_VOTERS]), neighbors.scores[:_VOTERS])
-    return SearchQuery(embedding[None], [signature], attributes, neighbors=neighbors)
+    count = int(signature is not None)
+    return SearchQuery(embedding, embedding[None][:count], [signature][:count], attributes, neighbors=neighbors)
 
 
 def find_matches(index: Index, size: int, query: SearchQuery, options: SearchOptions) -> list[Match]:

@@ -1,6 +1,7 @@
-"""Similarity search: `search_similar(image)` returns the most similar products and the attributes that they share."""
+"""Similarity search: `search_similar(image, text=...)` returns the most similar products, and what they share."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path
 from threading import Lock
@@ -17,23 +18,30 @@ from fashion_keras.search.base import Index, check_k
 from fashion_keras.search.config import DEFAULT_INDEX
 from fashion_keras.search.filters import Where, parse_filters
 from fashion_keras.search.indexing import load_index_encoder, open_index
-from fashion_keras.search.matches import Match, SearchOptions, find_matches, query_by_id, query_by_image
+from fashion_keras.search.matches import Match, SearchOptions, find_matches, query_by_embedding, query_by_id, unit
+from fashion_keras.support.errors import InputError
 
 _MAX_OPEN = 4
+# Share of what a product should not show, which is subtracted from the embedding that is searched for.
+_AVOIDED = 0.5
 _SEARCHERS: dict[str, "_Searcher"] = {}
 _OPENING = Lock()
 
 
 def search_similar(
-    image: Any,  # noqa: ANN401 - an image in any form, an id, or a collection of those
+    image: Any = None,  # noqa: ANN401 - an image in any form, an id, or a collection of those
     k: int = 5,
+    text: str | Sequence[str] | None = None,
     index: str | Path = DEFAULT_INDEX,
     where: Where | None = None,
+    *,
+    text_weight: float = 0.5,
+    without: str | None = None,
     exclude_self: bool = True,
     collapse_duplicates: bool = True,
     group_by_product: bool = True,
 ) -> list[Match] | list[list[Match]]:
-    """Return the k products whose images are most similar to an image, the most similar first.
+    """Return the k products whose images are most similar to an image, a text or both, the most similar first.
 
     Args:
         image: an image (path, encoded bytes, PIL image, array with pixels in 0..255), or an image id or SKU of the
@@ -41,10 +49,14 @@ def search_similar(
             number is an image id or SKU. A product with several images is searched for by the mean of their embeddings.
             Many of those (list, tuple, generator, array [n, h, w, 3], Series) give a list of lists; [] gives [].
         k: how many; fewer are returned where fewer match.
+        text: words, such as "navy blue check shirt", alone or to change what the image shows; several texts without
+            an image give a list of lists. It needs an index of an encoder with a text tower, such as fashion_encoder.
         index: a folder, or postgresql://...
         where: column -> value, or several values of which one must match, or a range of numbers (gte, gt, lte, lt):
             {"base_colour": ["Blue", "Navy Blue"], "price": {"gte": 100, "lt": 500}}. The true nearest of all that
             match, however few. Case, spaces and Unicode form make no difference; None matches a missing value.
+        text_weight: share of the text where there is an image, too, 0..1.
+        without: words of what the products should not show.
         exclude_self: leave out the product searched for, and products with the query's very image.
         collapse_duplicates: of several images that look the same return the first only.
         group_by_product: return of each product its most similar image only, and how many `matched`.
@@ -54,24 +66,64 @@ def search_similar(
 
     Raises:
         ImageError: for what is no usable image.
-        InputError: for a missing index, k below 1, an unknown id, column or text, a range of texts.
+        InputError: for neither image nor text, a missing index, k below 1, an unknown id, column or text, a range of
+            texts, a text without words, an encoder without a text tower.
     """
     options = SearchOptions(check_k(k), parse_filters(where), exclude_self, collapse_duplicates, group_by_product)
+    if image is None and not text:
+        raise InputError("neither image nor text: give at least one of them")
+    if not 0 <= text_weight <= 1:
+        raise InputError(f"text_weight must be from 0 to 1, not {text_weight!r}")
     searcher = _searcher(str(index))
+    if image is None:
+        texts = [text] if isinstance(text, str) else list(text)
+        matches = [searcher.search_text(TextQuery(words, 1.0, without), options) for words in texts]
+        return matches[0] if isinstance(text, str) else matches
+    if text is not None and not isinstance(text, str):
+        raise InputError("several texts with an image: give one text")
     single = _is_id(image) or is_single_image(image)
-    matches = searcher.search(_query_list(image), options)
+    matches = searcher.search(_query_list(image), TextQuery(text, text_weight, without), options)
     return matches[0] if single else matches
 
 
+@dataclass(frozen=True)
+class TextQuery:
+    """Words of a query: what to find, its share beside an image, and what to avoid."""
+
+    text: str | None
+    weight: float
+    without: str | None
+
+    def __bool__(self) -> bool:
+        return bool(self.text or self.without)
+
+    def embed(self, encoder: Encoder, image: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """Return the embedding [d] of length 1 of the words and of an image's embedding [d], if there is one."""
+        parts = [] if image is None else [(1 - self.weight if self.text else 1.0, image)]
+        if self.text:
+            parts.append((self.weight, encoder.embed_text(self.text)[0]))
+        if self.without:
+            parts.append((-_AVOIDED, encoder.embed_text(self.without)[0]))
+        return unit(sum(weight * embedding for weight, embedding in parts))
+
+
 class _Searcher:
-    """An open index and its encoder, which is loaded when the first image is embedded. Threads may share it."""
+    """An open index and its encoder, which is loaded when the first image or text is embedded. Threads may share it."""
 
     def __init__(self, index: Index) -> None:
         self.index = index
         self._loading = Lock()
         self._encoder: Encoder | None = None
 
-    def search(self, queries: Sequence[Any], options: SearchOptions) -> list[list[Match]]:
+    def search_text(self, words: TextQuery, options: SearchOptions) -> list[Match]:
+        """Return the matches of a text."""
+        index = self.index.pinned()
+        embedding = words.embed(self._load())
+        if not len(index):
+            return []
+        return find_matches(index, len(index), query_by_embedding(index, embedding, None, options.k), options)
+
+    def search(self, queries: Sequence[Any], words: TextQuery, options: SearchOptions) -> list[list[Match]]:
         """Return the matches of each query: an image, or an int or str that may be an image id or SKU."""
         index = self.index.pinned()
         size = len(index)
@@ -84,7 +136,9 @@ class _Searcher:
         embedded = iter(zip(self._load().embed(images) if images else (), signatures, strict=True))
         matches = []
         for ids in named:
-            query = query_by_id(index, ids) if len(ids) else query_by_image(index, *next(embedded), options.k)
+            query = query_by_id(index, ids) if len(ids) else query_by_embedding(index, *next(embedded), options.k)
+            if words:
+                query = replace(query, embedding=words.embed(self._load(), query.embedding), neighbors=None)
             matches.append(find_matches(index, size, query, options))
         return matches
 

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from fashion_keras.features.registry import DEFAULT_ENCODER
 from fashion_keras.support.config_fields import DataConfig, config_field
 from fashion_keras.support.errors import InputError
 
@@ -17,7 +18,7 @@ class TaggerConfig(DataConfig):
     taxonomy: str = config_field(
         "kaggle", "Product types and attributes: kaggle, gutierrez2019 or a YAML file.", metavar="NAME|FILE"
     )
-    encoder: str = config_field("fashion_small", "Encoder that computes the features.", metavar="NAME|DIR")
+    encoder: str = config_field(DEFAULT_ENCODER, "Encoder that computes the features.", metavar="NAME|DIR")
     weights: str = config_field("auto", "Weights of a bare backbone, as in train.", metavar="W")
     target_precision: float = config_field(
         DEFAULT_TARGET_PRECISION,

@@ -139,6 +139,6 @@ def initial_training_products(backbone: str, weights: str) -> frozenset[str]:
 
     `weights` is their source: "fashion" or "auto" for those that ship with the package, or a path.
     """
-    folder = get_backbone(backbone).bundled if weights in ("auto", "fashion") else Path(weights)
-    recorded = folder and any((folder / name).is_file() for name in (TRAINING_PRODUCTS, RunManifest.FILE))
+    folder = get_backbone(backbone).bundled(weights) or Path(weights)
+    recorded = any((folder / name).is_file() for name in (TRAINING_PRODUCTS, RunManifest.FILE))
     return folder_training_products(folder) if recorded else frozenset()

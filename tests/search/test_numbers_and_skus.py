@@ -99,7 +99,7 @@ def test_numbers_are_stored_as_they_are(kind, location):
     )
     index.update(replace(changed, columns={name: np.array(values) for name, values in changed.columns.items()}))
     np.testing.assert_array_equal(index.lookup(products.ids[:3]).columns["stock"], [1.5, np.nan, 2])
-    match = search_similar(products.ids[5], 40, location, {"stock": 7})[0]
+    match = search_similar(products.ids[5], 40, index=location, where={"stock": 7})[0]
     assert match.attributes == {"stock": 7}
     assert type(match.attributes["stock"]) is int
 
@@ -203,35 +203,39 @@ def results(matches):
 
 def test_group_by_product_returns_the_best_image_and_how_many_matched(fan):
     # With k = 2 the first product left out is C, at 0.5: B/2 ranks behind it.
-    assert results(search_similar("Q", 2, fan)) == [(1, "A", "A:1", 3), (2, "B", "B/1", 1)]
+    assert results(search_similar("Q", 2, index=fan)) == [(1, "A", "A:1", 3), (2, "B", "B/1", 1)]
     every = [(1, "A", "A:1", 3), (2, "B", "B/1", 2), (3, "C", "C", 1)]
-    assert results(search_similar("Q", 3, fan)) == results(search_similar("Q", 50, fan)) == every
-    assert results(search_similar("Q", 1, fan)) == [(1, "A", "A:1", 2)]
-    assert [match.score for match in search_similar("Q", 3, fan)] == pytest.approx([0.9, 0.7, 0.5], abs=1e-3)
+    assert results(search_similar("Q", 3, index=fan)) == results(search_similar("Q", 50, index=fan)) == every
+    assert results(search_similar("Q", 1, index=fan)) == [(1, "A", "A:1", 2)]
+    assert [match.score for match in search_similar("Q", 3, index=fan)] == pytest.approx([0.9, 0.7, 0.5], abs=1e-3)
 
 
 def test_group_by_product_false_returns_every_image(fan):
-    matches = search_similar("Q", 4, fan, group_by_product=False)
+    matches = search_similar("Q", 4, index=fan, group_by_product=False)
     assert results(matches) == [(1, "A", "A:1", 1), (2, "A", "A:2", 1), (3, "B", "B/1", 1), (4, "A", "A:3", 1)]
 
 
 def test_group_by_product_with_a_range(fan):
-    assert results(search_similar("Q", 3, fan, {"price": {"gte": 2, "lt": 6}})) == [
+    assert results(search_similar("Q", 3, index=fan, where={"price": {"gte": 2, "lt": 6}})) == [
         (1, "A", "A:2", 2), (2, "B", "B/1", 1), (3, "C", "C", 1),
     ]  # fmt: skip
-    assert search_similar("Q", 1, fan, {"stock": 4})[0].attributes == {"gender": "Men", "price": 4.5, "stock": 4}
+    assert search_similar("Q", 1, index=fan, where={"stock": 4})[0].attributes == {
+        "gender": "Men",
+        "price": 4.5,
+        "stock": 4,
+    }
 
 
 def test_query_by_a_product_is_by_the_mean_of_its_images(fan):
     embeddings = on_a_fan([0.9, 0.8, 0.6])
     embeddings[2, [3, 5]] = embeddings[2, [5, 3]]  # A:3 is the fifth of the fan
     query = embeddings.mean(axis=0) / np.linalg.norm(embeddings.mean(axis=0))
-    matches = search_similar("A", 2, fan)
+    matches = search_similar("A", 2, index=fan)
     assert [match.sku for match in matches] == ["Q", "B"]
     assert matches[0].score == pytest.approx(query[0], abs=1e-3)
     # Of one image the product's other images are left out, too.
-    assert [match.sku for match in search_similar("A:2", 5, fan)] == ["Q", "B", "C"]
-    assert results(search_similar("A:2", 1, fan, exclude_self=False)) == [(1, "A", "A:2", 1)]
+    assert [match.sku for match in search_similar("A:2", 5, index=fan)] == ["Q", "B", "C"]
+    assert results(search_similar("A:2", 1, index=fan, exclude_self=False)) == [(1, "A", "A:2", 1)]
 
 
 def test_query_is_a_file_then_an_image_id_then_a_sku(kind, location, tmp_path, monkeypatch):
@@ -239,16 +243,20 @@ def test_query_is_a_file_then_an_image_id_then_a_sku(kind, location, tmp_path, m
         location, SPEC, replace(records(0, 3), ids=np.array(["7", "8", "9"]), skus=np.array(["8", "007", "007"]))
     )
     monkeypatch.chdir(tmp_path)
-    assert results(search_similar(8, 5, location)) == results(search_similar("8", 5, location)) == [(1, "8", "7", 1)]
-    assert [match.sku for match in search_similar("007", 5, location)] == ["8"]
+    assert (
+        results(search_similar(8, 5, index=location))
+        == results(search_similar("8", 5, index=location))
+        == [(1, "8", "7", 1)]
+    )
+    assert [match.sku for match in search_similar("007", 5, index=location)] == ["8"]
     with pytest.raises(InputError, match=r"^12: no image id or SKU that is in the index$"):
-        search_similar([8, 12], 5, location)
+        search_similar([8, 12], 5, index=location)
     for name in ("07", "x" * 5000, "a\udce9.jpg"):
         with pytest.raises(InputError, match=r"no such file, and no image id or SKU that is in the index$"):
-            search_similar(name, 5, location)
+            search_similar(name, 5, index=location)
     (tmp_path / "8").write_text("no image")
     with pytest.raises(InputError, match="not an image"):
-        search_similar("8", 5, location)
+        search_similar("8", 5, index=location)
 
 
 ROWS = [

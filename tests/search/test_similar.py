@@ -62,7 +62,7 @@ def test_search_similar_equals_brute_force(index, catalog):
     embeddings = fashion_keras.load_encoder("custom_cnn", "none").embed(catalog.paths)
     scores = embeddings @ embeddings[5]
     expected = catalog.skus[np.lexsort((catalog.skus, -scores))]
-    matches = search_similar(str(catalog.skus[5]), 4, index, exclude_self=False, collapse_duplicates=False)
+    matches = search_similar(str(catalog.skus[5]), 4, index=index, exclude_self=False, collapse_duplicates=False)
     assert [match.image_id for match in matches] == expected[:4].tolist()
     np.testing.assert_allclose([match.score for match in matches], np.sort(scores)[::-1][:4], atol=1e-3)
     assert [match.rank for match in matches] == [1, 2, 3, 4]
@@ -72,21 +72,21 @@ def test_search_similar_takes_every_form_of_image(index, catalog):
     path = Path(catalog.paths[7])
     with Image.open(path) as image:
         forms = [path, str(path), path.read_bytes(), image.copy(), np.asarray(image), str(catalog.skus[7])]
-    results = search_similar(forms, 3, index)
+    results = search_similar(forms, 3, index=index)
     assert len(results) == 6
     assert {tuple(match.sku for match in matches) for matches in results} == {tuple(match.sku for match in results[0])}
-    single = [search_similar(form, 3, index) for form in forms]
+    single = [search_similar(form, 3, index=index) for form in forms]
     assert single == results
-    assert search_similar((form for form in forms), 3, index) == results
+    assert search_similar((form for form in forms), 3, index=index) == results
 
 
 def test_search_similar_leaves_out_the_query_and_its_image_under_another_id(index, catalog):
     first = str(catalog.skus[0])
     for query in (first, str(catalog.paths[0])):
-        assert not {first, "999999"} & {match.sku for match in search_similar(query, 5, index)}
-        both = search_similar(query, 2, index, exclude_self=False, collapse_duplicates=False)
+        assert not {first, "999999"} & {match.sku for match in search_similar(query, 5, index=index)}
+        both = search_similar(query, 2, index=index, exclude_self=False, collapse_duplicates=False)
         assert {match.sku for match in both} == {first, "999999"}
-        alone = search_similar(query, 5, index, exclude_self=False)
+        alone = search_similar(query, 5, index=index, exclude_self=False)
         assert len({first, "999999"} & {match.sku for match in alone}) == 1
 
 
@@ -96,7 +96,9 @@ def test_search_similar_with_a_filter_is_exact(index, catalog):
     rare, count = str(colors[counts.argmin()]), int(counts.min())
     rows = np.flatnonzero(catalog.columns["base_colour"] == rare)
     best = rows[np.argmax((embeddings @ embeddings[5])[rows])]
-    matches = search_similar(str(catalog.skus[5]), COUNT, index, {"base_colour": rare}, collapse_duplicates=False)
+    matches = search_similar(
+        str(catalog.skus[5]), COUNT, index=index, where={"base_colour": rare}, collapse_duplicates=False
+    )
     assert len(matches) in (count, count - 1)
     assert matches[0].sku == catalog.skus[best]
     assert {match.attributes["base_colour"] for match in matches} == {rare}
@@ -105,14 +107,16 @@ def test_search_similar_with_a_filter_is_exact(index, catalog):
 def test_where_takes_several_values_as_alternatives(index, catalog):
     colors = sorted(set(catalog.columns["base_colour"]) - {""})[:2]
     gender = catalog.columns["gender"][0]
-    for match in search_similar(str(catalog.skus[3]), 10, index, {"base_colour": colors, "gender": str(gender)}):
+    for match in search_similar(
+        str(catalog.skus[3]), 10, index=index, where={"base_colour": colors, "gender": str(gender)}
+    ):
         assert match.attributes["base_colour"] in colors
         assert match.attributes["gender"] == gender
 
 
 def test_match_has_shared_attributes(index, catalog):
     row = 11
-    for match in search_similar(str(catalog.skus[row]), 5, index):
+    for match in search_similar(str(catalog.skus[row]), 5, index=index):
         at = np.flatnonzero(catalog.skus == match.sku)[0]
         for column in ("article_type", "gender", "base_colour"):
             assert (column in match.shared_attributes) == (catalog.columns[column][at] == catalog.columns[column][row])
@@ -186,7 +190,8 @@ def test_build_index_rejects_an_unreadable_image(data, tmp_path, caplog):
 
 def test_search_similar_with_k_above_the_size_returns_all(index):
     assert (
-        len(search_similar("999999", np.int64(500), index, exclude_self=False, collapse_duplicates=False)) == COUNT + 1
+        len(search_similar("999999", np.int64(500), index=index, exclude_self=False, collapse_duplicates=False))
+        == COUNT + 1
     )
 
 
@@ -196,23 +201,23 @@ def test_search_similar_of_nothing_is_empty(index):
 
 def test_search_similar_takes_many_ids_and_images(index, catalog):
     ids, paths = catalog.skus[3:5], catalog.paths[3:5]
-    expected = [search_similar(int(sku), 3, str(index)) for sku in ids.tolist()]
-    assert search_similar(ids, 3, index) == search_similar([int(sku) for sku in ids], 3, index) == expected
-    assert search_similar(ids[0], 3, index) == expected[0]
-    mixed = search_similar([paths[0], int(ids[1])], 3, index)
+    expected = [search_similar(int(sku), 3, index=str(index)) for sku in ids.tolist()]
+    assert search_similar(ids, 3, index=index) == search_similar([int(sku) for sku in ids], 3, index=index) == expected
+    assert search_similar(ids[0], 3, index=index) == expected[0]
+    mixed = search_similar([paths[0], int(ids[1])], 3, index=index)
     assert [[match.sku for match in matches] for matches in mixed] == [[m.sku for m in matches] for matches in expected]
 
 
 def test_search_similar_by_id_loads_no_encoder(index, catalog, monkeypatch):
     monkeypatch.setattr("fashion_keras.search.similar._SEARCHERS", {})
     monkeypatch.setattr("fashion_keras.search.indexing.load_encoder", None)
-    assert len(search_similar(str(catalog.skus[3]), 3, index)) == 3
+    assert len(search_similar(str(catalog.skus[3]), 3, index=index)) == 3
     with pytest.raises(ImageError, match="no such file"):
-        search_similar("missing.jpg", 3, index)
+        search_similar("missing.jpg", 3, index=index)
 
 
 def test_match_repr_is_short(index, catalog):
-    match = search_similar(str(catalog.skus[3]), 1, index)[0]
+    match = search_similar(str(catalog.skus[3]), 1, index=index)[0]
     names = f"sku={match.sku!r}, image_id={match.image_id!r}"
     assert repr(match) == f"Match(rank=1, {names}, score={match.score:.3f}, path={match.path!r})"
 
@@ -223,19 +228,19 @@ def test_search_similar_sees_an_index_built_in_place_of_another(kind, request, t
     first, second = records(0, 20), records(0, 20, seed=1)
     expected = [brute_force(products, products.embeddings[3], 4)[0][1:].tolist() for products in (first, second)]
     kind.create(location, SPEC, first)
-    assert [match.sku for match in search_similar("000030", 3, location)] == expected[0]
+    assert [match.sku for match in search_similar("000030", 3, index=location)] == expected[0]
     if kind is LocalIndex:
         shutil.rmtree(location)
     index = kind.create(location, SPEC, second, overwrite=kind is PostgresIndex)
-    assert [match.sku for match in search_similar("000030", 3, location)] == expected[1]
+    assert [match.sku for match in search_similar("000030", 3, index=location)] == expected[1]
     index.delete(expected[1][:1])
-    assert expected[1][0] not in [match.sku for match in search_similar("000030", 3, location)]
+    assert expected[1][0] not in [match.sku for match in search_similar("000030", 3, index=location)]
 
 
 def test_search_similar_sees_an_index_that_another_process_built(tmp_path):
     location, second = tmp_path / "index", records(0, 20, seed=1)
     LocalIndex.create(location, SPEC, records(0, 20))
-    search_similar("000030", 3, location)
+    search_similar("000030", 3, index=location)
     program = (
         "import sys\nfrom fashion_keras.search.local import LocalIndex\n"
         "from tests.helpers.indexes import SPEC, records\n"
@@ -243,7 +248,7 @@ def test_search_similar_sees_an_index_that_another_process_built(tmp_path):
     )
     subprocess.run([sys.executable, "-c", program, location], check=True)
     expected = brute_force(second, second.embeddings[3], 4)[0][1:].tolist()
-    assert [match.sku for match in search_similar("000030", 3, location)] == expected
+    assert [match.sku for match in search_similar("000030", 3, index=location)] == expected
 
 
 def test_build_index_refuses_an_index_that_is_there_before_it_encodes(data, index, monkeypatch):

@@ -39,7 +39,7 @@ def near_records(start, stop):
 def search(location, number):
     query = IDS[number % len(IDS)]
     where = {"gender": "Women"} if number % 3 == 0 else None
-    return [(match.image_id, round(match.score, 4)) for match in search_similar(query, 5, location, where)]
+    return [(match.image_id, round(match.score, 4)) for match in search_similar(query, 5, index=location, where=where)]
 
 
 def assert_threads_equal_serial(location, capsys, searches=SEARCHES):
@@ -115,6 +115,6 @@ def test_search_similar_by_images_in_threads(tmp_path, encoder):
     LocalIndex.create(location, replace(SPEC, width=16), records(0, 300))
     images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), dtype=np.uint8)
     with ThreadPoolExecutor(THREADS) as pool:
-        parallel = list(pool.map(lambda image: search_similar(image, 3, location), [*images] * 5))
+        parallel = list(pool.map(lambda image: search_similar(image, 3, index=location), [*images] * 5))
     assert len(encoder) == 1
-    assert parallel == search_similar(images, 3, location) * 5
+    assert parallel == search_similar(images, 3, index=location) * 5

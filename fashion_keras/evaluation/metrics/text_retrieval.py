@@ -61,10 +61,10 @@ def text_scores(queries: dict[str, TextQueries], names: TextQueries, search: Tex
     for name, asked in queries.items():
         hits = _hits(asked, search)
         values = np.where(asked.relevant_counts >= TOP, hits.sum(axis=1) / TOP, np.nan)
-        scores[f"{name} precision@{TOP} (R >= {TOP})"] = mean_score(values)
+        scores[f"text to {name} precision@{TOP} (R >= {TOP})"] = mean_score(values)
     hits = _hits(names, search)
     for k in (1, TOP):
-        scores[f"product name recall@{k}"] = mean_score(hits[:, :k].any(axis=1).astype(np.float64))
+        scores[f"text to product name recall@{k}"] = mean_score(hits[:, :k].any(axis=1).astype(np.float64))
     return scores
 
 

@@ -157,10 +157,14 @@ class EncoderReport(JsonRecord):
 
 @dataclass(frozen=True, kw_only=True)
 class MetricLearningReport(EncoderReport):
-    """Report of metric learning, with retrieval scores; `weights` is the source of the backbone's initial weights."""
+    """Report of metric learning, with retrieval scores.
+
+    `weights` is the source of the backbone's initial weights, `zero_shot` a `ZeroShotCalibration`, of a text tower.
+    """
 
     backbone: str
     weights: str
+    zero_shot: dict[str, Any] | None = None
     warnings: list[str] = field(default_factory=list)
 
 

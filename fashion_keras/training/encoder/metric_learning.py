@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.product_hashes import write_training_products
 from fashion_keras.catalog.tasks import get_task
 from fashion_keras.evaluation.reports.compute import nearest_images, retrieval_scores, text_retrieval_scores
@@ -33,6 +34,7 @@ from fashion_keras.training.encoder.captions import make_captions
 from fashion_keras.training.encoder.config import EncoderConfig, MetricLearningReport
 from fashion_keras.training.encoder.image_text import captioned, image_text_loss, joint_network
 from fashion_keras.training.encoder.pk_sampling import TITLE, label_codes, number_groups, pk_batches
+from fashion_keras.training.encoder.zero_shot import calibrate_on
 from fashion_keras.training.feeds import ImageFeed, make_image_feed, phase_feeds
 from fashion_keras.training.manifests import EncoderManifest, TrainingData, initial_training_products
 from fashion_keras.training.run_folder import Callbacks, Run, begin_run, resume_run, training_run
@@ -96,17 +98,37 @@ def _train(config: EncoderConfig, data: TrainingData, folder: Path, callbacks: C
     encoder = load_encoder(folder, precision="float32")
     embeddings = encoder.embed(held_out.paths)
     scores = retrieval_scores(embeddings, held_out)
+    zero_shot = None
     if tower:
-        search = partial(_nearest_to_texts, encoder, embeddings)
-        scores |= text_retrieval_scores(held_out, search)
+        zero_shot = _calibrate(config, held_out, embeddings, encoder, tower, folder)
+        scores |= text_retrieval_scores(held_out, partial(_nearest_to_texts, encoder, embeddings))
     return MetricLearningReport(
         counts=data.counts,
         seconds=round(time.perf_counter() - began, 1),
         held_out=scores,
         backbone=config.backbone,
         weights=source.source,
+        zero_shot=zero_shot,
         warnings=[source.warning] if source.warning else [],
     )
+
+
+def _calibrate(
+    config: EncoderConfig,
+    catalog: Catalog,
+    embeddings: NDArray[np.float32],
+    encoder: Encoder,
+    tower: keras.Model,
+    folder: Path,
+) -> dict[str, Any] | None:
+    """Calibrate zero-shot classification by the first label and save the tower again; None where there is no label."""
+    tasks = [label.name for label in config.similarity_labels if label.name != TITLE]
+    if not tasks:
+        return None
+    calibration = calibrate_on(catalog, embeddings, encoder.text, tasks[0], config.seed)
+    spec = replace(config.text_spec, temperature=calibration.temperature, floor=calibration.floor)
+    save_network(spec, tower, folder / TEXT, config.storage)
+    return {"task": tasks[0], **asdict(calibration)}
 
 
 def _nearest_to_texts(encoder: Encoder, embeddings: NDArray[np.float32], texts: Sequence[str]) -> Integers:
