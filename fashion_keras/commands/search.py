@@ -16,7 +16,7 @@ def add(commands: Commands) -> None:
     text = "Encode a catalog's images and build, update or replace an index of their embeddings."
     summary = "build a searchable index of a catalog's images"
     add_command(commands, "index", IndexConfig, _index, _print_index, summary, text)
-    text = "Print the products whose images are most similar to an image, a text or both, and draw them on a contact sheet."
+    text = "Print the products whose images are most similar to an image, a text or both, and draw a contact sheet."
     summary = "find products by an image, by words or by both"
     add_command(
         commands, "search", SearchConfig, _search, _print_matches, summary, text, ("image",), figure="search.png"
@@ -46,7 +46,7 @@ def _search(config: SearchConfig) -> Report:
     distinct = not config.keep_duplicates
     matches = fashion_keras.search_similar(
         config.image, config.k, config.text, config.index, config.filters(), text_weight=config.text_weight,
-        without=config.without, exclude_self=distinct, collapse_duplicates=distinct,
+        without=config.without, hybrid=config.hybrid, exclude_self=distinct, collapse_duplicates=distinct,
         group_by_product=config.group_by_product,
     )  # fmt: skip
     report = {"query": config.image, "text": config.text, "matches": [asdict(match) for match in matches]}

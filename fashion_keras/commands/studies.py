@@ -9,18 +9,20 @@ from fashion_keras.support.tensorflow_import import import_tensorflow
 
 _PAPERS = ("li2020", "schindler2018", "gutierrez2019", "guo2019")
 _PAPER_HELP = "Re-run the paper's experiments and write its tables, the paper's numbers beside ours."
-_PRETRAIN_HELP = "Train fashion_small from random weights in two stages: classification, then metric learning."
+_PRETRAIN_HELP = (
+    "Train fashion_encoder from ImageNet weights in two stages: classification, then images and texts together."
+)
 
 
 def add(commands: Commands) -> None:
     """Add the command `study`."""
-    summary = "re-run the experiments of a paper, or the training of fashion_small"
+    summary = "re-run the experiments of a paper, or the training of fashion_encoder"
     parser = commands.add_parser("study", help=summary, description=summary.capitalize() + ".")
     studies = parser.add_subparsers(title="studies", required=True, metavar="NAME", parser_class=Parser)
     summary = "re-run the paper's experiments"
     for name in _PAPERS:
         add_command(studies, name, StudyConfig, partial(_run_paper, name), _print_rows, summary, _PAPER_HELP)
-    summary = "train fashion_small from scratch"
+    summary = "train fashion_encoder"
     add_command(
         studies, "pretrain", PretrainConfig, _pretrain, _print_pretrained, summary, _PRETRAIN_HELP, has_json=False
     )

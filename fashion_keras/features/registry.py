@@ -85,8 +85,8 @@ def load_encoder(
 
     Args:
         name_or_run: "fashion_encoder" or "fashion_small", whose weights come with the package; a preset
-            ("li2020_resnet50"); a backbone as BACKBONE[@STAGE][:POOLING], such as "vgg19", "resnet50:gem" or "inception_v3@mixed7:max"; or the folder of
-            an encoder or of a run, whose penultimate layer is taken.
+            ("li2020_resnet50"); a backbone as BACKBONE[@STAGE][:POOLING], such as "vgg19", "resnet50:gem" or
+            "inception_v3@mixed7:max"; or the folder of an encoder or of a run, whose penultimate layer is taken.
         weights: of a bare backbone: auto, imagenet, fashion, none or a file; see `initialize`.
         image_size: of a bare backbone's input, if not its own: "224x168", (224, 168) or 224.
         runtime: auto, tensorflow or openvino.

@@ -12,7 +12,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.catalog.words import tokenize
+from fashion_keras.catalog.words import stem, tokenize
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def token_ids(texts: Sequence[str], spec: TextSpec) -> NDArray[np.int32]:
     """Return the token ids [n, tokens] of n texts, from 1, filled up with 0; words and pairs stand before trigrams."""
     ids = np.zeros((len(texts), spec.tokens), np.int32)
     for row, text in zip(ids, texts, strict=True):
-        words = tokenize(text)
+        words = [*map(stem, tokenize(text))]
         whole = [_bucket(token, spec.buckets) for token in (*words, *map(" ".join, pairwise(words)))]
         numbers = [*whole, *(number for word in words for number in _trigrams(word, spec.buckets))][: spec.tokens]
         row[: len(numbers)] = numbers

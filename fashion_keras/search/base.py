@@ -1,7 +1,7 @@
 """Index contents and the Index protocol: what a folder and a database have in common, and the checks they share."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
@@ -150,6 +150,14 @@ class Index(ABC):
     @abstractmethod
     def refresh(self) -> bool:
         """Load what others have changed since; False when another index was built in this one's place."""
+
+    @abstractmethod
+    def state(self) -> str:
+        """Return a text that is another one after every change of the images."""
+
+    @abstractmethod
+    def select(self, columns: Sequence[str], where: Where | None = None) -> dict[str, NDArray[Any]]:
+        """Return "id", "sku" and columns [n] of all images that match `where`, in ascending order of their ids."""
 
     def pinned(self) -> "Index":
         """Return the index as it is now, for several calls that belong together, where it can be kept from changing."""

@@ -43,6 +43,7 @@ class SearchConfig(Config):
         0.5, "Share of the text where there is an image, too.", metavar="X", at_least=0, at_most=1
     )
     without: str | None = config_field(None, "Words of what the products should not show.", metavar="TEXT")
+    hybrid: bool = config_field(False, "Also match --text with product names, SKUs and brands; both ranks are fused.")
     k: int = config_field(5, "Number of matches.", metavar="N", at_least=1)
     index: str = config_field(DEFAULT_INDEX, "Index to search: a folder or postgresql://...", metavar="DIR|URL")
     where: tuple[str, ...] = config_field(

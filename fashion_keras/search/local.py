@@ -7,7 +7,7 @@ that it opened. Readers write nothing: the folder may be read-only.
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import asdict, replace
@@ -147,6 +147,15 @@ class LocalIndex(Index):
         """See `Index`."""
         snapshot = self._snapshot
         return snapshot.take(snapshot.positions(as_ids(ids)))
+
+    def state(self) -> str:
+        """See `Index`."""
+        return f"{self.id}-{self.version}"
+
+    def select(self, columns: Sequence[str], where: Where | None = None) -> dict[str, NDArray[Any]]:
+        """See `Index`."""
+        snapshot = self._snapshot
+        return snapshot.columns(columns, snapshot.matching(where))
 
     def _nearest(self, queries: NDArray[np.float32], k: int, where: Where | None) -> list[Neighbors]:
         """See `Index`; with a filter these are the true nearest of all that match, however many there are."""

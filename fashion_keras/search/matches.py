@@ -1,7 +1,7 @@
 """Search queries and their matches: attributes, votes of neighbors, near-duplicate images, images of one product."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import isfinite
@@ -24,6 +24,8 @@ _SPARE = 3
 _NOT_SHARED = (TITLE, "year")
 
 Signature = NDArray[np.float32] | None
+# Embedding [d], k, filters -> the k best images.
+Nearest = Callable[[NDArray[np.float32], int, Filters], Neighbors]
 
 
 @dataclass(frozen=True)
@@ -110,12 +112,19 @@ def query_by_embedding(index: Index, embedding: NDArray[np.float32], signature: 
     return SearchQuery(embedding, embedding[None][:count], [signature][:count], attributes, neighbors=neighbors)
 
 
-def find_matches(index: Index, size: int, query: SearchQuery, options: SearchOptions) -> list[Match]:
-    """Retrieve more and more images until k matches are left, or all images that match have been seen."""
+def find_matches(
+    index: Index, query: SearchQuery, options: SearchOptions, nearest: Nearest | None = None
+) -> list[Match]:
+    """Retrieve more and more images until k matches are left, or all images that match have been seen.
+
+    `nearest` ranks the images; None for the similarity of their embeddings alone.
+    """
+    nearest = nearest or (lambda *search: index.nearest(*search)[0])
+    size = len(index)
     count = min(size, options.k + _SPARE)
     neighbors = query.neighbors if not options.where else None
     while True:
-        neighbors = neighbors or index.nearest(query.embedding, count, options.where)[0]
+        neighbors = neighbors or nearest(query.embedding, count, options.where)
         records = index.lookup(neighbors.ids)
         rows = _distinct_rows(query, records, neighbors.scores, options)
         groups = _group(rows, records, options.group_by_product)

@@ -5,9 +5,10 @@ MAX_EXACT of them pass a filter; else by HNSW, which continues until k images pa
 scans).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -122,11 +123,31 @@ class PostgresIndex(Index):
         skus, paths = (text_array([row[at] for row in rows]) for at in (1, 2))
         embeddings = np.array([row[3].to_numpy() for row in rows], np.float32).reshape(len(rows), self.spec.width)
         cells = {name: [row[4 + at] for row in rows] for at, name in enumerate(self.spec.columns)}
-        columns = {
-            name: typed(name, np.array(values, float)) if name in self.spec.numbers else text_array(values)
-            for name, values in cells.items()
-        }
+        columns = {name: self._as_array(name, values) for name, values in cells.items()}
         return Records(text_array(names), skus, embeddings, paths, columns)
+
+    def state(self) -> str:
+        """See `Index`; a trigger counts the images, so that the row with their number is of the last change."""
+        query = self._tables.statement("SELECT xmin::text FROM {counts} WHERE name = ''")
+        with self._transaction() as (connection, _):
+            row = connection.execute(query).fetchone()
+        return f"{self.id}-{row and row[0]}"
+
+    def select(self, columns: Sequence[str], where: Where | None = None) -> dict[str, NDArray[Any]]:
+        """See `Index`."""
+        parts = sql.SQL("").join(sql.SQL(", {}").format(self._tables.column(name)) for name in columns)
+        with self._transaction() as (connection, _):
+            known = partial(self._counts, connection)
+            filters = check_filters(where, self.spec.columns, self.spec.numbers, known)
+            matching, values = self._tables.matching(filters)
+            query = "SELECT id, sku{parts} FROM {images} WHERE {matching} ORDER BY id"
+            query = self._tables.statement(query, parts=parts, matching=matching)
+            rows = connection.execute(query, values).fetchall()
+        cells = {name: [row[at] for row in rows] for at, name in enumerate(("id", "sku", *columns))}
+        return {name: self._as_array(name, values) for name, values in cells.items()}
+
+    def _as_array(self, name: str, values: list[Any]) -> NDArray[Any]:
+        return typed(name, np.array(values, float)) if name in self.spec.numbers else text_array(values)
 
     def _select_ids(self, query: str, *values: str) -> NDArray[np.str_]:
         with self._transaction() as (connection, _):

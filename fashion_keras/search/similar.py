@@ -1,7 +1,8 @@
 """Similarity search: `search_similar(image, text=...)` returns the most similar products, and what they share."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from numbers import Integral
 from pathlib import Path
 from threading import Lock
@@ -18,12 +19,18 @@ from fashion_keras.search.base import Index, check_k
 from fashion_keras.search.config import DEFAULT_INDEX
 from fashion_keras.search.filters import Where, parse_filters
 from fashion_keras.search.indexing import load_index_encoder, open_index
-from fashion_keras.search.matches import Match, SearchOptions, find_matches, query_by_embedding, query_by_id, unit
+from fashion_keras.search.matches import (
+    Match,
+    SearchOptions,
+    SearchQuery,
+    find_matches,
+    query_by_embedding,
+    query_by_id,
+)
+from fashion_keras.search.text_query import HybridSearch, TextQuery
 from fashion_keras.support.errors import InputError
 
 _MAX_OPEN = 4
-# Share of what a product should not show, which is subtracted from the embedding that is searched for.
-_AVOIDED = 0.5
 _SEARCHERS: dict[str, "_Searcher"] = {}
 _OPENING = Lock()
 
@@ -37,6 +44,7 @@ def search_similar(
     *,
     text_weight: float = 0.5,
     without: str | None = None,
+    hybrid: bool = False,
     exclude_self: bool = True,
     collapse_duplicates: bool = True,
     group_by_product: bool = True,
@@ -57,6 +65,7 @@ def search_similar(
             match, however few. Case, spaces and Unicode form make no difference; None matches a missing value.
         text_weight: share of the text where there is an image, too, 0..1.
         without: words of what the products should not show.
+        hybrid: also match the text with product names, SKUs and brands, and fuse both rankings; scores stay cosines.
         exclude_self: leave out the product searched for, and products with the query's very image.
         collapse_duplicates: of several images that look the same return the first only.
         group_by_product: return of each product its most similar image only, and how many `matched`.
@@ -72,39 +81,17 @@ def search_similar(
     options = SearchOptions(check_k(k), parse_filters(where), exclude_self, collapse_duplicates, group_by_product)
     if image is None and not text:
         raise InputError("neither image nor text: give at least one of them")
-    if not 0 <= text_weight <= 1:
-        raise InputError(f"text_weight must be from 0 to 1, not {text_weight!r}")
+    if image is not None and not isinstance(text, str | None):
+        raise InputError("several texts with an image: give one text")
+    texts = [text] if isinstance(text, str | None) else list(text)
+    words = [TextQuery(text, text_weight, without, hybrid) for text in texts]
     searcher = _searcher(str(index))
     if image is None:
-        texts = [text] if isinstance(text, str) else list(text)
-        matches = [searcher.search_text(TextQuery(words, 1.0, without), options) for words in texts]
+        matches = [searcher.search_text(query, options) for query in words]
         return matches[0] if isinstance(text, str) else matches
-    if text is not None and not isinstance(text, str):
-        raise InputError("several texts with an image: give one text")
     single = _is_id(image) or is_single_image(image)
-    matches = searcher.search(_query_list(image), TextQuery(text, text_weight, without), options)
+    matches = searcher.search(_query_list(image), words[0], options)
     return matches[0] if single else matches
-
-
-@dataclass(frozen=True)
-class TextQuery:
-    """Words of a query: what to find, its share beside an image, and what to avoid."""
-
-    text: str | None
-    weight: float
-    without: str | None
-
-    def __bool__(self) -> bool:
-        return bool(self.text or self.without)
-
-    def embed(self, encoder: Encoder, image: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-        """Return the embedding [d] of length 1 of the words and of an image's embedding [d], if there is one."""
-        parts = [] if image is None else [(1 - self.weight if self.text else 1.0, image)]
-        if self.text:
-            parts.append((self.weight, encoder.embed_text(self.text)[0]))
-        if self.without:
-            parts.append((-_AVOIDED, encoder.embed_text(self.without)[0]))
-        return unit(sum(weight * embedding for weight, embedding in parts))
 
 
 class _Searcher:
@@ -114,6 +101,7 @@ class _Searcher:
         self.index = index
         self._loading = Lock()
         self._encoder: Encoder | None = None
+        self._hybrid = HybridSearch()
 
     def search_text(self, words: TextQuery, options: SearchOptions) -> list[Match]:
         """Return the matches of a text."""
@@ -121,13 +109,12 @@ class _Searcher:
         embedding = words.embed(self._load())
         if not len(index):
             return []
-        return find_matches(index, len(index), query_by_embedding(index, embedding, None, options.k), options)
+        return self._find(index, query_by_embedding(index, embedding, None, options.k), words, options)
 
     def search(self, queries: Sequence[Any], words: TextQuery, options: SearchOptions) -> list[list[Match]]:
         """Return the matches of each query: an image, or an int or str that may be an image id or SKU."""
         index = self.index.pinned()
-        size = len(index)
-        if not size:
+        if not len(index):
             return [[] for _ in queries]
         named = [_image_ids(index, query) for query in queries]
         images = [query for query, ids in zip(queries, named, strict=True) if not len(ids)]
@@ -137,10 +124,16 @@ class _Searcher:
         matches = []
         for ids in named:
             query = query_by_id(index, ids) if len(ids) else query_by_embedding(index, *next(embedded), options.k)
-            if words:
+            if words.text or words.without:
                 query = replace(query, embedding=words.embed(self._load(), query.embedding), neighbors=None)
-            matches.append(find_matches(index, size, query, options))
+            matches.append(self._find(index, query, words, options))
         return matches
+
+    def _find(self, index: Index, query: SearchQuery, words: TextQuery, options: SearchOptions) -> list[Match]:
+        if not words.hybrid:
+            return find_matches(index, query, options)
+        nearest = partial(self._hybrid.nearest, index, words.text)
+        return find_matches(index, replace(query, neighbors=None), options, nearest)
 
     def _load(self) -> Encoder:
         with self._loading:

@@ -1,6 +1,6 @@
 """One version of a local index: its segments in files, lookups, filters, exact cosine similarities."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -120,6 +120,13 @@ class IndexSnapshot:
         values = {name: _read_column(table[name]) for name in table.column_names}
         columns = {name: values[_PREFIX + name] for name in self.manifest.spec.columns}
         return Records(self.ids[rows], values["sku"], self.embeddings(rows), values["path"], columns)
+
+    def columns(self, names: Sequence[str], rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """Return "id", "sku" and columns of `rows` [n], in ascending order of the ids."""
+        rows = rows[np.argsort(self.ids[rows], kind="stable")]
+        stored = {"sku": "sku", **{name: _PREFIX + name for name in names}}
+        table = self.table.select([*stored.values()]).take(pa.array(rows))
+        return {"id": self.ids[rows]} | {name: _read_column(table[key]) for name, key in stored.items()}
 
     def blocks(self) -> Iterator[Segment]:
         """Yield the live rows, block by block."""

@@ -19,7 +19,7 @@ class StudyConfig(Config):
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainConfig(Config):
-    """Settings of the command `study pretrain`: `fashion_small` is trained."""
+    """Settings of the command `study pretrain`: `fashion_encoder` is trained."""
 
     data: str | None = same_field("data")
     epochs: float = config_field(
