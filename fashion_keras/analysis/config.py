@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fashion_keras.catalog.tasks import get_task
+from fashion_keras.features.hub import HUB
 from fashion_keras.features.registry import DEFAULT_ENCODER
 from fashion_keras.support.config_fields import Config, DataConfig, SourceConfig, TableConfig, config_field
 from fashion_keras.support.errors import InputError, unknown_name_error
@@ -144,7 +145,9 @@ class AuditConfig(DataConfig):
     """Settings of the command `audit`: labels of a catalog that may be wrong."""
 
     task: str = config_field("article_type", "Task with one label per product.", metavar="T")
-    encoder: str = config_field(DEFAULT_ENCODER, "Encoder whose features are classified.", metavar="NAME|DIR")
+    encoder: str = config_field(
+        DEFAULT_ENCODER, "Encoder, or file of embeddings, whose features are classified.", metavar="NAME|DIR|FILE"
+    )
     folds: int = config_field(5, "Number of cross-validation folds, divided by product.", metavar="N", at_least=2)
     top: int = config_field(200, "List at most this many labels.", metavar="N", at_least=1)
     min_images: int = config_field(20, "Leave out classes with fewer images.", metavar="N", at_least=1)
@@ -161,7 +164,7 @@ class ProbeConfig(SourceConfig):
     """Settings of the command `probe`: validation accuracy of simple classifiers on features of several backbones."""
 
     backbones: tuple[str, ...] = config_field(
-        (), "Backbones to compare, such as vgg19,resnet50.", metavar="B,..", convert=_as_names
+        (), "Backbones to compare, such as vgg19,resnet50,hub:dinov2_small.", metavar="B,..", convert=_as_names
     )
     task: str = same_field("task")
     weights: str = same_field("weights")
@@ -182,15 +185,21 @@ class ProbeConfig(SourceConfig):
         super().__post_init__()
         if not self.backbones:
             raise InputError("--backbones must name at least one backbone, such as vgg19,resnet50")
+        if (self.cut or self.pooling) and any(name.startswith(HUB) for name in self.backbones):
+            raise InputError(f"--cut and --pooling are not for presets of KerasHub ({HUB}...): leave them out")
         if len(self.train_configs[0].label_spec) > 1:
             raise InputError(f"backbones are compared on one task; --task {self.task} is several: name one of them")
 
     @property
     def train_configs(self) -> list[TrainConfig]:
-        """The training config of each backbone, which decides its input, weights and the split."""
+        """The training config of each backbone, which decides its input, weights and the split.
+
+        Of a preset of KerasHub, which has input and weights of its own, the default backbone's, for the split.
+        """
         own = ("backbones", "exclude_trained")
         shared = {name: value for name, value in vars(self).items() if name not in own}
-        return [TrainConfig(**shared, backbone=name) for name in self.backbones]
+        given = ({} if name.startswith(HUB) else {"backbone": name} for name in self.backbones)
+        return [TrainConfig(**shared, **backbone) for backbone in given]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +210,10 @@ class RetrievalConfig(SourceConfig):
         (), "Index folder or postgresql://...; may be repeated.", metavar="DIR|URL", convert=_as_paths
     )
     encoder: tuple[str, ...] = config_field(
-        (), "Encoder, bare backbone or run; may be repeated.", metavar="NAME|DIR", convert=_as_paths
+        (),
+        "Encoder, bare backbone, run or file of embeddings; may be repeated.",
+        metavar="NAME|DIR|FILE",
+        convert=_as_paths,
     )
     weights: str = config_field("auto", _WEIGHTS, metavar="W")
     part: str = config_field("held_out", _CATALOG_PART, metavar="held_out|all|RUN")
@@ -219,7 +231,9 @@ class RetrievalConfig(SourceConfig):
 class ProjectionConfig(DataConfig):
     """Settings of the command `map`: a two-dimensional plot of a catalog's embeddings."""
 
-    encoder: str = config_field(DEFAULT_ENCODER, "Encoder, bare backbone or run.", metavar="NAME|DIR")
+    encoder: str = config_field(
+        DEFAULT_ENCODER, "Encoder, bare backbone, run or file of embeddings.", metavar="NAME|DIR|FILE"
+    )
     weights: str = config_field("auto", _WEIGHTS, metavar="W")
     method: str = config_field("pca", "Principal components or t-SNE.", PROJECTIONS)
     label: str = config_field("article_type", "Column that colors the points.", metavar="COLUMN")

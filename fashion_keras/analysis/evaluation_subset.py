@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.columns import TITLE
+from fashion_keras.features.embedding_file import embedding_path, is_embedding_file
+from fashion_keras.features.hub import HUB
 from fashion_keras.features.registry import resolve_encoder
 from fashion_keras.features.runtime import load_classifier
 from fashion_keras.images.validation import check_images, image_hashes, read_source
@@ -137,14 +139,20 @@ def scorable_rows(
 
 
 def encoder_training_products(name: str, weights: str = "auto") -> frozenset[str]:
-    """Return the hashes of the products that an encoder was trained on; none for a bare backbone.
+    """Return the hashes of the products that an encoder was trained on; none for a bare backbone or a KerasHub preset.
 
-    `name` as `load_encoder` takes it; `weights` of a bare backbone: a run's folder counts with what the run was trained
-    on. Raises InputError for an unknown encoder, or one whose training products are not recorded.
+    None either for a file of embeddings, whose encoder is not known. `name` as `embedding_source` takes it; `weights`
+    of a bare backbone: a run's folder counts with what the run was trained on. Raises InputError for an unknown
+    encoder, or one whose training products are not recorded.
     """
+    if is_embedding_file(name):
+        embedding_path(name)
+        return frozenset()
+    source = resolve_encoder(name, own_weights(name, weights))
+    if name.startswith(HUB):
+        return frozenset()
     if Path(weights).is_dir():
         return folder_training_products(Path(weights))
-    source = resolve_encoder(name, own_weights(name, weights))
     if source.folder is not None:
         return folder_training_products(Path(source.folder))
     # A stage or another pooling of a bundled network has its weights, too.
@@ -152,5 +160,5 @@ def encoder_training_products(name: str, weights: str = "auto") -> frozenset[str
 
 
 def own_weights(name: str, weights: str) -> str:
-    """Return the weights to load an encoder with: those given for a bare backbone, "auto" for a model folder."""
-    return "auto" if Path(name).exists() else weights
+    """Return the weights to load an encoder with: those given for a bare backbone, "auto" for what has its own."""
+    return "auto" if name.startswith(HUB) or Path(name).exists() else weights

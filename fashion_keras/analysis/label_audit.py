@@ -17,8 +17,7 @@ from fashion_keras.catalog.tasks import get_task
 from fashion_keras.evaluation.metrics import label_issues
 from fashion_keras.evaluation.metrics.label_issues import NEAR_DUPLICATE, REASONS, SAME_TITLE, LabelIssue
 from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
-from fashion_keras.features.cache import encode
-from fashion_keras.features.registry import load_encoder
+from fashion_keras.features.embeddings import embedding_source
 from fashion_keras.images.decode import decode
 from fashion_keras.images.near_duplicates import NEAR_DUPLICATE_COSINE, is_near_duplicate, thumbnail_signature
 from fashion_keras.images.spec import ImageSpec
@@ -55,9 +54,8 @@ def audit(config: AuditConfig | Mapping[str, Any] | None = None) -> dict[str, An
     training_products = encoder_training_products(config.encoder)
     catalog, labels, counts = _labeled_rows(config, training_products)
     _check_folds(catalog, labels, config.folds)
-    encoder = load_encoder(config.encoder)
+    features = embedding_source(config.encoder).embed(catalog)
     folder = make_output_dir(config.out, _OUT)
-    features = np.asarray(encode(catalog, encoder).values)
     probabilities = out_of_fold(features, labels.codes, catalog.product_groups, config.folds, config.seed)
     issues = _rank_issues(catalog, labels.codes, features, probabilities)
     rows = [_row(issue, catalog, labels) for issue in issues[: config.top]]

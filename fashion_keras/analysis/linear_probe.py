@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -14,6 +15,9 @@ from fashion_keras.catalog.product_hashes import is_training_product
 from fashion_keras.evaluation.metrics.intervals import accuracy_interval
 from fashion_keras.features.cache import Features, encode
 from fashion_keras.features.compile import compile_encoder
+from fashion_keras.features.hub import HUB
+from fashion_keras.features.registry import encoder_network, resolve_encoder
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.builder import submodel_until
 from fashion_keras.models.pretrained_weights import initialize
 from fashion_keras.support.config_fields import as_config
@@ -50,8 +54,8 @@ def probe(config: ProbeConfig | Mapping[str, Any]) -> dict[str, Any]:
     if not scored.any():
         raise InputError("no validation product left: the backbones were trained on all of them")
     rows = [
-        {**_probe(backbone, prepared, validation[scored]), "trained_products": int(mask[scored].sum())}
-        for backbone, mask in zip(config.train_configs, trained, strict=True)
+        {**_probe(*backbone, prepared, validation[scored]), "trained_products": int(mask[scored].sum())}
+        for *backbone, mask in zip(config.backbones, config.train_configs, trained, strict=True)
     ]
     return {
         "task": config.task,
@@ -64,11 +68,11 @@ def probe(config: ProbeConfig | Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _probe(config: TrainConfig, prepared: PreparedData, validation: NDArray[np.int64]) -> dict[str, Any]:
+def _probe(name: str, config: TrainConfig, prepared: PreparedData, validation: NDArray[np.int64]) -> dict[str, Any]:
     began = time.perf_counter()
     keras.utils.set_random_seed(config.seed)
-    network, origin = initialize(model_spec(config, prepared.targets.groups), config.weights)
-    encoder = compile_encoder(submodel_until(network, "pool"), config.image_spec, config.runtime, config.precision)
+    network, image_spec, weights = _network(name, config, prepared)
+    encoder = compile_encoder(submodel_until(network, "pool"), image_spec, config.runtime, config.precision)
     encoding = time.perf_counter()
     parts = prepared.rows["train"], validation
     train, held_out = (encode(prepared.catalog.take(rows), encoder) for rows in parts)
@@ -77,9 +81,9 @@ def _probe(config: TrainConfig, prepared: PreparedData, validation: NDArray[np.i
     correct = {name: labels == codes[1] for name, labels in _predicted_codes(train, codes[0], held_out).items()}
     encoded = train.encoded + held_out.encoded
     return {
-        "backbone": config.backbone,
-        "image": f"{config.image_spec.height}x{config.image_spec.width}",
-        "weights": origin.source,
+        "backbone": name,
+        "image": f"{image_spec.height}x{image_spec.width}",
+        "weights": weights,
         "width": train.values.shape[1],
         **{name: float(values.mean()) for name, values in correct.items()},
         "linear_ci95": list(accuracy_interval(correct["linear"], prepared.catalog.product_groups[validation])),
@@ -87,6 +91,15 @@ def _probe(config: TrainConfig, prepared: PreparedData, validation: NDArray[np.i
         "encoded": encoded,
         "images_per_second": round(encoded / encoding, 1) if encoded else None,
     }
+
+
+def _network(name: str, config: TrainConfig, prepared: PreparedData) -> tuple[keras.Model, ImageSpec, str]:
+    """Return a network with the layer "pool", its input, and where its weights are from."""
+    if name.startswith(HUB):
+        source = resolve_encoder(name, image_size=config.image_size)
+        return encoder_network(source), replace(source.spec.image_spec, fit=config.fit), "preset"
+    network, origin = initialize(model_spec(config, prepared.targets.groups), config.weights)
+    return network, config.image_spec, origin.source
 
 
 def _predicted_codes(train: Features, codes: Sequence[int], held_out: Features) -> dict[str, NDArray[np.int64]]:

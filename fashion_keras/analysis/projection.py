@@ -42,7 +42,7 @@ def draw_map(config: ProjectionConfig | Mapping[str, Any] | None = None) -> dict
         None for t-SNE), figure, table.
 
     Raises:
-        InputError: for an unknown label or part, too few products, and as `load_encoder`.
+        InputError: for an unknown label or part, too few products, and as `embedding_source`.
     """
     config = as_config(ProjectionConfig, config)
     figure = Path(config.out)

@@ -14,8 +14,7 @@ from fashion_keras.analysis.evaluation_subset import encoder_training_products, 
 from fashion_keras.catalog.product_hashes import is_training_product
 from fashion_keras.catalog.readers import Catalog
 from fashion_keras.evaluation.reports.compute import retrieval_scores
-from fashion_keras.features.cache import encode
-from fashion_keras.features.registry import load_encoder
+from fashion_keras.features.embeddings import embedding_source
 from fashion_keras.images.inputs import as_image_list
 from fashion_keras.images.pipeline import for_inference
 from fashion_keras.images.spec import ImageSpec
@@ -60,7 +59,7 @@ def evaluate_search(config: RetrievalConfig | Mapping[str, Any]) -> dict[str, An
         seconds, scores (see `retrieval.encoder_scores`), trained_products (of the encoder, among the products).
 
     Raises:
-        InputError: for an unknown part, an index that lacks one of the products, and as `load_encoder`.
+        InputError: for an unknown part, an index that lacks one of the products, and as `embedding_source`.
     """
     config = as_config(RetrievalConfig, config)
     sources = _sources(config)
@@ -115,15 +114,16 @@ def color_histograms(images: Sequence[Any]) -> NDArray[np.float32]:
 
 
 def cached_features(catalog: Catalog, name: str, weights: str) -> NDArray[np.float32]:
-    """Return the embeddings [n, d] of a catalog's images, cached or new, by an encoder as `load_encoder` takes it."""
-    return np.asarray(encode(catalog, load_encoder(name, own_weights(name, weights))).values)
+    """Return the embeddings [n, d] of a catalog's images, cached or new, by what `embedding_source` takes."""
+    return embedding_source(name, own_weights(name, weights)).embed(catalog)
 
 
 def _sources(config: RetrievalConfig) -> dict[str, tuple[Embed, frozenset[str]]]:
     """Return name -> function that makes the embeddings [n, d] of a catalog, and hashes of the training products."""
     sources: dict[str, tuple[Embed, frozenset[str]]] = {}
     for index in map(open_index, config.index):
-        products = encoder_training_products(index.spec.encoder, index.spec.weights)
+        of_file = index.spec.image_spec is None
+        products = frozenset() if of_file else encoder_training_products(index.spec.encoder, index.spec.weights)
         sources[index.name] = (lambda catalog, index=index: index.lookup(catalog.image_ids).embeddings, products)
     for name in config.encoder:
         products = encoder_training_products(name, config.weights)

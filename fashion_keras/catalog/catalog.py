@@ -45,6 +45,7 @@ class Catalog:
         repaired [m] int: line numbers of rows whose surplus commas were returned to the product name.
         notes: what was recognized and changed on reading, a line each.
         attribute_groups: the groups of labels of `--task attributes`: of the Kaggle layout, or of the catalog itself.
+        source_ids [m] str: image ids of the catalog as it was read, which `take` and `reject` leave as they are.
     """
 
     folder: Path
@@ -58,8 +59,11 @@ class Catalog:
     repaired: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
     attribute_groups: tuple[AttributeGroup, ...] = field(default=KAGGLE_GROUPS)
+    source_ids: NDArray[np.str_] | None = None
 
     def __post_init__(self) -> None:
+        if self.source_ids is None:
+            object.__setattr__(self, "source_ids", self.image_ids)
         if len(self.skus) + len(self.rejected) != self.inputs:
             raise AssertionError(f"{len(self.skus)} accepted + {len(self.rejected)} rejected is not {self.inputs}")
 

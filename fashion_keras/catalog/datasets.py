@@ -1,6 +1,5 @@
 """Datasets: the Kaggle download, the drawn sample, and the default of `--data`."""
 
-import logging
 import shutil
 import zipfile
 import zlib
@@ -9,6 +8,7 @@ from pathlib import Path
 from fashion_keras.catalog.sample.generate import generate_sample
 from fashion_keras.support.atomic_files import cache_dir, temporary_path
 from fashion_keras.support.errors import InputError
+from fashion_keras.support.kaggle_download import kaggle_download
 
 SMALL = "paramaggarwal/fashion-product-images-small"
 LARGE = "paramaggarwal/fashion-product-images-dataset"
@@ -69,18 +69,11 @@ def download(large: bool = False, root: Path = _DATA) -> Path:
 
 def _fetch(dataset: str, archive: Path) -> Path:
     """Return the folder with the table of a set in kagglehub's cache, where it is downloaded unless it is there."""
-    import kagglehub  # noqa: PLC0415 - half a second, for a download alone
-    from kagglehub.exceptions import BackendError, DataCorruptionError  # noqa: PLC0415
-
-    logging.getLogger("kagglehub").setLevel(logging.WARNING)  # it logs to standard output
-    try:
-        folder = Path(kagglehub.dataset_download(f"{dataset}/versions/{_VERSION}"))
-    except (OSError, ValueError, zipfile.BadZipFile, zlib.error, EOFError, BackendError, DataCorruptionError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise InputError(
-            f"kagglehub could not download {dataset} ({reason}); run this command again to resume, or by hand: curl -L "
-            f"--create-dirs -o {archive} https://www.kaggle.com/api/v1/datasets/download/{dataset}, and run it again"
-        ) from None
+    by_hand = (
+        f"run this command again to resume, or by hand: curl -L --create-dirs -o {archive} "
+        f"https://www.kaggle.com/api/v1/datasets/download/{dataset}, and run it again"
+    )
+    folder = kaggle_download("dataset", f"{dataset}/versions/{_VERSION}", by_hand)
     tables = [*folder.glob("styles.csv"), *folder.glob("*/styles.csv")]
     if not tables:
         raise InputError(f"{folder}: no styles.csv inside; delete the folder and download again")

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from fashion_keras.features.embedding_file import is_embedding_file
 from fashion_keras.features.encoder import Encoder
+from fashion_keras.features.hub import HUB, HubSpec, build_preset, resolve_preset
 from fashion_keras.features.networks import BUILDING, OpenVINONetwork
 from fashion_keras.features.runtime import NETWORK, RUNTIMES, compiled_fault, compiled_folder
 from fashion_keras.features.text import find_text_encoder
@@ -43,7 +45,7 @@ class EncoderSource:
     """
 
     name: str
-    spec: Spec
+    spec: Spec | HubSpec
     folder: Path | None = None
     weights: str = ""
 
@@ -86,9 +88,10 @@ def load_encoder(
     Args:
         name_or_run: "fashion_encoder" or "fashion_small", whose weights come with the package; a preset
             ("li2020_resnet50"); a backbone as BACKBONE[@STAGE][:POOLING], such as "vgg19", "resnet50:gem" or
-            "inception_v3@mixed7:max"; or the folder of an encoder or of a run, whose penultimate layer is taken.
+            "inception_v3@mixed7:max"; the folder of an encoder or of a run, whose penultimate layer is taken; or
+            KerasHub's, "hub:PRESET" or "hub:DIR".
         weights: of a bare backbone: auto, imagenet, fashion, none or a file; see `initialize`.
-        image_size: of a bare backbone's input, if not its own: "224x168", (224, 168) or 224.
+        image_size: of the input of a bare backbone or preset, if not its own: "224x168", (224, 168) or 224.
         runtime: auto, tensorflow or openvino.
         precision: auto, float32, bfloat16 or float16.
 
@@ -106,6 +109,13 @@ def load_encoder(
 
 def resolve_encoder(name: str, weights: str = "auto", image_size: Any = None) -> EncoderSource:  # noqa: ANN401
     """Return the network and weights that `load_encoder` takes; InputError as there."""
+    if name.startswith(HUB):
+        if weights != "auto":
+            raise InputError(f"{name}: a preset has its own weights; leave this option out")
+        spec = resolve_preset(name, image_size)
+        return EncoderSource(name, spec, spec.folder)
+    if is_embedding_file(name):
+        raise InputError(f"{name}: a file of embeddings, but an encoder is needed here, which can embed new images")
     bundled = _bundled_encoder(name)
     if bundled or (Path(name) / SPEC).is_file():
         if weights not in (("auto", "fashion") if bundled else ("auto",)) or image_size is not None:
@@ -134,6 +144,8 @@ def encoder_network(source: EncoderSource) -> "keras.Model":
 
 def _build(source: EncoderSource) -> "tuple[keras.Model, str]":
     """Build an encoder's network; of a bare backbone also return the warning of its weights."""
+    if isinstance(source.spec, HubSpec):
+        return build_preset(source.spec), ""
     import keras  # noqa: PLC0415 - a network that was compiled before needs none of these
 
     from fashion_keras.models.builder import embedding_model, load_network  # noqa: PLC0415
@@ -156,7 +168,8 @@ def _parse(name: str) -> tuple[str, str, str]:
     backbone, _, stage = rest.partition("@")
     known = [row.name for row in BACKBONES]
     if backbone not in known:
-        named = [*[row.fashion for row in BACKBONES if row.fashion], *known, *PRESETS, "BACKBONE@STAGE:POOLING", "DIR"]
+        bundled = [row.fashion for row in BACKBONES if row.fashion]
+        named = [*bundled, *known, *PRESETS, "BACKBONE@STAGE:POOLING", "DIR", "hub:PRESET"]
         raise unknown_name_error("encoder (and no folder with a model)", name, named)
     if pooling and pooling not in POOLINGS:
         raise unknown_name_error("pooling", pooling, POOLINGS)

@@ -19,14 +19,15 @@ _UNIT_TOLERANCE = 1e-2
 
 @dataclass(frozen=True)
 class IndexSpec:
-    """Index contents: encoder, weights, image_size as `load_encoder` takes them; width of the embeddings; columns.
+    """Index contents: encoder, weights, image_size as `embedding_source` takes them; width of the embeddings; columns.
 
-    `numbers` are those of `columns` that hold numbers; the others hold texts.
+    `image_spec` is None where the embeddings came from a file: there is no encoder for new images. `numbers` are those
+    of `columns` that hold numbers; the others hold texts.
     """
 
     encoder: str
     encoder_identity: str
-    image_spec: ImageSpec
+    image_spec: ImageSpec | None
     width: int
     columns: tuple[str, ...]
     numbers: tuple[str, ...] = ()

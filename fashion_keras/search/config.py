@@ -18,7 +18,9 @@ _CONDITION = re.compile(r"([^=<>]+)(>=|<=|=|>|<)(.*)", re.DOTALL)
 class IndexConfig(SourceConfig):
     """Settings of the command `index`; InputError for a value not allowed, and for `update` with `overwrite`."""
 
-    encoder: str = config_field(DEFAULT_ENCODER, "Encoder that computes the embeddings.", metavar="NAME|DIR")
+    encoder: str = config_field(
+        DEFAULT_ENCODER, "Encoder that computes the embeddings, or a file of embeddings.", metavar="NAME|DIR|FILE"
+    )
     weights: str = config_field("auto", "Weights of a bare backbone, as in train.", metavar="W")
     image_size: str | None = config_field(None, "Input size of a bare backbone. Default: its own.", metavar="HxW")
     out: str = config_field(DEFAULT_INDEX, "Index to build or update: a folder or postgresql://...", metavar="DIR|URL")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fashion_keras.catalog.column_types import as_text, text_array
 from fashion_keras.catalog.readers import Catalog
-from fashion_keras.features.cache import encode
+from fashion_keras.features.embeddings import EmbeddingSource, embedding_source
 from fashion_keras.features.encoder import Encoder
 from fashion_keras.features.registry import DEFAULT_ENCODER, load_encoder
 from fashion_keras.images.spec import parse_image_size
@@ -49,11 +49,12 @@ def build_index(
     image_size: int | tuple[int, int] | str | None = None,
     overwrite: bool = False,
 ) -> Index:
-    """Encode a catalog's images and make an index of them.
+    """Encode a catalog's images and make an index of them, or of embeddings in a file.
 
     Args:
         data: a `Catalog`, DataFrame or path, "sample", or a config; by default data/ if the Kaggle set is there.
-        encoder, weights, image_size: as `load_encoder` takes them.
+        encoder, weights, image_size: as `load_encoder` takes them; or a file of embeddings, see `read_embeddings`:
+            such an index is searched by image id or SKU alone.
         out: a new folder, or postgresql://USER@HOST/DATABASE[?index=NAME].
         overwrite: replace an index that is there, in one step: until then searches use the old index.
 
@@ -65,14 +66,14 @@ def build_index(
     kind.check_free(place, overwrite)
     size = None if image_size is None else "{}x{}".format(*parse_image_size(image_size))
     catalog = load_catalog(data)
-    loaded = load_encoder(encoder, str(weights), size)
-    records = _records(catalog, loaded)
+    source = embedding_source(encoder, str(weights), size)
+    records = _records(catalog, source)
     spec = IndexSpec(
         encoder=str(encoder),
         weights=str(weights),
         image_size=size,
-        encoder_identity=loaded.identity,
-        image_spec=loaded.image_spec,
+        encoder_identity=source.identity,
+        image_spec=source.image_spec,
         width=records.embeddings.shape[1],
         columns=tuple(records.columns),
         numbers=tuple(name for name, values in records.columns.items() if is_numeric(values)),
@@ -90,9 +91,12 @@ def update_index(index: Index, data: Any = None) -> UpdateSummary:  # noqa: ANN4
         InputError: as `build_index`, and when the catalog has other columns, or texts where the index has numbers.
     """
     catalog = load_catalog(data)
-    records = _records(catalog, load_index_encoder(index.spec))
-    records = replace(records, columns=_as_stored(records.columns, index.spec))
-    records.check(index.spec)
+    spec = index.spec
+    source = embedding_source(spec.encoder, spec.weights, spec.image_size)
+    _check_identity(spec, source.identity)
+    records = _records(catalog, source)
+    records = replace(records, columns=_as_stored(records.columns, spec))
+    records.check(spec)
     before = index.ids()
     known = np.isin(records.ids, before)
     new, common = np.flatnonzero(~known), np.flatnonzero(known)
@@ -113,14 +117,24 @@ def open_index(location: str | Path) -> Index:
 
 
 def load_index_encoder(spec: IndexSpec) -> Encoder:
-    """Load the encoder of an index; InputError when it is no longer the encoder that made the embeddings."""
-    encoder = load_encoder(spec.encoder, spec.weights, spec.image_size)
-    if encoder.identity != spec.encoder_identity:
+    """Load the encoder of an index; InputError when it has none, or another one than made the embeddings."""
+    if spec.image_spec is None:
         raise InputError(
-            f"the index was made by another {spec.encoder} (weights {spec.encoder_identity}, now "
-            f"{encoder.identity}); build it again with `fashion-keras index --overwrite`"
+            f"the index was made of the embeddings in {spec.encoder}, so there is no encoder for new images and texts: "
+            "search by an image id or SKU"
         )
+    encoder = load_encoder(spec.encoder, spec.weights, spec.image_size)
+    _check_identity(spec, encoder.identity)
     return encoder
+
+
+def _check_identity(spec: IndexSpec, identity: str) -> None:
+    """Raise InputError unless embeddings of that identity can be compared with those of an index."""
+    if identity != spec.encoder_identity:
+        raise InputError(
+            f"the index was made by another {spec.encoder} (weights {spec.encoder_identity}, now {identity}); build it "
+            "again with `fashion-keras index --overwrite`"
+        )
 
 
 def _location(location: str | Path) -> tuple[type, str | Path]:
@@ -136,11 +150,11 @@ def _location(location: str | Path) -> tuple[type, str | Path]:
     return PostgresIndex, str(location)
 
 
-def _records(catalog: Catalog, encoder: Encoder) -> Records:
-    embeddings = np.asarray(encode(catalog, encoder).values)
+def _records(catalog: Catalog, source: EmbeddingSource) -> Records:
+    embeddings = source.embed(catalog)
     paths = [str(Path(path).absolute()) for path in catalog.paths.tolist()]
     names = catalog.image_ids, catalog.skus
-    return Records(*names, embeddings, text_array(paths), dict(catalog.columns), encoder.identity)
+    return Records(*names, embeddings, text_array(paths), dict(catalog.columns), source.identity)
 
 
 def _as_stored(columns: Mapping[str, NDArray[Any]], spec: IndexSpec) -> dict[str, NDArray[Any]]:
