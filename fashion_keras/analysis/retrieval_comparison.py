@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,20 @@ from numpy.typing import NDArray
 
 from fashion_keras.analysis.config import CATALOG_PARTS, RetrievalConfig
 from fashion_keras.analysis.evaluation_subset import encoder_training_products, own_weights, select_rows
+from fashion_keras.analysis.text_retrieval import baseline_rows, text_row
 from fashion_keras.catalog.product_hashes import is_training_product
 from fashion_keras.catalog.readers import Catalog
 from fashion_keras.evaluation.reports.compute import retrieval_scores
+from fashion_keras.features.embedding_file import is_embedding_file
 from fashion_keras.features.embeddings import embedding_source
+from fashion_keras.features.encoder import Encoder
+from fashion_keras.features.registry import load_encoder
 from fashion_keras.images.inputs import as_image_list
 from fashion_keras.images.pipeline import for_inference
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.images.validation import read_source, reject_unreadable
-from fashion_keras.search.indexing import open_index
+from fashion_keras.search.base import Index
+from fashion_keras.search.indexing import load_index_encoder, open_index
 from fashion_keras.support.config_fields import SourceConfig, as_config
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.verbose_argument import takes_verbose
@@ -47,6 +53,16 @@ class CatalogPart:
     missing: int = 0
 
 
+@dataclass(frozen=True)
+class _Source:
+    """Embeddings to score: their name, how they are made, products trained on, and how the encoder is loaded."""
+
+    name: str
+    embed: Embed
+    training_products: frozenset[str] = frozenset()
+    load: Callable[[], Encoder] | None = None
+
+
 @takes_verbose
 def evaluate_search(config: RetrievalConfig | Mapping[str, Any]) -> dict[str, Any]:
     """Score indexes and encoders on a catalog, each product a query against all others; two baselines beside them.
@@ -56,15 +72,18 @@ def evaluate_search(config: RetrievalConfig | Mapping[str, Any]) -> dict[str, An
 
     Returns:
         data, part, products, rejected, excluded, test_products_missing (of a run as part), and rows: name, width,
-        seconds, scores (see `retrieval.encoder_scores`), trained_products (of the encoder, among the products).
+        seconds, scores (see `retrieval.encoder_scores`), trained_products (of the encoder, among the products);
+        text_rows, where an encoder has a text tower: name and scores (see `text_retrieval.text_scores`).
 
     Raises:
         InputError: for an unknown part, an index that lacks one of the products, and as `embedding_source`.
     """
     config = as_config(RetrievalConfig, config)
     sources = _sources(config)
-    training_products = frozenset().union(*(products for _, products in sources.values()))
+    training_products = frozenset().union(*(source.training_products for source in sources))
     part = load_part(config, config.part, training_products, config.exclude_trained)
+    scored = [_score(source, part.catalog, config.seed) for source in sources]
+    by_text = [row for _, rows in scored for row in rows]
     return {
         "data": part.source,
         "part": config.part,
@@ -72,7 +91,8 @@ def evaluate_search(config: RetrievalConfig | Mapping[str, Any]) -> dict[str, An
         "rejected": part.rejected,
         "excluded": part.excluded,
         "test_products_missing": part.missing,
-        "rows": [_score(name, *source, part.catalog, config.seed) for name, source in sources.items()],
+        "rows": [row for row, _ in scored],
+        "text_rows": [*by_text, *baseline_rows(part.catalog, config.seed)] if by_text else [],
     }
 
 
@@ -118,33 +138,46 @@ def cached_features(catalog: Catalog, name: str, weights: str) -> NDArray[np.flo
     return embedding_source(name, own_weights(name, weights)).embed(catalog)
 
 
-def _sources(config: RetrievalConfig) -> dict[str, tuple[Embed, frozenset[str]]]:
-    """Return name -> function that makes the embeddings [n, d] of a catalog, and hashes of the training products."""
-    sources: dict[str, tuple[Embed, frozenset[str]]] = {}
+def _sources(config: RetrievalConfig) -> list[_Source]:
+    """Return the indexes and encoders of a config and two baselines."""
+    sources = []
     for index in map(open_index, config.index):
         of_file = index.spec.image_spec is None
         products = frozenset() if of_file else encoder_training_products(index.spec.encoder, index.spec.weights)
-        sources[index.name] = (lambda catalog, index=index: index.lookup(catalog.image_ids).embeddings, products)
+        encoder = None if of_file else partial(load_index_encoder, index.spec)
+        sources.append(_Source(index.name, partial(_stored, index), products, encoder))
     for name in config.encoder:
-        products = encoder_training_products(name, config.weights)
-        sources[name] = (lambda catalog, name=name: cached_features(catalog, name, config.weights), products)
-    sources["color histogram"] = (lambda catalog: color_histograms(catalog.paths.tolist()), frozenset())
-    sources["random"] = (lambda catalog: _random_embeddings(len(catalog), config.seed), frozenset())
+        products, weights = encoder_training_products(name, config.weights), own_weights(name, config.weights)
+        encoder = None if is_embedding_file(name) else partial(load_encoder, name, weights)
+        embed = partial(cached_features, name=name, weights=config.weights)
+        sources.append(_Source(name, embed, products, encoder))
+    sources.append(_Source("color histogram", lambda catalog: color_histograms(catalog.paths.tolist())))
+    sources.append(_Source("random", lambda catalog: _random_embeddings(len(catalog), config.seed)))
     return sources
 
 
-def _score(name: str, embed: Embed, training_products: frozenset[str], catalog: Catalog, seed: int) -> dict[str, Any]:
+def _stored(index: Index, catalog: Catalog) -> NDArray[np.float32]:
+    return index.lookup(catalog.image_ids).embeddings
+
+
+def _score(source: _Source, catalog: Catalog, seed: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return the row of a source, and its row of text-to-image scores, in a list, where it has a text tower."""
     began = time.perf_counter()
-    embeddings = embed(catalog)
+    embeddings = source.embed(catalog)
     seconds = time.perf_counter() - began
-    log.info("%s: %d embeddings of width %d", name, *embeddings.shape)
-    return {
-        "name": name,
+    log.info("%s: %d embeddings of width %d", source.name, *embeddings.shape)
+    trained = int(is_training_product(catalog, source.training_products).sum())
+    row = {
+        "name": source.name,
         "width": embeddings.shape[1],
         "seconds": round(seconds, 2),
         "scores": retrieval_scores(embeddings, catalog, seed),
-        "trained_products": int(is_training_product(catalog, training_products).sum()),
+        "trained_products": trained,
     }
+    encoder = source.load() if source.load else None
+    if encoder is None or encoder.text is None:
+        return row, []
+    return row, [text_row(source.name, encoder, embeddings, catalog) | {"trained_products": trained}]
 
 
 def _random_embeddings(count: int, seed: int) -> NDArray[np.float32]:

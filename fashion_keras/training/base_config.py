@@ -50,20 +50,20 @@ class TrainingConfig(DataConfig):
 class BackboneConfig(TrainingConfig):
     """Fields of every command that trains on top of a backbone."""
 
-    backbone: str = config_field("vgg19", "Backbone network.", tuple(row.name for row in BACKBONES), "B")
+    backbone: str = config_field("efficientnet_lite0", "Backbone network.", tuple(row.name for row in BACKBONES), "B")
     weights: str = config_field(
         "auto", "Initial weights: auto, imagenet, fashion, none, a file, a run or an encoder.", metavar="W"
     )
     strategy: str | None = config_field(
         None,
-        "Which layers are trained: frozen, last_block, last_n:N, full, scratch, frozen+full. Default: frozen where the "
-        "backbone has pretrained weights, else scratch.",
+        "Which layers are trained: frozen, last_block[:N], last_n:N, full, scratch, frozen+full. Default: frozen where "
+        "the backbone has pretrained weights, else scratch.",
         metavar="S",
     )
     image_size: str | None = config_field(
         None,
         "Input size in pixels, HEIGHTxWIDTH or one number. Default: that of the backbone's ImageNet weights where "
-        "the images are that large, else 80x60.",
+        "the images are that large, else a small one: 112x84 of efficientnet_lite0, 80x60 of most others.",
         metavar="HxW",
         convert=_image_size_text,
     )
@@ -96,8 +96,11 @@ class BackboneConfig(TrainingConfig):
 
     @property
     def last_frozen(self) -> str:
-        """The last layer that strategy last_block keeps frozen."""
-        return get_backbone(self.backbone).last_frozen(self.cut, get_strategy(self.strategy_name).count or 1)
+        """The last layer that strategy last_block:N keeps frozen; "" for any other strategy."""
+        strategy = get_strategy(self.strategy_name)
+        if not any(phase.trainable == "last_block" for phase in strategy.phases):
+            return ""
+        return get_backbone(self.backbone).last_frozen(self.cut, strategy.count)
 
     @property
     def initial_weights(self) -> str:

@@ -21,7 +21,10 @@ class Phase:
 
 @dataclass(frozen=True)
 class Strategy:
-    """Training strategy: phases, each from the best weights of the one before; default settings; its N, 0 for none."""
+    """Training strategy: phases, each from the best weights of the one before; default settings.
+
+    `count` is N of last_block:N and last_n:N, the number of stages or layers; 0 for other strategies.
+    """
 
     name: str
     phases: tuple[Phase, ...]
@@ -56,29 +59,35 @@ STRATEGIES = (
     Strategy("frozen+full", (Phase("head", 1 / 3, 1e-3), Phase("all", 2 / 3, 1e-4)), epochs=15),
 )
 
+# Strategies of which a number is part of the name, as messages write them.
+_COUNTED = {"last_block": "last_block[:N]", "last_n": "last_n:N"}
+
 
 def get_strategy(name: str) -> Strategy:
-    """Return the strategy of that name; InputError for an unknown name, or last_n without a positive number.
+    """Return the strategy of that name; InputError for an unknown name, or an N that is no number from 1.
+
+    last_n needs its N; that of last_block is 1 where it is left out.
 
     >>> get_strategy("last_n:5").count, get_strategy("last_block:2").count, get_strategy("last_block").count
     (5, 2, 1)
     """
-    base, _, number = name.partition(":")
+    base, separator, number = name.partition(":")
     for strategy in STRATEGIES:
-        if strategy.name == base and (bool(number) == (base == "last_n") or base == "last_block"):
-            if number and (not number.isdecimal() or int(number) < 1):
+        if strategy.name == name and name != "last_n":
+            return strategy
+        if strategy.name == base and separator and base in _COUNTED:
+            if not number.isdecimal() or int(number) < 1:
                 raise InputError(f"strategy {name!r}: N of {base}:N must be a whole number from 1")
-            return replace(strategy, name=name, count=int(number or strategy.count))
-    known = {"last_n": "last_n:N", "last_block": "last_block[:N]"}
-    raise unknown_name_error("strategy", name, [known.get(row.name, row.name) for row in STRATEGIES])
+            return replace(strategy, name=name, count=int(number))
+    raise unknown_name_error("strategy", name, [_COUNTED.get(row.name, row.name) for row in STRATEGIES])
 
 
 def set_trainable(network: "keras.Model", strategy: Strategy, phase: Phase, block: str, pretrained: bool) -> list[str]:
     """Make the head and the layers of a phase trainable and freeze all others; compile the network afterwards.
 
     Batch normalization of a pretrained backbone is frozen in any case: `training=False` would not keep its moving means
-    in Keras 3, and small batches spoil them. `block` is the last layer that `last_block:N` keeps frozen. Returns names of
-    trainable backbone layers that have weights; InputError when N of last_n exceeds the number of layers.
+    in Keras 3, and small batches spoil them. `block` is the last layer that `last_block:N` keeps frozen. Returns the
+    names of trainable backbone layers that have weights; InputError when N of last_n exceeds the number of layers.
     """
     names = [layer.name for layer in network.layers]
     # The backbone's layers in order, up to its pooling layer, as keras.applications counts them.
@@ -128,4 +137,6 @@ def _first_trainable(names: list[str], strategy: Strategy, phase: Phase, block: 
         if strategy.count > end - first:
             raise InputError(f"strategy {strategy.name}: the backbone has {end - first} layers, pooling included")
         return end - strategy.count
-    return {"head": end, "last_block": names.index(block) + 1, "all": 0}[phase.trainable]
+    if phase.trainable == "last_block":
+        return names.index(block) + 1
+    return end if phase.trainable == "head" else 0

@@ -80,7 +80,7 @@ def test_presets_import_without_tensorflow():
 
 def test_presets_have_the_ranges_of_the_papers():
     assert [preset.name for preset in PRESETS] == [
-        *("none", "default", "strong", "li2020", "schindler2018", "gutierrez2019", "guo2019")
+        *("none", "default", "strong", "mixed_resolution", "li2020", "schindler2018", "gutierrez2019", "guo2019")
     ]
     rows = {preset.name: preset for preset in PRESETS}
     li = Augmentation("li2020", rotation=40, shift_x=0.2, shift_y=0.2, shear=0.2, zoom=0.2, flip=True)
@@ -338,12 +338,39 @@ def test_erase_paints_one_white_rectangle_with_its_probability():
         assert columns.sum() <= 0.4 * WIDTH + 1
 
 
+def test_low_resolution_takes_the_detail_that_80_pixels_do_not_hold():
+    """Stripes of one pixel in 160 rows leave their mean; as wide as four pixels they stay."""
+    blur, count = Augmentation("mine", low_resolution=1.0), 4
+    fine = np.broadcast_to(np.where(np.arange(160) % 2, 200, 50)[:, None, None], (160, 120, 3)).astype(np.float32)
+    np.testing.assert_allclose(views(blur, count, image=fine), np.full((count, 160, 120, 3), 125), atol=0.01)
+    np.testing.assert_array_equal(views(replace(blur, low_resolution=0.0), count, image=fine), [fine] * count)
+    coarse = np.broadcast_to(np.where(np.arange(160) // 4 % 2, 200, 50)[:, None, None], (160, 120, 3)).astype(
+        np.float32
+    )
+    seen = views(blur, count, image=coarse)
+    assert (seen.max(), seen.min()) == (200, 50)
+
+
+def test_low_resolution_leaves_flat_and_small_images_unchanged():
+    blur = Augmentation("mine", low_resolution=1.0)
+    flat = np.broadcast_to(np.float32([200, 90, 30]), (160, 120, 3))
+    np.testing.assert_allclose(views(blur, 4, image=flat), [flat] * 4, atol=0.01)
+    np.testing.assert_allclose(views(blur, 4), [image_of()] * 4, atol=0.01)
+
+
+def test_low_resolution_has_its_probability():
+    fine = np.broadcast_to(np.where(np.arange(160) % 2, 200, 50)[:, None, None], (160, 8, 3)).astype(np.float32)
+    reduced = np.ptp(views(Augmentation("mine", low_resolution=0.25), 1000, image=fine), axis=(1, 2, 3)) < 1
+    assert 200 < reduced.sum() < 300
+
+
 # Mean, standard deviation and slope of 16 views by each preset, by version 1 of the augmentation. Where these change,
 # raise AUGMENTATION_VERSION, as cached features of views were made by the earlier one.
 PINNED = {
     "none": (184.466, 55.067, -4.05),
     "default": (187.847, 59.163, -1.088),
     "strong": (188.636, 59.412, -1.215),
+    "mixed_resolution": (188.12, 59.354, -1.181),
     "li2020": (186.153, 53.374, -1.673),
     "schindler2018": (184.799, 54.964, 0.277),
     "gutierrez2019": (183.822, 58.128, -1.369),
@@ -354,7 +381,9 @@ PINNED = {
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
 def test_augmentation_version_stands_for_these_pixels(preset):
     assert AUGMENTATION_VERSION == 1
-    parameters = np.random.default_rng(0).random((16, N_RANDOM_PARAMETERS), np.float32)
+    # The parameter of the resolution came last, and changes no other.
+    parameters = np.random.default_rng(0).random((16, N_RANDOM_PARAMETERS - 1), np.float32)
+    parameters = np.hstack([parameters, np.linspace(0, 1, 16, dtype=np.float32)[:, None]])
     seen = np.asarray(augment_batch(np.stack([image_of()] * 16), parameters, preset))
     ramp = np.linspace(-1, 1, WIDTH)[:, None] * (1.0, 0.5, -0.7)
     np.testing.assert_allclose([seen.mean(), seen.std(), (seen * ramp).mean()], PINNED[preset.name], atol=0.01)

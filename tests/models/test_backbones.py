@@ -31,7 +31,7 @@ def test_backbone_row_describes_its_network(row):
     assert ends == sorted(ends, reverse=True)
 
 
-@pytest.mark.parametrize("row", [row for row in BACKBONES if row.has_imagenet], ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [row for row in BACKBONES if row.of_keras], ids=lambda row: row.name)
 def test_backbone_minimum_is_the_smallest_size_that_keras_builds(row):
     function = getattr(keras.applications, row.builder.split(":")[1])
     with pytest.raises(ValueError, match="Input size must be at least"):
@@ -53,6 +53,12 @@ def test_scaling_unit_is_that_of_li2020():
     assert np.array(Scaling("unit")(np.array([[[[0.0, 51.0, 255.0]]]]))).ravel() == pytest.approx([0, 0.2, 1])
 
 
+def test_scaling_lite_is_that_of_the_published_weights():
+    from fashion_keras.models.builder import Scaling
+
+    assert np.array(Scaling("lite")(np.array([[[[0.0, 127.0, 255.0]]]]))).ravel() == pytest.approx([-0.9921875, 0, 1])
+
+
 def test_check_size_refuses_a_small_image_with_the_remedy():
     with pytest.raises(InputError, match="--image-size 75x75"):
         get_backbone("inception_v3").check_size(ImageSpec(60, 60))
@@ -68,3 +74,16 @@ def test_get_backbone_and_stage_end_refuse_unknown_names_with_the_nearest():
 def test_last_frozen_is_the_layer_before_the_last_stage():
     assert get_backbone("vgg19").last_frozen() == "block4_pool"
     assert get_backbone("inception_v3").last_frozen("mixed7") == "mixed6"
+
+
+def test_last_frozen_is_the_layer_before_the_last_stages():
+    assert get_backbone("vgg19").last_frozen(stages=2) == "block3_pool"
+    assert get_backbone("inception_v3").last_frozen("mixed7", stages=7) == "mixed0"
+    assert get_backbone("efficientnet_lite2").last_frozen(stages=6) == "block1a_project_bn"
+
+
+def test_last_frozen_refuses_as_many_stages_as_there_are():
+    with pytest.raises(InputError, match="last_block:5 needs more than 5 stages; vgg19 has 5"):
+        get_backbone("vgg19").last_frozen(stages=5)
+    with pytest.raises(InputError, match="last_block:1 needs more than 1 stages; inception_v3 up to mixed0 has 1"):
+        get_backbone("inception_v3").last_frozen("mixed0")

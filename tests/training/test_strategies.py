@@ -37,6 +37,25 @@ def test_strategy_last_block_of_a_pretrained_network_keeps_batch_normalization_f
     assert not network.get_layer("stage5_conv1_bn").trainable
 
 
+def test_strategy_last_block_2_trains_the_last_two_stages():
+    row = get_backbone("efficientnet_lite0")
+    network = build_network(classifier_spec(row.name))
+    strategy, block = get_strategy("last_block:2"), row.last_frozen(stages=2)
+    names = set_trainable(network, strategy, strategy.phases[0], block, pretrained=True)
+    # Without the block's layers that have no weights, and those of batch normalization.
+    assert {name.split("_")[0] for name in names} == {"block6a", "block6b", "block6c", "block6d", "block7a", "top"}
+    trained = {weight.path.split("/")[0] for weight in network.trainable_weights}
+    assert trained == {*names, "logits"}
+    assert "block6a_expand" in trained
+    assert cacheable_boundary(network, strategy, strategy.phases[0], block) == "block5c_add"
+
+
+@pytest.mark.parametrize("name", ["last_block:0", "last_block:two", "last_block:", "frozen:2", "last_block:-1"])
+def test_get_strategy_refuses_a_number_that_is_none(name):
+    with pytest.raises(InputError, match=r"whole number from 1|unknown strategy"):
+        get_strategy(name)
+
+
 def test_strategy_scratch_trains_everything():
     network, names = trainable_layers("scratch", pretrained=False)
     assert "stem_bn" in names

@@ -1,7 +1,7 @@
 """EfficientNet-Lite: EfficientNet without squeeze-and-excitation, with ReLU6; scaled pixels [b, h, w, 3] -> features.
 
-Tan & Le 2019, arXiv:1905.11946, table 1; the changes for Lite are those of TensorFlow's model garden: stem and head,
-and the repeats of the first and last block, stay as they are at any scale.
+Tan & Le 2019, arXiv:1905.11946, table 1, with the changes of TensorFlow's tpu repository (efficientnet/lite): stem and
+top convolution, and the repeats of the first and last block, are the same at any scale.
 """
 
 import math
@@ -18,7 +18,7 @@ _EPSILON = 1e-3
 
 
 def efficientnet_lite0(x: KerasTensor) -> KerasTensor:
-    """EfficientNet-Lite0; to [b, h / 32, w / 32, 1280]."""
+    """EfficientNet-Lite0; to [b, h / 32, w / 32, 1280], rounded up."""
     return _efficientnet_lite(x, width=1.0, depth=1.0)
 
 

@@ -75,10 +75,10 @@ def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: C
     """Carry out one run and return its report."""
     began = time.perf_counter()
     device = f"{training_device()}, {dtype_policy(config.precision)}"
+    log.info("training on %s", device)
     spec = model_spec(config, prepared.targets.groups)
     network, source = _initial_network(config, spec)
     manifest = prepared.manifest(config, vars(source))
-    log.info("training on %s", device)
     prepared.write_manifest(folder, manifest)
     leaked, warnings = _warnings(config, prepared, source)
     _warn(warnings)

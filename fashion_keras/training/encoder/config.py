@@ -36,6 +36,9 @@ class EncoderConfig(BackboneConfig, EncoderTrainingConfig):
     text: str = config_field(
         "title", "With clip and siglip, column of the product names; labels become phrases.", metavar="COLUMN"
     )
+    similarity: float = config_field(
+        1.0, "With clip and siglip, weight of the supcon loss of the images that is added.", metavar="X", at_least=0
+    )
     labels: str = config_field(
         "article_type,base_colour,gender,title",
         "Labels whose products are to have similar embeddings, with weights: TASK[:WEIGHT],... or title.",

@@ -24,9 +24,9 @@ _SCALE, _BIAS, _MAX_SCALE = 10.0, -10.0, 100.0
 
 
 class PairLogits(keras.layers.Layer):
-    """Embeddings of images [b, d] and texts [b, d], of length 1 -> logits [b, b]: cosines times a scale, plus a bias.
+    """Embeddings of images [b, d] and texts [b, d], of length 1 -> [b, b + d]: logits of each pair, then the images.
 
-    Both are trained; `bias` alone is as given where None, which fits a softmax.
+    Logits are cosines times a scale, plus a bias. Both are trained; `bias` alone is as given where None, which fits a softmax.
     """
 
     def __init__(self, bias: float | None = None, **options: Any) -> None:  # noqa: ANN401 - Keras' own options
@@ -43,10 +43,10 @@ class PairLogits(keras.layers.Layer):
         )
 
     def call(self, inputs: list[keras.KerasTensor]) -> keras.KerasTensor:
-        """Return the logits of each image, a row, with each text."""
+        """Return the logits of each image, a row, with each text; and its embedding."""
         images, texts = inputs
         scale = ops.minimum(ops.exp(self.log_scale), _MAX_SCALE)
-        return scale * (images @ ops.transpose(texts)) + self.bias
+        return ops.concatenate([scale * (images @ ops.transpose(texts)) + self.bias, images], axis=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,16 +87,25 @@ def captioned(images: Feed, captions: Captions, spec: TextSpec) -> CaptionedFeed
 
 
 def joint_network(network: keras.Model, tower: keras.Model, loss: str) -> keras.Model:
-    """Return pixels [b, h, w, 3] and token ids [b, t] -> logits [b, b] of an image encoder and a text tower."""
+    """Return pixels [b, h, w, 3] and token ids [b, t] -> `PairLogits` of an image encoder and a text tower."""
     ids = keras.Input(tower.input.shape[1:], dtype="int32", name="tokens")
     pairs = PairLogits(_BIAS if loss == "siglip" else None, name="pairs", dtype="float32")
     return keras.Model([network.input, ids], pairs([network.output, tower(ids)]), name=network.name)
 
 
-def image_text_loss(loss: str) -> Loss:
-    """Return the loss of targets as of `CaptionedFeed` and logits [b, b]."""
+def image_text_loss(loss: str, width: int, similarity: Loss | None = None) -> Loss:
+    """Return the loss of targets as of `CaptionedFeed` and `PairLogits` of embeddings of a width.
+
+    `similarity` is a loss of classes [b, l] and the images' embeddings [b, d] that is added.
+    """
     function: Callable[..., keras.KerasTensor] = {"clip": _softmax_loss, "siglip": _sigmoid_loss}[loss]
-    return lambda targets, logits: function(described(targets), logits)
+
+    def joint(targets: keras.KerasTensor, outputs: keras.KerasTensor) -> keras.KerasTensor:
+        pairs = function(described(targets), outputs[:, :-width])
+        codes, _ = ops.split(targets, 2, axis=1)
+        return pairs + similarity(codes, outputs[:, -width:]) if similarity else pairs
+
+    return joint
 
 
 def described(targets: keras.KerasTensor) -> keras.KerasTensor:

@@ -196,8 +196,6 @@ def _image_feed(config: EncoderConfig, data: TrainingData, codes: Integers) -> I
 
 
 def _loss(config: EncoderConfig, widths: Sequence[int]) -> Loss:
-    if config.has_text:
-        return image_text_loss(config.loss)
     weights = [label.weight for label in config.similarity_labels]
 
     def angular_margin(codes: keras.KerasTensor, cosines: keras.KerasTensor) -> keras.KerasTensor:
@@ -213,4 +211,14 @@ def _loss(config: EncoderConfig, widths: Sequence[int]) -> Loss:
         setting = config.margin if is_triplet else config.temperature
         return sum(weight * loss(embeddings, codes[:, number], setting) for number, weight in enumerate(weights))
 
+    names = [label.name for label in config.similarity_labels]
+    # Captions have the classes of the name first, then of the labels from the last to the first.
+    places = {name: at for at, name in enumerate([TITLE, *[name for name in names[::-1] if name != TITLE]])}
+
+    def similarity(codes: keras.KerasTensor, embeddings: keras.KerasTensor) -> keras.KerasTensor:
+        ordered = ops.stack([codes[:, places[name]] for name in names], axis=1)
+        return config.similarity * pairwise(ordered, embeddings) / sum(weights)
+
+    if config.has_text:
+        return image_text_loss(config.loss, config.width, similarity if config.similarity else None)
     return angular_margin if config.loss == "arcface" else pairwise

@@ -23,7 +23,7 @@ class ZeroShotCalibration:
     Attributes:
         accuracy: share of right predictions.
         ece: expected calibration error of the confidence.
-        answered, precision: share of the products that get a label, and of these, of right ones.
+        answered, precision: share of the products that get a label, and of these, of right ones; None of none.
     """
 
     temperature: float
@@ -31,7 +31,7 @@ class ZeroShotCalibration:
     accuracy: float
     ece: float
     answered: float
-    precision: float
+    precision: float | None
 
 
 def calibrate_on(
@@ -79,7 +79,7 @@ def calibrate_zero_shot(
         float(correct.mean()),
         expected_calibration_error(confidence, correct),
         float(answered.mean()),
-        float(correct[answered].mean()),
+        float(correct[answered].mean()) if answered.any() else None,
     )
 
 
