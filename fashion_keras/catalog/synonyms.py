@@ -39,7 +39,7 @@ class _Synonyms:
     """The file's content.
 
     Attributes:
-        phrases: words -> language -> the English phrase; "en" -> "" for words that are English and stay.
+        phrases: words -> language -> the English phrase; "en" -> "" for English words that stay.
         english: stems of the words that are English.
         glue: language -> small words.
         longest: number of words of the longest phrase.
@@ -90,13 +90,10 @@ def expand_query(text: str) -> str:
     """
     text = fold_case(text)
     segments = [*_segments(_split(text))]
-    counts = Counter(language for segment in segments if not segment.is_english for language in segment.languages)
-    # The language of most words first; of as many, in the order of LANGUAGES.
-    languages = sorted(counts, key=lambda language: (-counts[language], LANGUAGES.index(language)))
-    chosen = [next((name for name in languages if name in segment.meanings), _ENGLISH) for segment in segments]
-    glue = frozenset[str]().union(*(load_synonyms().glue[name] for name in {*chosen} - {_ENGLISH}))
+    chosen = _choose_languages(segments)
+    glue = frozenset[str]().union(*(_load_synonyms().glue[name] for name in {*chosen} - {_ENGLISH}))
     parts, end = [], 0
-    for segment, language, following in zip(segments, chosen, [*chosen[1:], _ENGLISH], strict=True):
+    for segment, language, following in zip(segments, chosen, [*chosen, _ENGLISH][1:], strict=True):
         start = segment.words[0].start
         parts.append(text[end:start])
         end = segment.words[-1].end
@@ -106,6 +103,14 @@ def expand_query(text: str) -> str:
         if is_name or segment.meanings or _fold(segment.words[0].text) not in glue:
             parts.append(segment.meanings.get(language) or written)
     return " ".join("".join([*parts, text[end:]]).split())
+
+
+def _choose_languages(segments: Sequence[_Segment]) -> list[str]:
+    """Return the language that each segment is taken as of, "en" for what stays."""
+    counts = Counter(language for segment in segments if not segment.is_english for language in segment.languages)
+    # The language of most words first; of as many, in the order of LANGUAGES.
+    languages = sorted(counts, key=lambda language: (-counts[language], LANGUAGES.index(language)))
+    return [next((name for name in languages if name in segment.meanings), _ENGLISH) for segment in segments]
 
 
 def _split(text: str) -> list[_Word]:
@@ -123,7 +128,7 @@ def _split(text: str) -> list[_Word]:
 
 def _segments(words: Sequence[_Word]) -> Iterator[_Segment]:
     """Yield the phrases that the file has, the longest that begin at a word, and the words between them."""
-    synonyms, start = load_synonyms(), 0
+    synonyms, start = _load_synonyms(), 0
     while start < len(words):
         for length in range(min(synonyms.longest, len(words) - start), 0, -1):
             part = words[start : start + length]
@@ -145,7 +150,7 @@ def _fold(word: str) -> str:
 
 
 @lru_cache(maxsize=1)
-def load_synonyms() -> _Synonyms:
+def _load_synonyms() -> _Synonyms:
     """Read the file that comes with the package."""
     content = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
     phrases: dict[Words, dict[str, str]] = {}

@@ -52,6 +52,7 @@ class KeywordIndex:
             _ExactNames(names, self._order) for names in ([ids] if np.array_equal(ids, skus) else [ids, skus])
         ]
         self._brands, self._brand_codes = _encode_brands(_iterate(brands, self._order))
+        self._longest_brand = max(map(len, self._brands))
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -103,9 +104,8 @@ class KeywordIndex:
     def _named_brands(self, words: Sequence[str]) -> set[int]:
         """Return the codes of the brands that words name; of brands that begin at the same word, the longest."""
         brands, start = set(), 0
-        longest = max(map(len, self._brands))
         while start < len(words):
-            spans = (tuple(words[start : start + length]) for length in range(longest, 0, -1))
+            spans = (tuple(words[start : start + length]) for length in range(self._longest_brand, 0, -1))
             brand = next((span for span in spans if span in self._brands), ())
             if brand:
                 brands.add(self._brands[brand])
@@ -236,9 +236,8 @@ def fuse(
     for ranking, weight in zip(rankings, weights, strict=True):
         for rank, name in enumerate(dict.fromkeys(ranking), 1):
             shares.setdefault(name, []).append(weight / (constant + rank))
-    scores = {
-        name: fsum(parts) for name, parts in shares.items()
-    }  # exact: the order of the rankings makes no ties differ
+    # Exact sums: the same parts in another order are a tie.
+    scores = {name: fsum(parts) for name, parts in shares.items()}
     first = {name: rank for rank, name in enumerate(dict.fromkeys(rankings[0]))} if rankings else {}
     names = sorted(scores, key=lambda name: (-scores[name], first.get(name, inf), name))[: check_k(k)]
     return [str(name) for name in names], [scores[name] for name in names]

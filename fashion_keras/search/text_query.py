@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from fashion_keras.catalog.column_types import as_text
 from fashion_keras.catalog.columns import TITLE, Columns
 from fashion_keras.catalog.synonyms import expand_query
+from fashion_keras.catalog.words import fold_case
 from fashion_keras.features.encoder import Encoder
 from fashion_keras.search.base import Index, Neighbors
 from fashion_keras.search.filters import Where
@@ -77,7 +78,9 @@ class HybridSearch:
         count = max(k, _FUSED)
         keywords, ids = self._keywords(index)
         allowed = np.isin(ids, index.select((), where)["id"]) if where else None
-        matched = keywords.nearest(expand_query(text), count, allowed)[0]
+        # A query is matched as it is written, too: SKUs, and names that a catalog writes in another language.
+        asked = text if (expanded := expand_query(text)) == fold_case(text) else f"{text} {expanded}"
+        matched = keywords.nearest(asked, count, allowed)[0]
         similar = index.nearest(embedding, count, where)[0]
         names = np.array(fuse([matched.tolist(), similar.ids.tolist()], k)[0], np.str_)
         return Neighbors(names, index.lookup(names).embeddings @ embedding)

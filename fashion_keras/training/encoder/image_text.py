@@ -26,7 +26,7 @@ _SCALE, _BIAS, _MAX_SCALE = 10.0, -10.0, 100.0
 class PairLogits(keras.layers.Layer):
     """Embeddings of images [b, d] and texts [b, d], of length 1 -> [b, b + d]: logits of each pair, then the images.
 
-    Logits are cosines times a scale, plus a bias. Both are trained; `bias` alone is as given where None, which fits a softmax.
+    Logits are cosines times a scale, plus a bias; both are trained, but for a bias of None, which stays 0.
     """
 
     def __init__(self, bias: float | None = None, **options: Any) -> None:  # noqa: ANN401 - Keras' own options
