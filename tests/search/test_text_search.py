@@ -19,9 +19,8 @@ def encoder(sample, tmp_path_factory):
     """A folder with a small image-text encoder of the drawn sample."""
     folder = tmp_path_factory.mktemp("image-text") / "encoder"
     config = EncoderConfig(
-        data=str(sample), backbone="custom_cnn", image_size="32x32", weights="none", strategy="full", width=32,
-        epochs=2, batch_size=64, precision="float32", labels="article_type,base_colour,title", loss="clip", limit=300,
-        out=str(folder),
+        data=str(sample), backbone="fashion_small", width=32, epochs=4, batch_size=64, precision="float32", views=1,
+        labels="article_type,base_colour,title", loss="clip", limit=300, out=str(folder),
     )  # fmt: skip
     return train_encoder(config).folder
 

@@ -63,9 +63,8 @@ def test_siglip_loss_is_the_binary_cross_entropy_of_all_pairs():
 @pytest.fixture(scope="module")
 def config(sample):
     return EncoderConfig(
-        data=str(sample), backbone="custom_cnn", image_size="32x32", weights="none", strategy="full", width=32,
-        epochs=4, batch_size=64, precision="float32", labels="article_type,base_colour,title", learning_rate=3e-3,
-        loss="clip", limit=600,
+        data=str(sample), backbone="fashion_small", width=32, epochs=6, batch_size=64, precision="float32", views=1,
+        labels="article_type,base_colour,title", learning_rate=3e-3, loss="clip", limit=500,
     )  # fmt: skip
 
 
