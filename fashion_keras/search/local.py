@@ -23,8 +23,15 @@ from numpy.typing import ArrayLike, NDArray
 from fashion_keras.search.base import Index, IndexSpec, Neighbors, Records, as_ids
 from fashion_keras.search.filters import Where
 from fashion_keras.search.hnsw import HnswIndex, update_hnsw
-from fashion_keras.search.manifest import IndexManifest, explain_os_errors, next_version, remove_stale, write_lock
-from fashion_keras.search.snapshot import IndexSnapshot, top_k, write_deleted, write_records, write_segment
+from fashion_keras.search.manifest import (
+    IndexManifest,
+    explain_os_errors,
+    next_version,
+    remove_stale,
+    write_deleted,
+    write_lock,
+)
+from fashion_keras.search.snapshot import IndexSnapshot, top_k, write_records, write_segment
 from fashion_keras.support.errors import InputError
 
 log = logging.getLogger("fashion_keras")

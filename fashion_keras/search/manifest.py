@@ -9,10 +9,12 @@ from dataclasses import asdict, dataclass, field
 from errno import EFBIG, EMFILE, ENFILE, ENOSPC
 from pathlib import Path
 
+import numpy as np
 from filelock import FileLock, Timeout
+from numpy.typing import NDArray
 
 from fashion_keras.search.base import IndexSpec
-from fashion_keras.support.atomic_files import file_sha256, read_json, write_json
+from fashion_keras.support.atomic_files import atomic_write, file_sha256, read_json, write_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import dataclass_from_json
 
@@ -169,3 +171,11 @@ def remove_stale(folder: Path, manifest: IndexManifest) -> None:
 
 def _is_data(path: Path) -> bool:
     return bool(_DATA_FILE.fullmatch(path.name) or _TEMPORARY.fullmatch(path.name))
+
+
+def write_deleted(folder: Path, version: int, rows: NDArray[np.int64]) -> StoredFile:
+    """Write which rows are deleted and return the file's entry for the manifest."""
+    path = folder / f"{version:010d}.deleted.npy"
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        np.save(file, rows, allow_pickle=False)
+    return StoredFile.of(path)

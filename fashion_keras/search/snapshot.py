@@ -209,14 +209,6 @@ def write_records(folder: Path, version: int, records: Records) -> SegmentEntry:
     return write_segment(folder, version, len(records), [Segment(records.embeddings, table)])
 
 
-def write_deleted(folder: Path, version: int, rows: NDArray[np.int64]) -> StoredFile:
-    """Write which rows are deleted and return the file's entry for the manifest."""
-    path = folder / f"{version:010d}.deleted.npy"
-    with atomic_write(path) as temporary, temporary.open("wb") as file:
-        np.save(file, rows, allow_pickle=False)
-    return StoredFile.of(path)
-
-
 def cosines(queries: NDArray[np.float32], embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the cosines [q, n] of `queries` [q, d] and `embeddings` [n, d], one call at a time."""
     with _MULTIPLYING:
