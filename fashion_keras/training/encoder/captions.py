@@ -11,7 +11,7 @@ from fashion_keras.catalog.column_types import as_text
 from fashion_keras.catalog.tasks import get_task
 from fashion_keras.models.text import TextSpec, token_ids
 from fashion_keras.support.errors import InputError
-from fashion_keras.training.encoder.pk_sampling import TITLE, SimilarityLabel, label_codes
+from fashion_keras.training.encoder.pk_sampling import number_groups
 
 # Share of the captions that are product names, and of tokens that are left out at random.
 _NAMES, _DROPPED = 0.5, 0.15
@@ -60,19 +60,19 @@ class Captions:
         return np.where(dropped, 0, ids), targets
 
 
-def make_captions(catalog: Catalog, column: str, labels: Sequence[SimilarityLabel]) -> Captions:
-    """Return the captions of a catalog: names from a text column, phrases from the labels but the title.
+def make_captions(catalog: Catalog, column: str, tasks: Sequence[str]) -> Captions:
+    """Return the captions of a catalog: names from a text column, phrases of the labels of tasks.
 
-    Phrases have the labels in reverse order: "article_type,base_colour,gender" gives "Women Red Dresses". InputError
-    where the catalog lacks the column, or no product has any caption.
+    Phrases have them in reverse order: article_type, base_colour, gender give "Women Red Dresses". InputError where
+    the catalog lacks the column, or a product has neither a name nor a label.
     """
     if column not in catalog.columns:
         raise InputError(f"{catalog.folder}: no column {column}; give the column of the product names as --text")
     names = as_text(catalog.columns[column])
-    attributes = [label for label in reversed(labels) if label.name != TITLE]
-    encoded = [get_task(label.name).encode(catalog.columns) for label in attributes]
-    values = np.stack([np.array([*one.classes, ""])[one.codes] for one in encoded], axis=1)
-    codes = label_codes(catalog, [SimilarityLabel(TITLE, 1.0), *attributes])
+    encoded = [get_task(name).encode(catalog.columns) for name in reversed(tasks)]
+    none = np.empty((len(names), 0), np.str_)
+    values = np.hstack([none, *(np.array([*one.classes, ""])[one.codes][:, None] for one in encoded)])
+    codes = np.stack([number_groups(catalog.product_groups), *(one.codes for one in encoded)], axis=1)
     if not ((names != "") | (codes[:, 1:] >= 0).any(axis=1)).all():
         raise InputError(f"{catalog.folder}: some products have neither a name nor a label")
     return Captions(names, values, codes)

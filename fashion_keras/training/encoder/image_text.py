@@ -51,9 +51,10 @@ class PairLogits(keras.layers.Layer):
 
 @dataclass(frozen=True, kw_only=True)
 class CaptionedFeed(Feed):
-    """Training batches of `images`, a feed, with captions: ((inputs, token ids [b, t]), targets [b, 2 l]).
+    """Training batches of `images`, a feed, with captions: ((inputs, token ids [b, t]), targets [b, c + 2 l]).
 
-    The targets are the l classes of each product, and which of them its caption names.
+    The targets are the c columns of those of `images`, the l classes that captions name, and which of them the caption
+    of each product names.
     """
 
     images: Feed
@@ -77,7 +78,8 @@ class CaptionedFeed(Feed):
         signature = (tf.TensorSpec((None, self.spec.tokens), tf.int32), tf.TensorSpec((None, width), tf.float32))
         texts = tf.data.Dataset.from_generator(captions, output_signature=signature)
         batches = tf.data.Dataset.zip(self.images.training(epochs), texts)
-        return batches.map(lambda images, text: ((images[0], text[0]), text[1])).prefetch(2)
+        joined = batches.map(lambda images, text: ((images[0], text[0]), tf.concat([images[1], text[1]], axis=1)))
+        return joined.prefetch(2)
 
 
 def captioned(images: Feed, captions: Captions, spec: TextSpec) -> CaptionedFeed:
@@ -93,23 +95,22 @@ def joint_network(network: keras.Model, tower: keras.Model, loss: str) -> keras.
     return keras.Model([network.input, ids], pairs([network.output, tower(ids)]), name=network.name)
 
 
-def image_text_loss(loss: str, width: int, similarity: Loss | None = None) -> Loss:
-    """Return the loss of targets as of `CaptionedFeed` and `PairLogits` of embeddings of a width.
+def image_text_loss(loss: str, width: int, labels: int, similarity: Loss | None = None) -> Loss:
+    """Return the loss of targets as of `CaptionedFeed`, with c = `labels`, and `PairLogits` of embeddings of a width.
 
-    `similarity` is a loss of classes [b, l] and the images' embeddings [b, d] that is added.
+    `similarity` is a loss of the first `labels` targets and the images' embeddings [b, d] that is added.
     """
     function: Callable[..., keras.KerasTensor] = {"clip": _softmax_loss, "siglip": _sigmoid_loss}[loss]
 
     def joint(targets: keras.KerasTensor, outputs: keras.KerasTensor) -> keras.KerasTensor:
-        pairs = function(described(targets), outputs[:, :-width])
-        codes, _ = ops.split(targets, 2, axis=1)
-        return pairs + similarity(codes, outputs[:, -width:]) if similarity else pairs
+        pairs = function(described(targets[:, labels:]), outputs[:, :-width])
+        return pairs + similarity(targets[:, :labels], outputs[:, -width:]) if similarity else pairs
 
     return joint
 
 
 def described(targets: keras.KerasTensor) -> keras.KerasTensor:
-    """Return [b, b] float32: 1 where the caption of the column describes the image of the row.
+    """Return [b, b] float32 of classes and named ones [b, 2 l]: 1 where the column's caption describes the row's image.
 
     It does where the image has, of all classes that the caption names, the same as the caption's own image.
     """

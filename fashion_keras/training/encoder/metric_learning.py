@@ -33,7 +33,7 @@ from fashion_keras.training.dataset_prep import prepare_encoder
 from fashion_keras.training.encoder.captions import make_captions
 from fashion_keras.training.encoder.config import EncoderConfig, MetricLearningReport
 from fashion_keras.training.encoder.image_text import captioned, image_text_loss, joint_network
-from fashion_keras.training.encoder.pk_sampling import TITLE, label_codes, number_groups, pk_batches
+from fashion_keras.training.encoder.pk_sampling import TITLE, attribute_tasks, label_codes, number_groups, pk_batches
 from fashion_keras.training.encoder.zero_shot import calibrate_on
 from fashion_keras.training.feeds import ImageFeed, make_image_feed, phase_feeds
 from fashion_keras.training.manifests import EncoderManifest, TrainingData, initial_training_products
@@ -122,7 +122,7 @@ def _calibrate(
     folder: Path,
 ) -> dict[str, Any] | None:
     """Calibrate zero-shot classification by the first label and save the tower again; None where there is no label."""
-    tasks = [label.name for label in config.similarity_labels if label.name != TITLE]
+    tasks = attribute_tasks(config.similarity_labels)
     if not tasks:
         return None
     calibration = calibrate_on(catalog, embeddings, encoder.text, tasks[0], config.seed)
@@ -191,7 +191,7 @@ def _image_feed(config: EncoderConfig, data: TrainingData, codes: Integers) -> I
         classes = np.unique(codes[rows][:, columns], axis=0, return_inverse=True)[1]
         titles, images = number_groups(data.catalog.product_groups[rows]), config.images_per_class
         order = partial(pk_batches, classes, titles, config.batch_size // images, images, config.seed)
-    is_color = any(name != TITLE and get_task(name).is_color for name in names)
+    is_color = any(get_task(name).is_color for name in attribute_tasks(config.similarity_labels))
     return make_image_feed(config, data, codes.astype(np.float32), order, is_color)
 
 
@@ -211,14 +211,10 @@ def _loss(config: EncoderConfig, widths: Sequence[int]) -> Loss:
         setting = config.margin if is_triplet else config.temperature
         return sum(weight * loss(embeddings, codes[:, number], setting) for number, weight in enumerate(weights))
 
-    names = [label.name for label in config.similarity_labels]
-    # Captions have the classes of the name first, then of the labels from the last to the first.
-    places = {name: at for at, name in enumerate([TITLE, *[name for name in names[::-1] if name != TITLE]])}
-
     def similarity(codes: keras.KerasTensor, embeddings: keras.KerasTensor) -> keras.KerasTensor:
-        ordered = ops.stack([codes[:, places[name]] for name in names], axis=1)
-        return config.similarity * pairwise(ordered, embeddings) / sum(weights)
+        return config.similarity * pairwise(codes, embeddings) / sum(weights)
 
     if config.has_text:
-        return image_text_loss(config.loss, config.width, similarity if config.similarity else None)
+        added = similarity if config.similarity else None
+        return image_text_loss(config.loss, config.width, len(weights), added)
     return angular_margin if config.loss == "arcface" else pairwise

@@ -18,10 +18,18 @@ TITLE = "title"
 
 @dataclass(frozen=True)
 class SimilarityLabel:
-    """Label whose equal values make products similar: a single-label task or "title"; and its weight in the loss."""
+    """Label whose equal values make products similar, and its weight in the loss.
+
+    It is a single-label task or "title"; or several with "+" between them, of which all values are to be equal.
+    """
 
     name: str
     weight: float
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The tasks, and "title"."""
+        return tuple(self.name.split("+"))
 
 
 def parse_similarity_labels(text: str) -> tuple[SimilarityLabel, ...]:
@@ -35,8 +43,9 @@ def parse_similarity_labels(text: str) -> tuple[SimilarityLabel, ...]:
         # A task may have a colon of its own, as column:brand; a weight begins with a digit.
         name, _, weight = part.rpartition(":")
         name, weight = (name, weight) if weight[:1].isdigit() and name else (part, "1")
-        if name != TITLE:
-            get_task(name)
+        for task in name.split("+"):
+            if task != TITLE:
+                get_task(task)
         try:
             labels.append(SimilarityLabel(name, float(weight)))
         except ValueError:
@@ -49,13 +58,29 @@ def parse_similarity_labels(text: str) -> tuple[SimilarityLabel, ...]:
 
 def label_codes(catalog: Catalog, labels: Sequence[SimilarityLabel]) -> Integers:
     """Return the class of n products for each of l labels: codes [n, l] int64; -1 where it is unknown."""
-    columns = [
-        number_groups(catalog.product_groups)
-        if label.name == TITLE
-        else get_task(label.name).encode(catalog.columns).codes
-        for label in labels
-    ]
-    return np.stack(columns, axis=1)
+    return np.stack([_combine([_codes(catalog, name) for name in label.parts]) for label in labels], axis=1)
+
+
+def attribute_tasks(labels: Sequence[SimilarityLabel]) -> list[str]:
+    """Return the tasks of labels, each once, in order.
+
+    >>> attribute_tasks(parse_similarity_labels("article_type,title,article_type+base_colour:2"))
+    ['article_type', 'base_colour']
+    """
+    return [*dict.fromkeys(name for label in labels for name in label.parts if name != TITLE)]
+
+
+def _codes(catalog: Catalog, name: str) -> Integers:
+    if name == TITLE:
+        return number_groups(catalog.product_groups)
+    return get_task(name).encode(catalog.columns).codes
+
+
+def _combine(codes: Sequence[Integers]) -> Integers:
+    """Return the class of n rows by all of several classes [n]; -1 where one is unknown."""
+    columns = np.stack(codes, axis=1)
+    combined = np.unique(columns, axis=0, return_inverse=True)[1].reshape(-1)
+    return np.where((columns < 0).any(axis=1), -1, combined)
 
 
 def number_groups(groups: NDArray[np.str_]) -> Integers:

@@ -48,13 +48,13 @@ def test_clip_loss_is_the_mean_of_both_directions_over_the_positives():
         return -(positive * shares).sum(axis=1) / positive.sum(axis=1)
 
     expected = (one_way(positive, logits) + one_way(positive.T, logits.T)) / 2
-    np.testing.assert_allclose(image_text_loss("clip", 2)(targets(), with_images(logits)), expected, rtol=1e-5)
+    np.testing.assert_allclose(image_text_loss("clip", 2, 0)(targets(), with_images(logits)), expected, rtol=1e-5)
 
 
 def test_siglip_loss_is_the_binary_cross_entropy_of_all_pairs():
     logits = np.zeros((4, 4), np.float32)
     logits[3, 3], logits[0, 1] = 2, -1
-    losses = np.asarray(image_text_loss("siglip", 2)(targets(), with_images(logits)))
+    losses = np.asarray(image_text_loss("siglip", 2, 0)(targets(), with_images(logits)))
     log2 = math.log(2)
     expected = [3 * log2 + math.log(1 + math.exp(-1)), 4 * log2, 4 * log2, 3 * log2 + math.log(1 + math.exp(-2))]
     np.testing.assert_allclose(losses, expected, rtol=1e-5)
