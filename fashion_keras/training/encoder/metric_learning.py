@@ -166,7 +166,7 @@ def _make_trainer(
         network = keras.Model(network.input, classifier(network.output))
     feeds = phase_feeds(config, data, network, _image_feed(config, data, codes))
     if tower:
-        captions = make_captions(data.take("train"), config.text, config.similarity_labels)
+        captions = make_captions(data.take("train"), config.text, attribute_tasks(config.similarity_labels))
         feeds = tuple(captioned(feed, captions, config.text_spec) for feed in feeds)
         network = joint_network(network, tower, config.loss)
     return Trainer(
