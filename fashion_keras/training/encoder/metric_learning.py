@@ -139,7 +139,8 @@ def _initial_network(config: EncoderConfig) -> tuple[keras.Model, WeightsSource]
     keras.utils.set_random_seed(config.seed)
     weights, policy = config.initial_weights, dtype_policy(config.precision)
     given = load_spec(weights)[0] if (Path(weights) / SPEC).is_file() else None
-    if isinstance(given, EncoderSpec) and replace(given, head=config.spec.head) == config.spec:
+    head = given and replace(given.head, dropout=config.dropout)
+    if isinstance(given, EncoderSpec) and replace(given, head=head) == config.spec:
         # An encoder of the same network but for dropout, which has no weights: its projection is trained further, too.
         network = build_network(config.spec, policy)
         network.load_weights(Path(weights) / WEIGHTS)
