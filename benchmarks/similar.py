@@ -19,12 +19,14 @@ def main() -> None:
     """Search for a catalog's own images, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, type=Path)
-    parser.add_argument("--encoder", default="fashion_small")
+    parser.add_argument("--encoder", default="fashion_encoder")
     parser.add_argument("--queries", type=int, default=500)
     parser.add_argument("--out", type=Path, metavar="FILE")
     options = parser.parse_args()
     encoder = load_encoder(options.encoder)
-    paths = read_catalog(options.data).paths[: options.queries].tolist()
+    catalog = read_catalog(options.data)
+    paths = catalog.paths[: options.queries].tolist()
+    names = [str(name) for name in catalog.columns["title"][: options.queries] if name]
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
         index = build_index(options.data, options.encoder, f"{folder}/index")
@@ -36,15 +38,21 @@ def main() -> None:
             "of it: decoding and encoding": lambda path: encoder.embed([path]),
         }
         rows = [{"step": name, **_milliseconds(step, paths)} for name, step in steps.items()]
+        if encoder.text:
+            by_text = {
+                "by text": lambda name: search_similar(text=name, index=f"{folder}/index"),
+                "by text, hybrid": lambda name: search_similar(text=name, index=f"{folder}/index", hybrid=True),
+            }
+            rows += [{"step": name, **_milliseconds(step, names)} for name, step in by_text.items()]
         claim = f"{options.encoder}, {len(index)} products (index built in {built:.1f} s), {len(paths)} queries"
     print_table(claim, rows, options.out)
 
 
-def _milliseconds(step: object, paths: list[str]) -> dict[str, float]:
+def _milliseconds(step: object, queries: list[str]) -> dict[str, float]:
     times = []
-    for path in [*paths[:20], *paths]:
+    for query in [*queries[:20], *queries]:
         began = time.perf_counter()
-        step(path)
+        step(query)
         times.append(1000 * (time.perf_counter() - began))
     p50, p99 = np.percentile(times[20:], [50, 99])
     return {"p50, ms": float(p50), "p99, ms": float(p99)}

@@ -26,7 +26,7 @@ def test_search_config_reads_ranges():
 
 def test_search_config_refuses_wrong_values():
     for values, message in [
-        ({}, "image is missing"),
+        ({}, "image and --text are missing"),
         ({"image": "a.jpg", "k": 0}, "-k must be"),
         ({"image": "a.jpg", "where": ["gender"]}, "--where is COLUMN=VALUE"),
         ({"image": "a.jpg", "where": ["=Women"]}, "--where is COLUMN=VALUE"),
