@@ -50,7 +50,7 @@ def _pretrain(config: PretrainConfig) -> Report:
     import_tensorflow()
     from fashion_keras.studies.pretrain import pretrain
 
-    return pretrain(config.data, config.out, config.epochs)
+    return pretrain(config.data, config.out, config.epochs, config.limit)
 
 
 def _print_pretrained(report: Report, config: PretrainConfig) -> None:

@@ -25,5 +25,8 @@ class PretrainConfig(Config):
     epochs: float = config_field(
         1.0, "Factor on the number of epochs; below 1 for a quick trial.", metavar="X", above=0
     )
+    limit: int | None = config_field(
+        None, "Approximate number of products to use. Default: all.", metavar="N", at_least=1
+    )
     ship: bool = config_field(False, "Copy the weights into the package.")
     out: str = config_field("runs/pretrain", "Folder of both training stages.", metavar="DIR")

@@ -27,11 +27,11 @@ IMAGE_TEXT = EncoderConfig(
 )  # fmt: skip
 
 
-def pretrain(data: str | None, out: str | Path, epochs: float = 1.0) -> dict[str, Any]:
+def pretrain(data: str | None, out: str | Path, epochs: float = 1.0, limit: int | None = None) -> dict[str, Any]:
     """Train `fashion_encoder` in two stages and return the report of the second.
 
     They lie in OUT/classification and OUT/image_text. An interrupted stage is resumed and a finished one is not run
-    again. `epochs` is a factor of the number of epochs.
+    again. `epochs` is a factor of the number of epochs, `limit` a number of products.
     """
     # Imported here: the stages can be read without TensorFlow.
     from fashion_keras.training.encoder.metric_learning import resume_encoder, train_encoder  # noqa: PLC0415
@@ -43,7 +43,7 @@ def pretrain(data: str | None, out: str | Path, epochs: float = 1.0) -> dict[str
             trained = resume_encoder(folder)
         else:
             count = max(1, round(epochs * stage.epochs))
-            trained = train_encoder(replace(stage, data=data, out=str(folder), epochs=count))
+            trained = train_encoder(replace(stage, data=data, out=str(folder), epochs=count, limit=limit))
     return trained.report.to_dict()
 
 
