@@ -130,6 +130,13 @@ def resolve_encoder(name: str, weights: str = "auto", image_size: Any = None) ->
     return EncoderSource(name, spec, weights=weights)
 
 
+def absolute_name(name: str) -> str:
+    """Return the name of an encoder, with the folder that it names, if any, as an absolute path."""
+    prefix = HUB if name.startswith(HUB) else ""
+    folder = Path(name.removeprefix(prefix))
+    return f"{prefix}{folder.resolve()}" if folder.is_dir() else name
+
+
 def encoder_network(source: EncoderSource) -> "keras.Model":
     """Build pixels [b, h, w, 3] float32 in 0..255 -> embeddings [b, d] float32 of length 1."""
     return _build(source)[0]
