@@ -137,6 +137,13 @@ def _bundled_encoder(name: str) -> Path | None:
     return BUNDLED / name if name in [row.fashion for row in BACKBONES if row.fashion] else None
 
 
+def absolute_name(name: str) -> str:
+    """Return the name of an encoder, with the folder that it names, if any, as an absolute path."""
+    prefix = HUB if name.startswith(HUB) else ""
+    folder = Path(name.removeprefix(prefix))
+    return f"{prefix}{folder.resolve()}" if folder.is_dir() else name
+
+
 def encoder_network(source: EncoderSource) -> "keras.Model":
     """Build pixels [b, h, w, 3] float32 in 0..255 -> embeddings [b, d] float32 of length 1."""
     return _build(source)[0]

@@ -22,7 +22,7 @@ class IndexConfig(SourceConfig):
         DEFAULT_ENCODER, "Encoder that computes the embeddings, or a file of embeddings.", metavar="NAME|DIR|FILE"
     )
     weights: str = config_field("auto", "Weights of a bare backbone, as in train.", metavar="W")
-    image_size: str | None = config_field(None, "Input size of a bare backbone. Default: its own.", metavar="HxW")
+    image_size: str | None = config_field(None, "Input size of a backbone or preset. Default: its own.", metavar="HxW")
     out: str = config_field(DEFAULT_INDEX, "Index to build or update: a folder or postgresql://...", metavar="DIR|URL")
     update: bool = config_field(False, "Bring the index in --out up to date with the catalog.")
     overwrite: bool = config_field(False, "Replace the index in --out.")

@@ -4,7 +4,6 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from fashion_keras.catalog.product_hashes import is_training_product, uniform_nu
 from fashion_keras.catalog.splits import PARTS
 from fashion_keras.catalog.taxonomy import load_taxonomy
 from fashion_keras.features.cache import encode
-from fashion_keras.features.registry import load_encoder
+from fashion_keras.features.registry import absolute_name, load_encoder
 from fashion_keras.images.validation import read_source, reject_unreadable
 from fashion_keras.support.atomic_files import make_output_dir, write_json
 from fashion_keras.support.config_fields import as_config
@@ -95,8 +94,7 @@ def train_tagger(config: TaggerConfig | Mapping[str, Any]) -> Run:
         _log_header(header)
         features = np.asarray(encode(catalog, encoder).values)
         gate, heads, candidates = fit_gate_and_heads(labels, features, split, config.decays, config.target_precision)
-        name = str(Path(config.encoder).resolve()) if Path(config.encoder).is_dir() else config.encoder
-        reference = EncoderReference(name, config.weights, encoder.identity)
+        reference = EncoderReference(absolute_name(config.encoder), config.weights, encoder.identity)
         save_heads(folder, (gate, *heads), reference, config.target_precision, taxonomy)
         ids = {part: tuple(catalog.image_ids[rows].tolist()) for part, rows in split.parts.items()}
         Provenance(fingerprint, taxonomy_digest(taxonomy), ids).write(folder)

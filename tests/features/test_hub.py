@@ -57,33 +57,76 @@ def clip():
     return models.CLIPBackbone(models.CLIPVisionEncoder(**TOWER), models.CLIPTextEncoder(**TEXT), projection_dim=8)
 
 
+def metaclip2():
+    towers = models.MetaCLIP2VisionEncoder(**TOWER), models.MetaCLIP2TextEncoder(**TEXT)
+    return models.MetaCLIP2Backbone(*towers, projection_dim=8)
+
+
+def cspnet():
+    return models.CSPNetBackbone(8, 3, 1, [1, 1], [1, 2], [8, 16], block_type="dark_block", stage_type="dark")
+
+
+def mobilenet():
+    return models.MobileNetBackbone(
+        [[16, 16]], [2], [[16, 16]], [[3, 3]], [[2, 1]], [[None, 0.25]], [["relu", "hard_swish"]], [[1, 1]], 64,
+        depthwise_filters=8, depthwise_stride=2, depthwise_residual=False, last_layer_filter=64,
+    )  # fmt: skip
+
+
+def first_token(toy, x):
+    return toy.predict_on_batch(dict.fromkeys(toy.input, x) if isinstance(toy.input, dict) else x)[:, 0]
+
+
+def mean(toy, x):
+    features = toy.predict_on_batch(x)
+    return features.reshape(len(x), -1, features.shape[-1]).mean(axis=1)
+
+
+def image_tower(toy, x):
+    return toy.vision_encoder.predict_on_batch({"images": x})
+
+
+def clip_embedding(toy, x):
+    return image_tower(toy, x)[:, 0] @ toy.vision_projection.kernel.numpy()
+
+
+def metaclip2_embedding(toy, x):
+    norm = toy.vision_post_layer_norm
+    token = image_tower(toy, x)[:, 0]
+    token = (token - token.mean(axis=1, keepdims=True)) / np.sqrt(token.var(axis=1, keepdims=True) + norm.epsilon)
+    return (token * norm.gamma.numpy() + norm.beta.numpy()) @ toy.vision_projection.kernel.numpy()
+
+
 # Network, its image converter, and the embeddings of scaled pixels, before they are brought to length 1.
 TOYS = {
-    "ViT": (vit, converters.ViTImageConverter, lambda toy, x: toy.predict_on_batch(x)[:, 0]),
-    "ViT without class token": (
-        lambda: vit(use_class_token=False), converters.ViTImageConverter,
-        lambda toy, x: toy.predict_on_batch(x).mean(axis=1),
-    ),
-    "DINOv2": (dinov2, converters.DINOV2ImageConverter, lambda toy, x: toy.predict_on_batch({"images": x})[:, 0]),
-    "ResNet": (resnet, converters.ResNetImageConverter, lambda toy, x: toy.predict_on_batch(x).mean(axis=(1, 2))),
-    "EfficientNet": (
-        efficientnet, converters.EfficientNetImageConverter, lambda toy, x: toy.predict_on_batch(x).mean(axis=(1, 2)),
-    ),
-    "SigLIP": (
-        siglip, converters.SigLIPImageConverter, lambda toy, x: toy.vision_encoder.predict_on_batch({"images": x}),
-    ),
-    "CLIP": (
-        clip, converters.CLIPImageConverter,
-        lambda toy, x: toy.vision_encoder.predict_on_batch({"images": x})[:, 0]
-        @ toy.vision_projection.kernel.numpy(),
+    "ViT": (vit, converters.ViTImageConverter, first_token),
+    "ViT without class token": (lambda: vit(use_class_token=False), converters.ViTImageConverter, mean),
+    "DINOv2": (dinov2, converters.DINOV2ImageConverter, first_token),
+    "ResNet": (resnet, converters.ResNetImageConverter, mean),
+    "EfficientNet": (efficientnet, converters.EfficientNetImageConverter, mean),
+    "SigLIP": (siglip, converters.SigLIPImageConverter, image_tower),
+    "CLIP": (clip, converters.CLIPImageConverter, clip_embedding),
+}
+MORE_TOYS = {
+    "DeiT": (lambda: models.DeiTBackbone(**TOWER), converters.DeiTImageConverter, first_token),
+    "DINOv3": (lambda: models.DINOV3Backbone(**TOWER), converters.DINOV3ImageConverter, first_token),
+    "MetaCLIP2": (metaclip2, converters.MetaCLIP2ImageConverter, metaclip2_embedding),
+    "CSPNet": (cspnet, converters.CSPNetImageConverter, mean),
+    "DenseNet": (lambda: models.DenseNetBackbone([1, 1], growth_rate=4), converters.DenseNetImageConverter, mean),
+    "MobileNet": (mobilenet, converters.MobileNetImageConverter, mean),
+    "VGG": (lambda: models.VGGBackbone([1, 1], [8, 16]), converters.VGGImageConverter, mean),
+    "Xception": (
+        lambda: models.XceptionBackbone([[8, 8], [16, 16], [16, 16]], [True, True, False]),
+        converters.XceptionImageConverter, mean,
     ),
 }  # fmt: skip
+ALL_TOYS = TOYS | MORE_TOYS
 
 
 def save(toy, converter, folder, **options):
     """Save a toy as KerasHub does, with its image converter."""
     toy.save_to_preset(folder, **options)
-    size = (28, 28) if toy.__class__.__name__.startswith("DINO") else (SIZE, SIZE)
+    size = (28, 28) if toy.__class__.__name__.startswith("DINOV2") else (SIZE, SIZE)
     scaling = {"scale": SCALE.tolist(), "offset": OFFSET.tolist()}
     converter(image_size=size, interpolation="bicubic", **scaling).save_to_preset(folder)
     return folder
@@ -102,7 +145,7 @@ def folders(tmp_path_factory):
     def folder(name):
         if name not in presets:
             keras.utils.set_random_seed(1)
-            make, converter, _ = TOYS[name]
+            make, converter, _ = ALL_TOYS[name]
             toy = make()
             presets[name] = toy, save(toy, converter, tmp_path_factory.mktemp("presets") / "toy")
         return presets[name]
@@ -113,11 +156,11 @@ def folders(tmp_path_factory):
 def by_hand(name, toy, images, size):
     """The embeddings of images by a toy, its scaling and pooling done here."""
     pixels = decode_batch(images, ImageSpec(size, size, interpolation="bicubic"))
-    values = TOYS[name][2](toy, (pixels * SCALE + OFFSET).astype(np.float32))
+    values = ALL_TOYS[name][2](toy, (pixels * SCALE + OFFSET).astype(np.float32))
     return values / np.linalg.norm(values, axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize("name", TOYS)
+@pytest.mark.parametrize("name", [*TOYS, *(pytest.param(name, marks=pytest.mark.slow) for name in MORE_TOYS)])
 def test_load_encoder_pools_a_preset_as_by_hand(name, folders, images):
     toy, folder = folders(name)
     encoder = load_encoder(f"hub:{folder}", runtime="tensorflow", precision="float32")
@@ -129,7 +172,7 @@ def test_load_encoder_pools_a_preset_as_by_hand(name, folders, images):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", TOYS)
+@pytest.mark.parametrize("name", ALL_TOYS)
 def test_load_encoder_compiles_a_preset_for_openvino(name, folders, images):
     _, folder = folders(name)
     compiled = load_encoder(f"hub:{folder}", runtime="openvino", precision="float32")
@@ -220,6 +263,26 @@ def test_load_encoder_refuses_presets(folders, tmp_path, change, options, reason
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"module": "os", "class_name": "system", "registered_name": None, "config": {"command": "touch ran"}},
+        {"module": "keras.layers", "class_name": "Lambda", "registered_name": None, "config": {
+            "function": {"class_name": "__lambda__", "config": {"code": "4wAAAAA=", "defaults": None, "closure": None}},
+        }},
+    ],
+    ids=["function", "code"],
+)  # fmt: skip
+def test_preset_that_would_run_code_is_refused(part, folders, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = shutil.copytree(folders("CLIP")[1], tmp_path / "preset")
+    settings = json.loads((folder / "config.json").read_text())["config"]
+    edited(folder, "config.json", config=settings | {"text_encoder": part})
+    with pytest.raises(InputError, match="KerasHub cannot load it"):
+        load_encoder(f"hub:{folder}", runtime="tensorflow")
+    assert [path.name for path in tmp_path.iterdir()] == ["preset"]
+
+
 def test_load_encoder_refuses_unknown_presets_and_sizes(folders):
     with pytest.raises(InputError, match=r"unknown KerasHub preset .* 'dinov2_smal'; did you mean 'dinov2_small'"):
         load_encoder("hub:dinov2_smal")
@@ -227,20 +290,27 @@ def test_load_encoder_refuses_unknown_presets_and_sizes(folders):
         load_encoder(f"hub:{folders('CLIP')[1]}", image_size=48)
 
 
-def test_probe_and_evaluate_search_take_presets(folders, sample, tmp_path):
-    _, folder = folders("ResNet")
-    name = f"hub:{folder}"
+@pytest.mark.slow
+def test_probe_takes_presets(folders, sample):
+    name = f"hub:{folders('ResNet')[1]}"
     probe = ("probe", "--data", sample, "--backbones", name, "--limit", 400, "--runtime", "tensorflow", "--json")
     (row,) = json.loads(run_cli(*probe).stdout)["backbones"]
     assert (row["backbone"], row["image"], row["width"], row["weights"]) == (name, "32x32", 64, "preset")
     assert 0 <= row["linear"] <= 1
+
+
+def test_commands_refuse_options_that_presets_do_not_have(folders, tmp_path):
+    name = f"hub:{folders('ResNet')[1]}"
     assert_one_line(run_cli("probe", "--backbones", name, "--pooling", "max"), "--pooling are not for presets")
-    assert_one_line(run_cli("whiten", name, "--data", sample), "only pooled features")
-    index = tmp_path / "index"
+    assert_one_line(run_cli("whiten", name, "--data", tmp_path), "only pooled features")
+
+
+def test_index_and_evaluate_search_take_presets(folders, tmp_path):
+    name, index = f"hub:{folders('ResNet')[1]}", tmp_path / "index"
     data = write_catalog(tmp_path / "catalog", {number: f"Shirt {number}" for number in range(1, 13)})
     built = run_cli("index", "--data", data, "--encoder", name, "--out", index)
     assert built.returncode == 0, built.stderr
-    report = json.loads(
-        run_cli("evaluate-search", "--data", data, "--encoder", name, "--index", index, "--json").stdout
-    )
-    assert [row["width"] for row in report["rows"]][:2] == [64, 64]
+    evaluated = run_cli("evaluate-search", "--data", data, "--encoder", name, "--index", index, "--json")
+    assert [row["width"] for row in json.loads(evaluated.stdout)["rows"]][:2] == [64, 64]
+    searched = run_cli("search", data / "images" / "1.jpg", "--index", index, "--keep-duplicates", "--json")
+    assert len(json.loads(searched.stdout)["matches"]) == 5

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fashion_keras.features import registry
+from fashion_keras.features import hub, registry
 from fashion_keras.features.registry import encoder_network, load_encoder, resolve_encoder
 from fashion_keras.images.decode import decode_batch
 from fashion_keras.images.raster import ImageError
@@ -141,6 +141,12 @@ def test_load_encoder_compiles_again_where_its_records_are_damaged(images, tmp_p
 def test_load_encoder_refuses(name, options, reason):
     with pytest.raises(InputError, match=reason):
         load_encoder(name, **options)
+
+
+def test_load_encoder_names_the_extra_that_brings_kerashub(monkeypatch):
+    monkeypatch.setattr(hub, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"KerasHub is not installed: pip install 'fashion_keras\[hub\]'"):
+        load_encoder("hub:dinov2_small")
 
 
 def test_load_encoder_refuses_other_weights_for_a_run(run):

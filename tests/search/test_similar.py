@@ -261,7 +261,7 @@ def test_build_index_overwrites(data, tmp_path, monkeypatch):
     sizes = []
     loaded = fashion_keras.load_encoder("custom_cnn", "none")
     monkeypatch.setattr(
-        "fashion_keras.search.indexing.load_encoder", lambda name, weights, size: (sizes.append(size), loaded)[1]
+        "fashion_keras.features.embeddings.load_encoder", lambda name, weights, size: (sizes.append(size), loaded)[1]
     )
     before = build_index(data, "custom_cnn", tmp_path, weights="none", image_size=(48, 32))
     after = build_index(data, "custom_cnn", tmp_path, weights="none", image_size=48, overwrite=True)
