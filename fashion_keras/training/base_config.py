@@ -96,8 +96,11 @@ class BackboneConfig(TrainingConfig):
 
     @property
     def last_frozen(self) -> str:
-        """The last layer that strategy last_block keeps frozen."""
-        return get_backbone(self.backbone).last_frozen(self.cut, get_strategy(self.strategy_name).count or 1)
+        """The last layer that strategy last_block:N keeps frozen; "" for any other strategy."""
+        strategy = get_strategy(self.strategy_name)
+        if not any(phase.trainable == "last_block" for phase in strategy.phases):
+            return ""
+        return get_backbone(self.backbone).last_frozen(self.cut, strategy.count)
 
     @property
     def initial_weights(self) -> str:

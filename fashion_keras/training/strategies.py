@@ -128,4 +128,6 @@ def _first_trainable(names: list[str], strategy: Strategy, phase: Phase, block: 
         if strategy.count > end - first:
             raise InputError(f"strategy {strategy.name}: the backbone has {end - first} layers, pooling included")
         return end - strategy.count
-    return {"head": end, "last_block": names.index(block) + 1, "all": 0}[phase.trainable]
+    if phase.trainable == "last_block":
+        return names.index(block) + 1
+    return end if phase.trainable == "head" else 0
