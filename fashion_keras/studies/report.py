@@ -75,7 +75,9 @@ def overview(studies: Sequence[Study]) -> str:
     """Return docs/studies/README.md: every system of the papers and the command that runs it here."""
     lines = ["# The papers' systems and the commands that run them", ""]
     lines += [
-        "Words in capitals are folders: `DIR` a catalog, `OUT` a new one, others the folder of an earlier step.",
+        "Words in capitals are folders: `DIR` a catalog, `OUT` a new one, others the folder of an earlier step. Steps "
+        "with `--weights imagenet` are skipped where these weights cannot be had: Keras downloads them; those of "
+        "`efficientnet_lite0` come in a Python package.",
         "",
     ]
     for study in studies:

@@ -11,7 +11,8 @@ from typing import Any
 _RANDOM_WEIGHTS = "RANDOM WEIGHTS"
 # The network of our own rows: its ImageNet weights are in a Python package, so that every machine can have them.
 LITE = "efficientnet_lite0"
-LITE_FLAGS = f"--backbone {LITE} --weights imagenet"
+LITE_SIZE = "--image-size 112x84"
+LITE_FLAGS = f"--backbone {LITE} {LITE_SIZE} --weights imagenet"
 # Its last two stages: the others are run once for each image and view, so that an epoch takes a fifth of the time.
 LITE_TUNING = "--strategy last_block:2 --learning-rate 5e-4 --schedule cosine"
 LITE_TUNED = f"{LITE_FLAGS} {LITE_TUNING}"

@@ -69,6 +69,12 @@ def test_no_step_can_fall_back_to_random_weights(study):
 
 
 @pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+def test_names_of_parts_and_steps_are_unique(study):
+    names = ["data", "here", *(part.name for part in study.parts), *(step.name for step in study.steps)]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
 def test_step_that_needs_a_skipped_one_is_skipped_with_it(study):
     imagenet = {step.name: step.imagenet for step in study.steps}
     for step in study.steps:
