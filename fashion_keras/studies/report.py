@@ -36,7 +36,7 @@ def write_report(
 ) -> None:
     """Write README.md, results.csv and figures into `out`, of the steps that are finished or skipped so far.
 
-    Findings come first, then figure and tables, then the differences from the paper. `products` is their number in the
+    Findings come first, then tables and figures, then the differences from the paper. `products` is their number in the
     catalog; `sample`, whether it is the drawn sample.
     """
     rows = as_rows(study, reports)
@@ -44,7 +44,7 @@ def write_report(
     lines = [f"# {study.title}", "", f"`{study.command(quick)}`", "", _summary(study, reports, products), ""]
     nothing = "Nothing yet: the steps that tell are not finished, or could not be run."
     lines += ["## What was found", "", *(f"- {line}" for line in study.conclusions(reports) or [nothing]), ""]
-    lines += [*_figures(study, out, reports), *_tables(rows), *_differences(study, sample, quick)]
+    lines += [*_tables(rows), *_figures(study, out, reports), *_differences(study, sample, quick)]
     lines += ["## Every step", "", "| step | seconds | command |", "|---|---|---|"]
     for name, report in reports.items():
         seconds = f"not run: {report.skipped}" if report.skipped else f"{report.seconds:.0f}"
