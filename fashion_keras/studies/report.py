@@ -14,54 +14,60 @@ from fashion_keras.evaluation.plots import style
 from fashion_keras.studies.study import ResultRow, Score, StepReport, Study
 from fashion_keras.support.atomic_files import write_csv, write_text
 
-_COLUMNS = ("table", "system", "measure", "paper", "ours", "low", "high", "images", "seconds", "weights", "command")
+_COLUMNS = (
+    "table",
+    "system",
+    "measure",
+    "paper",
+    "ours",
+    "low",
+    "high",
+    "images",
+    "seconds",
+    "weights",
+    "note",
+    "command",
+)
+_RANDOM_NOTE = "random weights: not a result"
 
 
 def write_report(
     study: Study, out: Path, reports: Mapping[str, StepReport], products: int, sample: bool, quick: bool
 ) -> None:
-    """Write README.md, results.csv and figures into `out`, of the steps that are finished so far.
+    """Write README.md, results.csv and figures into `out`, of the steps that are finished or skipped so far.
 
-    `products` is their number in the catalog; `sample`, whether it is the drawn sample.
+    Findings come first, then tables and figures, then the differences from the paper. `products` is their number in the
+    catalog; `sample`, whether it is the drawn sample.
     """
     rows = as_rows(study, reports)
-    scores = [(row, row.score(reports[row.step])) for row in study.rows if row.step in reports]
-    measured = [(row, score) for row, score in scores if score.value is not None]
     write_csv(out / "results.csv", _COLUMNS, rows)
-    if measured:
-        _draw(out / "results.png", measured)
-    figures = [figure for figure in study.figures if figure[0] in reports]
-    for step, file, _ in figures:
-        shutil.copyfile(out / "steps" / step / file, out / f"{step}-{file}")
     lines = [f"# {study.title}", "", f"`{study.command(quick)}`", "", _summary(study, reports, products), ""]
-    lines += _tables(rows)
-    if len(reports) == len(study.steps):
-        lines += ["## What it shows", "", *(f"- {line}" for line in study.conclude(reports)), ""]
-    lines += ["![The paper's numbers and ours](results.png)", ""] if measured else []
-    lines += [line for step, file, text in figures for line in (f"![{text}]({step}-{file})", "", text, "")]
-    lines += ["## Differences from the paper", ""]
-    lines += ["- **The images are drawn**, not products."] if sample else []
-    if quick:
-        lines.append("- `--quick`: few products and epochs, small images; it shows that every step runs, not how well.")
-    lines.append("- First weights `none` are random: where the paper had ImageNet's, they were not available.")
-    lines += [*(f"- {line}" for line in study.deviations), ""]
+    nothing = "Nothing yet: the steps that tell are not finished, or could not be run."
+    lines += ["## What was found", "", *(f"- {line}" for line in study.conclusions(reports) or [nothing]), ""]
+    lines += [*_tables(rows), *_figures(study, out, reports), *_differences(study, sample, quick)]
     lines += ["## Every step", "", "| step | seconds | command |", "|---|---|---|"]
-    lines += [f"| {name} | {report.seconds:.0f} | `{report.command}` |" for name, report in reports.items()]
+    for name, report in reports.items():
+        seconds = f"not run: {report.skipped}" if report.skipped else f"{report.seconds:.0f}"
+        lines.append(f"| {name} | {seconds} | `{report.command}` |")
     write_text(out / "README.md", "\n".join([*lines, ""]))
 
 
 def as_rows(study: Study, reports: Mapping[str, StepReport]) -> list[dict[str, Any]]:
-    """Return the lines of results.csv: the table cells of each row whose step is finished."""
+    """Return the lines of results.csv: the table cells of each row whose step is finished or skipped.
+
+    `note` is why a row has no score, or that its score is not a result; else "".
+    """
     rows = []
     for row in study.rows:
         if row.step not in reports:
             continue
         report = reports[row.step]
-        score = row.score(report)
+        score = Score(None, None, 0, "") if report.skipped else row.score(report)
+        note = "not run: no weights" if report.skipped else _RANDOM_NOTE if report.has_random_weights else ""
         numbers = (row.paper, score.value, *(score.interval or (None, None)))
         texts = ("" if number is None else f"{number:.3f}" for number in numbers)
         cells = (row.table, row.system, score.unit, *texts, score.images, round(report.seconds))
-        rows.append(dict(zip(_COLUMNS, (*cells, report.weights, report.command), strict=True)))
+        rows.append(dict(zip(_COLUMNS, (*cells, report.weights, note, report.command), strict=True)))
     return rows
 
 
@@ -69,7 +75,9 @@ def overview(studies: Sequence[Study]) -> str:
     """Return docs/studies/README.md: every system of the papers and the command that runs it here."""
     lines = ["# The papers' systems and the commands that run them", ""]
     lines += [
-        "Words in capitals are folders: `DIR` a catalog, `OUT` a new one, others the folder of an earlier step.",
+        "Words in capitals are folders: `DIR` a catalog, `OUT` a new one, others the folder of an earlier step. Steps "
+        "with `--weights imagenet` are skipped where these weights cannot be had: Keras downloads them; those of "
+        "`efficientnet_lite0` come in a Python package.",
         "",
     ]
     for study in studies:
@@ -84,11 +92,30 @@ def overview(studies: Sequence[Study]) -> str:
 
 def _summary(study: Study, reports: Mapping[str, StepReport], products: int) -> str:
     minutes = sum(report.seconds for report in reports.values()) / 60
-    python = f"Python {platform.python_version()}"
-    machine = f"{os.cpu_count()} CPU cores ({platform.machine()}, {platform.system()}), {python}"
-    finished, steps = len(reports), len(study.steps)
-    unfinished = "" if finished == steps else f" **{finished} of {steps} steps are done.**"
-    return f"{date.today()}, {machine}; {products:,} products with an image; {minutes:.0f} minutes.{unfinished}"
+    took = f"{minutes:.0f} minutes" if minutes < 60 else f"{minutes / 60:.1f} hours"
+    machine = f"{os.cpu_count()} CPU cores ({platform.machine()}, {platform.system()})"
+    finished, skipped = len(reports), sum(bool(report.skipped) for report in reports.values())
+    parts = [str(date.today()), f"Python {platform.python_version()}", f"{products:,} products with an image"]
+    parts += [f"{took} on {machine}"] + ([f"{skipped} steps not run, for want of weights"] if skipped else [])
+    unfinished = "" if finished == len(study.steps) else f" **{finished} of {len(study.steps)} steps are done.**"
+    return f"{', '.join(parts)}.{unfinished}"
+
+
+def _figures(study: Study, out: Path, reports: Mapping[str, StepReport]) -> list[str]:
+    """Draw or copy the figures into `out`, and return the lines that show them."""
+    finished = {name: report for name, report in reports.items() if not report.skipped}
+    # No figure shows what random weights predict beside a paper's number.
+    results = {name: report for name, report in finished.items() if not report.has_random_weights}
+    scores = [(row, row.score(results[row.step])) for row in study.rows if row.step in results]
+    lines = []
+    if measured := [(row, score) for row, score in scores if score.value is not None]:
+        _draw(out / "results.png", measured)
+        lines += ["![The paper's numbers and ours](results.png)", ""]
+    for step, file, text in study.figures:
+        if step in finished:
+            shutil.copyfile(out / "steps" / step / file, out / f"{step}-{file}")
+            lines += [f"![{text}]({step}-{file})", "", text, ""]
+    return lines
 
 
 def _tables(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -96,14 +123,37 @@ def _tables(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     for table in dict.fromkeys(row["table"] for row in rows):
         lines += [f"## {table}", "", "| system | measure | paper | ours | 95 % | images | seconds | first weights |"]
         lines += ["|---|---|---|---|---|---|---|---|"]
-        for row in rows:
-            if row["table"] == table:
-                ours = f"**{row['ours']}**" if row["ours"] else "–"
-                cells = (row["system"], row["measure"], row["paper"] or "–", ours, f"{row['low']}–{row['high']}")
-                cells += (f"{row['images']:,}", str(row["seconds"]), row["weights"] or "–")
-                lines.append(f"| {' | '.join(cells)} |")
+        lines += [_table_line(row) for row in rows if row["table"] == table]
         lines.append("")
     return lines
+
+
+def _table_line(row: Mapping[str, Any]) -> str:
+    interval = f"{row['low']}–{row['high']}" if row["low"] else "–"
+    if row["ours"]:
+        ours = f"{row['ours']} ({row['note']})" if row["note"] else f"**{row['ours']}**"
+        cells = [ours, interval, f"{row['images']:,}", str(row["seconds"]), _first_weights(row)]
+    else:
+        cells = [row["note"] or "–", *["–"] * 4]
+    return f"| {' | '.join([row['system'], row['measure'] or '–', row['paper'] or '–', *cells])} |"
+
+
+def _first_weights(row: Mapping[str, Any]) -> str:
+    return "random" if row["weights"] == "none" else row["weights"] or "–"
+
+
+def _differences(study: Study, sample: bool, quick: bool) -> list[str]:
+    lines = ["## Differences from the paper", ""]
+    lines += ["- **The images are drawn**, not products."] if sample else []
+    if quick:
+        lines.append("- `--quick`: few products and epochs, small images; it shows that every step runs, not how well.")
+    if any(step.imagenet for step in study.steps):
+        lines.append(
+            "- Steps that start from ImageNet weights, or stand beside one that does, are not run where these weights "
+            "cannot be had: no row shows what random weights predict in their place. First weights `random` are of "
+            "networks that the paper, or the comparison, trains from scratch."
+        )
+    return [*lines, *(f"- {line}" for line in study.deviations), ""]
 
 
 def _draw(path: Path, rows: Sequence[tuple[ResultRow, Score]]) -> None:

@@ -1,4 +1,7 @@
-"""Study runner: each step is a command in a process of its own; finished steps are not run again."""
+"""Study runner: each step is a command in a process of its own; finished steps are not run again.
+
+A step whose backbone's ImageNet weights cannot be had is skipped: random ones would take hours and show nothing.
+"""
 
 import hashlib
 import json
@@ -9,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,7 @@ from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.column_types import as_text
 from fashion_keras.catalog.datasets import SAMPLE
 from fashion_keras.catalog.product_hashes import uniform_numbers
+from fashion_keras.features.registry import resolve_encoder
 from fashion_keras.images.validation import read_source
 from fashion_keras.studies.config import StudyConfig
 from fashion_keras.studies.report import write_report
@@ -26,6 +31,7 @@ from fashion_keras.support.atomic_files import check_output_dir, read_json, writ
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import ProgressBar
+from fashion_keras.support.tensorflow_import import import_tensorflow
 
 log = logging.getLogger("fashion_keras")
 
@@ -41,7 +47,8 @@ def default_out(study: Study, quick: bool) -> str:
 def run_study(study: Study, config: StudyConfig | Mapping[str, Any] | None = None) -> dict[str, StepReport]:
     """Run a study, or its unfinished steps, and return step name -> report; write tables and figures after every step.
 
-    InputError when the catalog lacks a column, `out` holds another study, or a step refuses its input.
+    The report of a skipped step holds the reason: see `Step.imagenet`. InputError when the catalog lacks a column,
+    `out` holds another study, or a step refuses its input.
     """
     config = as_config(StudyConfig, config)
     catalog, data = read_source(config.data)
@@ -64,8 +71,7 @@ def run_study(study: Study, config: StudyConfig | Mapping[str, Any] | None = Non
             folders[step.name] = str(out / "steps" / step.name)
             text = f"{step.name} {step.command_line(quick).format_map(identities)}"
             identities[step.name] = hashlib.sha256(text.encode()).hexdigest()
-            values = _run_step(step, folders, quick, identities[step.name])
-            reports[step.name] = StepReport(values, command, values["seconds_in_all"])
+            reports[step.name] = _run_or_skip(step, command, folders, quick, identities[step.name])
             write_report(study, out, reports, len(catalog), data == SAMPLE, quick)
             bar.advance()
     return reports
@@ -97,6 +103,30 @@ def _write_part(part: CatalogSubset, catalog: Catalog, folder: Path) -> Path:
     rows = (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
     write_csv(table, tuple(columns), rows)
     return table
+
+
+def _run_or_skip(step: Step, command: str, folders: Mapping[str, str], quick: bool, identity: str) -> StepReport:
+    path = Path(folders[step.name]).with_suffix(".json")
+    # A step that was finished had its weights, whether or not they can be had again.
+    finished = path.is_file() and read_json(path)["identity"] == identity
+    if step.imagenet and not finished and (reason := _missing_weights(step.imagenet)):
+        log.info("step %s is not run: %s", step.name, reason)
+        return StepReport({}, command, skipped=f"no ImageNet weights of {step.imagenet}")
+    values = _run_step(step, folders, quick, identity)
+    return StepReport(values, command, values["seconds_in_all"])
+
+
+@cache
+def _missing_weights(backbone: str) -> str:
+    """Return why a backbone's ImageNet weights cannot be had, asked once in a process; "" where they can."""
+    import_tensorflow()
+    from fashion_keras.models.pretrained_weights import initialize  # noqa: PLC0415 - imports Keras
+
+    try:
+        initialize(resolve_encoder(backbone).spec, "imagenet")
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 def _run_step(step: Step, folders: Mapping[str, str], quick: bool, identity: str) -> dict[str, Any]:

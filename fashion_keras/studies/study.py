@@ -7,6 +7,20 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
+# How `models.pretrained_weights` begins its warning.
+_RANDOM_WEIGHTS = "RANDOM WEIGHTS"
+# The network of our own rows: its ImageNet weights are in a Python package, so that every machine can have them.
+LITE = "efficientnet_lite0"
+LITE_SIZE = "--image-size 112x84"
+LITE_FLAGS = f"--backbone {LITE} {LITE_SIZE} --weights imagenet"
+# Its last two stages: the others are run once for each image and view, so that an epoch takes a fifth of the time.
+LITE_TUNING = "--strategy last_block:2 --learning-rate 5e-4 --schedule cosine"
+LITE_TUNED = f"{LITE_FLAGS} {LITE_TUNING}"
+LITE_DEVIATION = (
+    "Where a row names EfficientNet-Lite0, it stands in for the paper's network: its ImageNet weights come in a Python "
+    "package. Images are 112×84 pixels; fine-tuned means its last two of seven stages, the others being frozen."
+)
+
 
 @dataclass(frozen=True)
 class Score:
@@ -17,19 +31,41 @@ class Score:
     images: int
     unit: str = "accuracy"
 
+    def __str__(self) -> str:
+        """Return the number, and its interval if there is one.
+
+        >>> str(Score(0.5, (0.25, 0.75), 12))
+        '0.500 (0.250–0.750)'
+        """
+        return f"{self.value:.3f}" + ("" if self.interval is None else " ({:.3f}–{:.3f})".format(*self.interval))
+
+    def overlaps(self, other: "Score") -> bool:
+        """Return whether the intervals of two scores have a common point."""
+        (low, high), (other_low, other_high) = self.interval, other.interval
+        return low <= other_high and other_low <= high
+
 
 @dataclass(frozen=True)
 class StepReport:
-    """The JSON report of a finished step's command, with the numbers that studies show; the command as typed."""
+    """The JSON report of a step's command, with the numbers that studies show; the command as typed.
+
+    `skipped` is why the step was not run: its values are empty then; "" for a finished step.
+    """
 
     values: Mapping[str, Any]
     command: str = ""
     seconds: float = 0.0
+    skipped: str = ""
 
     @property
     def weights(self) -> str:
         """Name of the first weights; "" for a command without."""
         return Path(str(self.values.get("weights", ""))).name
+
+    @property
+    def has_random_weights(self) -> bool:
+        """Whether random weights stand in for pretrained ones; False for a network trained from scratch on purpose."""
+        return any(text.startswith(_RANDOM_WEIGHTS) for text in self.values.get("warnings", ()))
 
     @property
     def accuracy(self) -> Score:
@@ -41,6 +77,11 @@ class StepReport:
     def top_3(self) -> Score:
         """Top-3 accuracy of a classifier on its test part."""
         return Score(self.values["test"]["top_3"], None, self.values["counts"]["test"], "top 3")
+
+    @property
+    def macro_f1(self) -> Score:
+        """Mean F1 over the classes of a classifier on its test part."""
+        return Score(self.values["test"]["macro_f1"], None, self.values["counts"]["test"], "macro-F1")
 
     @property
     def product_accuracy(self) -> Score:
@@ -81,6 +122,8 @@ class Step:
             its own.
         full, quick: the flags that are added without, and with, --quick.
         compute: instead of a command, a function of the steps' folders (name -> folder) that returns the report.
+        imagenet: the backbone without whose ImageNet weights the step is skipped: it starts from them, needs a step
+            that does, or is there to be compared with one. "" for none.
     """
 
     name: str
@@ -88,6 +131,7 @@ class Step:
     full: str = ""
     quick: str = ""
     compute: Callable[[Mapping[str, str]], dict[str, Any]] | None = None
+    imagenet: str = ""
 
     def command_line(self, quick: bool) -> str:
         """Return the command with its flags."""
@@ -106,6 +150,14 @@ class ResultRow:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """Sentence on the reports of some steps (step -> report), true whichever way their scores turn out."""
+
+    steps: tuple[str, ...]
+    sentence: Callable[[Mapping[str, StepReport]], str]
+
+
+@dataclass(frozen=True)
 class Study:
     """Experiments of a paper, as far as they can be run.
 
@@ -113,7 +165,7 @@ class Study:
         columns: that a catalog must have.
         parts, steps, rows: see `CatalogSubset`, `Step`, `ResultRow`; a step stands after those that it needs.
         deviations: how the study differs from the paper, whatever weights and data are at hand.
-        conclude: (step -> report) -> sentences about the scores, true whichever way they turn out.
+        findings: what the scores show, the most important first.
         figures: (step, file in its folder, caption).
     """
 
@@ -124,12 +176,17 @@ class Study:
     steps: tuple[Step, ...]
     rows: tuple[ResultRow, ...]
     deviations: tuple[str, ...]
-    conclude: Callable[[Mapping[str, StepReport]], list[str]] = lambda _: []
+    findings: tuple[Finding, ...] = ()
     figures: tuple[tuple[str, str, str], ...] = ()
 
     def command(self, quick: bool) -> str:
         """Return the command that runs the study."""
         return f"fashion-keras study {self.name}{' --quick' if quick else ''} --data DIR"
+
+    def conclusions(self, reports: Mapping[str, StepReport]) -> list[str]:
+        """Return the sentences of the findings whose steps are all finished."""
+        finished = {name for name, report in reports.items() if not report.skipped}
+        return [finding.sentence(reports) for finding in self.findings if finished.issuperset(finding.steps)]
 
     def step_command(self, step: Step, quick: bool) -> str:
         """Return the command of a step as a user would type it, folders in capitals; of a function, the study's."""

@@ -1,5 +1,6 @@
 """The studies of the papers: their parts, steps and figures exist, and one command runs each."""
 
+import re
 import shlex
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,13 @@ import pytest
 from fashion_keras.cli import _parser
 from fashion_keras.commands.arguments import given_values
 from fashion_keras.commands.studies import _PAPERS
+from fashion_keras.models.backbones import get_backbone
 from fashion_keras.studies.registry import STUDIES, get_study
 from fashion_keras.studies.report import overview
 from fashion_keras.studies.runner import run_study
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.config import TrainConfig
+from fashion_keras.training.recipes import get_recipe
 from tests.helpers.cli import assert_one_line, run_cli
 
 DOCS = Path(__file__).parents[2] / "docs" / "studies"
@@ -49,7 +52,34 @@ def test_study_commands_are_accepted(study, quick):
                 TrainConfig.from_dict(given_values(options, TrainConfig))
         folders[step.name] = "x"
     assert {row.step for row in study.rows} <= set(folders)
+    assert {step for finding in study.findings for step in finding.steps} <= set(folders)
     assert {step for step, *_ in study.figures} <= set(folders)
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+def test_no_step_can_fall_back_to_random_weights(study):
+    """Each network that has ImageNet weights starts from them, or from scratch on purpose, and is skipped without."""
+    for step in (step for step in study.steps if step.command.startswith("train ")):
+        options = _parser().parse_args([re.sub(r"{.+?}", "x", word) for word in shlex.split(step.command)])
+        recipe = get_recipe(options.recipe).values if options.recipe else {}
+        config = TrainConfig.from_dict({**recipe, **given_values(options, TrainConfig)})
+        if get_backbone(config.backbone).has_imagenet:
+            assert step.imagenet == config.backbone
+            assert config.initial_weights != "auto"
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+def test_names_of_parts_and_steps_are_unique(study):
+    names = ["data", "here", *(part.name for part in study.parts), *(step.name for step in study.steps)]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+def test_step_that_needs_a_skipped_one_is_skipped_with_it(study):
+    imagenet = {step.name: step.imagenet for step in study.steps}
+    for step in study.steps:
+        named = re.findall(r"{(.+?)}", step.command) if step.command else [step.name.removesuffix("-unscaled")]
+        assert {imagenet[name] for name in named if imagenet.get(name)} <= {step.imagenet}
 
 
 def test_study_refuses_a_catalog_that_lacks_a_column(tmp_path):
@@ -84,6 +114,8 @@ def test_study_steps_run_on_the_sample(study, tmp_path):
     assert list(reports) == [step.name for step in study.steps]
     text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "drawn" in text
-    assert "What it shows" in text
     assert all(f"| {row.system} | " in text for row in study.rows)
-    assert all((tmp_path / "out" / f"{step}-{file}").is_file() for step, file, _ in study.figures)
+    finished = {name for name, report in reports.items() if not report.skipped}
+    assert all((tmp_path / "out" / f"{step}-{file}").is_file() for step, file, _ in study.figures if step in finished)
+    assert len(study.conclusions(reports)) == sum(finished.issuperset(finding.steps) for finding in study.findings)
+    assert all(f"- {sentence}\n" in text for sentence in study.conclusions(reports))

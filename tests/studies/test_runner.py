@@ -1,11 +1,13 @@
 """The study runner: steps one after the other, continued where a study was interrupted."""
 
 import csv
+from dataclasses import replace
 
 import pytest
 
+from fashion_keras.studies.report import write_report
 from fashion_keras.studies.runner import run_study
-from fashion_keras.studies.study import CatalogSubset, ResultRow, Score, Step, Study
+from fashion_keras.studies.study import CatalogSubset, Finding, ResultRow, Score, Step, StepReport, Study
 from fashion_keras.support.atomic_files import read_json
 from fashion_keras.support.errors import InputError
 
@@ -31,7 +33,10 @@ def make(steps):
         steps=steps,
         rows=tuple(ResultRow("Counts", f"all of {step.name}", 0.5, step.name, products) for step in steps),
         deviations=("Nothing is trained.",),
-        conclude=lambda reports: [f"{reports['a'].values['products']} products."],
+        findings=(
+            Finding(("a",), lambda reports: f"{reports['a'].values['products']} products."),
+            Finding(("a", "gone"), lambda reports: "A step that is not there."),
+        ),
     )
 
 
@@ -39,6 +44,7 @@ COUNT = "data describe {%s} --allow-outside --out {here}"
 STEPS = (Step("a", COUNT % "data"), Step("b", compute=lambda folders: {"products": len(folders)}))
 # Of 1,800 drawings two files are broken on purpose, which shows when they are opened.
 DRAWN = 1798
+RESNET = "resnet50"
 
 
 def test_runner_does_not_repeat_finished_steps(tmp_path):
@@ -81,8 +87,8 @@ def test_write_report_shows_the_papers_numbers_beside_ours(tmp_path):
     text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "| all of a | products | 0.500 | **1798.000** | 1.000–2000.000 | 7 |" in text
     assert "`fashion-keras study counting --quick --data DIR`" in text
-    assert "1798 products." in text
-    assert "Nothing is trained." in text
+    assert text.index("- 1798 products.") < text.index("## Counts") < text.index("Nothing is trained.")
+    assert "A step that is not there." not in text
     assert "drawn" in text
     with (tmp_path / "out" / "results.csv").open(encoding="utf-8") as file:
         (row,) = csv.DictReader(file)
@@ -106,3 +112,43 @@ def test_runner_ends_with_one_line_at_a_failed_step_and_keeps_the_others(tmp_pat
         run(steps, tmp_path / "out")
     assert read_json(tmp_path / "out" / "steps" / "a.json")["products"] == DRAWN
     assert "1 of 2 steps" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+
+
+def test_runner_skips_a_step_whose_imagenet_weights_cannot_be_had(tmp_path, monkeypatch):
+    import keras
+
+    # No weights of an earlier download; the tests' proxy lets none through.
+    monkeypatch.setattr(keras.src.backend.config, "_KERAS_DIR", str(tmp_path / "keras"), raising=False)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    needy = Step("gone", "train --backbone resnet50 --weights imagenet --data {data}", imagenet=RESNET)
+    reports = run((STEPS[0], needy), tmp_path / "out")
+    assert reports["gone"].skipped == "no ImageNet weights of resnet50"
+    assert not (tmp_path / "out" / "steps" / "gone.json").exists()
+    text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "| all of gone | – | 0.500 | not run: no weights | – | – | – | – |" in text
+    assert "| gone | not run: no ImageNet weights of resnet50 | `fashion-keras train" in text
+    assert "1 steps not run" in text
+    assert "A step that is not there." not in text
+    with (tmp_path / "out" / "results.csv").open(encoding="utf-8") as file:
+        rows = {row["system"]: row for row in csv.DictReader(file)}
+    assert (rows["all of gone"]["ours"], rows["all of gone"]["note"]) == ("", "not run: no weights")
+    assert rows["all of a"]["note"] == ""
+
+
+def test_report_marks_random_weights_and_does_not_draw_them(tmp_path):
+    def trained(accuracy, weights, *warnings):
+        test = {"accuracy": accuracy, "accuracy_ci95": [0.1, 0.2]}
+        return StepReport({"test": test, "counts": {"test": 9}, "weights": weights, "warnings": list(warnings)})
+
+    names = ("random", "scratch")
+    study = replace(
+        make(()), rows=tuple(ResultRow("Table 1", name, 0.9, name) for name in names), findings=(), parts=()
+    )
+    random = trained(0.15, "none", "RANDOM WEIGHTS: no ImageNet weights for vgg19")
+    write_report(study, tmp_path / "one", {"random": random}, 9, sample=False, quick=False)
+    text = (tmp_path / "one" / "README.md").read_text(encoding="utf-8")
+    assert "| random | accuracy | 0.900 | 0.150 (random weights: not a result) |" in text
+    assert not (tmp_path / "one" / "results.png").exists()
+    write_report(study, tmp_path / "two", {"scratch": trained(0.15, "none")}, 9, sample=False, quick=False)
+    assert "**0.150**" in (tmp_path / "two" / "README.md").read_text(encoding="utf-8")
+    assert (tmp_path / "two" / "results.png").is_file()
