@@ -61,15 +61,11 @@ def resolve_preset(name: str, image_size: Any = None) -> HubSpec:  # noqa: ANN40
     if not backbone:
         kind = config.get("registered_name") or "a model of another library"
         raise InputError(f"{folder}: {kind}, which is no image encoder of KerasHub; known: {', '.join(_POOLINGS)}")
-    fixed = _fixed_size(config)
-    size = converter.get("image_size") or fixed
-    if not size and image_size is None:
-        raise InputError(f"{name}: the preset names no image size: give one, such as 224")
-    height, width = parse_image_size(size if image_size is None else image_size)
-    if fixed and fixed != (height, width) and "image_shape" not in config["config"]:
-        raise InputError(f"{name}: its images are {fixed[0]}x{fixed[1]}, not {height}x{width}")
-    interpolation = converter.get("interpolation", "bilinear").replace("lanczos3", "lanczos")
-    return HubSpec(backbone, ImageSpec(height, width, interpolation=interpolation), _digest(folder), folder)
+    try:
+        image_spec = _image_spec(name, config["config"], converter, image_size)
+    except (AttributeError, LookupError, TypeError) as error:
+        raise InputError(f"{folder}: {_CONFIG} or {_CONVERTER} is not as KerasHub writes it ({error!r})") from None
+    return HubSpec(backbone, image_spec, _digest(folder), folder)
 
 
 def build_preset(spec: HubSpec) -> "keras.Model":
@@ -84,8 +80,8 @@ def build_preset(spec: HubSpec) -> "keras.Model":
     import keras_hub  # noqa: PLC0415 - an extra, not installed by all
 
     shape = (spec.image_spec.height, spec.image_spec.width, 3)
-    fixed = _fixed_size(config := read_json(spec.folder / _CONFIG))
-    options = {"image_shape": shape} if fixed and "image_shape" in config["config"] else {}
+    settings = read_json(spec.folder / _CONFIG)["config"]
+    options = {"image_shape": shape} if _fixed_size(settings) and "image_shape" in settings else {}
     try:
         backbone = keras_hub.models.Backbone.from_preset(str(spec.folder), dtype="float32", **options)
         converter = keras_hub.layers.ImageConverter.from_preset(str(spec.folder))
@@ -144,12 +140,24 @@ def _read_converter(folder: Path) -> dict[str, Any]:
     return read_json(folder / _CONVERTER).get("config", {})
 
 
-def _fixed_size(config: dict[str, Any]) -> tuple[int, int] | None:
-    """Return the (height, width) that a backbone's config fixes; None where it takes any."""
-    settings = config.get("config", {})
+def _image_spec(name: str, settings: dict[str, Any], converter: dict[str, Any], image_size: Any) -> ImageSpec:  # noqa: ANN401
+    """Return the input of a backbone and an image converter with these settings, or that of `image_size`."""
+    fixed = _fixed_size(settings)
+    size = converter.get("image_size") or fixed
+    if not size and image_size is None:
+        raise InputError(f"{name}: the preset names no image size: give one, such as 224")
+    height, width = parse_image_size(size if image_size is None else image_size)
+    if fixed and fixed != (height, width) and "image_shape" not in settings:
+        raise InputError(f"{name}: its images are {fixed[0]}x{fixed[1]}, not {height}x{width}")
+    interpolation = converter.get("interpolation", "bilinear").replace("lanczos3", "lanczos")
+    return ImageSpec(height, width, interpolation=interpolation)
+
+
+def _fixed_size(settings: dict[str, Any]) -> tuple[int, int] | None:
+    """Return the (height, width) that a backbone's settings fix; None where it takes any."""
     settings = settings.get("vision_encoder", {}).get("config", settings)
-    height, width, *_ = settings.get("image_shape") or settings.get("input_shape") or (None, None)
-    return (height, width) if height and width else None
+    shape = settings.get("image_shape") or settings.get("input_shape") or (None, None)
+    return (shape[0], shape[1]) if shape[0] and shape[1] else None
 
 
 def _digest(folder: Path) -> str:

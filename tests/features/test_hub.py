@@ -252,6 +252,8 @@ def edited(folder, name, **changes):
         (lambda folder: edited(folder, "config.json", registered_name="keras_hub>BertBackbone"), {}, "no image enc"),
         (lambda folder: edited(folder, "config.json", registered_name="Functional"), {}, "Functional, which is no"),
         (lambda folder: edited(folder, "config.json", registered_name=None), {}, "a model of another library"),
+        (lambda folder: edited(folder, "config.json", config=[]), {}, "is not as KerasHub writes it"),
+        (lambda folder: edited(folder, "image_converter.json", config={"interpolation": 5}), {}, "not as KerasHub"),
         (lambda folder: edited(folder, "image_converter.json", config={"interpolation": "lanczos5"}), {}, "lanczos5"),
     ],
 )
