@@ -30,12 +30,11 @@ def baseline_rows(catalog: Catalog, seed: int) -> list[dict[str, Any]]:
     keywords = KeywordIndex(catalog.image_ids, catalog.skus, texts, np.full(len(catalog), ""))
     row_of = {name: row for row, name in enumerate(catalog.image_ids.tolist())}
     random = np.random.default_rng(seed)
-    return [
-        {"name": "keywords in product names",
-         "scores": text_retrieval_scores(catalog, partial(_search_keywords, keywords, row_of))},
-        {"name": "random",
-         "scores": text_retrieval_scores(catalog, lambda asked: random.integers(len(catalog), size=(len(asked), TOP)))},
-    ]  # fmt: skip
+    searches = {
+        "keywords in product names": partial(_search_keywords, keywords, row_of),
+        "random": lambda requested: random.integers(len(catalog), size=(len(requested), TOP)),
+    }
+    return [{"name": name, "scores": text_retrieval_scores(catalog, search)} for name, search in searches.items()]
 
 
 def _search_embeddings(encoder: Encoder, embeddings: NDArray[np.float32], texts: Sequence[str]) -> Rows:

@@ -79,12 +79,7 @@ def search_similar(
             texts, a text without words, an encoder without a text tower.
     """
     options = SearchOptions(check_k(k), parse_filters(where), exclude_self, collapse_duplicates, group_by_product)
-    if image is None and not text:
-        raise InputError("neither image nor text: give at least one of them")
-    if image is not None and not isinstance(text, str | None):
-        raise InputError("several texts with an image: give one text")
-    texts = [text] if isinstance(text, str | None) else list(text)
-    words = [TextQuery(text, text_weight, without, hybrid) for text in texts]
+    words = _text_queries(image is not None, text, text_weight, without, hybrid)
     searcher = _searcher(str(index))
     if image is None:
         matches = [searcher.search_text(query, options) for query in words]
@@ -92,6 +87,18 @@ def search_similar(
     single = _is_id(image) or is_single_image(image)
     matches = searcher.search(_query_list(image), words[0], options)
     return matches[0] if single else matches
+
+
+def _text_queries(
+    has_image: bool, text: str | Sequence[str] | None, weight: float, without: str | None, hybrid: bool
+) -> list[TextQuery]:
+    """Return the words of each query: of one with an image, or of each text."""
+    if not has_image and not text:
+        raise InputError("neither image nor text: give at least one of them")
+    if has_image and not isinstance(text, str | None):
+        raise InputError("several texts with an image: give one text")
+    texts = [text] if isinstance(text, str | None) else list(text)
+    return [TextQuery(text, weight, without, hybrid) for text in texts]
 
 
 class _Searcher:

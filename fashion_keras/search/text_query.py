@@ -79,8 +79,8 @@ class HybridSearch:
         keywords, ids = self._keywords(index)
         allowed = np.isin(ids, index.select((), where)["id"]) if where else None
         # A query is matched as it is written, too: SKUs, and names that a catalog writes in another language.
-        asked = text if (expanded := expand_query(text)) == fold_case(text) else f"{text} {expanded}"
-        matched = keywords.nearest(asked, count, allowed)[0]
+        requested = text if (expanded := expand_query(text)) == fold_case(text) else f"{text} {expanded}"
+        matched = keywords.nearest(requested, count, allowed)[0]
         similar = index.nearest(embedding, count, where)[0]
         names = np.array(fuse([matched.tolist(), similar.ids.tolist()], k)[0], np.str_)
         return Neighbors(names, index.lookup(names).embeddings @ embedding)

@@ -58,9 +58,9 @@ def text_scores(queries: dict[str, TextQueries], names: TextQueries, search: Tex
     the share of products of which an image is among the first. Intervals resample queries.
     """
     scores = {}
-    for name, asked in queries.items():
-        hits = _hits(asked, search)
-        values = np.where(asked.relevant_counts >= TOP, hits.sum(axis=1) / TOP, np.nan)
+    for name, requested in queries.items():
+        hits = _hits(requested, search)
+        values = np.where(requested.relevant_counts >= TOP, hits.sum(axis=1) / TOP, np.nan)
         scores[f"text to {name} precision@{TOP} (R >= {TOP})"] = mean_score(values)
     hits = _hits(names, search)
     for k in (1, TOP):

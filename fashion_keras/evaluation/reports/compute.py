@@ -20,7 +20,7 @@ from fashion_keras.support.errors import InputError
 
 _MEANS = ("accuracy", "top_3", "macro_f1", "micro_average_precision", "ece")
 _DRAWS = 1000
-_ASKED = ("article_type", "base_colour")
+_TEXT_COLUMNS = ("article_type", "base_colour")
 
 Counts = NDArray[np.int64]
 TrainCounts = Mapping[str, Sequence[int]]
@@ -83,14 +83,14 @@ def text_retrieval_scores(catalog: Catalog, search: TextSearch) -> dict[str, ret
 
     A query that needs a column which the catalog lacks is left out.
     """
-    columns = {name: as_text(catalog.columns[name]) for name in _ASKED if name in catalog.columns}
-    asked = {
+    columns = {name: as_text(catalog.columns[name]) for name in _TEXT_COLUMNS if name in catalog.columns}
+    requested = {
         " and ".join(names): value_queries([columns[name] for name in reversed(names)])
-        for names in (_ASKED[:1], _ASKED[1:], _ASKED)
+        for names in (_TEXT_COLUMNS[:1], _TEXT_COLUMNS[1:], _TEXT_COLUMNS)
         if set(names) <= columns.keys()
     }
     titles = as_text(catalog.columns.get(TITLE, np.full(len(catalog), "")))
-    return text_scores(asked, name_queries(titles, catalog.product_groups), search)
+    return text_scores(requested, name_queries(titles, catalog.product_groups), search)
 
 
 def nearest_images(gallery: NDArray[np.float32], queries: NDArray[np.float32]) -> NDArray[np.int64]:

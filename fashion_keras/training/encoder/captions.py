@@ -43,8 +43,8 @@ class Captions:
         named[by_name] = np.arange(known.shape[1]) == 0
         named[none & ~by_name] = known[none & ~by_name]
         texts = [
-            str(self.names[row]) if one[0] else " ".join(self.values[row][one[1:]])
-            for row, one in zip(rows, named, strict=True)
+            str(self.names[row]) if mask[0] else " ".join(self.values[row][mask[1:]])
+            for row, mask in zip(rows, named, strict=True)
         ]
         return texts, named
 
@@ -71,8 +71,8 @@ def make_captions(catalog: Catalog, column: str, tasks: Sequence[str]) -> Captio
     names = as_text(catalog.columns[column])
     encoded = [get_task(name).encode(catalog.columns) for name in reversed(tasks)]
     none = np.empty((len(names), 0), np.str_)
-    values = np.hstack([none, *(np.array([*one.classes, ""])[one.codes][:, None] for one in encoded)])
-    codes = np.stack([number_groups(catalog.product_groups), *(one.codes for one in encoded)], axis=1)
+    values = np.hstack([none, *(np.array([*targets.classes, ""])[targets.codes][:, None] for targets in encoded)])
+    codes = np.stack([number_groups(catalog.product_groups), *(targets.codes for targets in encoded)], axis=1)
     if not ((names != "") | (codes[:, 1:] >= 0).any(axis=1)).all():
         raise InputError(f"{catalog.folder}: some products have neither a name nor a label")
     return Captions(names, values, codes)

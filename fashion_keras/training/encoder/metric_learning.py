@@ -186,7 +186,7 @@ def _image_feed(config: EncoderConfig, data: TrainingData, codes: Integers) -> I
     names = [label.name for label in config.similarity_labels]
     rows = data.rows["train"]
     order = partial(epoch_rows, codes[rows, 0], "none", config.seed)
-    if config.loss in ("supcon", "triplet"):
+    if config.loss != "arcface":
         # Same class: equal in all labels but the title, or in the title where it is the only label.
         columns = [number for number, name in enumerate(names) if name != TITLE] or [0]
         classes = np.unique(codes[rows][:, columns], axis=0, return_inverse=True)[1]

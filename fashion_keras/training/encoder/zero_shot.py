@@ -23,14 +23,14 @@ class ZeroShotCalibration:
     Attributes:
         accuracy: share of right predictions.
         ece: expected calibration error of the confidence.
-        answered, precision: share of the products that get a label, and of these, of right ones; None of none.
+        coverage, precision: share of the products that get a label, and of these, of right ones; None of none.
     """
 
     temperature: float
     floor: float
     accuracy: float
     ece: float
-    answered: float
+    coverage: float
     precision: float | None
 
 
@@ -72,14 +72,14 @@ def calibrate_zero_shot(
     offered, right = _offer(cosines[~is_fitted], codes[~is_fitted], seed + 1)
     shares = _shares(offered, temperature, floor)
     predicted, confidence = shares.argmax(axis=1), shares.max(axis=1)
-    correct, answered = predicted == right, predicted < cosines.shape[1]
+    correct, labeled = predicted == right, predicted < cosines.shape[1]
     return ZeroShotCalibration(
         temperature,
         floor,
         float(correct.mean()),
         expected_calibration_error(confidence, correct),
-        float(answered.mean()),
-        float(correct[answered].mean()) if answered.any() else None,
+        float(labeled.mean()),
+        float(correct[labeled].mean()) if labeled.any() else None,
     )
 
 

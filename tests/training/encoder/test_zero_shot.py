@@ -14,7 +14,7 @@ def test_calibrate_zero_shot_finds_the_temperature_that_drew_the_labels():
     # With half of the labels left out, none of these has the share of those that are missing.
     assert 0.07 < calibration.temperature < 0.14
     assert calibration.ece < 0.05
-    assert 0 < calibration.answered < 1
+    assert 0 < calibration.coverage < 1
     assert calibration.precision > 1 / 6
 
 
