@@ -56,27 +56,25 @@ def search_similar(
             index. A text is the path of an image where there is such a file, else an image id, else a SKU; a whole
             number is an image id or SKU. A product with several images is searched for by the mean of their embeddings.
             Many of those (list, tuple, generator, array [n, h, w, 3], Series) give a list of lists; [] gives [].
-        k: how many; fewer are returned where fewer match.
+        k: how many; fewer where fewer match.
         text: words, such as "navy blue check shirt", alone or to change what the image shows; several texts without
             an image give a list of lists. It needs an index of an encoder with a text tower, such as fashion_encoder.
         index: a folder, or postgresql://...
         where: column -> value, or several values of which one must match, or a range of numbers (gte, gt, lte, lt):
             {"base_colour": ["Blue", "Navy Blue"], "price": {"gte": 100, "lt": 500}}. The true nearest of all that
             match, however few. Case, spaces and Unicode form make no difference; None matches a missing value.
-        text_weight: share of the text where there is an image, too, 0..1.
-        without: words of what the products should not show.
+        text_weight, without: share of the text beside an image, 0..1; words of what products should not show.
         hybrid: also match the text with product names, SKUs and brands, and fuse both rankings; scores stay cosines.
         exclude_self: leave out the product searched for, and products with the query's very image.
         collapse_duplicates: of several images that look the same return the first only.
         group_by_product: return of each product its most similar image only, and how many `matched`.
 
-    The index and its encoder stay open for the next call, which sees what was changed meanwhile, and another index
-    that was built in the same place. Threads may call this at the same time.
+    Index and encoder stay open for the next call, which sees changes, and another index in the same place. Thread-safe.
 
     Raises:
         ImageError: for what is no usable image.
-        InputError: for neither image nor text, a missing index, k below 1, an unknown id, column or text, a range of
-            texts, a text without words, an encoder without a text tower.
+        InputError: for neither image nor text, a missing index, an unknown id, column or value, wrong options, a text
+            without words, an encoder without a text tower.
     """
     options = SearchOptions(check_k(k), parse_filters(where), exclude_self, collapse_duplicates, group_by_product)
     words = _text_queries(image is not None, text, text_weight, without, hybrid)
