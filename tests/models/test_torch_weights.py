@@ -192,7 +192,7 @@ HOSTILE = {
     "no mark": (HEAD + START + b"t" + STOP, "empty"),
     "wrong magic": (pickle.dumps(1, 2) + PROTOCOL + SYSTEM + state() + pickle.dumps([], 2), "legacy format"),
     "wrong protocol": (MAGIC + pickle.dumps(1002, 2) + SYSTEM + state() + pickle.dumps([], 2), "legacy format"),
-    "zip": (zip_file(), "decode"),
+    "zip": (zip_file(), "a zip file"),
     "bytes after the values": (small_file() + b"\x00", "bytes after"),
     "empty": (b"", "empty file"),
     "text": (b"no weights\n", "unknown"),
