@@ -78,6 +78,8 @@ def read_float_tensors(path: Path) -> dict[str, NDArray[np.float32]]:
 
 
 def _read(stream: mmap) -> dict[str, NDArray[np.float32]]:
+    if stream[:2] == b"PK":
+        raise ValueError("a zip file, as it writes them since")
     magic, protocol, _, tensors, keys = (_Machine().run(stream) for _ in range(5))
     if (magic, protocol) != (_MAGIC, _PROTOCOL):
         raise ValueError("not PyTorch's legacy format")
