@@ -9,9 +9,7 @@ from fashion_keras.support.tensorflow_import import import_tensorflow
 
 _PAPERS = ("li2020", "schindler2018", "gutierrez2019", "guo2019")
 _PAPER_HELP = "Re-run the paper's experiments and write its tables, the paper's numbers beside ours."
-_PRETRAIN_HELP = (
-    "Train fashion_encoder from ImageNet weights in two stages: classification, then images and texts together."
-)
+_PRETRAIN_HELP = "Train fashion_encoder from ImageNet weights in three stages: labels, then images with texts, twice."
 
 
 def add(commands: Commands) -> None:

@@ -12,33 +12,45 @@ from fashion_keras.training.encoder.config import EncoderConfig
 
 NAME = "fashion_encoder"
 
-# First the last three blocks, by a softmax over cosines with class centers for every column at once; then, on cached
-# features, image and text together.
+_SHARED = {
+    "backbone": "efficientnet_lite0", "image_size": "224x168", "augment": "mixed_resolution", "dropout": 0.2,
+    "precision": "float32",
+}  # fmt: skip
+# First the last three blocks, on cached features of the others, by a softmax over cosines with class centers for every
+# column at once.
 CLASSIFICATION = EncoderConfig(
-    backbone="efficientnet_lite0", weights="imagenet", strategy="last_block:3", image_size="224x168",
-    augment="mixed_resolution", views=10, dropout=0.2, loss="arcface", margin=0.0,
+    **_SHARED, weights="imagenet", strategy="last_block:3", views=10, loss="arcface", margin=0.0,
     labels="article_type:1.3,base_colour:1.2,gender:0.5,season:0.3,usage:0.3", epochs=20, learning_rate=7e-4,
-    precision="float32",
 )  # fmt: skip
+# Then the same blocks with a text tower, on batches drawn at random.
+FINE_TUNING = EncoderConfig(
+    **_SHARED, strategy="last_block:3", views=10, loss="clip",
+    labels="article_type:1.5,base_colour:0.7,article_type+base_colour:2,gender:0.1,title:0.5", batch_size=256,
+    images_per_class=1, epochs=10, learning_rate=5e-4,
+)  # fmt: skip
+# Last, projection and a new text tower, on cached features, which takes minutes; batches hold products of one name.
 IMAGE_TEXT = EncoderConfig(
-    backbone="efficientnet_lite0", strategy="frozen", image_size="224x168", augment="mixed_resolution", views=8,
-    dropout=0.2, loss="clip", labels="article_type,base_colour,gender,usage,title", batch_size=256, epochs=40,
-    learning_rate=1e-3, precision="float32", storage="float16",
+    **_SHARED, strategy="frozen", views=8, loss="clip",
+    labels="article_type:1.5,base_colour:0.5,article_type+base_colour:2,gender:0.1,title:1.5", batch_size=256,
+    epochs=40, learning_rate=7e-4, storage="float16",
 )  # fmt: skip
+STAGES = {"classification": CLASSIFICATION, "fine_tuning": FINE_TUNING, "image_text": IMAGE_TEXT}
 
 
 def pretrain(data: str | None, out: str | Path, epochs: float = 1.0, limit: int | None = None) -> dict[str, Any]:
-    """Train `fashion_encoder` in two stages and return the report of the second.
+    """Train `fashion_encoder` in three stages and return the report of the last.
 
-    They lie in OUT/classification and OUT/image_text. An interrupted stage is resumed and a finished one is not run
-    again. `epochs` is a factor of the number of epochs, `limit` a number of products.
+    They lie in folders of OUT, each from the weights of the one before. An interrupted stage is resumed and a finished
+    one is not run again. `epochs` is a factor of the number of epochs, `limit` a number of products.
     """
     # Imported here: the stages can be read without TensorFlow.
     from fashion_keras.training.encoder.metric_learning import resume_encoder, train_encoder  # noqa: PLC0415
 
-    first, second = Path(out) / "classification", encoder_folder(out)
     trained = None
-    for stage, folder in ((CLASSIFICATION, first), (replace(IMAGE_TEXT, weights=str(first)), second)):
+    for name, stage in STAGES.items():
+        folder = Path(out) / name
+        if trained is not None:
+            stage = replace(stage, weights=str(trained.folder))
         if (folder / "config.json").is_file():
             trained = resume_encoder(folder)
         else:
@@ -49,7 +61,7 @@ def pretrain(data: str | None, out: str | Path, epochs: float = 1.0, limit: int 
 
 def encoder_folder(out: str | Path) -> Path:
     """Return the folder of the encoder that `pretrain` trains in `out`."""
-    return Path(out) / "image_text"
+    return Path(out) / [*STAGES][-1]
 
 
 def ship(out: str | Path) -> Path:
