@@ -1,4 +1,4 @@
-"""fashion_keras: train and evaluate classifiers, tag products and search by image, from a fashion catalog."""
+"""fashion_keras: train and evaluate classifiers, tag products, search by image and words, from a fashion catalog."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fashion_keras.features.registry import load_encoder
     from fashion_keras.features.runtime import load_classifier
     from fashion_keras.features.transformer import FashionEncoder
+    from fashion_keras.features.zero_shot import ZeroShotClassifier
     from fashion_keras.models.classifier import Classifier
     from fashion_keras.models.predictions import Predictions
     from fashion_keras.search.indexing import build_index, open_index, update_index
@@ -56,6 +57,7 @@ _PUBLIC_NAMES = {
     "features.registry": "load_encoder",
     "features.runtime": "load_classifier",
     "features.transformer": "FashionEncoder",
+    "features.zero_shot": "ZeroShotClassifier",
     "models.classifier": "Classifier",
     "models.predictions": "Predictions",
     "search.indexing": "build_index open_index update_index",
