@@ -91,5 +91,5 @@ def _draw_matches(path: Path, report: Report, location: str) -> None:
     cells = [(file, caption) for file, caption in cells if Path(file).is_file()]
     if cells:
         images = [decode(str(file), ImageSpec(224, 168)) for file, _ in cells]
-        heading = f"Products most similar to {title}, by cosine similarity of their embeddings"
+        heading = f"Products most similar to {title}"
         contact_sheet(path, images, [caption for _, caption in cells], columns=6, title=heading)
