@@ -132,8 +132,9 @@ def split_for_tagger(catalog: Catalog, config: TaggerConfig, trained: Mask) -> T
     numbers = uniform_numbers(hashes, config.seed, "hold-out")
     limits = held_out_fractions(trained[np.unique(hashes, return_index=True)[1]], config)
     limit = np.where(trained, limits[1], limits[0])
-    test = np.flatnonzero(numbers < limit / 2)
-    validation = np.flatnonzero((numbers >= limit / 2) & (numbers < limit))
+    # By numbers of their own: an encoder's training may have held out all products below the limit of the others.
+    is_test = uniform_numbers(hashes, config.seed, "tagger test") < 0.5
+    test, validation = np.flatnonzero((numbers < limit) & is_test), np.flatnonzero((numbers < limit) & ~is_test)
     train = np.flatnonzero(numbers >= limit)
     selects = uniform_numbers(hashes[validation], config.seed, "tagger selection") < SELECTION_SHARE
     selection, others = validation[selects], validation[~selects]

@@ -9,6 +9,7 @@ import pytest
 from fashion_keras.analysis.projection import draw_map, project
 from fashion_keras.analysis.retrieval_comparison import cached_features, load_part
 from fashion_keras.catalog.readers import read_catalog
+from fashion_keras.features.registry import DEFAULT_ENCODER
 from fashion_keras.support.errors import InputError
 from tests.helpers.cli import run_cli
 
@@ -31,7 +32,7 @@ def test_map_table_holds_the_products_of_the_figure(sample, run, tmp_path):
     assert all(genders[row["id"]] == row["label"] for row in rows)
     # The two axes are the directions of the largest variance, whatever their sign.
     drawn = np.flatnonzero(np.isin(part.catalog.image_ids, [row["id"] for row in rows]))
-    embeddings = cached_features(part.catalog.take(drawn), "fashion_small", "auto")
+    embeddings = cached_features(part.catalog.take(drawn), DEFAULT_ENCODER, "auto")
     _, spans, _ = np.linalg.svd(embeddings - embeddings.mean(axis=0), full_matrices=False)
     places = np.array([[float(row["x"]), float(row["y"])] for row in rows])
     np.testing.assert_allclose(np.linalg.norm(places, axis=0), spans[:2], rtol=1e-4)

@@ -28,7 +28,18 @@ def test_split_for_tagger_holds_out_what_an_encoder_training_holds_out(catalog):
     train, held_out = hold_out(catalog, 0.3, 0)
     assert split.train.tolist() == train.tolist()
     assert sorted([*split.validation, *split.test]) == held_out.tolist()
-    assert split.test.tolist() == hold_out(catalog, 0.15, 0)[1].tolist()
+    assert 0.35 < len(split.test) / len(held_out) < 0.65
+
+
+def test_split_for_tagger_divides_what_the_training_of_the_encoder_held_out(catalog):
+    config = TaggerConfig(hold_out=0.3)
+    trained = np.ones(len(catalog), bool)
+    trained[hold_out(catalog, 0.3)[1]] = False
+    split = split_for_tagger(catalog, config, trained)
+    parts = np.concatenate([split.validation, split.test])
+    assert not trained[parts].any()
+    assert sorted(parts.tolist()) == np.flatnonzero(~trained).tolist()
+    assert 0.35 < len(split.test) / len(parts) < 0.65
 
 
 def test_split_for_tagger_divides_products(catalog):
