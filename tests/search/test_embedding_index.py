@@ -20,11 +20,11 @@ def test_index_of_a_file_is_searched_by_id_alone(data, tmp_path, location):
     index = build_index(data, write_parquet(tmp_path / "a.parquet"), location)
     assert (index.spec.image_spec, index.spec.width) == (None, 4)
     nearest = np.argsort(-(UNIT @ UNIT[4]))[1:4]
-    matches = search_similar("105", 3, location, collapse_duplicates=False)
+    matches = search_similar("105", 3, index=location, collapse_duplicates=False)
     assert [match.sku for match in matches] == [IDS[row] for row in nearest]
     np.testing.assert_allclose([match.score for match in matches], (UNIT @ UNIT[4])[nearest], atol=2e-3)
     with pytest.raises(InputError, match=r"made of the embeddings in .*a.parquet, so there is no encoder .* SKU"):
-        search_similar(data / "images" / "105.jpg", 3, location)
+        search_similar(data / "images" / "105.jpg", 3, index=location)
 
 
 def test_index_of_a_file_follows_its_catalog_while_the_file_is_the_same(data, tmp_path):
