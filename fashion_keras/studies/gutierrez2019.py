@@ -29,7 +29,7 @@ _TYPES = "Table 3: product types"
 _OUTLIERS = "Table 4: outlier errors among what is released"
 _TRANSFER = "Gain of a similar task first"
 _NET = "train --task sub_category --min-images 40 --data {data}"
-_FEW = "--image-size 64x64 --limit 2500 --epochs 6"
+_FEW = "--image-size 64x64 --limit 2000 --epochs 6"
 _LITE_FEW = "--limit 1000 --epochs 3 --views 2"
 _TAGGER = f"--encoder {LITE} --weights imagenet --data {{data}} --out {{here}}"
 # Without thumbnails: a study may be published, product images mostly not.
@@ -221,7 +221,7 @@ GUTIERREZ2019 = Study(
         "names, where few products have one; attributes that no name contains stay empty. Weight decays are those of "
         "the heads.",
         "Table 2 is of sub-categories, not of dresses. ResNet-18, GoogLeNet and AlexNet are trained from scratch for 6 "
-        "epochs on 2,500 products at 64×64, not on images of 224×224; EfficientNet-Lite0 for 5 epochs on all. The "
+        "epochs on about 2,000 products at 64×64, not on images of 224×224; EfficientNet-Lite0 for 5 epochs on all. The "
         "other library is the worst of those in `robustness`, on at most 500 test images.",
         "The similar task of the transfer is the sub-category, by the run of Table 2 with augmentation; the base "
         "models of the paper were classifiers of its own. Its last stage is then fine-tuned for 6 epochs.",
