@@ -221,8 +221,8 @@ GUTIERREZ2019 = Study(
         "names, where few products have one; attributes that no name contains stay empty. Weight decays are those of "
         "the heads.",
         "Table 2 is of sub-categories, not of dresses. ResNet-18, GoogLeNet and AlexNet are trained from scratch for 6 "
-        "epochs on about 2,000 products at 64×64, not on images of 224×224; EfficientNet-Lite0 for 5 epochs on all. The "
-        "other library is the worst of those in `robustness`, on at most 500 test images.",
+        "epochs on about 2,000 products at 64×64, not on images of 224×224; EfficientNet-Lite0 for 5 epochs on all. "
+        "The other library is the worst of those in `robustness`, on at most 500 test images.",
         "The similar task of the transfer is the sub-category, by the run of Table 2 with augmentation; the base "
         "models of the paper were classifiers of its own. Its last stage is then fine-tuned for 6 epochs.",
         "Outliers are products of other types, a fifth of all.",
