@@ -88,6 +88,7 @@ def test_readme_has_at_most_200_lines_and_names_every_guide():
         assert path.name == "README.md" or (f"docs/{path.name}" in README and f"({path.name})" in index)
 
 
+@pytest.mark.slow
 def test_readme_python_example_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(re.search(r"```python\n(.*?)```", README, re.DOTALL)[1], {})
@@ -96,6 +97,7 @@ def test_readme_python_example_runs(tmp_path, monkeypatch, capsys):
     assert 0 <= float(accuracy) <= 1
 
 
+@pytest.mark.slow
 def test_guide_to_other_libraries_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "other-libraries.md").read_text(), re.DOTALL)

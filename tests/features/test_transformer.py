@@ -54,7 +54,7 @@ def checks_that_pass_numbers(estimator):
     return dict.fromkeys(names - applicable, NUMBERS)
 
 
-@parametrize_with_checks([FashionEncoder()], expected_failed_checks=checks_that_pass_numbers)
+@parametrize_with_checks([FashionEncoder("fashion_small")], expected_failed_checks=checks_that_pass_numbers)
 def test_estimator_checks_of_scikit_learn(estimator, check):
     check(estimator)
 
@@ -76,8 +76,8 @@ def products(sample):
 
 def test_transform_gives_the_embeddings_of_the_encoder(products):
     paths = products.path.tolist()[:8]
-    encoder = FashionEncoder().fit(paths)
-    expected = load_encoder().embed(paths)
+    encoder = FashionEncoder("fashion_small").fit(paths)
+    expected = load_encoder("fashion_small").embed(paths)
     for images in (paths, products.path[:8], np.array(paths), products[["path"]][:8], np.array(paths)[:, None]):
         np.testing.assert_array_equal(encoder.transform(images), expected)
     names = encoder.get_feature_names_out()
@@ -90,7 +90,7 @@ def test_transform_gives_the_embeddings_of_the_encoder(products):
 
 
 def test_pipeline_and_grid_search_tell_article_types_apart(products, tmp_path):
-    pipeline = make_pipeline(FashionEncoder(), LogisticRegression(max_iter=500), memory=str(tmp_path))
+    pipeline = make_pipeline(FashionEncoder("fashion_small"), LogisticRegression(max_iter=500), memory=str(tmp_path))
     search = GridSearchCV(pipeline, {"logisticregression__C": [0.1, 10]}, cv=3, error_score="raise")
     search.fit(products.path[:90], products.articleType[:90])
     assert search.best_score_ > 0.9
@@ -130,6 +130,6 @@ def test_fit_refuses_what_is_not_a_collection_of_images(images, message):
 
 def test_transform_before_fit_and_an_unknown_encoder_are_refused(products):
     with pytest.raises(NotFittedError):
-        FashionEncoder().transform(products.path)
+        FashionEncoder("fashion_small").transform(products.path)
     with pytest.raises(InputError, match="unknown encoder"):
         FashionEncoder("vgg91").fit(products.path)

@@ -86,6 +86,7 @@ def test_train_encoder_with_clip_makes_images_and_texts_comparable(trained):
     assert encoder.embed_text([]).shape == (0, 32)
 
 
+@pytest.mark.slow
 def test_train_encoder_resumes_with_its_texts(config, trained, tmp_path):
     import keras
 
