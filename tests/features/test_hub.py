@@ -160,7 +160,10 @@ def by_hand(name, toy, images, size):
     return values / np.linalg.norm(values, axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize("name", [*TOYS, *(pytest.param(name, marks=pytest.mark.slow) for name in MORE_TOYS)])
+# Two in the default tests: a class token, and an average.
+@pytest.mark.parametrize(
+    "name", [name if name in ("ViT", "ResNet") else pytest.param(name, marks=pytest.mark.slow) for name in ALL_TOYS]
+)
 def test_load_encoder_pools_a_preset_as_by_hand(name, folders, images):
     toy, folder = folders(name)
     encoder = load_encoder(f"hub:{folder}", runtime="tensorflow", precision="float32")
@@ -189,6 +192,7 @@ def test_load_encoder_takes_another_size_where_the_network_does(folders, images)
     assert encoder_network(resolve_encoder(f"hub:{folder}", image_size=56)).input.shape == (None, 56, 56, 3)
 
 
+@pytest.mark.slow
 def test_identity_is_that_of_the_weights_not_of_the_folder(folders, tmp_path):
     _, folder = folders("ViT")
     moved = shutil.copytree(folder, tmp_path / "moved")
@@ -202,6 +206,7 @@ def test_identity_is_that_of_the_weights_not_of_the_folder(folders, tmp_path):
     assert network_identity(encoder_network(other), other.spec.image_spec) != networks[0]
 
 
+@pytest.mark.slow
 def test_weights_in_several_files_are_read(tmp_path, images):
     toy = resnet()
     folder = save(toy, converters.ResNetImageConverter, tmp_path, max_shard_size=2e-4)
@@ -210,6 +215,7 @@ def test_weights_in_several_files_are_read(tmp_path, images):
     np.testing.assert_allclose(encoder.embed(images), by_hand("ResNet", toy, images, SIZE), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_preset_by_name_is_taken_from_the_cache_of_kagglehub(folders, tmp_path, monkeypatch, images):
     monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path))
     toy, folder = folders("DINOv2")
@@ -307,6 +313,7 @@ def test_commands_refuse_options_that_presets_do_not_have(folders, tmp_path):
     assert_one_line(run_cli("whiten", name, "--data", tmp_path), "only pooled features")
 
 
+@pytest.mark.slow
 def test_index_and_evaluate_search_take_presets(folders, tmp_path):
     name, index = f"hub:{folders('ResNet')[1]}", tmp_path / "index"
     data = write_catalog(tmp_path / "catalog", {number: f"Shirt {number}" for number in range(1, 13)})

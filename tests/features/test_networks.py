@@ -101,6 +101,7 @@ def test_embed_from_16_threads_equals_serial_embeddings(run, batches):
     assert_equal_to_serial(encoder.embed, images)
 
 
+@pytest.mark.slow
 def test_load_classifier_from_many_threads(run, batches):
     images = list(batches[2].astype(np.uint8))
     expected = load_classifier(run.folder, "tensorflow").predict(images).probabilities
