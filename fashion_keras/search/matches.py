@@ -3,8 +3,9 @@
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -169,9 +170,16 @@ def _group(rows: list[int], records: Records, by_product: bool) -> list[list[int
 def _signature(path: str) -> Signature:
     """Return the thumbnail signature of an image file; None where it cannot be read any more: it equals no other."""
     try:
-        return thumbnail_signature(str(path))
-    except ImageError:
+        state = Path(path).stat()
+        return _read_signature(str(path), state.st_size, state.st_mtime_ns)
+    except (ImageError, OSError):
         return None
+
+
+@lru_cache(maxsize=2**14)
+def _read_signature(path: str, _size: int, _modified: int) -> NDArray[np.float32]:
+    """Read the thumbnail signature of a file of this size and time: neighbors are compared in every search."""
+    return thumbnail_signature(path)
 
 
 def _attributes(records: Records, row: int) -> dict[str, Any]:
