@@ -151,6 +151,8 @@ class Trainer:
         self, learner: keras.Model, phase: TrainerPhase, state: TrainerState, files: Checkpoints, bar: ProgressBar
     ) -> None:
         steps = phase.feed.steps[0]
+        if not steps:
+            raise InputError("the training part does not fill one batch: give a smaller --batch-size")
         if self.optimizer.accumulate > steps:
             raise InputError(f"--accumulate must be at most {steps}, the batches of an epoch")
         names = ["head", *phase.freeze(self.model)] if phase.freeze else ["all layers"]

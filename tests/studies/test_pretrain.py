@@ -9,7 +9,7 @@ from fashion_keras.support.atomic_files import read_json
 
 @pytest.mark.slow
 def test_pretrain_trains_fashion_encoder_in_three_stages(command, sample, tmp_path):
-    once = ("study", "pretrain", "--data", sample, "--out", tmp_path / "out", "--epochs", "0.02", "--limit", "150")
+    once = ("study", "pretrain", "--data", sample, "--out", tmp_path / "out", "--epochs", "0.02", "--limit", "450")
     done = command(*once)
     assert done.returncode == 0, done.stderr
     assert "article_type precision@10" in done.stdout
