@@ -11,7 +11,7 @@ from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.column_types import as_text
 from fashion_keras.catalog.columns import TITLE
 from fashion_keras.evaluation.metrics.retrieval import TOP
-from fashion_keras.evaluation.reports.compute import nearest_images, text_retrieval_scores
+from fashion_keras.evaluation.reports.compute import embedding_search, text_retrieval_scores
 from fashion_keras.features.encoder import Encoder
 from fashion_keras.search.keywords import KeywordIndex
 
@@ -20,8 +20,7 @@ Rows = NDArray[np.int64]
 
 def text_row(name: str, encoder: Encoder, embeddings: NDArray[np.float32], catalog: Catalog) -> dict[str, Any]:
     """Return name and scores of an encoder with a text tower; `embeddings` [n, d] are its own of the catalog."""
-    search = partial(_search_embeddings, encoder, embeddings)
-    return {"name": name, "scores": text_retrieval_scores(catalog, search)}
+    return {"name": name, "scores": text_retrieval_scores(catalog, embedding_search(embeddings, encoder.embed_text))}
 
 
 def baseline_rows(catalog: Catalog, seed: int) -> list[dict[str, Any]]:
@@ -35,10 +34,6 @@ def baseline_rows(catalog: Catalog, seed: int) -> list[dict[str, Any]]:
         "random": lambda requested: random.integers(len(catalog), size=(len(requested), TOP)),
     }
     return [{"name": name, "scores": text_retrieval_scores(catalog, search)} for name, search in searches.items()]
-
-
-def _search_embeddings(encoder: Encoder, embeddings: NDArray[np.float32], texts: Sequence[str]) -> Rows:
-    return nearest_images(embeddings, encoder.embed_text(texts))
 
 
 def _search_keywords(keywords: KeywordIndex, row_of: dict[str, int], texts: Sequence[str]) -> Rows:

@@ -93,11 +93,17 @@ def text_retrieval_scores(catalog: Catalog, search: TextSearch) -> dict[str, ret
     return text_scores(requested, name_queries(titles, catalog.product_groups), search)
 
 
-def nearest_images(gallery: NDArray[np.float32], queries: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return the rows [q, 10] of the nearest of n embeddings [n, d] of queries [q, d]; -1 beyond the n."""
+def embedding_search(
+    gallery: NDArray[np.float32], embed_text: Callable[[Sequence[str]], NDArray[np.float32]]
+) -> TextSearch:
+    """Return the search by texts in n embeddings [n, d] of images: the rows [q, 10] of the nearest, -1 beyond the n."""
     count = min(retrieval.TOP, len(gallery))
-    rows = retrieval.nearest(gallery, count, queries)
-    return np.pad(rows, ((0, 0), (0, retrieval.TOP - count)), constant_values=-1)
+
+    def search(texts: Sequence[str]) -> NDArray[np.int64]:
+        rows = retrieval.nearest(gallery, count, embed_text(texts))
+        return np.pad(rows, ((0, 0), (0, retrieval.TOP - count)), constant_values=-1)
+
+    return search
 
 
 def summarize_folds(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, dict[str, float | int]]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.product_hashes import write_training_products
 from fashion_keras.catalog.tasks import get_task
-from fashion_keras.evaluation.reports.compute import nearest_images, retrieval_scores, text_retrieval_scores
+from fashion_keras.evaluation.reports.compute import embedding_search, retrieval_scores, text_retrieval_scores
 from fashion_keras.features.encoder import Encoder
 from fashion_keras.features.registry import load_encoder
 from fashion_keras.features.runtime import store_network
@@ -24,7 +24,7 @@ from fashion_keras.models.architectures.text_tower import build_text_tower
 from fashion_keras.models.builder import build_network, cast_copy, save_network
 from fashion_keras.models.dtype_policy import dtype_policy
 from fashion_keras.models.pretrained_weights import WeightsSource, initialize
-from fashion_keras.models.serialization import SPEC, TEXT, WEIGHTS, EncoderSpec, load_spec
+from fashion_keras.models.serialization import SPEC, TEXT, WEIGHTS, EncoderSpec, load_spec, write_spec
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training import losses
@@ -100,8 +100,8 @@ def _train(config: EncoderConfig, data: TrainingData, folder: Path, callbacks: C
     scores = retrieval_scores(embeddings, held_out)
     zero_shot = None
     if tower:
-        zero_shot = _calibrate(config, held_out, embeddings, encoder, tower, folder)
-        scores |= text_retrieval_scores(held_out, partial(_nearest_to_texts, encoder, embeddings))
+        zero_shot = _calibrate(config, held_out, embeddings, encoder, folder)
+        scores |= text_retrieval_scores(held_out, embedding_search(embeddings, encoder.embed_text))
     return MetricLearningReport(
         counts=data.counts,
         seconds=round(time.perf_counter() - began, 1),
@@ -114,25 +114,16 @@ def _train(config: EncoderConfig, data: TrainingData, folder: Path, callbacks: C
 
 
 def _calibrate(
-    config: EncoderConfig,
-    catalog: Catalog,
-    embeddings: NDArray[np.float32],
-    encoder: Encoder,
-    tower: keras.Model,
-    folder: Path,
+    config: EncoderConfig, catalog: Catalog, embeddings: NDArray[np.float32], encoder: Encoder, folder: Path
 ) -> dict[str, Any] | None:
-    """Calibrate zero-shot classification by the first label and save the tower again; None where there is no label."""
+    """Calibrate zero-shot classification by the first label, in the tower's spec; None where there is no label."""
     tasks = attribute_tasks(config.similarity_labels)
     if not tasks:
         return None
     calibration = calibrate_on(catalog, embeddings, encoder.text, tasks[0], config.seed)
     spec = replace(config.text_spec, temperature=calibration.temperature, floor=calibration.floor)
-    save_network(spec, tower, folder / TEXT, config.storage)
+    write_spec(spec, folder / TEXT)
     return {"task": tasks[0], **asdict(calibration)}
-
-
-def _nearest_to_texts(encoder: Encoder, embeddings: NDArray[np.float32], texts: Sequence[str]) -> Integers:
-    return nearest_images(embeddings, encoder.embed_text(texts))
 
 
 def _initial_network(config: EncoderConfig) -> tuple[keras.Model, WeightsSource]:
