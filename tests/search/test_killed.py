@@ -1,11 +1,13 @@
 """Killed at any moment, with SIGKILL: every acknowledged change is there, and no half of another."""
 
+import os
 import signal
 import subprocess
 import sys
 import time
 
 import numpy as np
+import psycopg
 import pytest
 
 from fashion_keras.search.local import LocalIndex
@@ -33,7 +35,8 @@ for turn in range(10**6):
 def started(index):
     """A process that changes the index without end, and prints a line after each change."""
     program = WRITER.format(module=type(index).__module__.split(".")[-1], name=type(index).__name__)
-    process = subprocess.Popen([sys.executable, "-c", program, index.name], stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", program, index.name]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PGAPPNAME": "writer"})
     assert process.stdout.readline() == "ready\n"
     return process
 
@@ -45,6 +48,13 @@ def wait_for(process, changes):
         assert process.stdout.readline() == f"{STEPS[number % 4]}\n"
         times.append(time.perf_counter())
     return np.diff(times)
+
+
+def wait_for_server(server):
+    """Wait until the server has ended what killed writers began: it learns of their death after its statement."""
+    with psycopg.connect(server.address(), autocommit=True) as connection:
+        while connection.execute("SELECT FROM pg_stat_activity WHERE application_name = 'writer'").rowcount:
+            time.sleep(0.01)
 
 
 def assert_whole(index, done):
@@ -89,7 +99,7 @@ def emptied(index):
 
 
 @pytest.mark.parametrize("step", range(4), ids=STEPS)
-def test_index_after_its_writer_is_killed(index, step):
+def test_index_after_its_writer_is_killed(index, step, server):
     random = np.random.default_rng(step)
     for _ in range(20):
         process = started(emptied(index))
@@ -97,6 +107,7 @@ def test_index_after_its_writer_is_killed(index, step):
         time.sleep(random.uniform(0, 1.2) * took[step])
         process.send_signal(signal.SIGKILL)
         more = [line for line in process.communicate()[0].splitlines(keepends=True) if line.endswith("\n")]
+        wait_for_server(server)
         assert_whole(type(index)(index.name), len(took) + len(more))
     emptied(index).compact()
 
