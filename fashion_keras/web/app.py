@@ -52,12 +52,13 @@ def create_app(config: ServeConfig) -> FastAPI:
     # As many threads as requests: those that wait for the network share its forward passes.
     workers = Workers(config.queue, config.queue)
     images = Workers(_THUMBNAIL_THREADS, _THUMBNAILS_WAITING)
+    api = Api(resources)
     metrics.queue_length = lambda: workers.admitted
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        for part in (workers, images, resources):
+        for part in (workers, images, api, resources):
             part.close()
 
     app = FastAPI(
@@ -66,7 +67,6 @@ def create_app(config: ServeConfig) -> FastAPI:
     )  # fmt: skip
     app.add_middleware(Guard, metrics=metrics, token=config.token, hosts=(*config.allowed_host, config.host))
     _add_error_handlers(app, config)
-    api = Api(resources)
     _add_form_routes(app, api, workers, config)
     _add_catalog_routes(app, api, workers, images, config)
     _add_page(app, metrics)
@@ -167,7 +167,7 @@ def _add_error_handlers(app: FastAPI, config: ServeConfig) -> None:
 
     handle(InputError, lambda error: error_reply(400, str(error)))
     handle(ImageError, lambda error: error_reply(422, str(error)))
-    handle(RequestError, lambda error: error_reply(error.status, str(error)))
+    handle(RequestError, lambda error: error_reply(error.status, str(error), error.headers))
     handle(RequestValidationError, lambda error: error_reply(422, _describe(error)))
     handle(HTTPException, lambda error: error_reply(error.status_code, str(error.detail).lower()))
     handle(ClientDisconnect, lambda error: error_reply(400, "the client has closed the connection"))

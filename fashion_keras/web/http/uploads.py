@@ -17,11 +17,12 @@ _LONGEST_TEXT = 500  # characters
 
 
 class RequestError(InputError):
-    """A request that is refused with an HTTP status of its own."""
+    """A request that is refused with an HTTP status of its own; `retry_after` seconds it is worth sending again."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, retry_after: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.headers = {} if retry_after is None else {"retry-after": str(retry_after)}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from fashion_keras.images.decode import decode
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.support.errors import InputError
 from fashion_keras.web.http.uploads import Form, RequestError, check_image
+from fashion_keras.web.service.embedding_map import EmbeddingMap
+from fashion_keras.web.service.explanations import Explanations
 from fashion_keras.web.service.resources import Resources
 from fashion_keras.web.service.searching import SearchRequest, describe_product, search
 from fashion_keras.web.service.tagging import tag_image
@@ -24,6 +26,8 @@ class Api:
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
         self._thumbnails = Thumbnails()
+        self._map = EmbeddingMap()
+        self._explanations = Explanations(resources.config.run, resources.config.tagger)
         # Large images are decoded one per core at most, however many requests there are: each takes much memory.
         self._decoding = BoundedSemaphore(os.cpu_count() or 1)
 
@@ -41,7 +45,7 @@ class Api:
             "tagger": resources.tagger is not None,
             "run": resources.classifier is not None,
             "review": False,
-            "map": False,
+            "map": len(opened.view) > 2,
             "limits": {"bytes": config.max_bytes, "pixels": config.max_pixels, "seconds": config.max_seconds},
             "facets": opened.view.describe_facets(),
         }
@@ -65,8 +69,10 @@ class Api:
         return tag_image(tagged, classifier and (classifier, self._decode(image, classifier.spec.image_spec)))
 
     def explain(self, form: Form) -> bytes:
-        """Return a PNG file: the heat map of what the network predicts over the image."""
-        raise RequestError(404, "this server has no run: start it with --run")
+        """Return a PNG file: the heat map of what a network predicts over the image."""
+        image = form.required_image()
+        check_image(image, self._resources.config.max_pixels)
+        return self._explanations.draw(image, form.text("attribute"))
 
     def product(self, sku: str) -> dict[str, Any]:
         """Return a product and its neighbors."""
@@ -88,7 +94,13 @@ class Api:
 
     def map(self) -> dict[str, Any]:
         """Return the places of the images on a map."""
-        raise RequestError(404, "this server has no map")
+        opened = self._resources.current()
+        return self._map.get(opened.index, opened.view)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._map.close()
+        self._explanations.close()
 
     def _decode(self, data: bytes, spec: ImageSpec) -> NDArray[np.uint8]:
         """Return the pixels of an upload in the size of a network, which takes them as they are."""
