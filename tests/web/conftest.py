@@ -15,8 +15,8 @@ HEADER = ("sku", "image", "gender", "article_type", "base_colour", "price", "tit
 @pytest.fixture(scope="session")
 def rows(sample):
     """The catalog's rows: every tenth product of the sample, the first two of which are one product here."""
-    rows = []
-    for number, row in enumerate(read_rows(sample / "styles.csv")[::10][: PRODUCTS + 8]):
+    rows, unique = [], {row["id"]: row for row in read_rows(sample / "styles.csv")}
+    for number, row in enumerate([*unique.values()][::10][: PRODUCTS + 8]):
         path = sample / "images" / f"{row['id']}.jpg"
         if path.is_file():
             values = (row["gender"], row["articleType"], row["baseColour"], 5 * number, row["productDisplayName"])
@@ -51,7 +51,10 @@ def client(index):
     """A client of a server with the default settings, except for small limits."""
     from fashion_keras.web.config import ServeConfig
 
-    with running(ServeConfig(index=index, max_bytes=3_000_000, max_pixels=1_000_000)) as client, client:
+    with (
+        running(ServeConfig(index=index, max_bytes=3_000_000, max_pixels=1_000_000, max_seconds=120.0)) as client,
+        client,
+    ):
         yield client
 
 

@@ -1,6 +1,7 @@
 """Searches of the server: what comes back for images, words, products, filters and nothing, on real images."""
 
 import json
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -25,7 +26,7 @@ def test_info_names_what_the_server_has(client, rows):
     info = client.get("/api/info").json()
     assert (info["images"], info["products"]) == (len(rows), len(rows) - 1)
     assert (info["encoder"], info["has_text"], info["tagger"], info["run"]) == ("fashion_encoder", True, False, False)
-    assert info["limits"] == {"bytes": 3_000_000, "pixels": 1_000_000, "seconds": 10}
+    assert info["limits"] == {"bytes": 3_000_000, "pixels": 1_000_000, "seconds": 120}
     facets = {facet["name"]: (facet["label"], facet["kind"]) for facet in info["facets"]}
     assert facets["base_colour"] == ("Color", "values") and facets["price"] == ("Price", "number")
     assert "product_display_name" not in facets
@@ -44,11 +45,19 @@ def test_search_by_image_returns_what_the_package_returns(client, index, photo, 
         assert result["title"] == match.attributes["product_display_name"]
 
 
-def test_search_by_image_guesses_attributes_by_its_neighbors(client, photo, rows):
+def test_search_by_image_guesses_what_most_of_ten_neighbors_have(client, index, photo):
+    options = {"exclude_self": False, "collapse_duplicates": False, "group_by_product": False}
+    neighbors = search_similar(photo, k=10, index=index, **options)
+    total = sum(match.score for match in neighbors)
     guessed = search(client, photo).json()["guessed"]
-    assert guessed["article_type"]["value"] == rows[2]["article_type"]
-    assert 0.5 < guessed["article_type"]["share"] <= 1
-    assert "price" not in guessed
+    for name in ("gender", "article_type", "base_colour"):
+        votes = Counter()
+        for match in neighbors:
+            votes[match.attributes.get(name, "")] += match.score / total
+        value, share = votes.most_common(1)[0]
+        expected = {"value": value, "share": pytest.approx(share, abs=0.01)} if value and share > 0.5 else None
+        assert guessed.get(name) == expected
+    assert guessed and "price" not in guessed
     assert search(client, text="blue shirt").json()["guessed"] == {}
 
 
@@ -106,9 +115,11 @@ def test_facets_count_products_without_their_own_condition(client, rows):
     assert {value["value"]: value["count"] for value in facets["gender"]["values"]} == dear
     women = [row["price"] for row in rows if row["gender"] == "Women"]
     assert (facets["price"]["min"], facets["price"]["max"]) == (min(women), max(women))
-    counts, edges = np.histogram(women, facets["price"]["edges"])
-    assert facets["price"]["counts"] == counts.tolist() and facets["price"]["edges"] == edges.tolist()
-    dear_women = Counter(row["base_colour"] for row in rows if row["gender"] == "Women" and row["price"] >= 300)
+    # The two images of the first product are in the same bin, and it counts once.
+    counts, _ = np.histogram(women[1:], facets["price"]["edges"])
+    assert facets["price"]["counts"] == counts.tolist()
+    colors = [row["base_colour"] for row in rows if row["gender"] == "Women" and row["price"] >= 300]
+    dear_women = Counter(color for color in colors if color)
     colors = facets["base_colour"]["values"]
     assert {value["value"]: value["count"] for value in colors} == dear_women
     assert [value["count"] for value in colors] == sorted(dear_women.values(), reverse=True)
@@ -138,12 +149,9 @@ def test_thumbnails_are_encoded_again_and_cached(client, rows):
 
 
 def test_the_map_has_every_image_in_the_unit_square(client, rows):
-    for _ in range(600):
-        reply = client.get("/api/map")
-        if reply.status_code != 503:
-            break
+    while (reply := client.get("/api/map")).status_code == 503:
         assert int(reply.headers["retry-after"]) > 0
-        __import__("time").sleep(0.1)
+        time.sleep(0.1)
     points = reply.json()["points"]
     assert len(points) == reply.json()["of"] == len(rows)
     assert all(0 <= point[axis] <= 1 for point in points for axis in "xy")
