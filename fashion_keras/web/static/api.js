@@ -73,7 +73,7 @@ function form(fields) {
 const post = (path, fields, { signal, onWait } = {}) => patiently(path, { method: "POST", body: form(fields), signal }, onWait);
 const json = (response) => response.json();
 
-export const info = () => call("api/info").then(json);
+export const info = () => patiently("api/info", {}).then(json);
 export const search = (fields, options) => post("api/search", fields, options).then(json);
 export const tag = (image, options) => post("api/tag", { image }, options).then(json);
 export const explain = (image, attribute, options) =>

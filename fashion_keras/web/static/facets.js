@@ -77,7 +77,7 @@ function range(name, { min, max, counts, edges }, condition) {
   };
   const input = (side, label, bound, value) =>
     el("label", {}, label, el("input", {
-      type: "number", step: "any", inputmode: "decimal", id: `facet-${name}-${side}`, placeholder: String(bound), value,
+      type: "number", step: "any", inputmode: "decimal", id: `facet-${name}-${side}`, placeholder: bound === null ? "" : String(bound), value,
       "aria-label": `${labelOf(name)}, ${label.toLowerCase()}`, onchange: () => set(valueOf("from"), valueOf("to")),
     }));
   const valueOf = (side) => {
@@ -112,7 +112,6 @@ function histogram(counts, edges, { gte = -Infinity, lte = Infinity }, set) {
     const box = svg.getBoundingClientRect();
     return Math.max(0, Math.min(counts.length - 1, Math.floor(((event.clientX - box.left) / box.width) * counts.length)));
   };
-  const round = (value) => Number(value.toPrecision(6));
   let from = null;
   svg.addEventListener("pointerdown", (event) => {
     from = binAt(event);
@@ -122,7 +121,16 @@ function histogram(counts, edges, { gte = -Infinity, lte = Infinity }, set) {
     if (from === null) return;
     const [least, most] = [from, binAt(event)].sort((a, b) => a - b);
     from = null;
-    set(round(edges[least]), round(edges[most + 1]));
+    set(...roundRange(edges, least, most + 1));
   });
   return svg;
+}
+
+/** The numbers that a person would write for the edges of bins; whole ones where each bin is of a whole number. */
+function roundRange(edges, least, most) {
+  const span = edges.at(-1) - edges[0];
+  if (Number.isInteger(edges[0]) && span === edges.length - 2) return [Math.ceil(edges[least]), Math.floor(edges[most])];
+  const unit = 10 ** Math.floor(Math.log10(span / (edges.length - 1)));
+  const round = (value) => Number((Math.round(value / unit) * unit).toPrecision(6));
+  return [round(edges[least]), round(edges[most])];
 }

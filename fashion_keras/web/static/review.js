@@ -12,6 +12,7 @@ const KINDS = {
   duplicate: ["Duplicates", "Images that look the same in several products."],
 };
 const BATCH = 20;
+const MOST_CANDIDATES = 5;
 const WHO = "fashion-keras-reviewer";
 let queue = [];
 let page = {}; // kinds, done, total of the server's last reply
@@ -136,36 +137,59 @@ function card(item) {
   );
 }
 
-function comparison({ current, suggested, confidence, alternatives }) {
+function comparison({ current, suggested, confidence }) {
   const line = (term, label, extra) => el("div", {}, el("dt", {}, term), el("dd", {}, el("strong", {}, label || "none"), extra));
-  const others = (alternatives ?? []).filter((other) => other.label !== suggested);
-  const text = others.map((other) => `${other.label} ${percent(other.confidence)}`).join(", ");
   return el(
     "dl",
     { class: "comparison" },
     line("In the catalog", current, null),
-    line("Suggested", suggested, typeof confidence === "number" ? shareBar(confidence) : null),
-    text ? el("div", {}, el("dt", {}, "Other labels"), el("dd", {}, text)) : null,
+    suggested ? line("Suggested", suggested, typeof confidence === "number" ? shareBar(confidence) : null) : null,
   );
+}
+
+/** Other labels than the catalog's, the suggested one first: each has a button and a number key. */
+function candidates({ current, suggested, alternatives, confidence }) {
+  const accepted = acceptedLabel({ current, suggested });
+  const all = [{ label: suggested, confidence }, ...(alternatives ?? [])].filter(({ label }) => label && label !== accepted);
+  return all.filter(({ label }, index) => all.findIndex((other) => other.label === label) === index).slice(0, MOST_CANDIDATES);
 }
 
 function actions(item) {
   const button = (key, text, style, act) =>
     el("button", { type: "button", class: style, "aria-keyshortcuts": key, onclick: act }, el("kbd", { "aria-hidden": "true" }, key), text);
+  const change = ({ label, confidence }, index) =>
+    button(String(index + 1), `${label}${typeof confidence === "number" ? ` ${percent(confidence)}` : ""}`, "button", () => decide("correct", label));
+  const labels = item.attribute ? candidates(item) : [];
   return el(
     "div",
-    { class: "decide" },
-    button("A", item.suggested ? `Accept “${item.suggested}”` : "Accept", "primary", () => decide("accept")),
-    item.attribute ? button("C", "Correct…", "button", correct) : null,
-    button("S", "Skip", "button", () => decide("skip")),
+    { class: "actions" },
+    el(
+      "div",
+      { class: "decide" },
+      button("A", `Accept “${acceptedLabel(item)}”`, "primary", accept),
+      item.attribute ? button("C", "Correct…", "button", correct) : null,
+      button("S", "Skip", "button", () => decide("skip")),
+    ),
+    labels.length ? el("div", { class: "candidates", role: "group", "aria-label": "Correct to" }, el("span", { class: "muted" }, "Correct to"), ...labels.map(change)) : null,
   );
+}
+
+/** Accepting confirms the catalog's label; where it has none, it takes the suggested one. */
+const acceptedLabel = (item) => item.current || item.suggested || "no label";
+
+function accept() {
+  const [item] = queue;
+  if (!item) return null;
+  return !item.current && item.suggested ? decide("correct", item.suggested) : decide("accept");
 }
 
 function onKey(event) {
   const typing = event.target.closest?.("input, select, textarea, dialog");
   if (state().view !== "review" || typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
-  const act = { a: () => decide("accept"), c: correct, s: () => decide("skip") }[event.key.toLowerCase()];
-  if (!act || !queue.length) return;
+  if (!queue.length) return;
+  const label = candidates(queue[0])[Number(event.key) - 1]?.label;
+  const act = { a: accept, c: correct, s: () => decide("skip") }[event.key.toLowerCase()] ?? (label && (() => decide("correct", label)));
+  if (!act) return;
   event.preventDefault();
   act();
 }
@@ -203,7 +227,7 @@ async function decide(action, to = null) {
     page = { ...page, ...reply, kinds: left };
     if (!queue.length) await fill(shown);
     show();
-    const what = { accept: `Accepted${item.suggested ? ` “${item.suggested}”` : ""}`, correct: `Corrected to “${to}”`, skip: "Skipped" }[action];
+    const what = { accept: `Accepted “${acceptedLabel(item)}”`, correct: `Corrected to “${to}”`, skip: "Skipped" }[action];
     byId("progress-text").textContent = `${what}. ${plural(page.done, "item")} of ${count(page.total)} reviewed`;
   } catch (error) {
     byId("decision").textContent = `Not written: ${error.message}`;

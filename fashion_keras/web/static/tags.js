@@ -44,8 +44,9 @@ async function predict(file, number, figure, overlay, tags) {
 function tagList({ product_type: type, outlier, attributes }) {
   const notes = [];
   if (outlier?.rejected) {
-    const scores = `its distance to all known products is ${outlier.score.toFixed(1)}, the limit is ${outlier.threshold.toFixed(1)}`;
-    notes.push(el("p", { class: "warning" }, icon("alert"), `The photo was rejected as no known kind of product: ${scores}.`));
+    const limit = outlier.threshold === null ? "" : `, the limit is ${outlier.threshold.toFixed(2)}`;
+    const text = `The photo was rejected as none of the known product types: its outlier score is ${outlier.score.toFixed(2)}${limit}.`;
+    notes.push(el("p", { class: "warning" }, icon("alert"), text));
   }
   const typeStatus = type && (type.accepted === false ? "abstained" : type.accepted ? "released" : null);
   const rows = [
