@@ -23,6 +23,7 @@ async function main() {
   byId("catalog-name").textContent = info.name;
   byId("catalog-facts").textContent = `${count(info.products)} products, ${count(info.images)} images`;
   for (const view of ["map", "review"]) document.querySelector(`[data-view=${view}]`).hidden = !info[view];
+  document.querySelector("nav").hidden = !info.map && !info.review;
   startFacets(info);
   startQuery(info);
   startProduct();

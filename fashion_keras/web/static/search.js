@@ -76,13 +76,14 @@ function showEmpty(now) {
 
 function showError(error, info) {
   const again = el("button", { type: "button", class: "button", onclick: () => run(state(), info, false) }, "Try again");
-  const photo = [413, 415].includes(error.status) && photoOf();
   const remove = el("button", { type: "button", class: "button", onclick: () => go({ photo: null }) }, "Remove the photo");
+  const isPhoto = [413, 415, 422].includes(error.status) && photoOf();
   byId("grid").replaceChildren();
   byId("grid").removeAttribute("aria-busy");
   byId("more").hidden = true;
   byId("status").textContent = "";
-  byId("message").replaceChildren(notice("error", error.message, hintOf(error), photo ? remove : again));
+  const text = isPhoto ? ["This photo cannot be used", error.message, remove] : [error.message, hintOf(error), again];
+  byId("message").replaceChildren(notice("error", ...text));
   shown = "";
 }
 
