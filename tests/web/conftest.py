@@ -1,66 +1,71 @@
-"""A server of a small catalog: drawn products as JPEG files, one of them with two images, with prices."""
-
-import csv
+"""A served shop, a browser, and pages that fail their test for an error in the console."""
 
 import pytest
 
-from fashion_keras.search.indexing import build_index
-from tests.helpers.catalogs import read_rows
-from tests.helpers.servers import running
-
-PRODUCTS = 120
-HEADER = ("sku", "image", "gender", "article_type", "base_colour", "price", "title")
+from tests.helpers.browser import Console, chromium
+from tests.helpers.page_shop import write_shop
+from tests.helpers.server import serving
 
 
 @pytest.fixture(scope="session")
-def rows(sample):
-    """The catalog's rows: every tenth product of the sample, the first two of which are one product here."""
-    rows, unique = [], {row["id"]: row for row in read_rows(sample / "styles.csv")}
-    for number, row in enumerate([*unique.values()][::10][: PRODUCTS + 8]):
-        path = sample / "images" / f"{row['id']}.jpg"
-        if path.is_file():
-            values = (row["gender"], row["articleType"], row["baseColour"], 5 * number, row["productDisplayName"])
-            rows.append(dict(zip(HEADER, (row["id"], str(path), *values), strict=True)))
-    rows[1]["sku"] = rows[0]["sku"]
-    return rows[: PRODUCTS + 1]
+def shop(sample, tmp_path_factory):
+    """The folder of a shop of 240 products and 280 images, and its rows."""
+    folder = tmp_path_factory.mktemp("shop") / "boutique"
+    return folder, write_shop(sample, folder)
 
 
 @pytest.fixture(scope="session")
-def catalog_folder(rows, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("served")
-    with (folder / "products.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, HEADER)
-        writer.writeheader()
-        writer.writerows(rows)
-    return folder
+def rows(shop):
+    """The rows of the shop's table."""
+    return shop[1]
 
 
 @pytest.fixture(scope="session")
-def index(catalog_folder):
-    """The index of the catalog by the encoder that ships with the package."""
-    from fashion_keras.catalog.readers import read_catalog
-
-    catalog = read_catalog(catalog_folder / "products.csv", allow_outside=True)
-    assert len(catalog) == PRODUCTS + 1
-    build_index(catalog, out=catalog_folder / "index")
-    return str(catalog_folder / "index")
+def photo(shop):
+    """The image of the shop's first product, a black dress."""
+    folder, rows = shop
+    return folder / "images" / f"{rows[0]['id']}.jpg"
 
 
 @pytest.fixture(scope="session")
-def client(index):
-    """A client of a server with the default settings, except for small limits."""
-    from fashion_keras.web.config import ServeConfig
+def index(shop, tmp_path_factory):
+    """The index of the shop."""
+    from fashion_keras import build_index
 
-    with (
-        running(ServeConfig(index=index, max_bytes=3_000_000, max_pixels=1_000_000, max_seconds=120.0)) as client,
-        client,
-    ):
-        yield client
+    out = tmp_path_factory.mktemp("index") / "boutique"
+    build_index(str(shop[0]), out=str(out))
+    return out
 
 
 @pytest.fixture(scope="session")
-def photo(rows):
-    """The file of the third product's image."""
-    from pathlib import Path
+def served(index):
+    """The server of the shop's index."""
+    with serving("--index", index) as server:
+        yield server
 
-    return Path(rows[2]["image"]).read_bytes()
+
+@pytest.fixture(scope="session")
+def browser():
+    """A browser."""
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def open_page(browser):
+    """Open an address in a page of its own: URL, options of the browser's context -> page."""
+    contexts, consoles = [], []
+
+    def opened(url, **options):
+        context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
+        context.set_default_timeout(20_000)
+        contexts.append(context)
+        page = context.new_page()
+        consoles.append(Console(page))
+        page.goto(url)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert [error for console in consoles for error in console.errors] == []
