@@ -78,7 +78,7 @@ def read_source(source: Source) -> tuple[Catalog, str]:
         return read_catalog(source), "DataFrame"
     config = source if isinstance(source, SourceConfig) else SourceConfig(data=source)
     place, is_sample = resolve_dataset(config.data)
-    catalog = read_catalog(place, config.images, **config.table_options)
+    catalog = read_catalog(place, config.images, **config.table_options, corrections=config.corrections)
     if config.group:
         catalog = group_near_duplicates(reject_unreadable(catalog))
     return catalog, SAMPLE if is_sample else str(place)

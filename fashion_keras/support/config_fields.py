@@ -94,6 +94,9 @@ class SourceConfig(TableConfig):
         None, "Catalog, or 'sample'. Default: data/ if it holds the Kaggle set, else the sample.", metavar="SOURCE"
     )
     images: str | None = config_field(None, "Folder of the images. Default: that of the table.", metavar="DIR")
+    corrections: str | None = config_field(
+        None, "File of reviewed labels, which replace those of the catalog.", metavar="FILE"
+    )
     group: str | None = config_field(
         None, "Images that also show one product. Default: those of one SKU or title.", ("near_duplicates",)
     )
