@@ -87,6 +87,11 @@ class Catalog:
         columns = sorted((name, values.tolist()) for name, values in self.columns.items())
         return hashlib.sha256(repr((self.skus.tolist(), names, columns)).encode()).hexdigest()
 
+    @property
+    def correction_counts(self) -> dict[str, Any] | None:
+        """The corrections that were applied, as a report holds them; None without a file of them."""
+        return self.corrections and self.corrections.to_dict()
+
     def to_frame(self) -> "pd.DataFrame":
         """Return a DataFrame with a row per image: sku, image_id, path, product_group, columns; NaN if missing."""
         import pandas as pd  # noqa: PLC0415 - half a second that help must not wait for

@@ -140,7 +140,7 @@ def append_corrections(path: str | Path, corrections: Iterable[Correction]) -> N
     rows = "".join(_line(_escape(cell) for cell in correction.cells) for correction in corrections)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"), path.open("a+b") as file:
-        if file.tell() == 0:
+        if os.fstat(file.fileno()).st_size == 0:
             rows = _line(HEADER) + rows
         else:
             _check_header(path, _first_line(file))

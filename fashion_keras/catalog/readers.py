@@ -83,7 +83,7 @@ def read_catalog(
         columns: name -> header, or texts NAME=HEADER, for columns whose headers are no known synonyms.
         delimiter: of a CSV file; None: detected.
         allow_outside: follow absolute and parent paths that lead out of the folder.
-        corrections: file of reviewed labels, see `apply_corrections`.
+        corrections: file of reviewed labels, which replace those of the source; see `apply_corrections`.
 
     Raises:
         InputError: when there is no such layout or file, a table cannot be read, or no product has an image.

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from fashion_keras.features.registry import DEFAULT_ENCODER
-from fashion_keras.support.config_fields import DataConfig, config_field
+from fashion_keras.support.config_fields import DataConfig, LimitConfig, config_field
 from fashion_keras.support.errors import InputError
 
 DEFAULT_TARGET_PRECISION = 0.95
@@ -12,7 +12,7 @@ _MAX_DECAYS = 12  # a figure has colors for so many
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaggerConfig(DataConfig):
+class TaggerConfig(LimitConfig, DataConfig):
     """Settings of a tagger's training (command `train-tagger`)."""
 
     taxonomy: str = config_field(
@@ -65,7 +65,7 @@ class TaggerConfig(DataConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TagConfig(DataConfig):
+class TagConfig(LimitConfig, DataConfig):
     """Settings of the command `tag`: a trained tagger, or one trained on the catalog's own labels, tags a catalog."""
 
     taxonomy: str | None = config_field(
