@@ -59,7 +59,7 @@ def audit(config: AuditConfig | Mapping[str, Any] | None = None) -> dict[str, An
     folder = make_output_dir(config.out, _OUT)
     probabilities = out_of_fold(features, labels.codes, catalog.product_groups, config.folds, config.seed)
     reviewed = _reviewed(catalog, get_task(config.task))
-    issues = rank_catalog_issues(catalog, labels.codes, features, probabilities)
+    issues = _rank_issues(catalog, labels.codes, features, probabilities)
     issues = [issue for issue in issues if not reviewed[issue.row]]
     rows = [_row(issue, catalog, labels) for issue in issues[: config.top]]
     write_csv(folder / "audit.csv", COLUMNS, rows)
@@ -143,11 +143,10 @@ def _reviewed(catalog: Catalog, task: AttributeGroup) -> NDArray[np.bool_]:
     return np.array([(sku, names[-1]) in catalog.corrections.reviewed for sku in catalog.skus.tolist()])
 
 
-def rank_catalog_issues(
+def _rank_issues(
     catalog: Catalog, codes: NDArray[np.int64], features: NDArray[np.float32], probabilities: NDArray[np.float64]
 ) -> list[LabelIssue]:
-    """Return the issues of n labels `codes` [n], the strongest of each image, by features [n, d] and `out_of_fold`."""
-    duplicates = _conflicting_duplicates(catalog.paths.tolist(), codes, features)
+    duplicates = duplicate_pairs(catalog.paths.tolist(), features, codes)
     same_title = label_issues.pairs_within(catalog.product_groups)
     return label_issues.rank_issues(
         label_issues.conflicting_pairs(duplicates, probabilities, codes, NEAR_DUPLICATE)
@@ -156,14 +155,14 @@ def rank_catalog_issues(
     )
 
 
-def _conflicting_duplicates(
-    paths: Sequence[str], codes: NDArray[np.int64], features: NDArray[np.float32]
+def duplicate_pairs(
+    paths: Sequence[str], features: NDArray[np.float32], groups: NDArray[np.generic]
 ) -> NDArray[np.int64]:
-    """Return [m, 2]: the pairs of rows with different labels and near-duplicate images."""
+    """Return [m, 2]: the pairs of n rows with near-duplicate images and different `groups` [n], such as labels."""
     from sklearn.neighbors import radius_neighbors_graph  # noqa: PLC0415 - as above
 
     pairs = np.stack(radius_neighbors_graph(features, 1 - NEAR_DUPLICATE_COSINE, metric="cosine").nonzero(), axis=1)
-    pairs = pairs[(pairs[:, 0] < pairs[:, 1]) & (codes[pairs[:, 0]] != codes[pairs[:, 1]])]
+    pairs = pairs[(pairs[:, 0] < pairs[:, 1]) & (groups[pairs[:, 0]] != groups[pairs[:, 1]])]
     signatures = {row: thumbnail_signature(paths[row]) for row in np.unique(pairs).tolist()}
     duplicate = [is_near_duplicate(signatures[first], signatures[second]) for first, second in pairs.tolist()]
     return pairs[np.array(duplicate, bool)]

@@ -56,7 +56,7 @@ class Correction:
         if not self.sku or not self.column:
             raise InputError(f"no {'column' if self.sku else 'sku'}")
         if not self.when:
-            object.__setattr__(self, "when", datetime.now(UTC).isoformat(timespec="seconds"))
+            object.__setattr__(self, "when", now())
         try:
             datetime.fromisoformat(self.when)
         except ValueError:
@@ -126,6 +126,11 @@ class CorrectionSummary:
         return {**values, "problems": list(self.problems[:_SHOWN])}
 
 
+def now() -> str:
+    """Return the time as a correction has it: UTC, in ISO format."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
 def append_corrections(path: str | Path, corrections: Iterable[Correction]) -> None:
     """Append rows to a corrections file, which is made with its header when missing.
 
@@ -137,13 +142,14 @@ def append_corrections(path: str | Path, corrections: Iterable[Correction]) -> N
         OSError: when it cannot be written.
     """
     path = Path(path)
-    rows = "".join(_line(_escape(cell) for cell in correction.cells) for correction in corrections)
+    rows = "".join(_line(escape_cell(cell) for cell in correction.cells) for correction in corrections)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"), path.open("a+b") as file:
         if os.fstat(file.fileno()).st_size == 0:
             rows = _line(HEADER) + rows
         else:
-            _check_header(path, _first_line(file))
+            if _check_header(path, _first_line(file)) != HEADER:
+                raise InputError(f"{path}: has columns beside {', '.join(HEADER)}, so nothing is appended")
             file.seek(-1, os.SEEK_END)
             # The rest of a row of a killed process becomes a row of its own, which is rejected.
             rows = rows if file.read(1) == b"\n" else f"\n{rows}"
@@ -155,35 +161,44 @@ def append_corrections(path: str | Path, corrections: Iterable[Correction]) -> N
 def read_corrections(path: str | Path) -> tuple[list[Correction], list[str]]:
     """Return the corrections of a file in its order, and a line "line N: REASON" for each malformed row.
 
+    Other columns than those of HEADER are ignored, and rows without an action, which nobody has filled in yet.
+
     InputError when there is no such file, or it is not a file of corrections.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file of corrections")
     first, *lines = path.read_bytes().split(b"\n")
-    _check_header(path, first)
+    names = _check_header(path, first)
     corrections, malformed = [], []
     for number, line in enumerate(lines, 2):
         if not line.strip():
             continue
         try:
-            corrections.append(_correction(line, number))
+            if correction := _correction(line, number, names):
+                corrections.append(correction)
         except (InputError, UnicodeDecodeError, csv.Error) as error:
             malformed.append(f"line {number}: {'not UTF-8' if isinstance(error, UnicodeDecodeError) else error}")
     return corrections, malformed
 
 
-def _correction(line: bytes, number: int) -> Correction:
+def reviewed_labels(path: str | Path) -> set[tuple[str, str]]:
+    """Return the (sku, column) of every correction of a file, skipped ones too; none where the file is missing."""
+    return {(each.sku, each.column) for each in read_corrections(path)[0]} if Path(path).is_file() else set()
+
+
+def _correction(line: bytes, number: int, names: Sequence[str]) -> Correction | None:
+    """Return the correction of a row with these columns; None without an action."""
     cells = [_unescape(cell) for cell in _cells(line.decode())]
-    if len(cells) != len(HEADER):
-        raise InputError(f"{len(cells)} cells instead of {len(HEADER)}")
-    when, who, sku, image_id, column, before, after, action = cells
-    if not when:
+    if len(cells) != len(names):
+        raise InputError(f"{len(cells)} cells instead of {len(names)}")
+    row = dict(zip(names, cells, strict=True))
+    if names != HEADER and not row["action"]:
+        return None
+    if not row["when"]:
         raise InputError("no time in column 'when'")
-    return Correction(
-        sku=sku, column=column, before=before, after=after, action=action, image_id=image_id, who=who, when=when,
-        line=number,
-    )  # fmt: skip
+    values = {name: row[name] for name in ("sku", "column", "action", "image_id", "who", "when")}
+    return Correction(**values, before=row["from"], after=row["to"], line=number)
 
 
 def _first_line(file: io.BufferedRandom) -> bytes:
@@ -191,14 +206,15 @@ def _first_line(file: io.BufferedRandom) -> bytes:
     return file.readline(_LONGEST_CELL)
 
 
-def _check_header(path: Path, line: bytes) -> None:
-    expected = ",".join(HEADER)
+def _check_header(path: Path, line: bytes) -> tuple[str, ...]:
+    """Return the columns of a file; InputError unless those of HEADER are among them, each once."""
     try:
-        cells = tuple(_cells(line.decode("utf-8-sig")))
+        names = tuple(_cells(line.decode("utf-8-sig")))
     except (UnicodeDecodeError, csv.Error):
-        cells = ()
-    if cells != HEADER:
-        raise InputError(f"{path}: not a file of corrections; its first line must be {expected}")
+        names = ()
+    if any(names.count(name) != 1 for name in HEADER):
+        raise InputError(f"{path}: not a file of corrections; its first line must be {','.join(HEADER)}")
+    return names
 
 
 def _cells(line: str) -> Sequence[str]:
@@ -212,8 +228,8 @@ def _line(cells: Iterable[str]) -> str:
     return text.getvalue()
 
 
-def _escape(cell: str) -> str:
-    """Return a cell as it is written: line breaks and control characters are spaces, formulas have an apostrophe."""
+def escape_cell(cell: str) -> str:
+    """Return a cell as a CSV file has it: line breaks and control characters are spaces, formulas get an apostrophe."""
     cell = _LINE_BREAKS.sub(" ", cell.encode("utf-8", "replace").decode())
     return f"'{cell}" if _FORMULA.fullmatch(cell) else cell
 
