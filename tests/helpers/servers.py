@@ -17,9 +17,10 @@ _WRITES = []
 def running(config):
     """Serve a config; yield an httpx client of the server."""
     from fashion_keras.web.app import create_app
+    from fashion_keras.web.server import uvicorn_config
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(create_app(config), log_level="error", access_log=False))
+        server = uvicorn.Server(uvicorn_config(create_app(config)))
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:

@@ -87,6 +87,13 @@ async def read_form(request: Request, max_bytes: int) -> Form:
     return Form({name: value for name, value in items if isinstance(value, str)}, image)
 
 
+async def read_body(request: Request, max_bytes: int = _FIELD_BYTES) -> bytes:
+    """Read a JSON body; RequestError 413 for more than `max_bytes`, 415 for another type of content."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise RequestError(415, "send a body of type application/json")
+    return b"".join([chunk async for chunk in _counted(request, max_bytes)])
+
+
 def check_image(data: bytes, max_pixels: int) -> None:
     """Check an image by its header: RequestError 415 if it is none, 413 if it is too large; ImageError if broken."""
     try:

@@ -57,7 +57,7 @@ def assert_refused(reply, status, *parts):
         (png(60_000, 60_000), 422, "above the cap"),
         (png(2**31 - 1, 2**31 - 1), 422, ""),
         (png(0, 5), 422, ""),
-        (png(100, 100, b"\0" * 301)[:-20], 422, "broken PNG"),
+        (png(100, 100, b"\0" * 301)[:-20], 422, "truncated PNG"),
     ],
     ids=range(11),
 )
@@ -126,7 +126,7 @@ def test_damaged_forms_are_refused(client, headers, body, status):
 
 def test_two_images_are_refused(client, photo):
     files = [("image", ("a", photo)), ("image", ("b", photo))]
-    assert_refused(client.post("/api/search", files=files), 400, "too many files")
+    assert_refused(client.post("/api/search", files=files), 400, "Too many files")
 
 
 def test_too_large_requests_are_refused_by_header_and_as_they_arrive(client):
