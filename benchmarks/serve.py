@@ -19,18 +19,27 @@ import sys
 import tempfile
 import time
 import zlib
+from asyncio import StreamReader as Reader
+from asyncio import StreamWriter as Writer
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from subprocess import Popen as Server
+from typing import Any, TypeAlias
 
 import numpy as np
 import psutil
 
+import fashion_keras
+
 TEXTS = ("blue shirt", "black shoes", "red dress", "brown bag", "watch with a leather strap", "striped top")
 HEAD = "{} {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n{}\r\n"
+# Kind of request, status, seconds.
+Result: TypeAlias = tuple[str, int, float]
 KIND = "Content-Type: multipart/form-data; boundary=xxx\r\n"
 
 
-def form(image=None, **fields):
+def form(image: bytes | None = None, **fields: str) -> bytes:
     """The bytes of a multipart form."""
     parts = [f'--xxx\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
              for name, value in fields.items()]  # fmt: skip
@@ -40,12 +49,12 @@ def form(image=None, **fields):
     return b"".join(parts) + b"--xxx--\r\n"
 
 
-def post(body, path="/api/search"):
+def post(body: bytes, path: str = "/api/search") -> bytes:
     """The bytes of a POST of a form."""
     return HEAD.format("POST", path, len(body), KIND).encode() + body
 
 
-async def exchange(reader, writer, request):
+async def exchange(reader: Reader, writer: Writer, request: bytes) -> tuple[int, dict[str, str], float]:
     """Send a request; return status, headers and seconds."""
     started = time.perf_counter()
     writer.write(request)
@@ -57,7 +66,7 @@ async def exchange(reader, writer, request):
     return int(status.split()[1]), headers, time.perf_counter() - started
 
 
-def next_request(chooser, images, ids):
+def next_request(chooser: random.Random, images: list[bytes], ids: list[str]) -> tuple[str, bytes]:
     """A request of the mix, and its kind."""
     kind = chooser.choices(("photo", "words", "filter", "thumbnail"), (6, 2, 1, 1))[0]
     if kind == "photo":
@@ -69,9 +78,11 @@ def next_request(chooser, images, ids):
     return kind, HEAD.format("GET", f"/api/images/{chooser.choice(ids)}?size=240", 0, "").encode()
 
 
-async def run_client(number, port, images, ids, end, results):
+async def run_client(
+    number: int, port: int, images: list[bytes], ids: list[str], end: float, results: list[Result]
+) -> None:
     """Send requests until `end`; append (kind, status, seconds) of each to `results`."""
-    chooser = random.Random(number)  # noqa: S311 - a load, no secret
+    chooser = random.Random(number)
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     while time.monotonic() < end:
         kind, request = next_request(chooser, images, ids)
@@ -84,9 +95,13 @@ async def run_client(number, port, images, ids, end, results):
     writer.close()
 
 
-async def measure_load(server, port, clients, seconds, images, ids):
+async def measure_load(
+    server: Server, port: int, clients: int, seconds: float, images: list[bytes], ids: list[str]
+) -> dict[str, Any]:
     """Run the clients and return the table of what they saw, with the server's memory and CPU time."""
-    results, memory, process = [], [], psutil.Process(server.pid)
+    results: list[Result] = []
+    memory: list[tuple[float, float]] = []
+    process = psutil.Process(server.pid)
     began, cpu = time.monotonic(), sum(process.cpu_times()[:2])
     end = began + seconds
     running = [asyncio.create_task(run_client(n, port, images, ids, end, results)) for n in range(clients)]
@@ -112,15 +127,15 @@ async def measure_load(server, port, clients, seconds, images, ids):
     }
 
 
-def milliseconds(values, share):
+def milliseconds(values: list[float], share: int) -> float | None:
     """A percentile in milliseconds; None of nothing."""
     return round(float(np.percentile(values, share)) * 1000, 1) if values else None
 
 
-def png(width, height):
+def png(width: int, height: int) -> bytes:
     """A PNG file of zeros, small whatever its size."""
 
-    def chunk(kind, data):
+    def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
@@ -128,9 +143,9 @@ def png(width, height):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
-def hostile_requests(count, images):
+def hostile_requests(count: int, images: list[bytes]) -> Iterator[bytes]:
     """Requests that a server must refuse or survive."""
-    chooser = random.Random(1)  # noqa: S311
+    chooser = random.Random(1)
     bombs = [png(3000, 3000), png(5600, 5700), png(30_000, 30_000), png(2**31 - 1, 1)]
     others = [b"", b"GIF89a", b"<svg/>", b"%PDF-1.4", os.urandom(5000), b"MZ" + bytes(3000), b"PK\x03\x04" * 50]
     for number in range(count):
@@ -148,11 +163,12 @@ def hostile_requests(count, images):
             yield post(bytes(image), chooser.choice(("/api/search", "/api/tag", "/api/explain", "/api/review")))
 
 
-async def send_hostile(port, count, images, parallel=8):
+async def send_hostile(port: int, count: int, images: list[bytes], parallel: int = 8) -> dict[Any, int]:
     """Send hostile requests on a connection each; return how often each status came back."""
-    statuses, requests = Counter(), hostile_requests(count, images)
+    statuses: Counter[Any] = Counter()
+    requests = hostile_requests(count, images)
 
-    async def worker():
+    async def worker() -> None:
         for request in requests:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             try:
@@ -168,13 +184,13 @@ async def send_hostile(port, count, images, parallel=8):
     return dict(statuses)
 
 
-def snapshot(*folders):
+def snapshot(*folders: str | Path) -> set[tuple[str, int, int]]:
     """Every file in folders, with size and time of change."""
     files = [path for folder in folders for path in Path(folder).rglob("*") if path.is_file()]
     return {(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files}
 
 
-def start_server(index, folder, options):
+def start_server(index: str, folder: Path, options: list[str]) -> tuple[Server, int]:
     """Start a server in an empty folder with temporary files of its own; return its process and port."""
     command = [sys.executable, "-m", "fashion_keras", "serve", "--index", index, "--port", "0", *options]
     environment = {**os.environ, "TMPDIR": str(folder / "tmp")}
@@ -184,7 +200,7 @@ def start_server(index, folder, options):
     return server, int(line.split()[2].rstrip("/").rpartition(":")[2])
 
 
-def main():
+def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--index", required=True)
@@ -193,9 +209,7 @@ def main():
     parser.add_argument("--uploads", type=int, default=1000)
     parser.add_argument("options", nargs="*", help="further flags of serve, after --")
     options = parser.parse_args()
-    from fashion_keras import open_index
-
-    index = open_index(options.index)
+    index = fashion_keras.open_index(options.index)
     chosen = index.ids()[:: max(1, len(index) // 200)]
     images = [Path(path).read_bytes() for path in index.lookup(chosen).paths.tolist()]
     with tempfile.TemporaryDirectory() as name:

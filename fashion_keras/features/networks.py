@@ -107,7 +107,7 @@ class KerasNetwork:
 
 
 def _parts(count: int) -> Iterator[tuple[int, int]]:
-    """Yield start and size of the batches of `count` images; the last 16 are in small ones, so that each core has one."""
+    """Yield start and size of the batches of `count` images; the last 16 are in small ones, for all cores."""
     start = 0
     while start < count:
         left = count - start

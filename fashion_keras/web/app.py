@@ -30,6 +30,9 @@ STATIC = Path(__file__).parent / "static"
 # Room for the fields of a form beside its image, in bytes.
 _FORM = 2**16
 _MOST_ITEMS = 100
+# Seconds that the work of a request should take at most: where it takes longer, fewer requests are admitted.
+_TARGET = 0.25
+_EXPLANATIONS_WAITING = 8
 _THUMBNAIL_THREADS, _THUMBNAILS_WAITING = 2, 512
 _ERRORS = {code: {"model": schemas.Error} for code in (400, 401, 403, 404, 413, 415, 422, 429, 503, 504)}
 _IMAGE: dict[str, Any] = {}
@@ -51,7 +54,8 @@ def create_app(config: ServeConfig) -> FastAPI:
     metrics = Metrics()
     resources = Resources(config, metrics)
     # As many threads as requests: those that wait for the network share its forward passes.
-    workers = Workers(config.queue, config.queue)
+    workers = Workers(config.queue, config.queue, _TARGET)
+    explaining = Workers(1, _EXPLANATIONS_WAITING)
     images = Workers(_THUMBNAIL_THREADS, _THUMBNAILS_WAITING)
     api = Api(resources)
     metrics.queue_length = lambda: workers.admitted
@@ -59,7 +63,7 @@ def create_app(config: ServeConfig) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        for part in (workers, images, api, resources):
+        for part in (workers, explaining, images, api, resources):
             part.close()
 
     app = FastAPI(
@@ -68,17 +72,17 @@ def create_app(config: ServeConfig) -> FastAPI:
     )  # fmt: skip
     app.add_middleware(Guard, metrics=metrics, token=config.token, hosts=(*config.allowed_host, config.host))
     _add_error_handlers(app, config)
-    _add_form_routes(app, api, workers, config)
+    _add_form_routes(app, api, workers, explaining, config)
     _add_catalog_routes(app, api, workers, images, config)
     _add_review_routes(app, api, workers, config)
     _add_page(app, metrics)
     return app
 
 
-def _add_form_routes(app: FastAPI, api: Api, workers: Workers, config: ServeConfig) -> None:
-    async def with_form(request: Request, work: Callable[[Form], Any]) -> Any:  # noqa: ANN401 - of the route
+def _add_form_routes(app: FastAPI, api: Api, workers: Workers, explaining: Workers, config: ServeConfig) -> None:
+    async def with_form(pool: Workers, request: Request, work: Callable[[Form], Any]) -> Any:  # noqa: ANN401 - of the route
         """Admit a request, receive its form and do its work, all within the time limit."""
-        with workers.admit() as admission:
+        with pool.admit() as admission:
             async with asyncio.timeout(config.max_seconds):
                 form = await read_form(request, config.max_bytes + _FORM)
                 return await admission.run(work, form)
@@ -88,14 +92,14 @@ def _add_form_routes(app: FastAPI, api: Api, workers: Workers, config: ServeConf
         summary="Products that are similar to an image, a text, both, or a product; or all that match `where`.",
     )  # fmt: skip
     async def search(request: Request) -> JSONResponse:
-        return JSONResponse(await with_form(request, api.search))
+        return JSONResponse(await with_form(workers, request, api.search))
 
     @app.post(
         "/api/tag", response_model=schemas.TagReply, responses=_ERRORS, summary="Tags of an image.",
         openapi_extra=schemas.form_body(("image",), image=_IMAGE),
     )  # fmt: skip
     async def tag(request: Request) -> JSONResponse:
-        return JSONResponse(await with_form(request, api.tag))
+        return JSONResponse(await with_form(workers, request, api.tag))
 
     @app.post(
         "/api/explain", response_class=Response, summary="Grad-CAM overlay of an image, for one attribute.",
@@ -103,7 +107,7 @@ def _add_form_routes(app: FastAPI, api: Api, workers: Workers, config: ServeConf
         openapi_extra=schemas.form_body(("image",), image=_IMAGE, attribute={"type": "string"}),
     )  # fmt: skip
     async def explain(request: Request) -> Response:
-        return Response(await with_form(request, api.explain), media_type="image/png")
+        return Response(await with_form(explaining, request, api.explain), media_type="image/png")
 
 
 def _add_catalog_routes(app: FastAPI, api: Api, workers: Workers, images: Workers, config: ServeConfig) -> None:
@@ -194,7 +198,7 @@ def _add_error_handlers(app: FastAPI, config: ServeConfig) -> None:
     handle(HTTPException, lambda error: error_reply(error.status_code, str(error.detail).lower()))
     handle(ClientDisconnect, lambda error: error_reply(400, "the client has closed the connection"))
     handle(TimeoutError, lambda error: error_reply(504, f"the request took longer than {config.max_seconds:g} seconds"))
-    busy = f"{config.queue} requests are under way already; try again in {BusyError.seconds} second"
+    busy = f"too many requests are under way; try again in {BusyError.seconds} second"
     handle(BusyError, lambda error: error_reply(429, busy, {"retry-after": str(BusyError.seconds)}))
 
 

@@ -41,7 +41,7 @@ class ServeConfig(LimitConfig):
     max_pixels: int = config_field(32_000_000, "Largest image, in pixels.", metavar="N", at_least=1, at_most=64_000_000)
     max_seconds: float = config_field(10.0, "Longest time for a request.", metavar="S", above=0, at_most=600)
     queue: int = config_field(
-        32, "Requests with work to do that may be under way; others get status 429.", metavar="N", at_least=1,
+        32, "Requests under way at most, fewer where they take long; others get status 429.", metavar="N", at_least=1,
         at_most=1024,
     )  # fmt: skip
     batch: int = config_field(16, "Images embedded in one forward pass, at most.", metavar="N", at_least=1, at_most=256)

@@ -43,6 +43,8 @@ def serve(config: ServeConfig) -> None:
 
 def uvicorn_config(app: FastAPI) -> uvicorn.Config:
     """Return the settings of uvicorn: it logs no addresses, which may hold a token, and trusts no proxy's headers."""
+    # It logs bytes of damaged forms.
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
     return uvicorn.Config(
         app, log_level=logging.WARNING, access_log=False, server_header=False, proxy_headers=False, ws="none",
         limit_concurrency=_CONNECTIONS, timeout_graceful_shutdown=_SHUTDOWN,

@@ -1,6 +1,7 @@
 """Threads for the work of requests, and a bound on how many requests are under way."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -8,6 +9,8 @@ from threading import Lock
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
+
+_FEWEST = 4  # requests that are admitted however slow the machine is
 
 
 class BusyError(Exception):
@@ -17,11 +20,18 @@ class BusyError(Exception):
 
 
 class Workers:
-    """`threads` threads that work, and at most `limit` requests admitted: working, waiting or still being received."""
+    """`threads` threads that work, and the requests admitted: being received, waiting or at work.
 
-    def __init__(self, threads: int, limit: int) -> None:
+    At most `limit` are admitted. With a `target`, fewer are while work takes longer than that many seconds: after each
+    slow piece of work a tenth fewer, down to `_FEWEST`, after each fast one a little more (additive increase,
+    multiplicative decrease). A slow machine then refuses requests instead of letting all of them wait.
+    """
+
+    def __init__(self, threads: int, limit: int, target: float | None = None) -> None:
         self._threads = ThreadPoolExecutor(threads, "request")
-        self._limit, self._lock = limit, Lock()
+        self._most, self._limit, self._target = limit, float(limit), target
+        self._lock = Lock()
+        self._slowed = 0.0
         self.admitted = 0
 
     @contextmanager
@@ -31,7 +41,7 @@ class Workers:
             if self.admitted >= self._limit:
                 raise BusyError
             self.admitted += 1
-        admission = Admission(self._threads)
+        admission = Admission(self._threads, self._adapt)
         try:
             yield admission
         finally:
@@ -49,15 +59,33 @@ class Workers:
         with self._lock:
             self.admitted -= 1
 
+    def _adapt(self, seconds: float) -> None:
+        """Change the limit after a piece of work; at most one decrease for the requests of one moment."""
+        if self._target is None:
+            return
+        with self._lock:
+            now = time.monotonic()
+            if seconds <= self._target:
+                self._limit = min(self._most, self._limit + 1 / self._limit)
+            elif now - self._slowed > self._target:
+                self._limit, self._slowed = max(min(_FEWEST, self._most), 0.9 * self._limit), now
+
 
 class Admission:
-    """The place of an admitted request."""
+    """The place of an admitted request; `observe` is given the seconds that its work took."""
 
-    def __init__(self, threads: ThreadPoolExecutor) -> None:
-        self._threads = threads
+    def __init__(self, threads: ThreadPoolExecutor, observe: Callable[[float], None]) -> None:
+        self._threads, self._observe = threads, observe
         self.work: Future[Any] | None = None
 
     async def run(self, function: Callable[..., Result], *arguments: Any) -> Result:  # noqa: ANN401
         """Run the request's work, once, in a thread and return its result."""
-        self.work = self._threads.submit(function, *arguments)
+        self.work = self._threads.submit(self._timed, function, *arguments)
         return await asyncio.wrap_future(self.work)
+
+    def _timed(self, function: Callable[..., Result], *arguments: Any) -> Result:  # noqa: ANN401
+        started = time.perf_counter()
+        try:
+            return function(*arguments)
+        finally:
+            self._observe(time.perf_counter() - started)
