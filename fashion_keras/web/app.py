@@ -63,7 +63,7 @@ def create_app(config: ServeConfig) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        for part in (workers, explaining, images, api, resources):
+        for part in (workers, explaining, images, resources):
             part.close()
 
     app = FastAPI(

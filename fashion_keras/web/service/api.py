@@ -108,11 +108,6 @@ class Api:
         """Store a decision of a review."""
         return self._review.submit(self._resources.current().index, body)
 
-    def close(self) -> None:
-        """End the threads."""
-        for part in (self._map, self._explanations, self._review):
-            part.close()
-
     def _decode(self, data: bytes, spec: ImageSpec) -> NDArray[np.uint8]:
         """Return the pixels of an upload in the size of a network, which takes them as they are."""
         check_image(data, self._resources.config.max_pixels)

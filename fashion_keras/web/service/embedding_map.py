@@ -2,7 +2,7 @@
 
 import hashlib
 import logging
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from threading import Lock
 from typing import Any
 
@@ -14,6 +14,7 @@ from fashion_keras.search.base import Index
 from fashion_keras.support.atomic_files import cache_dir, read_json, write_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.web.http.uploads import RequestError
+from fashion_keras.web.service.background import in_background
 from fashion_keras.web.service.catalog_view import CatalogView
 
 log = logging.getLogger("fashion_keras")
@@ -26,10 +27,9 @@ _FORMAT = 1
 
 
 class EmbeddingMap:
-    """Maps by state of the index; a thread of its own computes them. Threads may share it."""
+    """The map of the index in its last state, computed in the background. Threads may share it."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "map")
         self._lock = Lock()
         self._state = ""
         self._made: Future[dict[str, Any]] | None = None
@@ -40,15 +40,11 @@ class EmbeddingMap:
             raise RequestError(404, f"a map needs at least {_FEWEST_POINTS} images")
         with self._lock:
             if self._made is None or self._state != view.state:
-                self._state, self._made = view.state, self._thread.submit(_load_or_make, index, view)
+                self._state, self._made = view.state, in_background(_load_or_make, index, view)
             made = self._made
         if not made.done():
             raise RequestError(503, "the map is being computed; try again in some seconds", retry_after=2)
         return made.result()
-
-    def close(self) -> None:
-        """End the thread."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
 
 
 def _load_or_make(index: Index, view: CatalogView) -> dict[str, Any]:

@@ -1,34 +1,32 @@
 """Grad-CAM overlays: the network in Keras is loaded in the background, and explains an image at a time."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
+from threading import Lock
 
 from PIL import Image
 
 from fashion_keras.analysis.grad_cam import Explainer
 from fashion_keras.evaluation.plots.style import overlay_heatmap
+from fashion_keras.features.networks import BUILDING
 from fashion_keras.support.errors import unknown_name_error
 from fashion_keras.tagging.model.explainer import load_tagger_explainer
 from fashion_keras.tagging.model.manifest import TaggerManifest
 from fashion_keras.web.http.uploads import RequestError
+from fashion_keras.web.service.background import in_background
 
 _HEIGHT = 480  # pixels of an overlay
 
 
 class Explanations:
-    """Explainers of a run and a tagger; one thread of its own loads them and explains. Threads may share it."""
+    """Explainers of a run and a tagger, loaded in the background. Threads may share it."""
 
     def __init__(self, run: str | None, tagger: str | None) -> None:
         """Take the folders; the first one that has an attribute explains it."""
-        self._thread = ThreadPoolExecutor(1, "explain")
-        loaders: list[Callable[[], Explainer]] = []
-        if tagger is not None:
-            loaders.append(lambda: _load_tagger(Path(tagger)))
-        if run is not None:
-            loaders.append(lambda: Explainer.load(run))
-        self._explainers = [self._thread.submit(load) for load in loaders]
+        self._lock = Lock()
+        loaders: list[tuple[Callable[[str], Explainer], str | None]] = [(_load_tagger, tagger), (Explainer.load, run)]
+        self._explainers = [in_background(_load, loader, folder) for loader, folder in loaders if folder is not None]
 
     def draw(self, image: bytes, attribute: str | None) -> bytes:
         """Return the overlay for the predicted label of an attribute, by default the first one, as a PNG file.
@@ -41,11 +39,8 @@ class Explanations:
             raise RequestError(404, "this server has nothing to explain: start it with --run or --tagger")
         if not all(loading.done() for loading in self._explainers):
             raise RequestError(503, "the network is being loaded; try again in some seconds", retry_after=5)
-        return self._thread.submit(self._draw, image, attribute).result()
-
-    def close(self) -> None:
-        """End the thread."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        with self._lock:
+            return self._draw(image, attribute)
 
     def _draw(self, image: bytes, attribute: str | None) -> bytes:
         explainers = [loaded.result() for loaded in self._explainers]
@@ -62,6 +57,12 @@ class Explanations:
         return file.getvalue()
 
 
-def _load_tagger(folder: Path) -> Explainer:
+def _load(loader: Callable[[str], Explainer], folder: str) -> Explainer:
+    """Load an explainer; one at a time, as Keras builds networks."""
+    with BUILDING:
+        return loader(folder)
+
+
+def _load_tagger(folder: str) -> Explainer:
     manifest = TaggerManifest.read(folder)
-    return load_tagger_explainer(manifest.encoder, manifest.load_heads(folder))
+    return load_tagger_explainer(manifest.encoder, manifest.load_heads(Path(folder)))

@@ -1,7 +1,7 @@
 """Review in the web application: the queue, built in the background, and decisions, appended to a file."""
 
 import json
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from threading import Lock
 from typing import Any
 
@@ -10,18 +10,18 @@ from fashion_keras.search.base import Index
 from fashion_keras.support.errors import InputError
 from fashion_keras.tagging.review import build_review_queue
 from fashion_keras.web.http.uploads import RequestError, clean_text
+from fashion_keras.web.service.background import in_background
 
 _KEYS = ("id", "action", "to", "who")
 _LONGEST = 500  # characters of a value
 
 
 class Review:
-    """The review session of an index; a thread of its own builds the queue. Threads may share it."""
+    """The review session of an index; its queue is built in the background. Threads may share it."""
 
     def __init__(self, tagger: str | None, run: str | None, corrections: str | None) -> None:
         """Take the folders of a tagger and a run, and the file for decisions; None: there is no review."""
         self._sources = tagger, run, corrections
-        self._thread = ThreadPoolExecutor(1, "review")
         self._lock = Lock()
         self._state = ""
         self._session: Future[ReviewSession] | None = None
@@ -43,10 +43,6 @@ class Review:
         decision = _parse(body)
         return vars(self._current(index).submit(**decision)).copy()
 
-    def close(self) -> None:
-        """End the thread."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
-
     def _current(self, index: Index) -> ReviewSession:
         """Return the session of the index as it is; RequestError 404 without one, 503 while its queue is built."""
         if not self.is_open:
@@ -54,7 +50,7 @@ class Review:
         with self._lock:
             if self._session is None or self._state != index.state():
                 self._state = index.state()
-                self._session = self._thread.submit(self._begin, index)
+                self._session = in_background(self._begin, index)
             session = self._session
         if not session.done():
             raise RequestError(503, "the review queue is being built; try again in some seconds", retry_after=3)
