@@ -3,6 +3,7 @@
 import csv
 
 import pytest
+from PIL import Image
 
 from fashion_keras.search.indexing import build_index
 from tests.helpers.catalogs import read_rows
@@ -12,13 +13,22 @@ PRODUCTS = 120
 HEADER = ("sku", "image", "gender", "article_type", "base_colour", "price", "title")
 
 
+def is_readable(path):
+    """Whether an image of the sample, of which some are missing or broken, can be read."""
+    try:
+        Image.open(path).load()
+    except OSError:
+        return False
+    return True
+
+
 @pytest.fixture(scope="session")
 def rows(sample):
     """The catalog's rows: every tenth product of the sample, the first two of which are one product here."""
     rows, unique = [], {row["id"]: row for row in read_rows(sample / "styles.csv")}
     for number, row in enumerate([*unique.values()][::10][: PRODUCTS + 8]):
         path = sample / "images" / f"{row['id']}.jpg"
-        if path.is_file():
+        if is_readable(path):
             values = (row["gender"], row["articleType"], row["baseColour"], 5 * number, row["productDisplayName"])
             rows.append(dict(zip(HEADER, (row["id"], str(path), *values), strict=True)))
     rows[1]["sku"] = rows[0]["sku"]

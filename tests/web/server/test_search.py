@@ -104,25 +104,34 @@ def test_filters_and_ranges_hold_together(client, rows):
     assert set(skus(reply)) == expected and expected
 
 
+def products_by(name, rows):
+    """Value -> number of products with it."""
+    return Counter(value for _, value in {(row["sku"], row[name]) for row in rows if row[name] != ""})
+
+
+def counted(facet):
+    return {value["value"]: value["count"] for value in facet["values"]}
+
+
 def test_facets_count_products_without_their_own_condition(client, rows):
-    plain = search(client).json()["facets"]
-    products = {row["sku"]: row for row in reversed(rows)}
-    genders = Counter(row["gender"] for row in products.values())
-    assert {value["value"]: value["count"] for value in plain["gender"]["values"]} == genders
+    assert counted(search(client).json()["facets"]["gender"]) == products_by("gender", rows)
     where = {"gender": "Women", "price": {"gte": 300}}
     facets = search(client, where=json.dumps(where)).json()["facets"]
-    dear = Counter(row["gender"] for row in rows if row["price"] >= 300)
-    assert {value["value"]: value["count"] for value in facets["gender"]["values"]} == dear
-    women = [row["price"] for row in rows if row["gender"] == "Women"]
-    assert (facets["price"]["min"], facets["price"]["max"]) == (min(women), max(women))
-    # The two images of the first product are in the same bin, and it counts once.
-    counts, _ = np.histogram(women[1:], facets["price"]["edges"])
-    assert facets["price"]["counts"] == counts.tolist()
-    colors = [row["base_colour"] for row in rows if row["gender"] == "Women" and row["price"] >= 300]
-    dear_women = Counter(color for color in colors if color)
-    colors = facets["base_colour"]["values"]
-    assert {value["value"]: value["count"] for value in colors} == dear_women
-    assert [value["count"] for value in colors] == sorted(dear_women.values(), reverse=True)
+    dear, women = [row for row in rows if row["price"] >= 300], [row for row in rows if row["gender"] == "Women"]
+    assert counted(facets["gender"]) == products_by("gender", dear)
+    colors = products_by("base_colour", [row for row in dear if row in women])
+    assert counted(facets["base_colour"]) == colors
+    counts = [value["count"] for value in facets["base_colour"]["values"]]
+    assert counts == sorted(colors.values(), reverse=True)
+
+
+def test_the_histogram_counts_a_product_once_in_a_bin(client, rows):
+    price = search(client, where=json.dumps({"gender": "Women"})).json()["facets"]["price"]
+    women = [row for row in rows if row["gender"] == "Women"]
+    assert (price["min"], price["max"]) == (women[0]["price"], women[-1]["price"])
+    bins = [np.searchsorted(price["edges"][1:-1], row["price"], "right") for row in women]
+    expected = Counter(place for _, place in {(row["sku"], place) for row, place in zip(women, bins, strict=True)})
+    assert price["counts"] == [expected[place] for place in range(len(price["edges"]) - 1)]
 
 
 def test_a_product_has_its_images_attributes_and_neighbors(client, rows):
