@@ -1,14 +1,14 @@
-"""Commands `train-tagger` and `tag`."""
+"""Commands `train-tagger`, `tag` and `review`."""
 
 from dataclasses import asdict
 
 import fashion_keras
 from fashion_keras.commands.arguments import Commands, Report, add_command
-from fashion_keras.tagging.config import TagConfig, TaggerConfig
+from fashion_keras.tagging.config import ReviewConfig, TagConfig, TaggerConfig
 
 
 def add(commands: Commands) -> None:
-    """Add the commands `train-tagger` and `tag`."""
+    """Add the commands `train-tagger`, `tag` and `review`."""
     text = (
         "Train a product-type gate and attribute heads on an encoder's features, with thresholds at which tags reach a "
         "target precision."
@@ -21,6 +21,12 @@ def add(commands: Commands) -> None:
         "names the part of each product in the tagger's training."
     )
     add_command(commands, "tag", TagConfig, _tag, _print_tags, "tag the products of a catalog", text)
+    text = (
+        "List labels that people should look at: likely wrong ones, near-duplicate images with different labels or "
+        "SKUs, and those that a tagger or run hardly decides. OUT/review.csv becomes a file for --corrections when its "
+        "columns 'action' and 'to' are filled in."
+    )
+    add_command(commands, "review", ReviewConfig, _review, _print_review, "list the labels to review", text)
 
 
 def _train(config: TaggerConfig) -> Report:
@@ -108,3 +114,19 @@ def _print_precision(report: Report, test: Report, parts: dict[str, int]) -> Non
     print(f"of the tags of the {parts['test']} test images {test['precision']:.1%} are correct (95 % interval "
           f"{low:.1%} to {high:.1%}); target precision {report['target_precision']:.0%}, all attributes together: "
           f"{test['target']}")  # fmt: skip
+
+
+def _review(config: ReviewConfig) -> Report:
+    from fashion_keras.tagging.review import review
+
+    path, queue = review(config)
+    return {"out": str(path), "kinds": queue.kinds, "items": [item.to_dict() for item in queue.items]}
+
+
+def _print_review(report: Report, _: ReviewConfig) -> None:
+    for kind, count in report["kinds"].items():
+        print(f"{kind.replace('_', ' '):16}{count:>8}")
+    for item in report["items"][:10]:
+        print(f"{item['sku']:>8}  {item['attribute']}: {item['current'] or '-'} -> {item['suggested']}  "
+              f"({item['kind'].replace('_', ' ')}: {item['reason']})")  # fmt: skip
+    print(f"queue in {report['out']}")

@@ -130,7 +130,7 @@ def _own_tagger(config: TagConfig, fingerprint: str, folder: Path) -> Path:
     if not home.is_dir():
         log.info("no --tagger: one is trained on the labels of the catalog itself, into %s", home)
         shutil.rmtree(unfinished, ignore_errors=True)
-        same = {**config.source, "seed": config.seed, "taxonomy": config.taxonomy}
+        same = {**config.source, "limit": config.limit, "seed": config.seed, "taxonomy": config.taxonomy}
         train_tagger(TaggerConfig(**same, target_precision=target, out=str(unfinished)))
         unfinished.rename(home)
         return home

@@ -20,7 +20,7 @@ from fashion_keras.web import schemas
 from fashion_keras.web.config import ServeConfig
 from fashion_keras.web.http.guard import Guard
 from fashion_keras.web.http.metrics import Metrics
-from fashion_keras.web.http.uploads import Form, RequestError, clean_text, read_form
+from fashion_keras.web.http.uploads import Form, RequestError, clean_text, read_body, read_form
 from fashion_keras.web.http.workers import BusyError, Workers
 from fashion_keras.web.service.api import Api
 from fashion_keras.web.service.resources import Resources
@@ -29,6 +29,7 @@ from fashion_keras.web.service.thumbnails import SIZES
 STATIC = Path(__file__).parent / "static"
 # Room for the fields of a form beside its image, in bytes.
 _FORM = 2**16
+_MOST_ITEMS = 100
 _THUMBNAIL_THREADS, _THUMBNAILS_WAITING = 2, 512
 _ERRORS = {code: {"model": schemas.Error} for code in (400, 401, 403, 404, 413, 415, 422, 429, 503, 504)}
 _IMAGE: dict[str, Any] = {}
@@ -52,12 +53,13 @@ def create_app(config: ServeConfig) -> FastAPI:
     # As many threads as requests: those that wait for the network share its forward passes.
     workers = Workers(config.queue, config.queue)
     images = Workers(_THUMBNAIL_THREADS, _THUMBNAILS_WAITING)
+    api = Api(resources)
     metrics.queue_length = lambda: workers.admitted
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        for part in (workers, images, resources):
+        for part in (workers, images, api, resources):
             part.close()
 
     app = FastAPI(
@@ -66,9 +68,9 @@ def create_app(config: ServeConfig) -> FastAPI:
     )  # fmt: skip
     app.add_middleware(Guard, metrics=metrics, token=config.token, hosts=(*config.allowed_host, config.host))
     _add_error_handlers(app, config)
-    api = Api(resources)
     _add_form_routes(app, api, workers, config)
     _add_catalog_routes(app, api, workers, images, config)
+    _add_review_routes(app, api, workers, config)
     _add_page(app, metrics)
     return app
 
@@ -139,6 +141,26 @@ def _add_catalog_routes(app: FastAPI, api: Api, workers: Workers, images: Worker
         return JSONResponse(await work(workers, api.map))
 
 
+def _add_review_routes(app: FastAPI, api: Api, workers: Workers, config: ServeConfig) -> None:
+    Count = Annotated[int, Query(ge=0, le=10**6)]  # noqa: N806 - a type
+
+    @app.get("/api/review", response_model=schemas.ReviewReply, responses=_ERRORS, summary="Labels to review.")
+    async def review(kind: str | None = None, offset: Count = 0, limit: Count = 20) -> JSONResponse:
+        with workers.admit() as admission:
+            async with asyncio.timeout(config.max_seconds):
+                kind = clean_text(kind) if kind else None
+                return JSONResponse(await admission.run(api.review, kind, offset, min(limit, _MOST_ITEMS)))
+
+    @app.post(
+        "/api/review", response_model=schemas.Progress, responses=_ERRORS, openapi_extra=schemas.DECISION_BODY,
+        summary="Store a decision on a label; it is on the disk when the reply comes.",
+    )  # fmt: skip
+    async def decide(request: Request) -> JSONResponse:
+        with workers.admit() as admission:
+            async with asyncio.timeout(config.max_seconds):
+                return JSONResponse(await admission.run(api.decide, await read_body(request)))
+
+
 def _add_page(app: FastAPI, metrics: Metrics) -> None:
     @app.get("/healthz", response_model=schemas.Health, summary="Whether the server replies.")
     async def health() -> JSONResponse:
@@ -167,7 +189,7 @@ def _add_error_handlers(app: FastAPI, config: ServeConfig) -> None:
 
     handle(InputError, lambda error: error_reply(400, str(error)))
     handle(ImageError, lambda error: error_reply(422, str(error)))
-    handle(RequestError, lambda error: error_reply(error.status, str(error)))
+    handle(RequestError, lambda error: error_reply(error.status, str(error), error.headers))
     handle(RequestValidationError, lambda error: error_reply(422, _describe(error)))
     handle(HTTPException, lambda error: error_reply(error.status_code, str(error.detail).lower()))
     handle(ClientDisconnect, lambda error: error_reply(400, "the client has closed the connection"))

@@ -5,14 +5,14 @@ import os
 from dataclasses import dataclass
 
 from fashion_keras.search.config import DEFAULT_INDEX
-from fashion_keras.support.config_fields import SourceConfig, config_field
+from fashion_keras.support.config_fields import LimitConfig, config_field
 from fashion_keras.support.errors import InputError
 
 TOKEN_VARIABLE = "FASHION_KERAS_TOKEN"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServeConfig(SourceConfig):
+class ServeConfig(LimitConfig):
     """Settings of the command `serve`; InputError for a value not allowed, and an open address without a token."""
 
     data: str | None = config_field(
@@ -24,6 +24,10 @@ class ServeConfig(SourceConfig):
     )
     tagger: str | None = config_field(None, "Tagger, for tags of an image.", metavar="DIR")
     run: str | None = config_field(None, "Run of a classifier, for predictions of an image.", metavar="RUN")
+    corrections: str | None = config_field(
+        "corrections.csv", "File that gets the decisions of a review; its labels replace those of --data.",
+        metavar="FILE",
+    )  # fmt: skip
     host: str = config_field("127.0.0.1", "Address to listen on; other than loopback needs a token.", metavar="H")
     port: int = config_field(8000, "Port; 0 for any free port.", metavar="N", at_least=0, at_most=65535)
     token: str | None = config_field(

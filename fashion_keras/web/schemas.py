@@ -157,10 +157,59 @@ class MapReply:
 
 
 @dataclass
+class ReviewItem:
+    """A label that a person should look at."""
+
+    id: str
+    kind: Literal["abstained", "low_margin", "mislabelled", "duplicate"]
+    sku: str
+    image_id: str
+    attribute: str
+    current: str
+    suggested: str
+    confidence: float | None
+    alternatives: list[Alternative]
+    reason: str
+    others: list[str]
+
+
+@dataclass
+class ReviewReply:
+    """What is left to review, by kind, and how many of all labels are reviewed."""
+
+    kinds: dict[str, int]
+    items: list[ReviewItem]
+    done: int
+    total: int
+
+
+@dataclass
+class Progress:
+    """How many labels are reviewed, of how many."""
+
+    done: int
+    total: int
+
+
+@dataclass
 class Health:
     """Whether the server replies."""
 
     status: Literal["ok"]
+
+
+_TEXT = {"type": "string"}
+_DECISION = {
+    "type": "object",
+    "required": ["id", "action"],
+    "properties": {
+        "id": _TEXT,
+        "action": {"enum": ["accept", "correct", "skip"]},
+        "to": {"type": ["string", "null"]},
+        "who": _TEXT,
+    },
+}
+DECISION_BODY = {"requestBody": {"content": {"application/json": {"schema": _DECISION}}, "required": True}}
 
 
 def form_body(required: tuple[str, ...] = (), **fields: dict[str, Any]) -> dict[str, Any]:

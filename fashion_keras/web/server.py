@@ -4,6 +4,7 @@ import logging
 import socket
 
 import uvicorn
+from fastapi import FastAPI
 
 from fashion_keras.support.errors import InputError
 from fashion_keras.web.app import create_app
@@ -37,11 +38,15 @@ def serve(config: ServeConfig) -> None:
     listener = _listen(config)
     with listener:
         app = create_app(config)
-        settings = uvicorn.Config(
-            app, log_level=logging.WARNING, access_log=False, server_header=False, date_header=True,
-            proxy_headers=False, limit_concurrency=_CONNECTIONS, timeout_graceful_shutdown=_SHUTDOWN, ws="none",
-        )  # fmt: skip
-        _Server(settings, _url(config, listener.getsockname()[1])).run([listener])
+        _Server(uvicorn_config(app), _url(config, listener.getsockname()[1])).run([listener])
+
+
+def uvicorn_config(app: FastAPI) -> uvicorn.Config:
+    """Return the settings of uvicorn: it logs no addresses, which may hold a token, and trusts no proxy's headers."""
+    return uvicorn.Config(
+        app, log_level=logging.WARNING, access_log=False, server_header=False, proxy_headers=False, ws="none",
+        limit_concurrency=_CONNECTIONS, timeout_graceful_shutdown=_SHUTDOWN,
+    )  # fmt: skip
 
 
 def _listen(config: ServeConfig) -> socket.socket:

@@ -59,7 +59,8 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers[name] = value
-                headers.setdefault("cache-control", "no-store")
+                # The page's files are asked for again each time, and sent when they have changed.
+                headers.setdefault("cache-control", "no-cache" if _is_static(scope) else "no-store")
             await send(message)
 
         try:
@@ -148,7 +149,11 @@ def _equal(given: str, expected: str) -> bool:
 def _route(scope: Scope) -> str:
     """Return the template of the route that a request took; "other" for none."""
     route = scope.get("route")
-    return getattr(route, "path", None) or ("/static" if scope["path"].startswith("/static/") else "other")
+    return getattr(route, "path", None) or ("/static" if _is_static(scope) else "other")
+
+
+def _is_static(scope: Scope) -> bool:
+    return scope["path"].startswith("/static/")
 
 
 async def _reply(send: Send, status: int, message: str) -> None:

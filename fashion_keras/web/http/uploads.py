@@ -17,11 +17,12 @@ _LONGEST_TEXT = 500  # characters
 
 
 class RequestError(InputError):
-    """A request that is refused with an HTTP status of its own."""
+    """A request that is refused with an HTTP status of its own; `retry_after` seconds it is worth sending again."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, retry_after: int | None = None) -> None:
         super().__init__(message)
         self.status = status
+        self.headers = {} if retry_after is None else {"retry-after": str(retry_after)}
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,13 @@ async def read_form(request: Request, max_bytes: int) -> Form:
         raise InputError("the form has a file in another field than 'image'")
     image = await files["image"].read() if files else None
     return Form({name: value for name, value in items if isinstance(value, str)}, image)
+
+
+async def read_body(request: Request, max_bytes: int = _FIELD_BYTES) -> bytes:
+    """Read a JSON body; RequestError 413 for more than `max_bytes`, 415 for another type of content."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise RequestError(415, "send a body of type application/json")
+    return b"".join([chunk async for chunk in _counted(request, max_bytes)])
 
 
 def check_image(data: bytes, max_pixels: int) -> None:

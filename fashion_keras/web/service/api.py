@@ -12,7 +12,10 @@ from fashion_keras.images.decode import decode
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.support.errors import InputError
 from fashion_keras.web.http.uploads import Form, RequestError, check_image
+from fashion_keras.web.service.embedding_map import EmbeddingMap
+from fashion_keras.web.service.explanations import Explanations
 from fashion_keras.web.service.resources import Resources
+from fashion_keras.web.service.review import Review
 from fashion_keras.web.service.searching import SearchRequest, describe_product, search
 from fashion_keras.web.service.tagging import tag_image
 from fashion_keras.web.service.thumbnails import SIZES, Thumbnail, Thumbnails
@@ -24,6 +27,10 @@ class Api:
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
         self._thumbnails = Thumbnails()
+        self._map = EmbeddingMap()
+        config = resources.config
+        self._explanations = Explanations(config.run, config.tagger)
+        self._review = Review(config.tagger, config.run, config.corrections)
         # Large images are decoded one per core at most, however many requests there are: each takes much memory.
         self._decoding = BoundedSemaphore(os.cpu_count() or 1)
 
@@ -40,8 +47,8 @@ class Api:
             "has_text": has_encoder and opened.searcher.encoder.text is not None,
             "tagger": resources.tagger is not None,
             "run": resources.classifier is not None,
-            "review": False,
-            "map": False,
+            "review": self._review.is_open,
+            "map": len(opened.view) > 2,
             "limits": {"bytes": config.max_bytes, "pixels": config.max_pixels, "seconds": config.max_seconds},
             "facets": opened.view.describe_facets(),
         }
@@ -65,8 +72,10 @@ class Api:
         return tag_image(tagged, classifier and (classifier, self._decode(image, classifier.spec.image_spec)))
 
     def explain(self, form: Form) -> bytes:
-        """Return a PNG file: the heat map of what the network predicts over the image."""
-        raise RequestError(404, "this server has no run: start it with --run")
+        """Return a PNG file: the heat map of what a network predicts over the image."""
+        image = form.required_image()
+        check_image(image, self._resources.config.max_pixels)
+        return self._explanations.draw(image, form.text("attribute"))
 
     def product(self, sku: str) -> dict[str, Any]:
         """Return a product and its neighbors."""
@@ -88,7 +97,21 @@ class Api:
 
     def map(self) -> dict[str, Any]:
         """Return the places of the images on a map."""
-        raise RequestError(404, "this server has no map")
+        opened = self._resources.current()
+        return self._map.get(opened.index, opened.view)
+
+    def review(self, kind: str | None, offset: int, limit: int) -> dict[str, Any]:
+        """Return the labels that are left to review."""
+        return self._review.list_items(self._resources.current().index, kind, offset, limit)
+
+    def decide(self, body: bytes) -> dict[str, int]:
+        """Store a decision of a review."""
+        return self._review.submit(self._resources.current().index, body)
+
+    def close(self) -> None:
+        """End the threads."""
+        for part in (self._map, self._explanations, self._review):
+            part.close()
 
     def _decode(self, data: bytes, spec: ImageSpec) -> NDArray[np.uint8]:
         """Return the pixels of an upload in the size of a network, which takes them as they are."""

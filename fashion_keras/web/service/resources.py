@@ -110,7 +110,9 @@ def _prepare_index(config: ServeConfig) -> str:
     """Return the location of the index to serve, after it was built of `data`, or brought up to date."""
     if config.data is None:
         return config.location
-    location = config.location or str(_cached_index(config.data))
+    location = config.location or str(_cached_index(config))
+    if config.corrections and not Path(config.corrections).is_file():
+        config = replace(config, corrections=None)
     try:
         index = open_index(location)
     except InputError:
@@ -125,7 +127,7 @@ def _prepare_index(config: ServeConfig) -> str:
     return location
 
 
-def _cached_index(data: str) -> Path:
+def _cached_index(config: ServeConfig) -> Path:
     """Return the folder of the cache for the index of a catalog."""
-    name = data if data == "sample" else str(Path(data).absolute())
-    return cache_dir() / "served" / hashlib.sha256(name.encode()).hexdigest()[:16]
+    name = config.data if config.data == "sample" else str(Path(config.data).absolute())
+    return cache_dir() / "served" / hashlib.sha256(f"{name} {config.limit}".encode()).hexdigest()[:16]
