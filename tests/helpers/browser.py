@@ -33,3 +33,15 @@ class Console:
         # Chromium itself logs each response with an error status: those the tests ask for.
         if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
             self.errors.append(message.text)
+
+
+def violations(page):
+    """What axe-core finds on a page that is serious or critical: rule and places."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    rules = Axe().run(page).response["violations"]
+    return [
+        (rule["id"], [node["target"] for node in rule["nodes"]][:5])
+        for rule in rules
+        if rule["impact"] in ("serious", "critical")
+    ]

@@ -14,7 +14,8 @@ def write_shop(sample, folder):
     with (Path(sample) / "styles.csv").open() as file:
         table = csv.DictReader(file)
         images = Path(sample) / "images"
-        rows = [row for row in table if None not in row and _is_readable(images / f"{row['id']}.jpg")][:ROWS]
+        readable = {row["id"]: row for row in table if None not in row and _is_readable(images / f"{row['id']}.jpg")}
+    rows = list(readable.values())[:ROWS]
     (folder / "images").mkdir(parents=True)
     for number, row in enumerate(rows):
         row["price"] = 10 + number
@@ -31,7 +32,7 @@ def write_shop(sample, folder):
 
 
 def _is_readable(path):
-    """The sample has rows with too many cells, without an image, and with a broken one, for the tests of reading."""
+    """The sample has rows twice, with too many cells, without an image and with a broken one, to test readers."""
     try:
         with Image.open(path) as image:
             image.load()

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from tests.helpers.browser import violations
 from tests.helpers.server import serving
 
 pytestmark = pytest.mark.slow
@@ -126,7 +127,7 @@ def test_more_like_this(open_page, served, rows):
 
 
 def test_a_card_shows_the_other_images(open_page, served, rows):
-    page = open_page(served.url)
+    page = open_page(f"{served.url}/?is.price=..15")
     skus(page)
     card = page.locator(f"{CARD}[data-sku='{rows[0]['id']}']")
     button = card.get_by_role("button", name="2 images of")
@@ -297,6 +298,29 @@ def test_nothing_is_wider_than_the_screen(open_page, served, rows, width):
     page = open_page(address, viewport={"width": width, "height": 800})
     skus(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, {}], ids=["phone", "desktop"])
+def test_axe_finds_no_serious_violation(open_page, served, photo, scheme, size):
+    page = open_page(f"{served.url}/?text=dress&is.gender=Women", color_scheme=scheme, **size)
+    skus(page)
+    assert violations(page) == []
+    page.locator(f"{CARD} .product-link").first.click()
+    page.wait_for_selector("#product dl")
+    assert violations(page) == []
+    page.keyboard.press("Escape")
+    if size:
+        page.click("#open-filters")
+        assert violations(page) == []
+        page.keyboard.press("Escape")
+    change(page, lambda: page.set_input_files("#file", photo))
+    page.wait_for_selector("#guesses button")
+    page.click("#options-toggle")
+    assert violations(page) == []
+    page.goto(f"{served.url}/?is.price=1..2")
+    page.wait_for_selector("#message .notice")
+    assert violations(page) == []
 
 
 def test_everything_works_by_keyboard(open_page, served, rows):

@@ -1,10 +1,11 @@
 // The server's HTTP API: every call returns its JSON or throws an ApiError with one line for people.
 
-const RETRIES = 4;
+// How often a call is repeated: while the server is busy, and while it prepares what was asked for.
+const RETRIES = { 429: 4, 503: 200 };
 
 export class ApiError extends Error {
   /** status 0: the server could not be reached. */
-  constructor(status, message, retryAfter = 2) {
+  constructor(status, message, retryAfter = 0) {
     super(message);
     this.status = status;
     this.retryAfter = retryAfter;
@@ -31,18 +32,18 @@ async function call(path, options = {}) {
   if (response.ok) return response;
   const body = await response.json().catch(() => ({})); // an error page of a proxy is no JSON
   const message = body.error ?? FALLBACK[response.status] ?? `The server failed with status ${response.status}.`;
-  throw new ApiError(response.status, sentence(message), Number(response.headers.get("retry-after")) || 2);
+  throw new ApiError(response.status, sentence(message), Number(response.headers.get("retry-after")));
 }
 
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** Repeats a call that the busy server refused (429), and calls onWait(seconds) before each pause. */
+/** Repeats a call that the server refused for the moment, and calls onWait(seconds) before each pause. */
 async function patiently(path, options, onWait) {
   for (let attempt = 0; ; attempt += 1) {
     try {
       return await call(path, options);
     } catch (error) {
-      if (error.status !== 429 || attempt >= RETRIES) throw error;
+      if (!error.retryAfter || !(attempt < RETRIES[error.status])) throw error;
       onWait?.(error.retryAfter);
       await pause(error.retryAfter * 1000, options.signal);
     }
@@ -80,8 +81,7 @@ export const explain = (image, attribute, options) =>
   post("api/explain", { image, attribute }, options).then((response) => response.blob());
 export const product = (sku, options) => patiently(`api/products/${encodeURIComponent(sku)}`, options ?? {}).then(json);
 export const map = () => patiently("api/map", {}).then(json);
-export const review = (kind, offset, limit) =>
-  patiently(`api/review?${new URLSearchParams({ kind, offset, limit })}`, {}).then(json);
+export const review = (range, onWait) => patiently(`api/review?${new URLSearchParams(range)}`, {}, onWait).then(json);
 export const decide = (decision) =>
   patiently("api/review", {
     method: "POST",

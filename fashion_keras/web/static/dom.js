@@ -39,7 +39,7 @@ export function setLabels(facets) {
 }
 /** "base_colour" -> "Base color"; the server's label where it has one. */
 export function labelOf(name) {
-  const words = name.replaceAll("_", " ").replaceAll("colour", "color");
+  const words = name.replaceAll("_", " ").replace("base colour", "color");
   return labels[name] ?? words.charAt(0).toUpperCase() + words.slice(1);
 }
 

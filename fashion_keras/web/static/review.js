@@ -9,7 +9,7 @@ const KINDS = {
   abstained: ["Abstained", "The tagger released no label: its confidence is below the threshold."],
   low_margin: ["Low margin", "Two labels are nearly equally likely."],
   mislabelled: ["Likely mislabeled", "The label of the catalog contradicts the prediction."],
-  duplicate: ["Duplicates", "Images that look the same in several products."],
+  duplicate: ["Duplicates", "Nearly the same image shows several products, or has several labels."],
 };
 const BATCH = 20;
 const MOST_CANDIDATES = 5;
@@ -23,7 +23,7 @@ const decided = new Set(); // ids of this session
 export function start() {
   build();
   document.addEventListener("keydown", onKey);
-  onChange((now) => now.view === "review" && now.kind !== shown && load(now.kind));
+  onChange((now) => now.view === "review" && now.kind && now.kind !== shown && load(now.kind));
   load(state().kind);
 }
 
@@ -64,22 +64,30 @@ function storeWho(name) {
   }
 }
 
+/** Loads the queue of a kind; without one, of the first kind that has items. */
 async function load(kind) {
   shown = kind;
   queue = [];
-  byId("item").replaceChildren(el("p", { class: "muted" }, "Loading the queue…"));
+  byId("item").replaceChildren(el("p", { class: "muted", role: "status" }, "Loading the queue…"));
   try {
-    await fill(kind);
-    if (kind === shown) show();
+    if (!kind) {
+      const { kinds } = await api.review({ limit: 1 }, waiting);
+      shown = Object.keys(kinds).find((name) => kinds[name]) ?? Object.keys(kinds)[0];
+    }
+    const wanted = shown;
+    await fill(wanted);
+    if (wanted === shown) show();
   } catch (error) {
     failed(error, () => load(kind));
   }
 }
 
+const waiting = () => byId("item").querySelector("p")?.replaceChildren("The server builds the queue; it is shown when it is there…");
+
 /** Adds the next items that this session did not decide. */
 async function fill(kind) {
   for (let offset = 0; ; offset += BATCH) {
-    page = await api.review(kind, offset, BATCH);
+    page = await api.review({ kind, offset, limit: BATCH }, waiting);
     queue = page.items.filter((item) => !decided.has(item.id));
     if (queue.length || page.items.length < BATCH) return;
   }
@@ -128,7 +136,7 @@ function card(item) {
       "div",
       { class: "item-facts" },
       el("p", { class: "muted" }, productLink(item.sku, `Product ${item.sku}`)),
-      item.attribute ? el("h2", {}, labelOf(item.attribute)) : el("h2", {}, "Duplicate"),
+      el("h2", {}, heading(item)),
       comparison(item),
       item.reason ? el("p", { class: "muted" }, item.reason) : null,
       actions(item),
@@ -136,6 +144,8 @@ function card(item) {
     ),
   );
 }
+
+const heading = ({ attribute }) => (attribute === "sku" ? "Which product is it?" : labelOf(attribute));
 
 function comparison({ current, suggested, confidence }) {
   const line = (term, label, extra) => el("div", {}, el("dt", {}, term), el("dd", {}, el("strong", {}, label || "none"), extra));
@@ -159,7 +169,7 @@ function actions(item) {
     el("button", { type: "button", class: style, "aria-keyshortcuts": key, onclick: act }, el("kbd", { "aria-hidden": "true" }, key), text);
   const change = ({ label, confidence }, index) =>
     button(String(index + 1), `${label}${typeof confidence === "number" ? ` ${percent(confidence)}` : ""}`, "button", () => decide("correct", label));
-  const labels = item.attribute ? candidates(item) : [];
+  const labels = candidates(item);
   return el(
     "div",
     { class: "actions" },
@@ -167,7 +177,7 @@ function actions(item) {
       "div",
       { class: "decide" },
       button("A", `Accept “${acceptedLabel(item)}”`, "primary", accept),
-      item.attribute ? button("C", "Correct…", "button", correct) : null,
+      button("C", "Correct…", "button", correct),
       button("S", "Skip", "button", () => decide("skip")),
     ),
     labels.length ? el("div", { class: "candidates", role: "group", "aria-label": "Correct to" }, el("span", { class: "muted" }, "Correct to"), ...labels.map(change)) : null,
@@ -196,11 +206,11 @@ function onKey(event) {
 
 async function correct() {
   const [item] = queue;
-  if (!item?.attribute || !nameGiven()) return;
+  if (!item || !nameGiven()) return;
   const known = await labelsOf(item.attribute).catch(() => []); // the item's own labels are there in any case
   const first = [item.suggested, ...(item.alternatives ?? []).map((other) => other.label), item.current];
   const labels = [...new Set([...first, ...known])].filter(Boolean);
-  const label = await chooseLabel(`${labelOf(item.attribute)} of product ${item.sku}`, labels);
+  const label = await chooseLabel(`${heading(item)}: product ${item.sku}`, labels);
   if (label !== null) await decide("correct", label);
 }
 

@@ -1,7 +1,7 @@
 // The page's state is its URL: view, words, filters, product. A photo is held in memory under a number of the history.
 
 const DEFAULTS = {
-  view: "search", text: "", without: "", weight: 0.5, hybrid: false, like: null, where: {}, k: 24, product: null, photo: null, kind: "abstained",
+  view: "search", text: "", without: "", weight: 0.5, hybrid: false, like: null, where: {}, k: 24, product: null, photo: null, kind: null,
 };
 const RANGE = /^(-?[\d.]+(?:e[+-]?\d+)?)?\.\.(-?[\d.]+(?:e[+-]?\d+)?)?$/i;
 const photos = new Map();
