@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.verbose_argument import takes_verbose
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 COLUMNS = ("id", "path", "given", "suggested", "score", "reason", "other")
 _OUT = "runs/audit"
 # Of the inverse penalties tried, 0.001 to 0.1, this one ranked most flipped labels high, on drawings and photos.
@@ -34,8 +37,18 @@ _INVERSE_PENALTY = 0.01
 _SHEET_ROWS, _THUMBNAIL = 48, ImageSpec(160, 120)
 
 
+class AuditReport(dict[str, Any]):
+    """Report of an audit: a dict, whose issues are also a DataFrame."""
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return a DataFrame with a row per issue and the columns of audit.csv."""
+        import pandas as pd  # noqa: PLC0415 - half a second that help must not wait for
+
+        return pd.DataFrame(self["issues"], columns=list(COLUMNS))
+
+
 @takes_verbose
-def audit(config: AuditConfig | Mapping[str, Any] | None = None) -> dict[str, Any]:
+def audit(config: AuditConfig | Mapping[str, Any] | None = None) -> AuditReport:
     """Rank the labels of a catalog that may be wrong; write audit.csv, audit.png and rejected.csv.
 
     A label is an issue when a linear classifier on the encoder's features, trained on other products, predicts another
@@ -67,17 +80,19 @@ def audit(config: AuditConfig | Mapping[str, Any] | None = None) -> dict[str, An
     if rows:
         _draw(folder / "audit.png", rows[:_SHEET_ROWS])
     by_reason = Counter(issue.reason for issue in issues)
-    return {
-        "out": str(folder),
-        "task": config.task,
-        "encoder": config.encoder,
-        "counts": counts,
-        "trained_products": int(is_training_product(catalog, training_products).sum()),
-        "corrections": catalog.correction_counts,
-        "reviewed": int(reviewed.sum()),
-        "by_reason": {reason: by_reason[reason] for reason in REASONS},
-        "issues": rows,
-    }
+    return AuditReport(
+        {
+            "out": str(folder),
+            "task": config.task,
+            "encoder": config.encoder,
+            "counts": counts,
+            "trained_products": int(is_training_product(catalog, training_products).sum()),
+            "corrections": catalog.correction_counts,
+            "reviewed": int(reviewed.sum()),
+            "by_reason": {reason: by_reason[reason] for reason in REASONS},
+            "issues": rows,
+        }
+    )
 
 
 def out_of_fold(

@@ -24,7 +24,7 @@ Key = tuple[str, str]  # SKU and column
 
 
 def apply_corrections(catalog: Catalog, path: str | Path) -> Catalog:
-    """Return a catalog with the corrections of a file applied; its `corrections` says what was done.
+    """Return a catalog with the corrections of a file applied; its `corrections` are the counts of them.
 
     The last decision on a label of a product wins. It applies to the images of the product that have the label that the
     person saw; where none has it, it is a conflict and changes nothing. A changed article type takes the categories

@@ -1,6 +1,7 @@
 """Corrections of labels: the append-only file `corrections.csv` that people write by reviewing a catalog.
 
-A row says who accepted, corrected or skipped which label of which product, and when. `apply_corrections` applies them.
+A row is one decision: who accepted, corrected or skipped which label of which product, and when. `apply_corrections`
+applies them.
 """
 
 import csv

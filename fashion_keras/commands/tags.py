@@ -1,14 +1,14 @@
-"""Commands `train-tagger`, `tag` and `review`."""
+"""Commands `train-tagger`, `tag`, `review` and `recalibrate`."""
 
 from dataclasses import asdict
 
 import fashion_keras
 from fashion_keras.commands.arguments import Commands, Report, add_command
-from fashion_keras.tagging.config import ReviewConfig, TagConfig, TaggerConfig
+from fashion_keras.tagging.config import RecalibrateConfig, ReviewConfig, TagConfig, TaggerConfig
 
 
 def add(commands: Commands) -> None:
-    """Add the commands `train-tagger`, `tag` and `review`."""
+    """Add the commands `train-tagger`, `tag`, `review` and `recalibrate`."""
     text = (
         "Train a product-type gate and attribute heads on an encoder's features, with thresholds at which tags reach a "
         "target precision."
@@ -27,6 +27,14 @@ def add(commands: Commands) -> None:
         "columns 'action' and 'to' are filled in."
     )
     add_command(commands, "review", ReviewConfig, _review, _print_review, "list the labels to review", text)
+    text = (
+        "Measure the precision of a tagger's tags on labels that people have reviewed (--corrections), and fit its "
+        "thresholds to the corrected labels of its validation products. The tagger is saved in a new folder."
+    )
+    summary = "measure a tagger on reviewed labels, and fit its thresholds to them"
+    add_command(
+        commands, "recalibrate", RecalibrateConfig, _recalibrate, _print_recalibration, summary, text, ("tagger",)
+    )
 
 
 def _train(config: TaggerConfig) -> Report:
@@ -130,3 +138,22 @@ def _print_review(report: Report, _: ReviewConfig) -> None:
         print(f"{item['sku']:>8}  {item['attribute']}: {item['current'] or '-'} -> {item['suggested']}  "
               f"({item['kind'].replace('_', ' ')}: {item['reason']})")  # fmt: skip
     print(f"queue in {report['out']}")
+
+
+def _recalibrate(config: RecalibrateConfig) -> Report:
+    from fashion_keras.tagging.recalibrate import recalibrate
+
+    recalibrated = recalibrate(config)
+    return {"folder": str(recalibrated.folder), **recalibrated.report}
+
+
+def _print_recalibration(report: Report, _: RecalibrateConfig) -> None:
+    print(f"target precision {report['target_precision']:.0%}; tags on reviewed products that nothing in the "
+          "tagger was fitted to:")  # fmt: skip
+    print(f"{'':16}{'reviewed':>9}{'tags':>7}{'precision':>11} (95 % interval)  {'target':16}thresholds")
+    for row in report["attributes"]:
+        interval = f"{'':16}" if row["precision"] is None else " ({:.3f} to {:.3f})".format(*row["precision_ci95"])
+        fitted = "{} to {} products are tagged".format(*row["released"]) if row["refitted"] else "as before"
+        print(f"{row['name'][:15]:16}{row['reviewed']:>9}{row['given']:>7}{_number(row['precision']):>11}{interval}  "
+              f"{row['target'] or '-':16}{fitted}")  # fmt: skip
+    print(f"folder  {report['folder']}")

@@ -42,6 +42,8 @@ class Match:
         shared_attributes: columns of text in which it agrees with the query: with the product searched for, or with
             what most of an image's nearest neighbors have.
         matched: how many images of the product rank before the first product that is not returned; 1 without grouping.
+        guessed: of the shared attributes, those that are not known of the query but guessed from its nearest neighbors:
+            column -> share of their scores that agrees, above 0.5; {} for a product of the index.
     """
 
     sku: str
@@ -52,6 +54,7 @@ class Match:
     attributes: dict[str, str | int | float]
     shared_attributes: tuple[str, ...]
     matched: int = 1
+    guessed: dict[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return (
@@ -225,5 +228,6 @@ def _make_matches(
         )
         names = str(records.skus[row]), str(records.ids[row])
         path, score = str(records.paths[row]), float(scores[row])
-        matches.append(Match(*names, score, rank, path, attributes, shared, matched))
+        guessed = {name: query.shares[name] for name in shared if name in query.shares}
+        matches.append(Match(*names, score, rank, path, attributes, shared, matched, guessed))
     return matches

@@ -125,3 +125,16 @@ class ReviewConfig(LimitConfig, DataConfig):
     def task_names(self) -> tuple[str, ...]:
         """The names in `tasks`."""
         return tuple(name.strip() for name in self.tasks.split(",") if name.strip())
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecalibrateConfig(DataConfig):
+    """Settings of the command `recalibrate`: a tagger is measured on reviewed labels, and fitted to them."""
+
+    tagger: str = config_field("", "Folder of a tagger.", metavar="TAGGER")
+    out: str | None = config_field(None, "New output folder. Default: runs/tagger-recalibrated-N.", metavar="DIR")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.corrections:
+            raise InputError("recalibrate measures a tagger on reviewed labels: give them by --corrections")

@@ -145,10 +145,11 @@ def _own_tagger(config: TagConfig, fingerprint: str, folder: Path) -> Path:
     return home
 
 
-def _test_scores(home: Path) -> TagScores:
-    """Return the scores of a tagger on its own test products; InputError for a damaged report.json."""
+def _test_scores(home: Path) -> TagScores | None:
+    """Return the scores of a tagger on its own test products, None where none were; InputError for a damaged report."""
     path = home / "report.json"
-    return dataclass_from_json(TagScores, read_json(path).get("together"), path, "together")
+    scores = read_json(path).get("together")
+    return scores and dataclass_from_json(TagScores, scores, path, "together")
 
 
 @dataclass(frozen=True)

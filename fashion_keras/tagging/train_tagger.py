@@ -98,7 +98,8 @@ def train_tagger(config: TaggerConfig | Mapping[str, Any]) -> Run:
         reference = EncoderReference(absolute_name(config.encoder), config.weights, encoder.identity)
         save_heads(folder, (gate, *heads), reference, config.target_precision, taxonomy)
         ids = {part: tuple(catalog.image_ids[rows].tolist()) for part, rows in split.parts.items()}
-        Provenance(fingerprint, taxonomy_digest(taxonomy), ids).write(folder)
+        selection = tuple(catalog.image_ids[split.selection].tolist())
+        Provenance(fingerprint, taxonomy_digest(taxonomy), ids, selection).write(folder)
         tagger = Tagger(encoder, gate, heads, config.target_precision)
         train, test = ((labels.take(rows), features[rows]) for rows in (split.train, split.test))
         products = catalog.product_groups[split.test]
