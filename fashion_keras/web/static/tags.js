@@ -20,8 +20,8 @@ export function showPhoto(now, info) {
   if (!file) return byId("photo-panel").replaceChildren();
   url = URL.createObjectURL(file);
   const predicts = info.tagger || info.run;
-  const overlay = el("img", { class: "overlay", alt: "", hidden: true });
-  const figure = el("div", { class: "photo" }, el("img", { src: url, alt: "The photo that is searched for" }), overlay);
+  const overlay = el("img", { class: "overlay", alt: "Where the network looked, over the photo in its size", hidden: true });
+  const figure = el("div", { class: "photo" }, el("img", { class: "original", src: url, alt: "The photo that is searched for" }), overlay);
   const tags = el("div", { id: "tags", class: "predicted", "aria-live": "polite", "aria-busy": String(predicts) });
   byId("photo-panel").replaceChildren(figure, el("div", { class: "photo-facts" }, tags, el("div", { id: "guesses" })));
   if (predicts) predict(file, now.photo, figure, overlay, tags);
@@ -81,7 +81,12 @@ function explainControl(file, overlay, { product_type: type, attributes }) {
     ...heads.map((name) => el("option", { value: name }, labelOf(name))),
   );
   const failure = el("span", { role: "status", class: "muted" });
-  const toggle = el("input", { type: "checkbox", role: "switch", onchange: () => (toggle.checked ? load() : (overlay.hidden = true)) });
+  // A network may see the photo in another shape: its overlay takes the photo's place.
+  const show = (isOverlay) => {
+    overlay.hidden = !isOverlay;
+    overlay.previousSibling.hidden = isOverlay;
+  };
+  const toggle = el("input", { type: "checkbox", role: "switch", onchange: () => (toggle.checked ? load() : show(false)) });
   const load = async () => {
     if (!toggle.checked) return;
     failure.textContent = "One moment…"; // the first one waits for the network to be loaded
@@ -89,10 +94,10 @@ function explainControl(file, overlay, { product_type: type, attributes }) {
       const image = await api.explain(file, select.value);
       URL.revokeObjectURL(overlay.src);
       overlay.src = URL.createObjectURL(image);
-      overlay.hidden = false;
+      show(toggle.checked);
       failure.textContent = "";
     } catch (error) {
-      overlay.hidden = true;
+      show(false);
       toggle.checked = false;
       failure.textContent = error.message;
     }
