@@ -23,7 +23,8 @@ def corrections(tmp_path_factory):
 @pytest.fixture(scope="module")
 def reviewing(index, run, corrections):
     """A server with a run and a file for corrections."""
-    with serving("--index", index, "--run", run.folder, "--corrections", corrections) as server:
+    options = ("--run", run.folder, "--corrections", corrections, "--max-seconds", 120)  # of a busy machine
+    with serving("--index", index, *options) as server:
         yield server
 
 
