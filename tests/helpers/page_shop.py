@@ -1,4 +1,4 @@
-"""A shop of the drawn sample's images: two images of some products, prices, and files to search with."""
+"""A shop of the drawn sample's images: two images of some products, and prices."""
 
 import csv
 import shutil

@@ -80,7 +80,7 @@ export const tag = (image, options) => post("api/tag", { image }, options).then(
 export const explain = (image, attribute, options) =>
   post("api/explain", { image, attribute }, options).then((response) => response.blob());
 export const product = (sku, options) => patiently(`api/products/${encodeURIComponent(sku)}`, options ?? {}).then(json);
-export const map = () => patiently("api/map", {}).then(json);
+export const map = (onWait) => patiently("api/map", {}, onWait).then(json);
 export const review = (range, onWait) => patiently(`api/review?${new URLSearchParams(range)}`, {}, onWait).then(json);
 export const decide = (decision) =>
   patiently("api/review", {

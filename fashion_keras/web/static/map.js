@@ -11,7 +11,7 @@ export async function start() {
   const place = byId("map");
   place.replaceChildren(el("p", { class: "muted", role: "status" }, "Loading the map…"));
   try {
-    const map = await api.map();
+    const map = await api.map(() => place.firstChild.replaceChildren("The server computes the map; it is shown when it is there…"));
     place.replaceChildren();
     if (!map.points.length) place.append(notice("empty", "No products", "The index is empty."));
     else build(place, map);

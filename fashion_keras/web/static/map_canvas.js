@@ -186,7 +186,7 @@ export class MapCanvas {
   paint() {
     const { context } = this;
     context.clearRect(0, 0, this.width, this.height);
-    const radius = Math.min(6, 2.6 + Math.log2(this.view.zoom));
+    const radius = Math.min(6, (this.points.length < 1000 ? 4 : 2.6) + Math.log2(this.view.zoom));
     if (this.highlighted.size) {
       for (const point of this.points) if (!this.highlighted.has(point.label)) this.dot(point, 2, "#9a9d9955");
     }

@@ -33,7 +33,7 @@ async function predict(file, number, figure, overlay, tags) {
     const predicted = await api.tag(file, { onWait: () => {} });
     if (number !== shown) return;
     tags.replaceChildren(...tagList(predicted));
-    figure.append(explainControl(file, overlay, predicted.attributes));
+    figure.append(explainControl(file, overlay, predicted));
   } catch (error) {
     if (number === shown) tags.replaceChildren(el("p", { class: "muted" }, `No tags: ${error.message}`));
   } finally {
@@ -71,19 +71,20 @@ function row({ name, label, confidence, status, alternatives }) {
 }
 
 /** The switch of the Grad-CAM overlay, and the head that it explains. */
-function explainControl(file, overlay, attributes) {
-  const heads = attributes.filter((attribute) => attribute.status !== "gated").map((attribute) => attribute.name);
+function explainControl(file, overlay, { product_type: type, attributes }) {
+  const predicted = attributes.filter((attribute) => attribute.status !== "gated").map((attribute) => attribute.name);
+  const heads = [...new Set(predicted)]; // a head of several labels has a row for each
   const select = el(
     "select",
     { "aria-label": "Prediction to explain", onchange: () => load() },
-    el("option", { value: "" }, "Product type"),
+    ...(type ? [el("option", { value: "" }, "Product type")] : []),
     ...heads.map((name) => el("option", { value: name }, labelOf(name))),
   );
   const failure = el("span", { role: "status", class: "muted" });
   const toggle = el("input", { type: "checkbox", role: "switch", onchange: () => (toggle.checked ? load() : (overlay.hidden = true)) });
   const load = async () => {
     if (!toggle.checked) return;
-    failure.textContent = "…";
+    failure.textContent = "One moment…"; // the first one waits for the network to be loaded
     try {
       const image = await api.explain(file, select.value);
       URL.revokeObjectURL(overlay.src);
@@ -96,7 +97,7 @@ function explainControl(file, overlay, attributes) {
       failure.textContent = error.message;
     }
   };
-  return el("div", { class: "explain" }, el("label", { class: "switch" }, toggle, " Where the network looked"), heads.length ? select : null, failure);
+  return el("div", { class: "explain" }, el("label", { class: "switch" }, toggle, " Where the network looked"), heads.length + Boolean(type) > 1 ? select : null, failure);
 }
 
 /** Attributes that the neighbors of the photo have; each is a button that filters by it. */
