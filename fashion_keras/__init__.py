@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fashion_keras.analysis.linear_probe import probe
     from fashion_keras.analysis.projection import draw_map
     from fashion_keras.analysis.retrieval_comparison import evaluate_search
+    from fashion_keras.analysis.review import ReviewItem, ReviewQueue, ReviewSession
     from fashion_keras.analysis.robustness import robustness
     from fashion_keras.analysis.run_evaluation import evaluate
     from fashion_keras.catalog.datasets import resolve_dataset
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from fashion_keras.support.progress import set_verbosity
     from fashion_keras.tagging.config import TaggerConfig
     from fashion_keras.tagging.model.tagger import Tag, Tagger, Tags, load_tagger
+    from fashion_keras.tagging.review import build_review_queue
     from fashion_keras.tagging.train_tagger import train_tagger
     from fashion_keras.training.classifier.run import resume, train
     from fashion_keras.training.config import TrainConfig
@@ -49,6 +51,7 @@ _PUBLIC_NAMES = {
     "analysis.linear_probe": "probe",
     "analysis.projection": "draw_map",
     "analysis.retrieval_comparison": "evaluate_search",
+    "analysis.review": "ReviewItem ReviewQueue ReviewSession",
     "analysis.robustness": "robustness",
     "analysis.run_evaluation": "evaluate",
     "catalog.datasets": "resolve_dataset",
@@ -66,6 +69,7 @@ _PUBLIC_NAMES = {
     "support.progress": "set_verbosity",
     "tagging.config": "TaggerConfig",
     "tagging.model.tagger": "Tag Tagger Tags load_tagger",
+    "tagging.review": "build_review_queue",
     "tagging.train_tagger": "train_tagger",
     "training.run_folder": "Run",
     "training.classifier.run": "resume train",

@@ -33,7 +33,8 @@ def summarize_catalog(catalog: Catalog, out: Path, leaks: bool = False) -> dict[
     """Count what a catalog holds; write description.json, rejected.csv, class_counts.png and samples.png into `out`.
 
     Returns:
-        inputs, images, products, product_groups, rejected, repaired, notes (how it was read), reasons {reason: count},
+        inputs, images, products, product_groups, rejected, repaired, notes (how it was read), corrections (see
+        `CorrectionSummary`; None without a file of them), reasons {reason: count},
         columns {name: number of values or [lowest, highest number]}, missing {column: count}, shared_titles (images
         whose title another one has, too), sizes {"HxW": count}, tasks {task or group: {class: count}}; with `leaks`
         those of the default split, see `count_leaks`.
@@ -54,6 +55,7 @@ def summarize_catalog(catalog: Catalog, out: Path, leaks: bool = False) -> dict[
         "rejected": len(catalog.rejected),
         "repaired": len(catalog.repaired),
         "notes": list(catalog.notes),
+        "corrections": catalog.correction_counts,
         "reasons": dict(Counter(_reason_kind(row.reason) for row in catalog.rejected).most_common()),
         "columns": {name: _extent(values) for name, values in catalog.columns.items()},
         "missing": {name: int((as_text(values) == "").sum()) for name, values in catalog.columns.items()},

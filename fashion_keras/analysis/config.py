@@ -9,7 +9,7 @@ from typing import Any
 from fashion_keras.catalog.tasks import get_task
 from fashion_keras.features.hub import HUB
 from fashion_keras.features.registry import DEFAULT_ENCODER
-from fashion_keras.support.config_fields import Config, DataConfig, SourceConfig, TableConfig, config_field
+from fashion_keras.support.config_fields import Config, DataConfig, LimitConfig, SourceConfig, TableConfig, config_field
 from fashion_keras.support.errors import InputError, unknown_name_error
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.manifests import RunManifest
@@ -76,6 +76,9 @@ class EvaluateConfig(SourceConfig):
     run: str = _run_field()
     data: str | None = config_field(None, _DATA, metavar="SOURCE")
     part: str = config_field("auto", _RUN_PART, RUN_PARTS)
+    limit: int | None = config_field(
+        None, "Score at most this many products, drawn at random. Default: all.", metavar="N", at_least=1
+    )
     out: str | None = config_field(
         None, "New folder for report, predictions and figures. Default: none.", metavar="DIR"
     )
@@ -141,7 +144,7 @@ class RobustnessConfig(DataConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuditConfig(DataConfig):
+class AuditConfig(LimitConfig, DataConfig):
     """Settings of the command `audit`: labels of a catalog that may be wrong."""
 
     task: str = config_field("article_type", "Task with one label per product.", metavar="T")
@@ -203,7 +206,7 @@ class ProbeConfig(SourceConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RetrievalConfig(SourceConfig):
+class RetrievalConfig(LimitConfig):
     """Settings of the command `evaluate-search`: retrieval scores of indexes and encoders on one catalog."""
 
     index: tuple[str, ...] = config_field(
@@ -250,7 +253,7 @@ class ProjectionConfig(DataConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DescribeConfig(SourceConfig):
+class DescribeConfig(LimitConfig):
     """Settings of the command `data describe`: counts and figures of a catalog."""
 
     out: str = config_field("runs/describe", "Folder for description.json, rejected.csv and figures.", metavar="DIR")

@@ -12,10 +12,10 @@ from fashion_keras.evaluation.plots import style
 from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.images.decode import decode_batch
 from fashion_keras.images.inputs import as_image_list
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.backbones import get_backbone
-from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.predictions import LabelGroup, group_slices, probabilities
-from fashion_keras.models.serialization import load_classifier_spec
+from fashion_keras.models.serialization import Spec, load_classifier_spec
 from fashion_keras.support.errors import InputError, unknown_name_error
 from fashion_keras.support.tensorflow_import import import_tensorflow
 
@@ -76,24 +76,51 @@ def explain(
         InputError: for a folder without a classifier, an unknown label, head or stage, a stage of a single place.
     """
     spec, _ = load_classifier_spec(run)
-    group = _select_group(spec, head)
-    if label and label not in group.classes:
-        raise unknown_name_error(f"label of {group.name}", label, group.classes)
-    stages = _select_stages(spec, stage)
+    _select_group(spec.groups, head, label)
+    _select_stages(spec, stage)
     image_list = as_image_list(images)
-    if not image_list:
-        return []
-    import_tensorflow()
-    from fashion_keras.models.builder import load_network  # noqa: PLC0415 - imports TensorFlow
+    return Explainer.load(run, stage).explain(image_list, label, head) if image_list else []
 
-    network = load_network(run)[1]
-    stage_used, maps = _select_maps(network, stages)
-    batches = (image_list[start : start + _BATCH] for start in range(0, len(image_list), _BATCH))
-    return [
-        Explanation(pixels, group.name, stage_used, activations)
-        for batch in (decode_batch(part, spec.image_spec) for part in batches)
-        for pixels, activations in zip(batch, _activations(network, maps, spec, group, batch, label), strict=True)
-    ]
+
+@dataclass(frozen=True)
+class Explainer:
+    """A loaded network, for many calls; not for several threads at once.
+
+    Attributes:
+        network: pixels [b, h, w, 3] of `image_spec` -> logits [b, K] of `groups`.
+        maps: its feature maps at the stage that is explained.
+    """
+
+    network: "Model"
+    maps: "KerasTensor"
+    stage: str
+    image_spec: ImageSpec
+    groups: tuple[LabelGroup, ...]
+
+    @classmethod
+    def load(cls, run: str | Path, stage: str = "") -> "Explainer":
+        """Load a finished run; InputError for a folder without a classifier, an unknown stage, one of one place."""
+        spec, _ = load_classifier_spec(run)
+        _select_stages(spec, stage)
+        import_tensorflow()
+        from fashion_keras.models.builder import load_network  # noqa: PLC0415 - imports TensorFlow
+
+        return cls.of(load_network(run)[1], spec, spec.groups, stage)
+
+    @classmethod
+    def of(cls, network: "Model", spec: Spec, groups: tuple[LabelGroup, ...], stage: str = "") -> "Explainer":
+        """Take a network whose backbone, cut and input size are those of `spec`."""
+        return cls(network, *reversed(_select_maps(network, _select_stages(spec, stage))), spec.image_spec, groups)
+
+    def explain(self, images: Sequence[Any], label: str = "", head: str = "") -> list[Explanation]:
+        """Return what `explain` does, with the same errors."""
+        group = _select_group(self.groups, head, label)
+        batches = (images[start : start + _BATCH] for start in range(0, len(images), _BATCH))
+        return [
+            Explanation(pixels, group.name, self.stage, activations)
+            for batch in (decode_batch(part, self.image_spec) for part in batches)
+            for pixels, activations in zip(batch, _activations(self, group, batch, label), strict=True)
+        ]
 
 
 def grad_cam(
@@ -148,14 +175,17 @@ def plot_explanations(path: Path, explanations: Sequence[Explanation], names: Se
 
 
 def _activations(
-    network: "Model", maps: "KerasTensor", spec: ClassifierSpec, group: LabelGroup, batch: NDArray[np.uint8], label: str
+    explainer: Explainer, group: LabelGroup, batch: NDArray[np.uint8], label: str
 ) -> list[tuple[ClassActivation, ...]]:
     """Return the activations of the predicted class, and of `label` where it is another, for each image."""
-    pixels, columns = batch.astype(np.float32), group_slices(spec.groups)[group.name]
-    scores = probabilities(spec.groups, np.asarray(network(pixels, training=False)))[:, columns]
+    network, groups = explainer.network, explainer.groups
+    pixels, columns = batch.astype(np.float32), group_slices(groups)[group.name]
+    scores = probabilities(groups, np.asarray(network(pixels, training=False)))[:, columns]
     explained = [scores.argmax(axis=1)] + ([np.full(len(batch), group.classes.index(label))] if label else [])
     size = batch.shape[1:3]
-    heats = [upsample_heat(grad_cam(network, maps, pixels, columns.start + codes), size) for codes in explained]
+    heats = [
+        upsample_heat(grad_cam(network, explainer.maps, pixels, columns.start + codes), size) for codes in explained
+    ]
     rows = [
         tuple(
             ClassActivation(group.classes[codes[row]], float(scores[row, codes[row]]), heat[row])
@@ -166,16 +196,19 @@ def _activations(
     return [row if row[-1].label != row[0].label else row[:1] for row in rows]
 
 
-def _select_group(spec: ClassifierSpec, name: str) -> LabelGroup:
-    groups = {group.name: group for group in spec.groups}
-    if not name and len(groups) > 1:
-        raise InputError(f"the run has several heads: name one with --head, of {', '.join(groups)}")
-    if name and name not in groups:
-        raise unknown_name_error("head of this run", name, groups)
-    return groups[name or spec.groups[0].name]
+def _select_group(groups: Sequence[LabelGroup], name: str, label: str) -> LabelGroup:
+    by_name = {group.name: group for group in groups}
+    if not name and len(by_name) > 1:
+        raise InputError(f"the run has several heads: name one with --head, of {', '.join(by_name)}")
+    if name and name not in by_name:
+        raise unknown_name_error("head of this run", name, by_name)
+    group = by_name[name or groups[0].name]
+    if label and label not in group.classes:
+        raise unknown_name_error(f"label of {group.name}", label, group.classes)
+    return group
 
 
-def _select_stages(spec: ClassifierSpec, name: str) -> dict[str, str]:
+def _select_stages(spec: Spec, name: str) -> dict[str, str]:
     """Return stage -> its last layer, "" for the backbone's, of the stages that may be used: all, or the one named."""
     stages = dict(get_backbone(spec.backbone).stages)
     names = list(stages)

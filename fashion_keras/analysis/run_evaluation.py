@@ -18,17 +18,18 @@ from fashion_keras.support.verbose_argument import takes_verbose
 def evaluate(config: EvaluateConfig | Mapping[str, Any]) -> EvaluationReport:
     """Score a run on the labeled products of a catalog whose classes it predicts.
 
-    The report's counts {test, rejected, trained_on, other_parts} add up to all rows and files of the catalog.
+    The report's counts {test, rejected, trained_on, other_parts}, with a `limit` also beyond_limit, add up to all rows
+    and files of the catalog.
 
     Raises:
         InputError: when run, catalog or folder cannot be used, or no product is left to evaluate on.
     """
     config = as_config(EvaluateConfig, config)
     folder = None if config.out is None else check_output_dir(config.out, "")
-    subset = load_subset(config.run, config, config.part)
+    subset = load_subset(config.run, config, config.part, config.limit)
     classifier, manifest, products = subset.classifier, subset.manifest, subset.products
     predictions = classifier.predict(products.paths, products.image_ids, subset.truth)
-    counts = {name: count for name, count in subset.summary["counts"].items() if name != "beyond_limit"}
+    counts = {name: count for name, count in subset.summary["counts"].items() if name != "beyond_limit" or config.limit}
     report = EvaluationReport(
         **subset.summary | {"counts": counts},
         classes=list(classifier.spec.classes),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fashion_keras.catalog.attributes import KAGGLE_GROUPS, AttributeGroup
 from fashion_keras.catalog.columns import Columns
+from fashion_keras.catalog.corrections import CorrectionSummary
 from fashion_keras.support.atomic_files import write_csv
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Catalog:
         notes: what was recognized and changed on reading, a line each.
         attribute_groups: the groups of labels of `--task attributes`: of the Kaggle layout, or of the catalog itself.
         source_ids [m] str: image ids of the catalog as it was read, which `take` and `reject` leave as they are.
+        corrections: what became of the corrections that were applied; None without a file of them.
     """
 
     folder: Path
@@ -60,6 +62,7 @@ class Catalog:
     notes: tuple[str, ...] = ()
     attribute_groups: tuple[AttributeGroup, ...] = field(default=KAGGLE_GROUPS)
     source_ids: NDArray[np.str_] | None = None
+    corrections: CorrectionSummary | None = None
 
     def __post_init__(self) -> None:
         if self.source_ids is None:
@@ -83,6 +86,11 @@ class Catalog:
         names = [os.path.relpath(path, self.folder) for path in self.paths]
         columns = sorted((name, values.tolist()) for name, values in self.columns.items())
         return hashlib.sha256(repr((self.skus.tolist(), names, columns)).encode()).hexdigest()
+
+    @property
+    def correction_counts(self) -> dict[str, Any] | None:
+        """The corrections that were applied, as a report holds them; None without a file of them."""
+        return self.corrections and self.corrections.to_dict()
 
     def to_frame(self) -> "pd.DataFrame":
         """Return a DataFrame with a row per image: sku, image_id, path, product_group, columns; NaN if missing."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from fashion_keras.features.registry import DEFAULT_ENCODER
 from fashion_keras.search.filters import Where, parse_filters
-from fashion_keras.support.config_fields import Config, SourceConfig, config_field
+from fashion_keras.support.config_fields import Config, LimitConfig, config_field
 from fashion_keras.support.errors import InputError
 
 DEFAULT_INDEX = "data/index"
@@ -15,8 +15,10 @@ _CONDITION = re.compile(r"([^=<>]+)(>=|<=|=|>|<)(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
-class IndexConfig(SourceConfig):
-    """Settings of the command `index`; InputError for a value not allowed, and for `update` with `overwrite`."""
+class IndexConfig(LimitConfig):
+    """Settings of the command `index`; InputError for a value not allowed, and for `update` with `overwrite` or a
+    `limit`.
+    """
 
     encoder: str = config_field(
         DEFAULT_ENCODER, "Encoder that computes the embeddings, or a file of embeddings.", metavar="NAME|DIR|FILE"
@@ -31,6 +33,8 @@ class IndexConfig(SourceConfig):
         super().__post_init__()
         if self.update and self.overwrite:
             raise InputError("--update changes an index and --overwrite replaces it: give one of them")
+        if self.update and self.limit:
+            raise InputError("--update removes what the catalog lacks, so with --limit all other images: leave one out")
 
 
 @dataclass(frozen=True)

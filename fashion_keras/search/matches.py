@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from math import isfinite
 from pathlib import Path
@@ -42,6 +42,8 @@ class Match:
         shared_attributes: columns of text in which it agrees with the query: with the product searched for, or with
             what most of an image's nearest neighbors have.
         matched: how many images of the product rank before the first product that is not returned; 1 without grouping.
+        guessed: of the shared attributes, those that are not known of the query but guessed from its nearest neighbors:
+            column -> share of their scores that agrees, above 0.5; {} for a product of the index.
     """
 
     sku: str
@@ -52,6 +54,7 @@ class Match:
     attributes: dict[str, str | int | float]
     shared_attributes: tuple[str, ...]
     matched: int = 1
+    guessed: dict[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return (
@@ -80,6 +83,7 @@ class SearchQuery:
         embeddings [m, d]: of the images; m is 0 for a text alone.
         signatures: of the m images, where they can be read.
         attributes: of the product; an image's are predicted by its neighbors.
+        shares: column -> share of the neighbors' scores for the value in `attributes`; {} for a product of the index.
         sku: of a product in the index, else None.
         neighbors: the nearest images without a filter, where they are known already.
     """
@@ -90,6 +94,7 @@ class SearchQuery:
     attributes: dict[str, Any]
     sku: str | None = None
     neighbors: Neighbors | None = None
+    shares: dict[str, float] = field(default_factory=dict)
 
 
 def unit(embedding: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -102,15 +107,17 @@ def query_by_id(index: Index, ids: NDArray[np.str_]) -> SearchQuery:
     records = index.lookup(ids)
     signatures = [_signature(path) for path in records.paths]
     embedding = unit(records.embeddings.mean(axis=0))
-    return SearchQuery(embedding, records.embeddings, signatures, _attributes(records, 0), str(records.skus[0]))
+    return SearchQuery(embedding, records.embeddings, signatures, record_attributes(records, 0), str(records.skus[0]))
 
 
 def query_by_embedding(index: Index, embedding: NDArray[np.float32], signature: Signature, k: int) -> SearchQuery:
     """Return the query of an image, or of a text, without a signature; its attributes are those of most neighbors."""
     neighbors = index.nearest(embedding, max(_VOTERS, k + _SPARE))[0]
-    attributes = _vote(index.lookup(neighbors.ids[:_VOTERS]), neighbors.scores[:_VOTERS])
+    votes = _vote(index.lookup(neighbors.ids[:_VOTERS]), neighbors.scores[:_VOTERS])
+    attributes, shares = ({name: vote[part] for name, vote in votes.items()} for part in (0, 1))
     count = int(signature is not None)
-    return SearchQuery(embedding, embedding[None][:count], [signature][:count], attributes, neighbors=neighbors)
+    images = embedding[None][:count], [signature][:count]
+    return SearchQuery(embedding, *images, attributes, neighbors=neighbors, shares=shares)
 
 
 def find_matches(
@@ -182,7 +189,7 @@ def _read_signature(path: str, _size: int, _modified: int) -> NDArray[np.float32
     return thumbnail_signature(path)
 
 
-def _attributes(records: Records, row: int) -> dict[str, Any]:
+def record_attributes(records: Records, row: int) -> dict[str, Any]:
     """Return the column values that are not missing; whole numbers as int."""
     values = {name: column[row : row + 1].tolist()[0] for name, column in records.columns.items()}
     return {
@@ -192,8 +199,8 @@ def _attributes(records: Records, row: int) -> dict[str, Any]:
     }
 
 
-def _vote(records: Records, scores: NDArray[np.float32]) -> dict[str, str]:
-    """Return column of text -> the value that has the majority of the scores, where a value has."""
+def _vote(records: Records, scores: NDArray[np.float32]) -> dict[str, tuple[str, float]]:
+    """Return column of text -> the value that has the majority of the scores, and its share, where a value has."""
     winners = {}
     weights = np.maximum(scores, 0)
     for name, values in records.columns.items():
@@ -202,7 +209,7 @@ def _vote(records: Records, scores: NDArray[np.float32]) -> dict[str, str]:
             votes[value] += weight
         winner = max(votes, key=votes.__getitem__)
         if winner and votes[winner] > _MAJORITY * weights.sum():
-            winners[name] = winner
+            winners[name] = winner, votes[winner] / float(weights.sum())
     return winners
 
 
@@ -213,7 +220,7 @@ def _make_matches(
     matches = []
     for rank, rows in enumerate(groups[:k], 1):
         row, matched = rows[0], sum(row < end for row in rows)
-        attributes = _attributes(records, row)
+        attributes = record_attributes(records, row)
         shared = tuple(
             name
             for name, value in attributes.items()
@@ -221,5 +228,6 @@ def _make_matches(
         )
         names = str(records.skus[row]), str(records.ids[row])
         path, score = str(records.paths[row]), float(scores[row])
-        matches.append(Match(*names, score, rank, path, attributes, shared, matched))
+        guessed = {name: query.shares[name] for name in shared if name in query.shares}
+        matches.append(Match(*names, score, rank, path, attributes, shared, matched, guessed))
     return matches

@@ -130,7 +130,7 @@ def _own_tagger(config: TagConfig, fingerprint: str, folder: Path) -> Path:
     if not home.is_dir():
         log.info("no --tagger: one is trained on the labels of the catalog itself, into %s", home)
         shutil.rmtree(unfinished, ignore_errors=True)
-        same = {**config.source, "seed": config.seed, "taxonomy": config.taxonomy}
+        same = {**config.source, "limit": config.limit, "seed": config.seed, "taxonomy": config.taxonomy}
         train_tagger(TaggerConfig(**same, target_precision=target, out=str(unfinished)))
         unfinished.rename(home)
         return home
@@ -145,10 +145,11 @@ def _own_tagger(config: TagConfig, fingerprint: str, folder: Path) -> Path:
     return home
 
 
-def _test_scores(home: Path) -> TagScores:
-    """Return the scores of a tagger on its own test products; InputError for a damaged report.json."""
+def _test_scores(home: Path) -> TagScores | None:
+    """Return the scores of a tagger on its own test products, None where none were; InputError for a damaged report."""
     path = home / "report.json"
-    return dataclass_from_json(TagScores, read_json(path).get("together"), path, "together")
+    scores = read_json(path).get("together")
+    return scores and dataclass_from_json(TagScores, scores, path, "together")
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,7 @@ def report_fields(
         "strategy": config.strategy_name,
         "classes": list(spec.classes),
         "counts": prepared.counts,
+        "corrections": prepared.catalog.correction_counts,
         "leaks": count_leaks(prepared.catalog, prepared.rows),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _VERSIONS}},
         "seconds": {name: round(value, 2) for name, value in times.items()},

@@ -12,7 +12,8 @@ class Scores(JsonRecord):
 
     test and each of groups hold accuracy, top_3, macro_f1, ece, accuracy_ci95 and others: of the one group, or means
     over the groups. labels: with several groups or multi-valued ones, all labels as one multi-label task. per_product:
-    of one single-valued group. counts: products per part, and rejected rows and files.
+    of one single-valued group. counts: products per part, and rejected rows and files. corrections: what became of the
+    reviewed labels of `--corrections`, see `CorrectionSummary`.
     """
 
     task: str
@@ -25,6 +26,7 @@ class Scores(JsonRecord):
     labels: dict[str, Any] | None = None
     per_product: dict[str, Any] | None = None
     hierarchy: dict[str, Any] | None = None
+    corrections: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +49,6 @@ class Report(Scores):
     versions: dict[str, str]
     images_per_second: dict[str, float] | None = None
     warnings: list[str] = field(default_factory=list)
-    leaks: dict[str, Any] | None = None
     leaks: dict[str, Any] | None = None
     device: str = ""
     test_in_initial_weights: int = 0

@@ -74,6 +74,7 @@ def _combined_report(reports: list[Report], prepared: PreparedData, predictions:
         **{name: getattr(reports[0], name) for name in _COMMON},
         **compute_scores(predictions, train_counts, {}, catalog.product_groups),
         counts={"test": len(catalog), "rejected": len(catalog.rejected)},
+        corrections=catalog.correction_counts,
         folds=rows,
         over_folds=summarize_folds(rows, names),
         seconds={"total": round(sum(row["seconds"] for row in rows), 2)},

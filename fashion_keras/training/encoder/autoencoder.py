@@ -96,6 +96,7 @@ def _train(config: AutoencoderConfig, data: TrainingData, folder: Path, callback
     scores = network.evaluate(feed.validation(), steps=feed.steps[1], verbose=0, return_dict=True)
     return AutoencoderReport(
         counts=data.counts,
+        corrections=data.catalog.correction_counts,
         seconds=round(time.perf_counter() - began, 1),
         held_out={"binary_crossentropy": scores["loss"], "mean_squared_error": scores["mean_squared_error"]},
         network=config.network,

@@ -7,7 +7,7 @@ from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.heads import POOLINGS, Head
 from fashion_keras.models.serialization import EncoderSpec
 from fashion_keras.models.text import TextSpec
-from fashion_keras.support.config_fields import DataConfig, SourceConfig, config_field
+from fashion_keras.support.config_fields import DataConfig, LimitConfig, config_field
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import JsonRecord
 from fashion_keras.training.base_config import BackboneConfig, EncoderTrainingConfig, with_default
@@ -133,7 +133,7 @@ class AutoencoderConfig(EncoderTrainingConfig):
 
 
 @dataclass(frozen=True)
-class WhiteningConfig(SourceConfig):
+class WhiteningConfig(LimitConfig):
     """Settings of a whitened encoder."""
 
     encoder: str = config_field("resnet50", "Encoder to whiten, such as resnet50 or vgg19@block4:max.", metavar="NAME")
@@ -152,6 +152,7 @@ class EncoderReport(JsonRecord):
     counts: dict[str, int]
     seconds: float
     held_out: dict[str, Any]
+    corrections: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object."""

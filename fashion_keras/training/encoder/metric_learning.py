@@ -104,6 +104,7 @@ def _train(config: EncoderConfig, data: TrainingData, folder: Path, callbacks: C
         scores |= text_retrieval_scores(held_out, embedding_search(embeddings, encoder.embed_text))
     return MetricLearningReport(
         counts=data.counts,
+        corrections=data.catalog.correction_counts,
         seconds=round(time.perf_counter() - began, 1),
         held_out=scores,
         backbone=config.backbone,
