@@ -37,7 +37,9 @@ def evaluate(config: EvaluateConfig | Mapping[str, Any]) -> EvaluationReport:
     )
     if folder:
         write_predictions(folder, predictions)
-        plot_report(folder, predictions, products.paths, classifier.spec.image_spec, config.run)
+        plot_report(
+            folder, predictions, products.paths, classifier.spec.image_spec, config.run, subset.summary["catalog"]
+        )
         write_rejected(folder, products)
         report.write(folder)
     return report

@@ -29,6 +29,7 @@ def plot_class_accuracy(
     interval: np.ndarray,
     task: str = "",
     run: str = "",
+    data: str = "",
 ) -> None:
     """Accuracy within each class as bars, best first, with a 95 % interval (schindler2018, fig. 3).
 
@@ -50,7 +51,7 @@ def plot_class_accuracy(
     caption = "share of each class that is predicted right, best first; line: 95 % interval, wide where images are few"
     few = f"the {COLUMN} best and the {COLUMN} worst; {between} classes between them are left out" if between else ""
     images = int(np.sum(support))
-    style.style_axes(figure.axes[0], "Accuracy of each class", style.context(task, run, images), caption, few)
+    style.style_axes(figure.axes[0], "Accuracy of each class", style.context(task, run, images, data), caption, few)
     style.save(figure, path)
 
 
@@ -84,7 +85,7 @@ def plot_class_counts(path: Path, counts: Mapping[str, Mapping[str, int]], title
     style.save(figure, path)
 
 
-def plot_labels_per_image(path: Path, parts: Mapping[str, np.ndarray], run: str = "") -> None:
+def plot_labels_per_image(path: Path, parts: Mapping[str, np.ndarray], run: str = "", data: str = "") -> None:
     """Share of the images that have 0, 1, ... labels, as bars for each of at most 3 parts (guo2019, fig. 2).
 
     `parts`: name -> images [m + 1] int that have 0, 1, ..., m labels.
@@ -104,7 +105,7 @@ def plot_labels_per_image(path: Path, parts: Mapping[str, np.ndarray], run: str 
     axes.set(xlabel="labels of an image", ylabel="share of images")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
-    context = style.context("", run, int(next(iter(parts.values())).sum()))
+    context = style.context("", run, int(next(iter(parts.values())).sum()), data)
     style.style_axes(axes, "Labels per image", context, "equal bars: as many labels as there are")
     style.save(axes.figure, path)
 

@@ -48,7 +48,6 @@ class Report(Scores):
     images_per_second: dict[str, float] | None = None
     warnings: list[str] = field(default_factory=list)
     leaks: dict[str, Any] | None = None
-    leaks: dict[str, Any] | None = None
     device: str = ""
     test_in_initial_weights: int = 0
     calibration: dict[str, Any] | None = None

@@ -33,6 +33,7 @@ from fashion_keras.training.dataset_prep import PreparedData, prepare
 from fashion_keras.training.feeds import ImageFeed, image_feed, phase_feeds
 from fashion_keras.training.manifests import initial_training_products
 from fashion_keras.training.run_folder import Callbacks, Run, begin_run, resume_run, training_run
+from fashion_keras.training.run_page import write_run_page
 from fashion_keras.training.run_report import evaluate_test, report_fields, training_device
 from fashion_keras.training.targets import model_spec
 from fashion_keras.training.trainer import Trainer
@@ -65,9 +66,17 @@ def resume(folder: str | Path, callbacks: Callbacks = ()) -> Run:
 
 
 def _run_all(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks) -> Run:
-    if config.is_cross_validation:
-        return Run(folder, cross_validate(config, prepared, folder, partial(_run, callbacks=callbacks)))
-    return _run(config, prepared, folder, callbacks)
+    if not config.is_cross_validation:
+        return _run_with_page(config, prepared, folder, callbacks)
+    run = Run(folder, cross_validate(config, prepared, folder, partial(_run_with_page, callbacks=callbacks)))
+    write_run_page(folder, prepared.catalog)
+    return run
+
+
+def _run_with_page(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks) -> Run:
+    run = _run(config, prepared, folder, callbacks)
+    write_run_page(folder, prepared.catalog)
+    return run
 
 
 @training_run
@@ -93,7 +102,8 @@ def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: C
     encoding = time.perf_counter() - encoding
     trainer = setup.trainer()
     history = trainer.run()
-    plot_history(folder / "history.png", history, config.task, str(folder), len(prepared.rows["train"]))
+    origin = {"run": str(folder), "data": prepared.data}
+    plot_history(folder / "history.png", history, config.task, images=len(prepared.rows["train"]), **origin)
     spec, network = _save_model(prepared, replace(spec, head=setup.config.head_spec), trainer, folder)
     scores, testing = evaluate_test(config, prepared, manifest, spec, network, folder)
     times = {"encode": encoding, "test": testing, "total": time.perf_counter() - began}
