@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from fashion_keras.analysis.projection import draw_map
     from fashion_keras.analysis.retrieval_comparison import evaluate_search
     from fashion_keras.analysis.robustness import robustness
+    from fashion_keras.analysis.run_comparison import compare_runs
     from fashion_keras.analysis.run_evaluation import evaluate
+    from fashion_keras.analysis.run_list import list_runs
     from fashion_keras.catalog.datasets import resolve_dataset
     from fashion_keras.catalog.readers import Catalog, read_catalog
     from fashion_keras.features.encoder import Encoder
@@ -50,7 +52,9 @@ _PUBLIC_NAMES = {
     "analysis.projection": "draw_map",
     "analysis.retrieval_comparison": "evaluate_search",
     "analysis.robustness": "robustness",
+    "analysis.run_comparison": "compare_runs",
     "analysis.run_evaluation": "evaluate",
+    "analysis.run_list": "list_runs",
     "catalog.datasets": "resolve_dataset",
     "catalog.readers": "Catalog read_catalog",
     "features.encoder": "Encoder",

@@ -6,8 +6,7 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from functools import cached_property
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,59 +14,18 @@ from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.evaluation.pages.image_cards import grad_cam_cards, mistake_cards, search_cards
 from fashion_keras.evaluation.pages.page import PAGE, Page, Section, Table, Tile, figure
 from fashion_keras.evaluation.pages.score_sections import score_sections, score_tiles, with_interval
-from fashion_keras.evaluation.reports.prediction_rows import PredictionRows, read_prediction_rows
+from fashion_keras.evaluation.reports.prediction_rows import PredictionRows
 from fashion_keras.evaluation.reports.report import Report
-from fashion_keras.images.validation import read_source
-from fashion_keras.support.atomic_files import read_json
-from fashion_keras.support.config_fields import SourceConfig, flag_name
+from fashion_keras.support.config_fields import flag_name
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.config import TrainConfig
-from fashion_keras.training.manifests import RunManifest
+from fashion_keras.training.finished_run import FinishedRun
 from fashion_keras.training.run_folder import CONFIG, Run
 
 log = logging.getLogger("fashion_keras")
 
 _REASONS, _MISTAKES = 15, 24
 _LEAKS = {"same_sku": "same SKU", "same_title": "same title", "near_duplicate": "near-duplicate image"}
-
-
-@dataclass(frozen=True)
-class FinishedRun:
-    """Finished run of a classifier, or all folds of a cross-validation, as the files in its folder hold it."""
-
-    folder: Path
-    report: Report
-    config: TrainConfig
-
-    @classmethod
-    def read(cls, folder: str | Path) -> "FinishedRun":
-        """Read report.json and config.json; InputError for a folder without a finished run, an old or damaged one."""
-        folder = Path(folder)
-        if not (folder / Report.FILE).is_file():
-            raise InputError(f"{folder}: no finished run here (no {Report.FILE})")
-        report = Report.read(folder)
-        try:
-            return cls(folder, report, TrainConfig.from_dict(read_json(folder / CONFIG)))
-        except InputError as error:
-            path = "" if str(error).startswith(str(folder)) else f"{folder / CONFIG}: "
-            raise InputError(f"{path}{error}") from None
-
-    @cached_property
-    def rows(self) -> dict[str, PredictionRows]:
-        """Single-valued group -> predictions of the test images; InputError where they are missing or damaged."""
-        return read_prediction_rows(self.folder, self.report)
-
-    @cached_property
-    def manifest(self) -> RunManifest:
-        """What the run was trained on; InputError for a cross-validation."""
-        if self.report.folds:
-            raise InputError(f"{self.folder}: a cross-validation; take one of its folds, {self.folder / 'fold1'}")
-        return RunManifest.read(self.folder)
-
-    def read_catalog(self) -> Catalog:
-        """Read the run's catalog again; InputError where it cannot be read any more."""
-        options = self.config.source if self.report.folds else self.manifest.catalog_options
-        return read_source(SourceConfig(**{**options, "data": self.config.data}))[0]
 
 
 def write_run_page(

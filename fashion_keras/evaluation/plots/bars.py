@@ -172,3 +172,26 @@ def _draw_panel(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     axes.tick_params(axis="x", labelbottom=True)
     axes.grid(axis="x", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
+
+
+def plot_differences(path: Path, rows: Sequence[tuple[str, float, tuple[float, float]]], title: str, note: str) -> None:
+    """Differences from a reference as dots with 95 % intervals, the first row on top; a dashed line is no difference.
+
+    `rows`: (name, difference, ends of its interval). An interval that leaves 0 out is drawn in full color.
+    """
+    style.require_nonempty(rows, "differences")
+    axes = style.new_axes(6, 0.34 * len(rows) + 0.4)
+    axes.axvline(0, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
+    for place, (_, value, (low, high)) in enumerate(rows):
+        color = MUTED if low <= 0 <= high else ACCENT
+        marker = {"color": color, "markersize": 5, "markerfacecolor": "white" if color == MUTED else color}
+        axes.errorbar([value], [place], xerr=[[value - low], [high - value]], fmt="o", elinewidth=1.4, **marker)
+        axes.text(
+            1.02, place, f"{value:+.3f}", transform=axes.get_yaxis_transform(), fontsize=9, va="center", color=INK
+        )
+    axes.set_yticks(range(len(rows)), [style.short_name(name, 50) for name, _, _ in rows])
+    axes.set(ylim=(len(rows) - 0.4, -0.6), xlabel="difference and its 95 % interval")
+    axes.grid(axis="x", color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    style.style_axes(axes, title, note, "hollow: the interval holds 0, so that no difference is shown")
+    style.save(axes.figure, path)
