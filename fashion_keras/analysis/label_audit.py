@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.analysis.audit_page import write_audit_page
 from fashion_keras.analysis.config import AuditConfig
 from fashion_keras.analysis.evaluation_subset import encoder_training_products
 from fashion_keras.catalog.catalog import Catalog, write_rejected
@@ -36,7 +37,7 @@ _SHEET_ROWS, _THUMBNAIL = 48, ImageSpec(160, 120)
 
 @takes_verbose
 def audit(config: AuditConfig | Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Rank the labels of a catalog that may be wrong; write audit.csv, audit.png and rejected.csv.
+    """Rank the labels of a catalog that may be wrong; write audit.csv, audit.png, report.html and rejected.csv.
 
     A label is an issue when a linear classifier on the encoder's features, trained on other products, predicts another
     label; when a near-duplicate image carries another label; or when a product of the same title does. An encoder
@@ -64,7 +65,7 @@ def audit(config: AuditConfig | Mapping[str, Any] | None = None) -> dict[str, An
     if rows:
         _draw(folder / "audit.png", rows[:_SHEET_ROWS])
     by_reason = Counter(issue.reason for issue in issues)
-    return {
+    report = {
         "out": str(folder),
         "task": config.task,
         "encoder": config.encoder,
@@ -73,6 +74,8 @@ def audit(config: AuditConfig | Mapping[str, Any] | None = None) -> dict[str, An
         "by_reason": {reason: by_reason[reason] for reason in REASONS},
         "issues": rows,
     }
+    write_audit_page(report, str(catalog.folder), folder)
+    return report
 
 
 def out_of_fold(

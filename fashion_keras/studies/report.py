@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fashion_keras.evaluation.plots import style
+from fashion_keras.studies.page import write_study_page
 from fashion_keras.studies.study import ResultRow, Score, StepReport, Study
 from fashion_keras.support.atomic_files import write_csv, write_text
 
@@ -34,7 +35,7 @@ _RANDOM_NOTE = "random weights: not a result"
 def write_report(
     study: Study, out: Path, reports: Mapping[str, StepReport], products: int, sample: bool, quick: bool
 ) -> None:
-    """Write README.md, results.csv and figures into `out`, of the steps that are finished or skipped so far.
+    """Write README.md, report.html, results.csv and figures into `out`, of the steps finished or skipped so far.
 
     Findings come first, then tables and figures, then the differences from the paper. `products` is their number in the
     catalog; `sample`, whether it is the drawn sample.
@@ -50,6 +51,8 @@ def write_report(
         seconds = f"not run: {report.skipped}" if report.skipped else f"{report.seconds:.0f}"
         lines.append(f"| {name} | {seconds} | `{report.command}` |")
     write_text(out / "README.md", "\n".join([*lines, ""]))
+    differences = [line.removeprefix("- ").replace("**", "") for line in _differences(study, sample, quick)[2:] if line]
+    write_study_page(study, out, reports, rows, _summary(study, reports, products).replace("**", ""), differences)
 
 
 def as_rows(study: Study, reports: Mapping[str, StepReport]) -> list[dict[str, Any]]:
