@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from fashion_keras.models.classifier import Classifier
     from fashion_keras.models.predictions import Predictions
     from fashion_keras.search.indexing import build_index, open_index, update_index
-    from fashion_keras.search.similar import Match, search_similar
+    from fashion_keras.search.match import Match, Matches
+    from fashion_keras.search.similar import search_similar
     from fashion_keras.support.errors import InputError
     from fashion_keras.support.progress import set_verbosity
     from fashion_keras.tagging.config import TaggerConfig
@@ -65,7 +66,8 @@ _PUBLIC_NAMES = {
     "models.classifier": "Classifier",
     "models.predictions": "Predictions",
     "search.indexing": "build_index open_index update_index",
-    "search.similar": "Match search_similar",
+    "search.match": "Match Matches",
+    "search.similar": "search_similar",
     "support.errors": "InputError",
     "support.progress": "set_verbosity",
     "tagging.config": "TaggerConfig",

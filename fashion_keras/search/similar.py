@@ -20,7 +20,7 @@ from fashion_keras.search.config import DEFAULT_INDEX
 from fashion_keras.search.filters import Where, parse_filters
 from fashion_keras.search.indexing import load_index_encoder, open_index
 from fashion_keras.search.matches import (
-    Match,
+    Matches,
     SearchOptions,
     SearchQuery,
     find_matches,
@@ -48,7 +48,7 @@ def search_similar(
     exclude_self: bool = True,
     collapse_duplicates: bool = True,
     group_by_product: bool = True,
-) -> list[Match] | list[list[Match]]:
+) -> Matches | list[Matches]:
     """Return the k products whose images are most similar to an image, a text or both, the most similar first.
 
     Args:
@@ -108,19 +108,19 @@ class _Searcher:
         self._encoder: Encoder | None = None
         self._hybrid = HybridSearch()
 
-    def search_text(self, words: TextQuery, options: SearchOptions) -> list[Match]:
+    def search_text(self, words: TextQuery, options: SearchOptions) -> Matches:
         """Return the matches of a text."""
         index = self.index.pinned()
         embedding = words.embed(self._load())
         if not len(index):
-            return []
+            return Matches()
         return self._find(index, query_by_embedding(index, embedding, None, options.k), words, options)
 
-    def search(self, queries: Sequence[Any], words: TextQuery, options: SearchOptions) -> list[list[Match]]:
+    def search(self, queries: Sequence[Any], words: TextQuery, options: SearchOptions) -> list[Matches]:
         """Return the matches of each query: an image, or an int or str that may be an image id or SKU."""
         index = self.index.pinned()
         if not len(index):
-            return [[] for _ in queries]
+            return [Matches() for _ in queries]
         named = [_image_ids(index, query) for query in queries]
         images = [query for query, ids in zip(queries, named, strict=True) if not len(ids)]
         # Before the encoder is loaded: what is no image is refused at once.
@@ -134,7 +134,7 @@ class _Searcher:
             matches.append(self._find(index, query, words, options))
         return matches
 
-    def _find(self, index: Index, query: SearchQuery, words: TextQuery, options: SearchOptions) -> list[Match]:
+    def _find(self, index: Index, query: SearchQuery, words: TextQuery, options: SearchOptions) -> Matches:
         if not words.hybrid:
             return find_matches(index, query, options)
         nearest = partial(self._hybrid.nearest, index, words.text)
