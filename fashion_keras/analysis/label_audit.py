@@ -18,6 +18,7 @@ from fashion_keras.catalog.tasks import get_task
 from fashion_keras.evaluation.metrics import label_issues
 from fashion_keras.evaluation.metrics.label_issues import NEAR_DUPLICATE, REASONS, SAME_TITLE, LabelIssue
 from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
+from fashion_keras.evaluation.plots.style import context
 from fashion_keras.features.embeddings import embedding_source
 from fashion_keras.images.decode import decode
 from fashion_keras.images.near_duplicates import NEAR_DUPLICATE_COSINE, is_near_duplicate, thumbnail_signature
@@ -63,7 +64,8 @@ def audit(config: AuditConfig | Mapping[str, Any] | None = None) -> dict[str, An
     write_csv(folder / "audit.csv", COLUMNS, rows)
     write_rejected(folder, catalog)
     if rows:
-        _draw(folder / "audit.png", rows[:_SHEET_ROWS])
+        note = context(config.task, images=len(catalog), data=str(catalog.folder))
+        _draw(folder / "audit.png", rows[:_SHEET_ROWS], note)
     by_reason = Counter(issue.reason for issue in issues)
     report = {
         "out": str(folder),
@@ -170,11 +172,11 @@ def _row(issue: LabelIssue, catalog: Catalog, labels: Targets) -> dict[str, Any]
     }
 
 
-def _draw(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+def _draw(path: Path, rows: Sequence[dict[str, Any]], note: str) -> None:
     images = [decode(row["path"], _THUMBNAIL) for row in rows]
     captions = []
     for row in rows:
         evidence = f"{row['score']:.3f}" if row["other"] is None else row["other"]
         labels = f"given: {row['given']}\nsuggested: {row['suggested']}"
         captions.append(f"{labels}\n{row['reason']} {evidence}, id {row['id']}")
-    contact_sheet(path, images, captions, title="Labels that may be wrong")
+    contact_sheet(path, images, captions, title="Labels that may be wrong", note=note)

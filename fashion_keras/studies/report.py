@@ -112,7 +112,7 @@ def _figures(study: Study, out: Path, reports: Mapping[str, StepReport]) -> list
     scores = [(row, row.score(results[row.step])) for row in study.rows if row.step in results]
     lines = []
     if measured := [(row, score) for row, score in scores if score.value is not None]:
-        _draw(out / "results.png", measured)
+        _draw(out / "results.png", measured, f"study {study.name}  ·  {len(measured)} results")
         lines += ["![The paper's numbers and ours](results.png)", ""]
     for step, file, text in study.figures:
         if step in finished:
@@ -159,7 +159,7 @@ def _differences(study: Study, sample: bool, quick: bool) -> list[str]:
     return [*lines, *(f"- {line}" for line in study.deviations), ""]
 
 
-def _draw(path: Path, rows: Sequence[tuple[ResultRow, Score]]) -> None:
+def _draw(path: Path, rows: Sequence[tuple[ResultRow, Score]], note: str) -> None:
     """Draw the paper's number as a ring and ours as a dot with its interval, a line for each row."""
     axes = style.new_axes(6, 0.3 * len(rows) + 0.4)
     places = np.arange(len(rows))[::-1]
@@ -179,6 +179,6 @@ def _draw(path: Path, rows: Sequence[tuple[ResultRow, Score]]) -> None:
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.grid(axis="x", color=style.GRID, linewidth=0.8)
     axes.set_axisbelow(True)
-    style.style_axes(axes, "The paper's numbers and ours")
+    style.style_axes(axes, "The paper's numbers and ours", note)
     style.legend(axes, handles, labels, None)
     style.save(axes.figure, path)

@@ -102,7 +102,7 @@ def train_tagger(config: TaggerConfig | Mapping[str, Any]) -> Run:
         tagger = Tagger(encoder, gate, heads, config.target_precision)
         train, test = ((labels.take(rows), features[rows]) for rows in (split.train, split.test))
         products = catalog.product_groups[split.test]
-        report = header | evaluate_tagger(tagger, candidates, train, test, products, config.seed, folder)
+        report = header | evaluate_tagger(tagger, candidates, train, test, products, config.seed, folder, data)
         report["seconds"] = round(time.perf_counter() - began, 1)
         write_json(folder / "report.json", report)
         write_tagger_page(report, folder)

@@ -138,7 +138,9 @@ def draw_bars(
     axes.spines["bottom"].set_visible(False)
 
 
-def plot_accuracy_by_condition(path: Path, series: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]) -> None:
+def plot_accuracy_by_condition(
+    path: Path, series: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]], data: str = ""
+) -> None:
     """Accuracy with its interval by condition, one panel for each run and head, up to 3 side by side.
 
     `series`: (run, head) -> rows, each with condition, products, accuracy, low, high; the same conditions in all. A
@@ -156,7 +158,7 @@ def plot_accuracy_by_condition(path: Path, series: Mapping[tuple[str, str], Sequ
     for axes, ((run, head), rows) in zip(grid, series.items(), strict=False):
         _draw_panel(axes, rows)
         title = f"{style.short_name(Path(run).name)}: {style.short_name(head)}"
-        style.style_axes(axes, title, f"{rows[0]['products']:,} images")
+        style.style_axes(axes, title, style.context(images=rows[0]["products"], data=data))
     figure.subplots_adjust(hspace=1.4 / (0.28 * tall), wspace=0.12)
     style.save(figure, path)
 

@@ -93,7 +93,7 @@ def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: C
     _warn(warnings)
     encoding = time.perf_counter()
     images = image_feed(config, prepared)
-    _plot_augmentation(images, folder)
+    _plot_augmentation(images, folder, prepared.data)
     weights = loss_weights(config, prepared)
     feeds = phase_feeds(config, prepared, network, images)
     setup = ClassifierSetup(config, network, spec.groups, weights, feeds, source.pretrained, folder, callbacks)
@@ -141,13 +141,13 @@ def _save_model(
     return spec, network
 
 
-def _plot_augmentation(feed: ImageFeed, folder: Path) -> None:
+def _plot_augmentation(feed: ImageFeed, folder: Path, data: str) -> None:
     """Draw four training images in six augmented views each."""
     rows = np.linspace(0, len(feed.train) - 1, 4).astype(np.int64).repeat(6)
     data = for_training(feed.train, feed.image_spec, feed.augmentation, lambda _: rows, range(1), len(rows))
     pixels = next(iter(data))[0].numpy().round().astype(np.uint8)
     title = f"Four training images in six views each, augmentation {feed.augmentation.name}"
-    note = context(run=str(folder), images=len(feed.train))
+    note = context(run=str(folder), images=len(feed.train), data=data)
     contact_sheet(folder / "augmentation.png", list(pixels), [""] * len(rows), columns=6, title=title, note=note)
 
 
