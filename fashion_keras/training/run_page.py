@@ -5,14 +5,19 @@ import logging
 import re
 import shlex
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from fashion_keras.catalog.catalog import Catalog
-from fashion_keras.evaluation.pages.image_cards import grad_cam_cards, mistake_cards, search_cards
-from fashion_keras.evaluation.pages.page import PAGE, Page, Section, Table, Tile, figure
+from fashion_keras.evaluation.pages.image_cards import (
+    grad_cam_cards,
+    load_classifier_network,
+    mistake_cards,
+    search_cards,
+)
+from fashion_keras.evaluation.pages.page import PAGE, Card, Page, Section, Table, Tile, figure
 from fashion_keras.evaluation.pages.score_sections import score_sections, score_tiles, with_interval
 from fashion_keras.evaluation.reports.prediction_rows import PredictionRows
 from fashion_keras.evaluation.reports.report import Report
@@ -161,19 +166,27 @@ def _image_sections(run: FinishedRun, catalog: Catalog | None, images: bool) -> 
 
 
 def _model_sections(run: FinishedRun, head: str, rows: PredictionRows, catalog: Catalog) -> list[Section]:
-    text = (
+    spec, network = load_classifier_network(run.folder)
+    heat = (
         "Heat on the pixels that raise the score of a class, yellow to red: of the most confident mistakes for the "
         "predicted and the true class, and of images predicted right."
     )
-    try:
-        heat = Section("Grad-CAM", [text], cards=grad_cam_cards(run.folder, head, rows, catalog))
-    except InputError as error:
-        heat = Section("Grad-CAM", [f"None: {error}."])
-    text = (
+    search = (
         "Test images, and the nearest images of other test products by the embedding of the run's penultimate layer; "
         "at most 300 test images are searched."
     )
-    return [heat, Section("Search examples", [text], cards=search_cards(run.folder, rows, catalog))]
+    return [
+        _card_section("Grad-CAM", heat, lambda: grad_cam_cards(spec, network, head, rows, catalog)),
+        _card_section("Search examples", search, lambda: search_cards(spec, network, rows, catalog)),
+    ]
+
+
+def _card_section(title: str, text: str, make_cards: Callable[[], list[Card]]) -> Section:
+    """Return a section of cards, or one that tells why there are none."""
+    try:
+        return Section(title, [text], cards=make_cards())
+    except InputError as error:
+        return Section(title, [f"None: {error}."])
 
 
 def _settings(run: FinishedRun) -> Section:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +15,15 @@ from fashion_keras.evaluation.metrics.retrieval import nearest
 from fashion_keras.evaluation.pages.page import Card
 from fashion_keras.evaluation.plots.style import overlay_heatmap
 from fashion_keras.evaluation.reports.prediction_rows import PredictionRows
-from fashion_keras.features.registry import load_encoder
 from fashion_keras.images.decode import decode_batch
+from fashion_keras.images.pipeline import for_inference
 from fashion_keras.images.thumbnails import pixels_url, thumbnail_url
+from fashion_keras.models.classifier import ClassifierSpec
+from fashion_keras.models.serialization import load_classifier_spec
 from fashion_keras.support.tensorflow_import import import_tensorflow
+
+if TYPE_CHECKING:
+    from keras import Model
 
 MISTAKES, EXPLAINED, QUERIES, GALLERY, SHOWN = 24, 4, 5, 300, 5
 
@@ -32,15 +38,22 @@ def mistake_cards(rows: PredictionRows, catalog: Catalog) -> list[Card]:
     return cards
 
 
-def grad_cam_cards(run: Path, head: str, rows: PredictionRows, catalog: Catalog) -> list[Card]:
+def load_classifier_network(run: Path) -> "tuple[ClassifierSpec, Model]":
+    """Load the spec and the Keras network of a run; InputError where there is none."""
+    load_classifier_spec(run)
+    import_tensorflow()
+    from fashion_keras.models.builder import load_network  # noqa: PLC0415 - imports TensorFlow
+
+    return load_network(run)
+
+
+def grad_cam_cards(
+    spec: ClassifierSpec, network: "Model", head: str, rows: PredictionRows, catalog: Catalog
+) -> list[Card]:
     """Return cards of the most confident mistakes, with heat for the predicted and the true class, and of right images.
 
     InputError where the network's feature maps are a single place.
     """
-    import_tensorflow()
-    from fashion_keras.models.builder import load_network  # noqa: PLC0415 - imports TensorFlow
-
-    spec, network = load_network(run)
     stage, maps = select_maps(network, select_stages(spec, ""))
     rows = rows.take(np.isin(rows.ids, catalog.image_ids.astype(object)))
     right = np.flatnonzero(rows.right)
@@ -68,17 +81,21 @@ def _grad_cam_card(
     return Card([(pixels_url(image), caption) for image, caption in shown], [f"{verdict}; heat at {stage}"])
 
 
-def search_cards(run: Path, rows: PredictionRows, catalog: Catalog) -> list[Card]:
-    """Return a card for each of some test images: the image, and the nearest of other products by the run's embedding.
+def search_cards(spec: ClassifierSpec, network: "Model", rows: PredictionRows, catalog: Catalog) -> list[Card]:
+    """Return a card for each of some test images: the image, and the nearest of other products.
 
-    At most 300 test images are embedded, by the run's penultimate layer.
+    At most 300 test images are embedded, by the network's penultimate layer.
     """
+    from fashion_keras.models.builder import embedding_model  # noqa: PLC0415 - imports TensorFlow
+
     test = np.flatnonzero(np.isin(catalog.image_ids.astype(object), rows.ids))
     test = _spread(test, GALLERY)
     if len(test) < 2:
         return []
     gallery = catalog.take(test)
-    embeddings = load_encoder(run).embed(gallery.paths)
+    embed = embedding_model(network)
+    batches = for_inference(gallery.paths, spec.image_spec)
+    embeddings = np.concatenate([np.asarray(embed(pixels, training=False)) for pixels in batches])
     labels = dict(zip(rows.ids.tolist(), rows.truth.tolist(), strict=True))
     titles = gallery.columns[TITLE].tolist() if TITLE in gallery.columns else [""] * len(gallery)
     captions = [
