@@ -34,8 +34,8 @@ def write_audit_page(report: Mapping[str, Any], data: str, folder: Path) -> Path
     cards = [_card(row) for row in issues[:_CARDS]]
     excluded = Table(("rows", "count"), [(name.replace("_", " "), count) for name, count in counts.items()])
     sections = [
-        Section("Labels that may be wrong", [text] if rows else ["None."], tables=[table] if rows else []),
-        Section("Their images", cards=cards),
+        Section("Labels that may be wrong", [text] if rows else ["None."], cards=cards),
+        Section("All that are listed", tables=[table] if rows else []),
         Section("Counts", tables=[excluded]),
         Section("Files", ["audit.csv holds the listed labels, rejected.csv the rows and files that were not audited."]),
     ]
