@@ -13,7 +13,7 @@ from fashion_keras.search.filters import check_filters, parse_conditions
 from fashion_keras.support.atomic_files import read_json
 from fashion_keras.support.errors import InputError, unknown_name_error
 from fashion_keras.training.config import TrainConfig
-from fashion_keras.training.finished_run import FinishedRun
+from fashion_keras.training.finished_run import FinishedRun, is_run_report
 from fashion_keras.training.manifests import RunManifest
 from fashion_keras.training.run_folder import CONFIG
 
@@ -27,7 +27,6 @@ _NUMBERS = (
 )  # fmt: skip
 _TEXTS = ("run", "state", "task", "backbone", "strategy", "weights", "image_size", "data")
 COLUMNS = (*_TEXTS, *_NUMBERS, "finished")
-_REPORT = Report.FORMAT.rpartition("/")[0]
 
 
 def list_runs(
@@ -98,7 +97,7 @@ def _rows(folder: Path) -> Iterator[dict[str, Any]]:
 
 def _finished(folder: Path) -> dict[str, Any] | None:
     """Return the row of a finished run; None for the report of anything but a run of `train`."""
-    if not str(read_json(folder / Report.FILE).get("format", "")).startswith(_REPORT + "/"):
+    if not is_run_report(folder):
         return None
     run = FinishedRun.read(folder)
     report, test = run.report, run.report.test

@@ -30,6 +30,10 @@ class FinishedRun:
         folder = Path(folder)
         if not (folder / Report.FILE).is_file():
             raise InputError(f"{folder}: no finished run here (no {Report.FILE})")
+        if not is_run_report(folder):
+            raise InputError(
+                f"{folder}: not a run of `fashion-keras train`; other commands write report.html themselves"
+            )
         report = Report.read(folder)
         try:
             return cls(folder, report, TrainConfig.from_dict(read_json(folder / CONFIG)))
@@ -53,3 +57,9 @@ class FinishedRun:
         """Read the run's catalog again; InputError where it cannot be read any more."""
         options = self.config.source if self.report.folds else self.manifest.catalog_options
         return read_source(SourceConfig(**{**options, "data": self.config.data}))[0]
+
+
+def is_run_report(folder: Path) -> bool:
+    """Return whether report.json in a folder is of a run of `train`, of this version or another; InputError as JSON."""
+    written = str(read_json(folder / Report.FILE).get("format", ""))
+    return written.rpartition("/")[0] == Report.FORMAT.rpartition("/")[0]

@@ -193,7 +193,7 @@ def _settings(run: FinishedRun) -> Section:
     """Return the section that tells how to run it again: the command, settings that are no defaults, versions."""
     defaults, values = TrainConfig().to_dict(), run.config.to_dict()
     given = {name: value for name, value in values.items() if value != defaults[name] and name != "out"}
-    rows = [(name, _text(value), _text(defaults[name])) for name, value in given.items()]
+    rows = [(name, _text(value), _text(defaults[name]) or None) for name, value in given.items()]
     tables = [Table(("setting", "value", "default"), rows, "Settings that differ from their defaults")]
     tables.append(Table(("package", "version"), list(run.report.versions.items()), "Versions"))
     commands = [

@@ -20,6 +20,7 @@ from fashion_keras.support.atomic_files import write_text
 PAGE = "report.html"
 _TEMPLATES = Path(__file__).parent / "templates"
 _COLORS = 128  # of a figure: its PNG is a third as large, and looks the same
+_SHORT = 26  # characters of a table cell that are not wrapped
 _SCALE = 0.8  # CSS pixels, 96 to an inch, to a pixel of a figure, 120 to an inch
 
 
@@ -42,8 +43,9 @@ class Table:
 
     @property
     def numeric(self) -> list[bool]:
-        """Whether each column holds numbers alone, which stand on the right."""
-        return [all(is_number(row[place]) for row in self.rows) for place in range(len(self.columns))]
+        """Whether each column holds numbers, and nothing else, which stand on the right."""
+        columns = [[row[place] for row in self.rows] for place in range(len(self.columns))]
+        return [any(cell is not None for cell in cells) and all(map(is_number, cells)) for cells in columns]
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,11 @@ def cell_text(value: object) -> str:
     return str(value)
 
 
+def is_short(value: object) -> bool:
+    """Return whether a table cell stands on one line."""
+    return len(cell_text(value)) <= _SHORT
+
+
 def sort_value(value: object) -> str:
     """Return what a table cell is sorted by: a number in full, a text as it is, "" for None."""
     return "" if value is None else repr(float(value)) if isinstance(value, Real) else str(value)
@@ -163,6 +170,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {"cell_text": cell_text, "sort_value": sort_value}
+    environment.tests["short"] = is_short
     return environment.get_template("page.html")
 
 
