@@ -31,9 +31,7 @@ class FinishedRun:
         if not (folder / Report.FILE).is_file():
             raise InputError(f"{folder}: no finished run here (no {Report.FILE})")
         if not is_run_report(folder):
-            raise InputError(
-                f"{folder}: not a run of `fashion-keras train`; other commands write report.html themselves"
-            )
+            raise InputError(f"{folder}: not a run of `fashion-keras train`; others write report.html themselves")
         report = Report.read(folder)
         try:
             return cls(folder, report, TrainConfig.from_dict(read_json(folder / CONFIG)))

@@ -77,7 +77,7 @@ def test_report_command_writes_where_it_is_told(tmp_path):
         (lambda run: (run / "report.json").write_text("[]"), ["report.json: expected one JSON object"]),
         (
             lambda run: (run / "report.json").write_text('{"format": "x/1"}'),
-            ["run: not a run of `fashion-keras train`"],
+            ["not a run of `fashion-keras train`"],
         ),
         (lambda run: (run / "config.json").unlink(), ["config.json: no such file"]),
         (lambda run: (run / "config.json").write_text('{"colour": 1}'), ["config.json: unknown config key 'colour'"]),

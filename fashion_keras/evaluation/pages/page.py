@@ -21,6 +21,7 @@ PAGE = "report.html"
 _TEMPLATES = Path(__file__).parent / "templates"
 _COLORS = 128  # of a figure: its PNG is a third as large, and looks the same
 _SHORT = 26  # characters of a table cell that are not wrapped
+_WIDE = 900  # CSS pixels: on a page of 7 inches, the letters of such a figure are too small
 _SCALE = 0.8  # CSS pixels, 96 to an inch, to a pixel of a figure, 120 to an inch
 
 
@@ -55,6 +56,11 @@ class Figure:
     source: str
     text: str
     width: int
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it is printed on a page of its own, across."""
+        return self.width > _WIDE
 
 
 @dataclass(frozen=True)
