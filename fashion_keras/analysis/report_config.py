@@ -52,7 +52,9 @@ class CompareConfig(Config):
 class RunsConfig(Config):
     """Settings of the command `runs [DIR]`: a table of the runs in a folder."""
 
-    folder: str = config_field(RUNS, "Folder in which runs are looked for, at any depth.", metavar="DIR")
+    folder: str | None = config_field(
+        None, f"Folder in which runs are looked for, at any depth. Default: {RUNS}.", metavar="DIR"
+    )
     sort: str = config_field(
         "run", "Column to sort by: texts from A to Z, numbers and dates from high to low.", metavar="COLUMN"
     )

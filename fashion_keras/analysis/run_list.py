@@ -64,7 +64,7 @@ def list_runs(
 
 def list_runs_of(config: RunsConfig) -> "pd.DataFrame":
     """Return `list_runs` of a config."""
-    return list_runs(config.folder, config.sort, config.reverse, parse_conditions(config.where))
+    return list_runs(config.folder or RUNS, config.sort, config.reverse, parse_conditions(config.where))
 
 
 def _mask(frame: "pd.DataFrame", where: Mapping[str, Any]) -> Any:  # noqa: ANN401 - [n] bool

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fashion_keras.analysis.report_config import CompareConfig, ReportConfig, RunsConfig
+from fashion_keras.analysis.report_config import RUNS, CompareConfig, ReportConfig, RunsConfig
 from fashion_keras.commands.arguments import Commands, Report, add_command
 
 _SHOWN = ("run", "task", "backbone", "strategy", "accuracy", "low", "high", "macro_f1", "ece", "test", "seconds")
@@ -85,7 +85,7 @@ def _runs(config: RunsConfig) -> Report:
 
 def _print_runs(report: Report, config: RunsConfig) -> None:
     if not report["runs"]:
-        print(f"no runs in {config.folder}" + (" that meet --where" if config.where else ""))
+        print(f"no runs in {config.folder or RUNS}" + (" that meet --where" if config.where else ""))
         return
     rows = [[_text(row, name) for name in _SHOWN] for row in report["runs"]]
     widths = [max(len(name), *(len(row[place]) for row in rows)) for place, name in enumerate(_SHOWN)]

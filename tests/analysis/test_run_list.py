@@ -63,5 +63,7 @@ def test_old_and_damaged_runs_are_named_and_left_out(folder):
     assert "not listed" in result.stderr and "fashion_keras.report/1" in result.stderr and "not JSON" in result.stderr
 
 
-def test_a_folder_without_runs_has_none(tmp_path):
+def test_a_folder_without_runs_has_none(tmp_path, monkeypatch):
     assert run_cli("runs", tmp_path).stdout == f"no runs in {tmp_path}\n"
+    monkeypatch.chdir(tmp_path)
+    assert_one_line(run_cli("runs"), "runs: no such folder")
