@@ -14,13 +14,14 @@ _EXAMPLES = 24
 def write_tagger_page(report: Mapping[str, Any], folder: Path) -> Path:
     """Write report.html of a tagger's report.json into its folder, and return its path."""
     together, counts = report["together"], report["counts"]
-    facts = [("tagger", str(folder)), ("data", report["data"]), ("taxonomy", report["taxonomy"])]
+    facts = [("tagger", folder.name), ("data", report["data"]), ("taxonomy", report["taxonomy"])]
     facts += [("encoder", report["encoder"]["name"]), ("target precision", f"{report['target_precision']:.0%}")]
     tiles = [*_precision_tiles(together), Tile("test images", f"{counts['test']:,}", "of products not trained on")]
     parts = Table(("part", "images"), list(counts.items()), "Parts; rejected are rows and files")
     left_out = list(report["left_out"].items())
     sections = [
-        Section("Attributes", [report["statement"]], _figures(folder), [_attributes(report["attributes"])]),
+        Section("Attributes", [report["statement"]], tables=[_attributes(report["attributes"])]),
+        Section("Risk and calibration", figures=_figures(folder)),
         Section("Product-type gate", figures=_gate_figure(folder), tables=[_gate(report["gate"])]),
         Section("Data", tables=[parts, *([Table(("left out", "reason"), left_out)] if left_out else [])]),
     ]

@@ -127,15 +127,17 @@ def _own_tagger(config: TagConfig, fingerprint: str, folder: Path) -> Path:
     After an interruption training starts again, which is quick: the catalog's features are cached.
     InputError as of `train_tagger`, and when the tagger that is there was trained on something else.
     """
-    home, unfinished = folder / _TAGGER, folder / _UNFINISHED
+    # Of the same name, which its figures bear.
+    home, unfinished = folder / _TAGGER, folder / _UNFINISHED / _TAGGER
     target = config.target_precision or DEFAULT_TARGET_PRECISION
     digest = taxonomy_digest(load_taxonomy(config.taxonomy))
     if not home.is_dir():
         log.info("no --tagger: one is trained on the labels of the catalog itself, into %s", home)
-        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.rmtree(unfinished.parent, ignore_errors=True)
         same = {**config.source, "seed": config.seed, "taxonomy": config.taxonomy}
         train_tagger(TaggerConfig(**same, target_precision=target, out=str(unfinished)))
         unfinished.rename(home)
+        unfinished.parent.rmdir()
         return home
     provenance = read_provenance(home, fingerprint)
     manifest = TaggerManifest.read(home)
