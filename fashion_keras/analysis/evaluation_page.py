@@ -25,4 +25,4 @@ def write_evaluation_page(report: EvaluationReport, products: Catalog, folder: P
         *score_sections(report, rows, folder),
         Section("Mistakes", ["The most confident wrong predictions."] if cards else ["None."], cards=cards),
     ]
-    return Page(f"Evaluation of {report.run}", facts, score_tiles(report), sections).write(folder / PAGE)
+    return Page(f"Evaluation of {Path(report.run).name}", facts, score_tiles(report), sections).write(folder / PAGE)
