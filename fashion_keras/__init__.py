@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from fashion_keras.analysis.retrieval_comparison import evaluate_search
     from fashion_keras.analysis.review import ReviewItem, ReviewQueue, ReviewSession
     from fashion_keras.analysis.robustness import robustness
+    from fashion_keras.analysis.run_comparison import compare_runs
     from fashion_keras.analysis.run_evaluation import evaluate
+    from fashion_keras.analysis.run_list import list_runs
     from fashion_keras.catalog.datasets import resolve_dataset
     from fashion_keras.catalog.readers import Catalog, read_catalog
     from fashion_keras.features.encoder import Encoder
@@ -30,7 +32,8 @@ if TYPE_CHECKING:
     from fashion_keras.models.classifier import Classifier
     from fashion_keras.models.predictions import Predictions
     from fashion_keras.search.indexing import build_index, open_index, update_index
-    from fashion_keras.search.similar import Match, search_similar
+    from fashion_keras.search.match import Match, Matches
+    from fashion_keras.search.similar import search_similar
     from fashion_keras.support.errors import InputError
     from fashion_keras.support.progress import set_verbosity
     from fashion_keras.tagging.config import TaggerConfig
@@ -53,7 +56,9 @@ _PUBLIC_NAMES = {
     "analysis.retrieval_comparison": "evaluate_search",
     "analysis.review": "ReviewItem ReviewQueue ReviewSession",
     "analysis.robustness": "robustness",
+    "analysis.run_comparison": "compare_runs",
     "analysis.run_evaluation": "evaluate",
+    "analysis.run_list": "list_runs",
     "catalog.datasets": "resolve_dataset",
     "catalog.readers": "Catalog read_catalog",
     "features.encoder": "Encoder",
@@ -64,7 +69,8 @@ _PUBLIC_NAMES = {
     "models.classifier": "Classifier",
     "models.predictions": "Predictions",
     "search.indexing": "build_index open_index update_index",
-    "search.similar": "Match search_similar",
+    "search.match": "Match Matches",
+    "search.similar": "search_similar",
     "support.errors": "InputError",
     "support.progress": "set_verbosity",
     "tagging.config": "TaggerConfig",

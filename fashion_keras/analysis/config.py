@@ -222,6 +222,7 @@ class RetrievalConfig(LimitConfig):
     part: str = config_field("held_out", _CATALOG_PART, metavar="held_out|all|RUN")
     seed: int = same_field("seed")
     exclude_trained: bool = config_field(False, _EXCLUDE)
+    out: str | None = config_field(None, "New folder for the report. Default: none.", metavar="DIR")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -13,6 +13,7 @@ from fashion_keras.evaluation.reports.report import Report
 from fashion_keras.support.atomic_files import check_output_dir, make_output_dir, read_json, write_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import JsonRecord
+from fashion_keras.support.notebook_table import notebook_table
 from fashion_keras.support.progress import LogFile
 from fashion_keras.training.base_config import BackboneConfig, TrainingConfig, with_image_size
 from fashion_keras.training.checkpoints import Checkpoints
@@ -42,6 +43,14 @@ class Run:
     def __repr__(self) -> str:
         scores = f", {self.report.task}, accuracy {self.accuracy:.3f}" if isinstance(self.report, Report) else ""
         return f"Run({str(self.folder)!r}{scores})"
+
+    def _repr_html_(self) -> str:
+        """Return settings, scores and files as a table, for notebooks."""
+        if not isinstance(self.report, Report):
+            return notebook_table(["run"], [[repr(self)]])
+        page = self.folder / "report.html"
+        rows = [("folder", str(self.folder)), *self.report.summary(), ("report", str(page) if page.is_file() else None)]
+        return notebook_table(["run", ""], rows)
 
     @property
     def accuracy(self) -> float:

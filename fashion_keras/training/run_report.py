@@ -50,7 +50,7 @@ def evaluate_test(
     truth = prepared.targets.packed[rows]
     predictions = make_predictions(spec, logits, prepared.catalog.image_ids[rows], truth)
     write_predictions(folder, predictions)
-    plot_report(folder, predictions, prepared.catalog.paths[rows], config.image_spec)
+    plot_report(folder, predictions, prepared.catalog.paths[rows], config.image_spec, data=prepared.data)
     scores = compute_scores(predictions, manifest.train_counts, manifest.known, prepared.catalog.product_groups[rows])
     groups = prepared.targets.groups
     raw = Predictions(predictions.ids, probabilities(groups, logits), groups, truth)

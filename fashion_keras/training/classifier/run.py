@@ -39,6 +39,7 @@ from fashion_keras.training.feeds import ImageFeed, image_feed, phase_feeds
 from fashion_keras.training.losses import GroupAccuracy
 from fashion_keras.training.manifests import initial_training_products
 from fashion_keras.training.run_folder import Callbacks, Run, begin_run, resume_run, training_run
+from fashion_keras.training.run_page import write_run_page
 from fashion_keras.training.run_report import evaluate_test, report_fields, training_device
 from fashion_keras.training.targets import model_spec
 from fashion_keras.training.trainer import Trainer
@@ -71,9 +72,17 @@ def resume(folder: str | Path, callbacks: Callbacks = ()) -> Run:
 
 
 def _run_all(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks) -> Run:
-    if config.is_cross_validation:
-        return Run(folder, cross_validate(config, prepared, folder, partial(_run, callbacks=callbacks)))
-    return _run(config, prepared, folder, callbacks)
+    if not config.is_cross_validation:
+        return _run_with_page(config, prepared, folder, callbacks)
+    run = Run(folder, cross_validate(config, prepared, folder, partial(_run_with_page, callbacks=callbacks)))
+    write_run_page(folder, prepared.catalog)
+    return run
+
+
+def _run_with_page(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks) -> Run:
+    run = _run(config, prepared, folder, callbacks)
+    write_run_page(folder, prepared.catalog)
+    return run
 
 
 @training_run
@@ -90,7 +99,7 @@ def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: C
     _warn(warnings)
     encoding = time.perf_counter()
     images = image_feed(config, prepared)
-    _plot_augmentation(images, folder)
+    _plot_augmentation(images, folder, prepared.data)
     weights = loss_weights(config, prepared)
     feeds = phase_feeds(config, prepared, network, images)
     setup = ClassifierSetup(config, network, spec.groups, weights, feeds, source.pretrained, folder, callbacks)
@@ -99,7 +108,8 @@ def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: C
     encoding = time.perf_counter() - encoding
     trainer = setup.trainer()
     history = trainer.run()
-    plot_history(folder / "history.png", history, config.task, str(folder), len(prepared.rows["train"]))
+    origin = {"run": str(folder), "data": prepared.data}
+    plot_history(folder / "history.png", history, config.task, images=len(prepared.rows["train"]), **origin)
     spec, network, int8 = _save_model(config, prepared, replace(spec, head=setup.config.head_spec), trainer, folder)
     scores, testing = evaluate_test(config, prepared, manifest, spec, network, folder)
     times = {"encode": encoding, "test": testing, "total": time.perf_counter() - began}
@@ -147,13 +157,13 @@ def _accuracy(groups: tuple[LabelGroup, ...], truth: NDArray[np.int64], logits: 
     return float(metric.result())
 
 
-def _plot_augmentation(feed: ImageFeed, folder: Path) -> None:
+def _plot_augmentation(feed: ImageFeed, folder: Path, data: str) -> None:
     """Draw four training images in six augmented views each."""
     rows = np.linspace(0, len(feed.train) - 1, 4).astype(np.int64).repeat(6)
     data = for_training(feed.train, feed.image_spec, feed.augmentation, lambda _: rows, range(1), len(rows))
     pixels = next(iter(data))[0].numpy().round().astype(np.uint8)
     title = f"Four training images in six views each, augmentation {feed.augmentation.name}"
-    note = context(run=str(folder), images=len(feed.train))
+    note = context(run=str(folder), images=len(feed.train), data=data)
     contact_sheet(folder / "augmentation.png", list(pixels), [""] * len(rows), columns=6, title=title, note=note)
 
 
