@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from fashion_keras.analysis.run_evaluation import evaluate
     from fashion_keras.catalog.datasets import resolve_dataset
     from fashion_keras.catalog.readers import Catalog, read_catalog
+    from fashion_keras.exports.config import ExportConfig
+    from fashion_keras.exports.export import export
+    from fashion_keras.exports.hub import load_from_hub, push_to_hub
     from fashion_keras.features.encoder import Encoder
     from fashion_keras.features.registry import load_encoder
     from fashion_keras.features.runtime import load_classifier
@@ -53,6 +56,9 @@ _PUBLIC_NAMES = {
     "analysis.run_evaluation": "evaluate",
     "catalog.datasets": "resolve_dataset",
     "catalog.readers": "Catalog read_catalog",
+    "exports.config": "ExportConfig",
+    "exports.export": "export",
+    "exports.hub": "load_from_hub push_to_hub",
     "features.encoder": "Encoder",
     "features.registry": "load_encoder",
     "features.runtime": "load_classifier",

@@ -32,6 +32,7 @@ from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData, prepare
 from fashion_keras.training.feeds import ImageFeed, image_feed, phase_feeds
 from fashion_keras.training.manifests import initial_training_products
+from fashion_keras.training.model_card import write_model_card
 from fashion_keras.training.run_folder import Callbacks, Run, begin_run, resume_run, training_run
 from fashion_keras.training.run_report import evaluate_test, report_fields, training_device
 from fashion_keras.training.targets import model_spec
@@ -98,7 +99,7 @@ def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: C
     scores, testing = evaluate_test(config, prepared, manifest, spec, network, folder)
     times = {"encode": encoding, "test": testing, "total": time.perf_counter() - began}
     _warn(warnings)
-    return Report(
+    report = Report(
         **report_fields(config, prepared, spec, trainer, history, times),
         **scores,
         weights=source.source,
@@ -107,6 +108,8 @@ def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: C
         test_in_initial_weights=leaked,
         tuned={"trials": config.tune, **searched_options(setup.config)} if config.tune else None,
     )
+    write_model_card(folder, None, spec, report=report)
+    return report
 
 
 def _initial_network(config: TrainConfig, spec: ClassifierSpec) -> tuple[keras.Model, WeightsSource]:
