@@ -38,8 +38,9 @@ if TYPE_CHECKING:
     from fashion_keras.tagging.config import TaggerConfig
     from fashion_keras.tagging.model.tagger import Tag, Tagger, Tags, load_tagger
     from fashion_keras.tagging.train_tagger import train_tagger
+    from fashion_keras.training.classifier.lr_find import find_learning_rate
     from fashion_keras.training.classifier.run import resume, train
-    from fashion_keras.training.config import TrainConfig
+    from fashion_keras.training.config import RateTestConfig, TrainConfig
     from fashion_keras.training.encoder.config import EncoderConfig
     from fashion_keras.training.encoder.metric_learning import train_encoder
     from fashion_keras.training.run_folder import Run
@@ -75,13 +76,19 @@ _PUBLIC_NAMES = {
     "tagging.train_tagger": "train_tagger",
     "training.run_folder": "Run",
     "training.classifier.run": "resume train",
-    "training.config": "TrainConfig",
+    "training.classifier.lr_find": "find_learning_rate",
+    "training.config": "RateTestConfig TrainConfig",
     "training.encoder.config": "EncoderConfig",
     "training.encoder.metric_learning": "train_encoder",
 }
 _MODULES = {name: module for module, names in _PUBLIC_NAMES.items() for name in names.split()}
 # Those that import TensorFlow when they are loaded.
-_TENSORFLOW_MODULES = {"analysis.linear_probe", "training.classifier.run", "training.encoder.metric_learning"}
+_TENSORFLOW_MODULES = {
+    "analysis.linear_probe",
+    "training.classifier.lr_find",
+    "training.classifier.run",
+    "training.encoder.metric_learning",
+}
 
 __all__ = sorted(_MODULES)
 

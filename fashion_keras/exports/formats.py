@@ -5,6 +5,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from fashion_keras.support.errors import InputError, unknown_name_error
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ class ExportFormat:
         if not self.keras_name:
             network.save(path)
             return
+        # Keras exports only what was called before.
+        network.predict_on_batch(np.zeros((1, *network.input.shape[1:]), np.float32))
         network.export(str(path), format=self.keras_name, verbose=False)
 
 

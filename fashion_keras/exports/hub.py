@@ -104,7 +104,8 @@ def _call(function: Callable[[], Result], repo: str) -> Result:
         raise InputError(f"Hugging Face Hub refuses {repo}: {_first_line(error)}") from None
     except (LocalEntryNotFoundError, OSError) as error:
         raise InputError(
-            f"Hugging Face Hub cannot be reached for {repo}: check the connection and HF_ENDPOINT ({_first_line(error)})"
+            f"Hugging Face Hub cannot be reached for {repo} ({_first_line(error)}): check the connection "
+            "and HF_ENDPOINT"
         ) from None
 
 

@@ -8,11 +8,12 @@ import numpy as np
 
 from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.features.runtime import RUNTIMES
-from fashion_keras.images.augment import PRESETS
+from fashion_keras.images.augment import PRESETS, get_augmentation
 from fashion_keras.images.spec import ImageSpec, parse_image_size
 from fashion_keras.images.validation import inspect_images
 from fashion_keras.models.backbones import BACKBONES, get_backbone, resolve_image_spec
 from fashion_keras.support.config_fields import Config, DataConfig, config_field
+from fashion_keras.support.errors import InputError
 from fashion_keras.training.strategies import get_strategy
 
 
@@ -88,6 +89,15 @@ class BackboneConfig(TrainingConfig):
         if self.cut:
             get_backbone(self.backbone).stage_end(self.cut)
         _ = self.last_frozen
+        self._check_augmentation()
+
+    def _check_augmentation(self) -> None:
+        phases = get_strategy(self.strategy_name).phases
+        if get_augmentation(self.augment).is_per_batch and self.views and any(row.trainable != "all" for row in phases):
+            raise InputError(
+                f"--augment {self.augment} makes new images in every batch, but --strategy {self.strategy_name} trains "
+                "on cached features: give --views 0, or --strategy full or scratch"
+            )
 
     @property
     def strategy_name(self) -> str:

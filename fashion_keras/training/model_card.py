@@ -132,8 +132,9 @@ def _scores(report: Report | None) -> str:
 def _usage(spec: Spec, model_format: str) -> str:
     if model_format:
         return (
-            "## Use\n\nThis folder is an export: `contract.json` describes input and output, `golden/` tests a client,\n"
-            "and `client.py` is one that does not need fashion_keras:\n\n```text\npip install -r requirements.txt\n"
+            "## Use\n\nThis folder is an export: `contract.json` describes input and output, `golden/` tests a\n"
+            "client, and `client.py` is one that does not need fashion_keras:\n\n"
+            "```text\npip install -r requirements.txt\n"
             "python client.py --check\npython client.py IMAGE\n```\n"
         )
     loader = "load_classifier" if isinstance(spec, ClassifierSpec) else "load_encoder"

@@ -57,7 +57,8 @@ def load_network(folder: Path, contract: Contract) -> Network:
 def _keras(path: str) -> Network:
     import keras  # noqa: PLC0415 - only the runtime of the format is needed
 
-    return keras.models.load_model(path, compile=False).predict_on_batch
+    model = keras.models.load_model(path, compile=False)
+    return lambda pixels: _only(model.predict_on_batch(pixels))
 
 
 def _saved_model(path: str) -> Network:

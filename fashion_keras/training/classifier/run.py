@@ -30,6 +30,7 @@ from fashion_keras.training.classifier.cross_validation import cross_validate
 from fashion_keras.training.classifier.setup import ClassifierSetup, loss_weights, search_heads, searched_options
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData, prepare
+from fashion_keras.training.experiment_log import ExperimentLog
 from fashion_keras.training.feeds import ImageFeed, image_feed, phase_feeds
 from fashion_keras.training.manifests import initial_training_products
 from fashion_keras.training.model_card import write_model_card
@@ -73,7 +74,17 @@ def _run_all(config: TrainConfig, prepared: PreparedData, folder: Path, callback
 
 @training_run
 def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks) -> Report:
-    """Carry out one run and return its report."""
+    """Carry out one run, with its experiment log, and return its report."""
+    with ExperimentLog(config, folder) as experiment:
+        report, epochs = _train_and_test(config, prepared, folder, [*callbacks, *experiment.callbacks])
+        experiment.finish(report, epochs)
+    return report
+
+
+def _train_and_test(
+    config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks
+) -> tuple[Report, int]:
+    """Train, save and test a classifier; return its report and the number of epochs."""
     began = time.perf_counter()
     device = f"{training_device()}, {dtype_policy(config.precision)}"
     log.info("training on %s", device)
@@ -109,7 +120,7 @@ def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: C
         tuned={"trials": config.tune, **searched_options(setup.config)} if config.tune else None,
     )
     write_model_card(folder, None, spec, report=report)
-    return report
+    return report, len(history)
 
 
 def _initial_network(config: TrainConfig, spec: ClassifierSpec) -> tuple[keras.Model, WeightsSource]:

@@ -65,6 +65,8 @@ class EncoderConfig(BackboneConfig, EncoderTrainingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if get_augmentation(self.augment).mix:
+            raise InputError(f"--augment {self.augment} mixes labels, which an encoder is not trained on: take another")
         if len(get_strategy(self.strategy).phases) > 1:
             raise InputError(
                 f"--strategy {self.strategy} has several phases; train an encoder in one, then start from it with "
