@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
 
+from fashion_keras.images.augment import get_augmentation
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.heads import POOLINGS, Head
 from fashion_keras.models.serialization import EncoderSpec
