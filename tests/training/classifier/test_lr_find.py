@@ -33,7 +33,7 @@ def test_sweep_ends_where_training_diverges(tmp_path):
 
 
 def test_config_checks_its_bounds():
-    with pytest.raises(InputError, match="--lowest 1 must be below --highest 0.1"):
+    with pytest.raises(InputError, match=r"--lowest 1 must be below --highest 0\.1"):
         RateTestConfig(lowest=1, highest=0.1)
     with pytest.raises(InputError, match=r"ends in \.png"):
         RateTestConfig(out="figure.jpg")
