@@ -177,7 +177,7 @@ def _select_group(spec: ClassifierSpec, name: str) -> LabelGroup:
 
 def _select_stages(spec: ClassifierSpec, name: str) -> dict[str, str]:
     """Return stage -> its last layer, "" for the backbone's, of the stages that may be used: all, or the one named."""
-    stages = dict(get_backbone(spec.backbone).stages)
+    stages = {"output": ""} if spec.architecture else dict(get_backbone(spec.backbone).stages)
     names = list(stages)
     usable = names[: names.index(spec.cut) + 1] if spec.cut else names
     if name and name not in usable:

@@ -56,12 +56,12 @@ def load_classifier(run: str | Path, runtime: str = "auto") -> Classifier:
     if stored and runtime != "tensorflow":
         if fault := compiled_fault(folder, weights):
             raise InputError(f"{fault}; delete {folder / MANIFEST} to use {WEIGHTS}")
-        return Classifier(spec, OpenVINONetwork(folder / NETWORK))
+        return Classifier(spec, OpenVINONetwork(folder / NETWORK), folder)
     import_tensorflow()
     from fashion_keras.models.builder import load_network  # noqa: PLC0415 - imports TensorFlow
 
     with BUILDING:
-        return Classifier(spec, KerasNetwork(load_network(folder)[1]))
+        return Classifier(spec, KerasNetwork(load_network(folder)[1]), folder)
 
 
 def store_network(network: "keras.Model", folder: Path) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fashion_keras.images.spec import ImageSpec, parse_image_size
+from fashion_keras.models.own_backbone import input_spec, is_own_backbone, read_architecture
 from fashion_keras.support.errors import InputError, unknown_name_error
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Backbone:
         native: height and width of the images that its ImageNet weights were trained on.
         packaged: the ImageNet weights of a network that keras.applications lacks; None for none.
         fashion: the encoder on this backbone that ships with the package; "" for none.
+        file: the Keras file of a user's backbone; None for the others.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Backbone:
     native: int = 224
     packaged: PackagedWeights | None = None
     fashion: str = ""
+    file: Path | None = None
 
     @property
     def of_keras(self) -> bool:
@@ -85,7 +88,7 @@ class Backbone:
     @property
     def has_pretrained(self) -> bool:
         """Whether there are pretrained weights for it, of ImageNet or shipped with the package."""
-        return self.has_imagenet or bool(self.fashion)
+        return self.has_imagenet or bool(self.fashion) or self.file is not None
 
     def bundled(self, weights: str) -> Path | None:
         """Return the folder of the encoder that ships with the package, where its weights are the `weights`.
@@ -235,10 +238,13 @@ BACKBONES = (
 
 
 def get_backbone(name: str) -> Backbone:
-    """Return the backbone of that name; InputError with the nearest known name for an unknown one."""
+    """Return the backbone of that name, or of a Keras file; InputError with the nearest name for an unknown one."""
     for backbone in BACKBONES:
         if backbone.name == name:
             return backbone
+    if is_own_backbone(name):
+        image_spec = input_spec(read_architecture(name), name)
+        return Backbone(name, "", image_spec, 1, "builtin", (("output", ""),), 0, 0, fixed=True, file=Path(name))
     raise unknown_name_error("backbone", name, [backbone.name for backbone in BACKBONES])
 
 

@@ -13,6 +13,7 @@ from fashion_keras.catalog.worn_rules import PERSON
 from fashion_keras.models.backbones import SCALINGS, get_backbone
 from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.heads import Head
+from fashion_keras.models.own_backbone import build_own
 from fashion_keras.models.serialization import WEIGHTS, EncoderSpec, Spec, load_spec, write_spec
 from fashion_keras.models.text import TextSpec
 from fashion_keras.support.atomic_files import atomic_write, file_sha256
@@ -109,24 +110,29 @@ def build_network(
     Args:
         spec: of a classifier or an encoder.
         policy: Keras' dtype policy of the backbone; scaling and head stay float32.
-        weights: "imagenet" for ImageNet weights, which Keras may download; None for random ones.
+        weights: "imagenet" for ImageNet weights, which Keras may download; "file" for those of a user's own backbone;
+            None for random ones.
         set_weights: called with the whole backbone, before it is cut, to set other weights.
 
     InputError for an input size that the backbone does not allow, or an unknown cut.
     """
-    backbone, image = get_backbone(spec.backbone), spec.image_spec
-    backbone.check_size(image)
+    image = spec.image_spec
+    if not spec.architecture:
+        get_backbone(spec.backbone).check_size(image)
     pixels = keras.Input((image.height, image.width, 3), name="pixels")
     scaled = Scaling(spec.scaling, name="scaling", dtype="float32")(pixels)
     previous = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
-        whole = backbone.build(scaled, weights)
+        if spec.architecture:
+            whole = build_own(scaled, spec.architecture, Path(spec.backbone) if weights == "file" else None)
+        else:
+            whole = get_backbone(spec.backbone).build(scaled, weights)
     finally:
         keras.config.set_dtype_policy(previous)
     if set_weights:
         set_weights(whole)
-    features = whole.get_layer(backbone.stage_end(spec.cut)).output if spec.cut else whole.output
+    features = whole.get_layer(get_backbone(spec.backbone).stage_end(spec.cut)).output if spec.cut else whole.output
     if isinstance(spec, EncoderSpec):
         output = _add_hidden(features, spec.head)
         if spec.width:
@@ -135,7 +141,7 @@ def build_network(
     else:
         features = _add_person(features, pixels, spec.person) if spec.person else features
         output = _add_head(features, spec.head, len(spec.classes))
-    return keras.Model(pixels, output, name=spec.backbone)
+    return keras.Model(pixels, output, name=whole.name)
 
 
 def backbone_of(network: keras.Model) -> keras.Model:

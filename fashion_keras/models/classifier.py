@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,11 @@ from fashion_keras.images.pipeline import for_inference
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.heads import Head
 from fashion_keras.models.predictions import Predictions, probabilities
+from fashion_keras.support.errors import InputError
+from fashion_keras.support.tensorflow_import import import_tensorflow
+
+if TYPE_CHECKING:
+    import keras
 
 Forward = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -30,6 +37,7 @@ class ClassifierSpec:
         task: as given by the user: a task, "attributes", or names with commas between.
         groups: the groups of labels, K labels in all; the network's logits are theirs side by side.
         person: the detector whose probability of a person joins the features; None for none.
+        architecture: JSON text of a user's own backbone; "" for those of the table.
     """
 
     backbone: str
@@ -40,6 +48,7 @@ class ClassifierSpec:
     groups: tuple[LabelGroup, ...]
     cut: str = ""
     person: "ClassifierSpec | None" = None
+    architecture: str = ""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -57,9 +66,21 @@ class ClassifierSpec:
 class Classifier:
     """A trained classifier: `predict(images)`."""
 
-    def __init__(self, spec: ClassifierSpec, forward: Forward) -> None:
-        self.spec = spec
-        self.forward = forward
+    def __init__(self, spec: ClassifierSpec, forward: Forward, folder: Path | None = None) -> None:
+        self.spec, self.forward, self.folder = spec, forward, folder
+
+    @cached_property
+    def model(self) -> "keras.Model":
+        """The network of its run folder, a plain keras.Model: pixels [b, h, w, 3] in 0..255 to logits [b, K].
+
+        InputError for a classifier that was not loaded from a folder.
+        """
+        if self.folder is None:
+            raise InputError("this classifier was not loaded from a run folder: it has no Keras model of its own")
+        import_tensorflow()
+        from fashion_keras.models.builder import load_network  # noqa: PLC0415 - imports TensorFlow
+
+        return load_network(self.folder)[1]
 
     @property
     def groups(self) -> tuple[LabelGroup, ...]:

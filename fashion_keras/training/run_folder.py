@@ -53,6 +53,13 @@ class Run:
         """What a classifier was trained on; InputError for a cross-validation, whose folds have one each."""
         return RunManifest.read(self.folder)
 
+    @cached_property
+    def model(self) -> "keras.Model":
+        """The trained network, a plain keras.Model: pixels [b, h, w, 3] in 0..255 to logits [b, k] or embeddings."""
+        from fashion_keras.models.builder import load_network  # noqa: PLC0415 - imports TensorFlow
+
+        return load_network(self.folder)[1]
+
     @property
     def history(self) -> "pd.DataFrame":
         """One row per epoch: epoch, phase, loss, accuracy, ...; of a cross-validation with a column fold."""

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,12 +22,20 @@ from fashion_keras.images.pipeline import for_training
 from fashion_keras.models.builder import cast_copy, load_network, save_network
 from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.dtype_policy import dtype_policy
+from fashion_keras.models.own_backbone import save_backbone
 from fashion_keras.models.pretrained_weights import WeightsSource, initialize
 from fashion_keras.support.atomic_files import safe_file_name
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training.classifier.cross_validation import cross_validate
-from fashion_keras.training.classifier.setup import ClassifierSetup, loss_weights, search_heads, searched_options
+from fashion_keras.training.classifier.setup import (
+    ClassifierSetup,
+    UserLoss,
+    UserObjective,
+    loss_weights,
+    search_heads,
+    searched_options,
+)
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData, prepare
 from fashion_keras.training.experiment_log import ExperimentLog
@@ -43,18 +51,37 @@ log = logging.getLogger("fashion_keras")
 
 
 @takes_verbose
-def train(config: TrainConfig | Mapping[str, Any], callbacks: Callbacks = ()) -> Run:
+def train(
+    config: TrainConfig | Mapping[str, Any],
+    callbacks: Callbacks = (),
+    *,
+    backbone: keras.Model | None = None,
+    loss: UserLoss | None = None,
+    metrics: Sequence[keras.metrics.Metric] = (),
+) -> Run:
     """Train and evaluate a classifier; everything about it is then in the run folder.
 
     With `folds` there is one run per fold, in fold1, fold2, ... of that folder; report and accuracy are then those of
     all products, each predicted by the run that was not trained on it; see `cross_validate`.
 
-    `config` may be a mapping of its fields; `callbacks` are Keras callbacks that every phase of training calls, too.
-    InputError when the run folder is not empty, catalog or weights cannot be used, or the loss is not finite.
+    Args:
+        config: the settings, or a mapping of them.
+        callbacks: of Keras, called in every phase.
+        backbone: a model of your own in place of `config.backbone`: images [b, h, w, 3] float32 in 0..255 to feature
+            maps [b, h', w', c]. It is copied with its weights; `config.weights` "none" begins with random ones.
+        loss, metrics: in place of, and beside, the run's own: they get packed targets [b, C], for one single-valued
+            head the class codes [b, 1], and logits [b, K].
+
+    Raises:
+        InputError: when the run folder is not empty, catalog or weights cannot be used, or the loss is not finite.
     """
     config = as_config(TrainConfig, config)
-    name = f"{config.task}-{config.backbone}-{config.strategy_name}".replace(":", "_").replace(",", "_")
-    return begin_run(config, f"runs/{safe_file_name(name)}", prepare, _run_all, callbacks)
+    if backbone is not None:
+        config = replace(config, backbone=save_backbone(backbone), image_size=None)
+    network = Path(config.backbone).stem if backbone is None else backbone.name
+    name = f"{config.task}-{network}-{config.strategy_name}".replace(":", "_").replace(",", "_")
+    carry_out = partial(_run_all, objective=UserObjective(loss, tuple(metrics)))
+    return begin_run(config, f"runs/{safe_file_name(name)}", prepare, carry_out, callbacks)
 
 
 @takes_verbose
@@ -66,23 +93,33 @@ def resume(folder: str | Path, callbacks: Callbacks = ()) -> Run:
     return resume_run(folder, TrainConfig, Report, prepare, _run_all, callbacks)
 
 
-def _run_all(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks) -> Run:
+def _run_all(
+    config: TrainConfig,
+    prepared: PreparedData,
+    folder: Path,
+    callbacks: Callbacks,
+    objective: UserObjective = UserObjective(),
+) -> Run:
     if config.is_cross_validation:
-        return Run(folder, cross_validate(config, prepared, folder, partial(_run, callbacks=callbacks)))
-    return _run(config, prepared, folder, callbacks)
+        run_fold = partial(_run, callbacks=callbacks, objective=objective)
+        return Run(folder, cross_validate(config, prepared, folder, run_fold))
+    return _run(config, prepared, folder, callbacks, objective)
 
 
 @training_run
-def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks) -> Report:
+def _run(
+    config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, objective: UserObjective
+) -> Report:
     """Carry out one run, with its experiment log, and return its report."""
     with ExperimentLog(config, folder) as experiment:
-        report, epochs = _train_and_test(config, prepared, folder, [*callbacks, *experiment.callbacks])
+        callbacks = [*callbacks, *experiment.callbacks]
+        report, epochs = _train_and_test(config, prepared, folder, callbacks, objective)
         experiment.finish(report, epochs)
     return report
 
 
 def _train_and_test(
-    config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks
+    config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, objective: UserObjective
 ) -> tuple[Report, int]:
     """Train, save and test a classifier; return its report and the number of epochs."""
     began = time.perf_counter()
@@ -99,7 +136,9 @@ def _train_and_test(
     _plot_augmentation(images, folder)
     weights = loss_weights(config, prepared)
     feeds = phase_feeds(config, prepared, network, images)
-    setup = ClassifierSetup(config, network, spec.groups, weights, feeds, source.pretrained, folder, callbacks)
+    setup = ClassifierSetup(
+        config, network, spec.groups, weights, feeds, source.pretrained, folder, callbacks, objective
+    )
     if config.tune:
         setup = search_heads(setup)
     encoding = time.perf_counter() - encoding

@@ -30,6 +30,21 @@ log = logging.getLogger("fashion_keras")
 SEARCHED = ("learning_rate", "dropout", "dense", "weight_decay", "label_smoothing")
 
 
+UserLoss = Loss | keras.losses.Loss
+
+
+@dataclass(frozen=True)
+class UserObjective:
+    """The user's own loss in place of the run's, None for that, and metrics beside the run's."""
+
+    loss: UserLoss | None = None
+    metrics: tuple[keras.metrics.Metric, ...] = ()
+
+    def new_metrics(self) -> list[keras.metrics.Metric]:
+        """Return new metrics of the same settings, for one phase."""
+        return [type(metric).from_config(metric.get_config()) for metric in self.metrics]
+
+
 @dataclass(frozen=True)
 class ClassifierSetup:
     """Components of a classifier's trainer.
@@ -49,18 +64,19 @@ class ClassifierSetup:
     pretrained: bool
     folder: Path
     callbacks: Sequence[keras.callbacks.Callback] = ()
+    objective: UserObjective = UserObjective()
 
     def trainer(self) -> Trainer:
         """Return the trainer; it resumes where `folder` holds a checkpoint."""
         config, strategy = self.config, get_strategy(self.config.strategy_name)
-        loss, metrics = self._objective(
+        loss, metrics = self._own_objective(
             strategy.label_smoothing if config.label_smoothing is None else config.label_smoothing
         )
         return Trainer(
             model=self.network,
             phases=trainer_phases(config, self.feeds, self.pretrained),
-            loss=loss,
-            metrics=metrics,
+            loss=self.objective.loss or loss,
+            metrics=lambda: [*metrics(), *self.objective.new_metrics()],
             folder=self.folder,
             optimizer=OptimizerSettings(
                 config.optimizer or strategy.optimizer,
@@ -74,7 +90,7 @@ class ClassifierSetup:
             callbacks=self.callbacks,
         )
 
-    def _objective(self, smoothing: float) -> tuple[Loss, Callable[[], list[keras.metrics.Metric]]]:
+    def _own_objective(self, smoothing: float) -> tuple[Loss, Callable[[], list[keras.metrics.Metric]]]:
         """Return the loss, and what makes new metrics: of packed targets, or of one-hot ones where images are mixed."""
         if get_augmentation(self.config.augment).mix:
             mixed = partial(mixed_loss, weights=self.weights, smoothing=smoothing)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from fashion_keras.images.augment import get_augmentation
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.heads import POOLINGS, Head
+from fashion_keras.models.own_backbone import architecture_of
 from fashion_keras.models.serialization import EncoderSpec
 from fashion_keras.models.text import TextSpec
 from fashion_keras.support.config_fields import DataConfig, SourceConfig, config_field
@@ -98,7 +99,8 @@ class EncoderConfig(BackboneConfig, EncoderTrainingConfig):
         dense = (self.hidden,) if self.hidden else ()
         head = Head("encoder", self.pooling, dense=dense, dropout=self.dropout)
         scaling = get_backbone(self.backbone).scaling
-        return EncoderSpec(self.backbone, self.image_spec, scaling, head, self.cut, self.width)
+        own = architecture_of(self.backbone)
+        return EncoderSpec(self.backbone, self.image_spec, scaling, head, self.cut, self.width, own)
 
 
 @dataclass(frozen=True)
