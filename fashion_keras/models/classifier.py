@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.heads import Head
 from fashion_keras.models.predictions import Predictions, probabilities
 from fashion_keras.support.errors import InputError
-from fashion_keras.support.tensorflow_import import import_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -66,8 +64,10 @@ class ClassifierSpec:
 class Classifier:
     """A trained classifier: `predict(images)`."""
 
-    def __init__(self, spec: ClassifierSpec, forward: Forward, folder: Path | None = None) -> None:
-        self.spec, self.forward, self.folder = spec, forward, folder
+    def __init__(
+        self, spec: ClassifierSpec, forward: Forward, load_network: "Callable[[], keras.Model] | None" = None
+    ) -> None:
+        self.spec, self.forward, self._load_network = spec, forward, load_network
 
     @cached_property
     def model(self) -> "keras.Model":
@@ -75,12 +75,9 @@ class Classifier:
 
         InputError for a classifier that was not loaded from a folder.
         """
-        if self.folder is None:
+        if self._load_network is None:
             raise InputError("this classifier was not loaded from a run folder: it has no Keras model of its own")
-        import_tensorflow()
-        from fashion_keras.models.builder import load_network  # noqa: PLC0415 - imports TensorFlow
-
-        return load_network(self.folder)[1]
+        return self._load_network()
 
     @property
     def groups(self) -> tuple[LabelGroup, ...]:

@@ -85,12 +85,20 @@ def train(
 
 
 @takes_verbose
-def resume(folder: str | Path, callbacks: Callbacks = ()) -> Run:
+def resume(
+    folder: str | Path,
+    callbacks: Callbacks = (),
+    *,
+    loss: UserLoss | None = None,
+    metrics: Sequence[keras.metrics.Metric] = (),
+) -> Run:
     """Resume an interrupted run after its last finished epoch; a finished run is returned as it is.
 
+    `callbacks`, `loss` and `metrics` are those that `train` was given: the run folder does not hold them.
     InputError when no run was begun there, or its catalog, parts or initial weights have changed since.
     """
-    return resume_run(folder, TrainConfig, Report, prepare, _run_all, callbacks)
+    carry_out = partial(_run_all, objective=UserObjective(loss, tuple(metrics)))
+    return resume_run(folder, TrainConfig, Report, prepare, carry_out, callbacks)
 
 
 def _run_all(
@@ -98,7 +106,7 @@ def _run_all(
     prepared: PreparedData,
     folder: Path,
     callbacks: Callbacks,
-    objective: UserObjective = UserObjective(),
+    objective: UserObjective,
 ) -> Run:
     if config.is_cross_validation:
         run_fold = partial(_run, callbacks=callbacks, objective=objective)
@@ -136,9 +144,8 @@ def _train_and_test(
     _plot_augmentation(images, folder)
     weights = loss_weights(config, prepared)
     feeds = phase_feeds(config, prepared, network, images)
-    setup = ClassifierSetup(
-        config, network, spec.groups, weights, feeds, source.pretrained, folder, callbacks, objective
-    )
+    pretrained = source.pretrained
+    setup = ClassifierSetup(config, network, spec.groups, weights, feeds, pretrained, folder, callbacks, objective)
     if config.tune:
         setup = search_heads(setup)
     encoding = time.perf_counter() - encoding
