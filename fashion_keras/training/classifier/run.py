@@ -111,7 +111,7 @@ def _run_all(
     if config.is_cross_validation:
         run_fold = partial(_run, callbacks=callbacks, objective=objective)
         return Run(folder, cross_validate(config, prepared, folder, run_fold))
-    return _run(config, prepared, folder, callbacks, objective)
+    return _run(config, prepared, folder, callbacks, objective=objective)
 
 
 @training_run
