@@ -44,7 +44,7 @@ class ExportManifest(JsonRecord):
     """What an export was made of and what is in it; manifest.json.
 
     Attributes:
-        model, model_format: as given.
+        model, model_format: name of the run's folder or the encoder, and format.
         parity: catalog, images, largest difference of an output, and of a classifier the share of equal predictions.
         versions: of what wrote it.
         files: path -> SHA-256 of each other file.
@@ -136,7 +136,7 @@ def _write_all(
     format_.write(portable_network(source.network, source.spec), folder)
     golden = write_golden(folder, source.spec.image_spec, lambda pixels: source.reference(list(pixels)))
     width = len(golden["images"][0]["output"])
-    contract = make_contract(config.model, source.spec, format_.name, format_.file, width, golden)
+    contract = make_contract(Path(config.model).name, source.spec, format_.name, format_.file, width, golden)
     contract.write(folder)
     parity = check_parity(folder, contract, catalog, source)
     _copy_clients(folder, contract)
@@ -144,7 +144,7 @@ def _write_all(
     files = hash_files(folder)
     names = ("fashion_keras", "keras", "tensorflow")
     manifest = ExportManifest(
-        model=config.model,
+        model=Path(config.model).name,
         model_format=format_.name,
         parity=parity,
         versions={name: version(name) for name in names},
@@ -171,7 +171,7 @@ def check_parity(folder: Path, contract: Contract, catalog: Catalog, source: _So
     if faults:
         raise InputError(f"{contract.model_format} fails its golden files: {faults[0]}; take another --format")
     log.info("%s agrees with Keras on %d images to %.1g", contract.model_format, len(catalog), difference)
-    parity: dict[str, Any] = {"catalog": str(catalog.folder), "images": len(catalog), "largest_difference": difference}
+    parity: dict[str, Any] = {"catalog": catalog.folder.name, "images": len(catalog), "largest_difference": difference}
     if isinstance(source.spec, ClassifierSpec):
         columns = [slice(*group["columns"]) for group in contract.output["groups"]]
         equal = [outputs[:, part].argmax(1) == reference[:, part].argmax(1) for part in columns]

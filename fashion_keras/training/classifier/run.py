@@ -184,7 +184,8 @@ def _save_model(
     """Calibrate a trained network on the validation part and save it; return its spec and its float32 network."""
     truth = prepared.targets.packed[prepared.rows["validation"]]
     groups = calibrate_groups(spec.groups, trainer.validation_outputs(), truth)
-    spec = replace(spec, groups=groups)
+    # Of a user's own backbone, the name alone: the path is one of this machine.
+    spec = replace(spec, groups=groups, backbone=Path(spec.backbone).name)
     network = cast_copy(trainer.model, "float32")
     save_network(spec, network, folder)
     store_network(network, folder)
