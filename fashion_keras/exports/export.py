@@ -45,7 +45,8 @@ class ExportManifest(JsonRecord):
 
     Attributes:
         model, model_format: name of the run's folder or the encoder, and format.
-        parity: catalog, images, largest difference of an output, and of a classifier the share of equal predictions.
+        parity: catalog, images, largest difference of an output, and of a classifier the share of equal
+            most probable labels.
         versions: of what wrote it.
         files: path -> SHA-256 of each other file.
         bundle_sha256: of all of `files`, see `bundle_hash`.
@@ -110,7 +111,9 @@ def _load_source(model: str) -> _Source:
     from fashion_keras.models.builder import load_network  # noqa: PLC0415 - imports TensorFlow
 
     if not model.startswith(HUB) and (Path(model) / SPEC).is_file() and isinstance(load_spec(model)[0], ClassifierSpec):
-        return _Source(*load_network(model), Path(model), RunManifest.read(model))
+        # A run from the Hugging Face Hub has no record of its catalog.
+        manifest = RunManifest.read(model) if (Path(model) / RunManifest.FILE).is_file() else None
+        return _Source(*load_network(model), Path(model), manifest)
     if (Path(model) / "fold1").is_dir():
         load_spec(model)
     source = resolve_encoder(model)
