@@ -27,7 +27,9 @@ def test_labels_are_mixed_as_the_pixels_are(mix):
     results = batches(Augmentation("own", mix=mix), epochs=4)
     pixels, targets = (np.concatenate(part) for part in zip(*results, strict=True))
     np.testing.assert_allclose(targets.sum(axis=1), 1, atol=1e-5)
-    np.testing.assert_allclose(targets[:, 1], pixels.mean(axis=(1, 2, 3)) / 255, atol=1e-3)
+    # The area of a rectangle is that of its exact edges: off by a row and a column of pixels at most.
+    tolerance = 1 / 20 + 1 / 16 if mix == "cutmix" else 1e-3
+    np.testing.assert_allclose(targets[:, 1], pixels.mean(axis=(1, 2, 3)) / 255, atol=tolerance)
     assert ((targets[:, 1] > 0.01) & (targets[:, 1] < 0.99)).any()
     values = np.unique(pixels.round(2), axis=None)
     if mix == "cutmix":

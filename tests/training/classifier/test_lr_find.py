@@ -3,12 +3,13 @@
 import json
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from fashion_keras import InputError, RateTestConfig
-from fashion_keras.training.classifier.lr_find import sweep
+from fashion_keras.training.classifier.lr_find import RateSweep, sweep
 from tests.helpers.catalogs import read_rows
 from tests.helpers.cli import run_cli
 from tests.helpers.runs import flags_of
@@ -26,10 +27,18 @@ def test_sweep_raises_the_rate_evenly_and_reports_each_batch(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_sweep_ends_where_training_diverges(tmp_path):
-    rates, losses = sweep(make_trainer(tmp_path), 1e-3, 1e6, 40)
-    assert 3 < len(rates) == len(losses) < 40
-    assert losses.max() <= 4 * losses.min() + 1e-9 or losses[-1] <= 4 * losses[:-1].min()
+@pytest.mark.parametrize("last", [3.7, math.nan, math.inf])
+def test_sweep_ends_where_the_loss_is_four_times_the_lowest(last):
+    model = SimpleNamespace(optimizer=SimpleNamespace(), reset_metrics=lambda: None, stop_training=False)
+    sweep_callback = RateSweep(np.geomspace(1e-4, 1, 5))
+    sweep_callback.set_model(model)
+    for batch, loss in enumerate((2.0, 0.9, 3.5, last)):
+        assert not model.stop_training
+        sweep_callback.on_train_batch_begin(batch)
+        sweep_callback.on_train_batch_end(batch, {"loss": loss})
+    assert model.stop_training
+    assert model.optimizer.learning_rate == pytest.approx(0.1)
+    assert sweep_callback.losses == [2.0, 0.9, 3.5]
 
 
 def test_config_checks_its_bounds():
