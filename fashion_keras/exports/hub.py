@@ -96,13 +96,14 @@ def _check_installed() -> None:
 
 def _call(function: Callable[[], Result], repo: str) -> Result:
     """Call a function of huggingface_hub; its errors become one line."""
+    from httpx2 import TransportError  # noqa: PLC0415 - what huggingface_hub connects with
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError  # noqa: PLC0415
 
     try:
         return function()
     except (HfHubHTTPError, HFValidationError) as error:
         raise InputError(f"Hugging Face Hub refuses {repo}: {_first_line(error)}") from None
-    except (LocalEntryNotFoundError, OSError) as error:
+    except (LocalEntryNotFoundError, TransportError, OSError) as error:
         raise InputError(
             f"Hugging Face Hub cannot be reached for {repo} ({_first_line(error)}): check the connection "
             "and HF_ENDPOINT"
