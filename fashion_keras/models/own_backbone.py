@@ -85,7 +85,9 @@ def save_backbone(model: "keras.Model") -> str:
 
 
 def build_own(pixels: "keras.KerasTensor", architecture: str, path: Path | None) -> "keras.Model":
-    """Build a backbone on `pixels` [b, h, w, 3]: of a file with its weights, or of its JSON text with random ones.
+    """Build a backbone like `pixels` [b, h, w, 3]: of a file with its weights, or of its JSON text with random ones.
+
+    The network returned has an input of its own, followed by copies of what leads to `pixels`.
 
     InputError where its output is not [h', w', c]. Lambda layers, which are code, are refused by Keras.
     """
@@ -96,12 +98,16 @@ def build_own(pixels: "keras.KerasTensor", architecture: str, path: Path | None)
     except (TypeError, ValueError) as error:
         line = str(error).splitlines()[0]
         raise InputError(f"{path or 'the backbone in model.json'}: Keras cannot load it ({line})") from None
-    # Layer by layer, so that they can be frozen one by one.
+    # Layer by layer, not as one nested model, so that they can be frozen one by one.
     features = model.call(pixels)
     if len(features.shape) != 4:
         shape = tuple(features.shape[1:])
         raise InputError(f"{model.name}: a backbone returns feature maps (height, width, channels), not {shape}")
-    return keras.Model(keras.utils.get_source_inputs(pixels), features, name=model.name)
+    flat = keras.Model(keras.utils.get_source_inputs(pixels), features, name=model.name)
+    # New layers, which are part of this network alone: `layer.output` is then that in this network.
+    network = keras.Model.from_config(flat.get_config())
+    network.set_weights(flat.get_weights())
+    return network
 
 
 def _layer_names(config: dict[str, Any]) -> list[str]:
