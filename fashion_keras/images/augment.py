@@ -1,6 +1,6 @@
 """Augmentation presets: ranges of random geometry, color and erasing, in one table read without TensorFlow."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from fashion_keras.support.errors import InputError, unknown_name_error
 
@@ -51,14 +51,15 @@ class Augmentation:
     grayscale: float = 0.0
     erase: float = 0.0
     low_resolution: float = 0.0
-    mix: str = ""
-    rand_augment: float = 0.0
+    # Not in the repr, which is part of the keys of cached features: with these two, none are cached.
+    mix: str = field(default="", repr=False)
+    rand_augment: float = field(default=0.0, repr=False)
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for field in (*_GEOMETRY, *_COLORS, "erase", "low_resolution", "rand_augment"):
-            if not getattr(self, field) >= 0:
-                raise InputError(f"augmentation {self.name}: {field} must be 0 or more, not {getattr(self, field)!r}")
+        for name in (*_GEOMETRY, *_COLORS, "erase", "low_resolution", "rand_augment"):
+            if not getattr(self, name) >= 0:
+                raise InputError(f"augmentation {self.name}: {name} must be 0 or more, not {getattr(self, name)!r}")
         if self.zoom >= 1:
             raise InputError(f"augmentation {self.name}: zoom must be below 1, not {self.zoom!r}")
         if self.mix not in MIXES:
@@ -69,7 +70,7 @@ class Augmentation:
     @property
     def has_geometric(self) -> bool:
         """Whether the augmentation changes geometry."""
-        return self.crop_scales != (1.0,) or any(getattr(self, field) for field in _GEOMETRY)
+        return self.crop_scales != (1.0,) or any(getattr(self, name) for name in _GEOMETRY)
 
     @property
     def is_per_batch(self) -> bool:
@@ -79,7 +80,7 @@ class Augmentation:
     @property
     def has_color(self) -> bool:
         """Whether the augmentation changes colors."""
-        return any(getattr(self, field) for field in _COLORS)
+        return any(getattr(self, name) for name in _COLORS)
 
 
 PRESETS = (
