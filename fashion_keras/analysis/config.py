@@ -14,8 +14,7 @@ from fashion_keras.support.errors import InputError, unknown_name_error
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.manifests import RunManifest
 
-RUN_PARTS = ("auto", "test", "all")
-CATALOG_PARTS = ("held_out", "all")
+RUN_PARTS, CATALOG_PARTS = ("auto", "test", "all"), ("held_out", "all")
 PROJECTIONS = ("pca", "tsne")
 
 _DATA = "Catalog, or 'sample'. Default: the catalog that the run was trained on."

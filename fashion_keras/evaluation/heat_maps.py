@@ -59,7 +59,7 @@ def select_stages(spec: ClassifierSpec, name: str) -> dict[str, str]:
 
     InputError for an unknown name.
     """
-    stages = dict(get_backbone(spec.backbone).stages)
+    stages = {"output": ""} if spec.architecture else dict(get_backbone(spec.backbone).stages)
     names = list(stages)
     usable = names[: names.index(spec.cut) + 1] if spec.cut else names
     if name and name not in usable:

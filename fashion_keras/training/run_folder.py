@@ -62,6 +62,13 @@ class Run:
         """What a classifier was trained on; InputError for a cross-validation, whose folds have one each."""
         return RunManifest.read(self.folder)
 
+    @cached_property
+    def model(self) -> "keras.Model":
+        """The trained network, a plain keras.Model: pixels [b, h, w, 3] in 0..255 to logits [b, k] or embeddings."""
+        from fashion_keras.models.builder import load_network  # noqa: PLC0415 - imports TensorFlow
+
+        return load_network(self.folder)[1]
+
     @property
     def history(self) -> "pd.DataFrame":
         """One row per epoch: epoch, phase, loss, accuracy, ...; of a cross-validation with a column fold."""
@@ -82,15 +89,24 @@ Prepare = Callable[[ConfigType], TrainingData]
 CarryOut = Callable[[ConfigType, TrainingData, Path, Callbacks], Run]
 
 
-def training_run(train: Callable[[ConfigType, TrainingData, Path, Callbacks], JsonRecord]) -> CarryOut:
-    """Make a `CarryOut` of a function that trains, evaluates and returns the report; its log is in the run folder."""
+def training_run(train: Callable[..., JsonRecord]) -> Callable[..., Run]:
+    """Make a `CarryOut` of a function that trains, evaluates and returns the report; its log is in the run folder.
+
+    Named arguments of the function are passed on.
+    """
 
     @wraps(train)
-    def carry_out(config: ConfigType, data: TrainingData, folder: Path, callbacks: Callbacks) -> Run:
+    def carry_out(
+        config: ConfigType,
+        data: TrainingData,
+        folder: Path,
+        callbacks: Callbacks,
+        **options: Any,  # noqa: ANN401 - those of `train`
+    ) -> Run:
         with LogFile(folder / "log.txt"):
             write_rejected(folder, data.catalog)
             write_split(folder, data.catalog, data.rows)
-            report = train(config, data, folder, callbacks)
+            report = train(config, data, folder, callbacks, **options)
         # Last: a folder with a report is a finished run.
         report.write(folder)
         Checkpoints(folder).clear()

@@ -72,7 +72,7 @@ def report_fields(
     images = {"train": trained, "test": len(prepared.rows["test"])}
     return {
         "task": config.task,
-        "backbone": config.backbone,
+        "backbone": spec.backbone,
         "strategy": config.strategy_name,
         "classes": list(spec.classes),
         "counts": prepared.counts,
