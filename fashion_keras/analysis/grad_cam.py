@@ -187,8 +187,10 @@ def _select_stages(spec: ClassifierSpec, name: str) -> dict[str, str]:
 
 def _select_maps(network: "Model", stages: dict[str, str]) -> tuple[str, "KerasTensor"]:
     """Return the last stage with fine feature maps, else the one with the finest, and its maps."""
+    from fashion_keras.models.builder import last_feature_map  # noqa: PLC0415 - imports TensorFlow
+
     maps = {
-        stage: network.get_layer(layer).output if layer else network.get_layer("pool").input
+        stage: network.get_layer(layer).output if layer else last_feature_map(network)
         for stage, layer in stages.items()
     }
     sides = {stage: min(features.shape[1:3]) for stage, features in maps.items()}

@@ -80,6 +80,14 @@ def store_network(network: "keras.Model", folder: Path) -> bool:
     return True
 
 
+def replace_stored(folder: Path, xml: Path) -> None:
+    """Replace the network that is stored in the folder of its weights by another that was made of it."""
+    (folder / MANIFEST).unlink()
+    for name in _FILES:
+        xml.with_name(name).replace(folder / name)
+    _write_manifest(folder, file_sha256(folder / WEIGHTS))
+
+
 def compiled_folder(identity: str) -> Path:
     """Return the folder of the cache with the network of that identity, compiled for OpenVINO."""
     return cache_dir() / "networks" / identity

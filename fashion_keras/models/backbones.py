@@ -115,6 +115,11 @@ class Backbone:
             raise unknown_name_error(f"stage of {self.name}", stage, inner)
         return inner[stage]
 
+    def stage_ends(self, cut: str, count: int) -> list[str]:
+        """Return the last layers of the last `count` stages, up to stage `cut` if any; "" is the network's own last."""
+        ends = [layer for _, layer in self.stages]
+        return (ends[: ends.index(self.stage_end(cut)) + 1] if cut else ends)[-count:]
+
     def last_frozen(self, cut: str = "", stages: int = 1) -> str:
         """Return the layer before the last `stages` stages, of the whole network or of the part up to stage `cut`.
 

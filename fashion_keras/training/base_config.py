@@ -25,6 +25,8 @@ log = logging.getLogger("fashion_keras")
 BackboneConfigType = TypeVar("BackboneConfigType", bound="BackboneConfig")
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+# Of the finished classifier's stored network; see `features.quantize`.
+INT8 = "int8"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +103,11 @@ class BackboneConfig(TrainingConfig):
         if not any(phase.trainable == "last_block" for phase in strategy.phases):
             return ""
         return get_backbone(self.backbone).last_frozen(self.cut, strategy.count)
+
+    @property
+    def training_precision(self) -> str:
+        """Floating-point type in training: "auto" where the finished network becomes int8."""
+        return "auto" if self.precision == INT8 else self.precision
 
     @property
     def initial_weights(self) -> str:

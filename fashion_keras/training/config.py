@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from typing import Any
 
 from fashion_keras.catalog.attributes import parse_task
@@ -10,11 +11,11 @@ from fashion_keras.catalog.splits import SPLITS
 from fashion_keras.catalog.tasks import TASKS, AttributeGroup
 from fashion_keras.images.spec import FITS, ImageSpec
 from fashion_keras.models.backbones import SCALINGS, resolve_image_spec
-from fashion_keras.models.heads import HEADS, POOLINGS, Head, get_head
+from fashion_keras.models.heads import HEADS, MULTI_STAGE, POOLINGS, Head, get_head
 from fashion_keras.support.config_fields import config_field
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.balance import BALANCES
-from fashion_keras.training.base_config import BackboneConfig, with_default
+from fashion_keras.training.base_config import INT8, PRECISIONS, BackboneConfig, with_default
 
 OPTIMIZERS = ("adam", "rmsprop", "sgd", "adamw")
 SCHEDULES = ("plateau", "cosine", "constant")
@@ -37,6 +38,12 @@ class TrainConfig(BackboneConfig):
     )
     fit: str = config_field("pad", "How an image of other proportions is resized.", FITS)
     batch_size: int = with_default(BackboneConfig, "batch_size", 64)
+    precision: str = config_field(
+        "auto",
+        "Floating-point type of the backbone; auto: bfloat16 where the hardware computes in it. int8: the finished "
+        "network is quantized for predictions, if it stays as accurate on the validation images.",
+        (*PRECISIONS, INT8),
+    )
     optimizer: str | None = config_field(None, "Optimizer. Default: depends on the strategy.", OPTIMIZERS)
     schedule: str | None = config_field(None, "Learning-rate schedule. Default: depends on the strategy.", SCHEDULES)
     patience: int = config_field(
@@ -64,7 +71,12 @@ class TrainConfig(BackboneConfig):
     )
     balance: str = config_field("none", "How classes of different size are balanced.", BALANCES)
     head: str = config_field("default", "Classification head on top of the backbone.", _names(HEADS))
-    pooling: str | None = config_field(None, "Pooling of the last feature map. Default: depends on the head.", POOLINGS)
+    pooling: str | None = config_field(
+        None,
+        "Pooling of the last feature map, or of the last four stages' (multi_stage). Default: depends on the head; "
+        "multi_stage with --strategy frozen and the default head.",
+        POOLINGS,
+    )
     dense: str | None = config_field(
         None, "Widths of hidden layers, such as 512 or 512,256. Default: depends on the head.", metavar="W,.."
     )
@@ -108,6 +120,8 @@ class TrainConfig(BackboneConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_heads()
+        if self.precision == INT8 and (missing := [name for name in ("openvino", "nncf") if find_spec(name) is None]):
+            raise InputError(f'--precision int8 needs {" and ".join(missing)}: pip install "fashion_keras[int8]"')
         if self.fold is not None and self.fold > (self.folds or 0):
             raise InputError(f"--fold {self.fold} needs --folds of at least {self.fold}, not {self.folds or 'none'}")
         if self.folds and self.split not in SPLITS:
@@ -160,5 +174,9 @@ class TrainConfig(BackboneConfig):
         if self.dense is not None and not re.fullmatch(r"([1-9]\d{0,4}(,[1-9]\d{0,4})*)?", self.dense):
             raise InputError(f"--dense must be widths such as 512 or 512,256, not {self.dense!r}")
         dense = None if self.dense is None else tuple(int(width) for width in self.dense.split(",") if width)
-        changes = {"pooling": self.pooling, "dense": dense, "dropout": self.dropout}
+        pooling = self.pooling
+        if pooling is None and self.head == "default" and self.strategy_name == "frozen":
+            # A head on frozen features gains from earlier stages; what is trained after them would have to begin there.
+            pooling = MULTI_STAGE
+        changes = {"pooling": pooling, "dense": dense, "dropout": self.dropout}
         return replace(get_head(self.head), **{name: value for name, value in changes.items() if value is not None})

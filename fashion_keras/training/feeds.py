@@ -197,7 +197,7 @@ def _phase_feed(
     frozen = submodel_until(cast_copy(network, "float32"), cut)
     views = [None, *augmented_views(images.augmentation, min(config.views, epochs), config.seed)]
     storage = "float32" if cut == "pool" else "float16"
-    encoder = compile_encoder(frozen, config.image_spec, config.runtime, config.precision, storage)
+    encoder = compile_encoder(frozen, config.image_spec, config.runtime, config.training_precision, storage)
     new = sum(count_missing(parts[0], encoder, view) for view in views) + count_missing(parts[1], encoder)
     if cut != "pool" and not _fits(encoder.name, new * 2 * int(np.prod(frozen.output.shape[1:]))):
         return images

@@ -3,34 +3,40 @@
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
+from fashion_keras.catalog.label_groups import LabelGroup
 from fashion_keras.catalog.product_hashes import is_training_product
 from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.evaluation.plots.curves import plot_history
 from fashion_keras.evaluation.plots.style import context
 from fashion_keras.evaluation.reports.calibration import calibrate_groups
 from fashion_keras.evaluation.reports.report import Report
+from fashion_keras.features.quantize import Int8Parity, quantize_stored
 from fashion_keras.features.runtime import store_network
 from fashion_keras.images.pipeline import for_training
 from fashion_keras.models.builder import cast_copy, load_network, save_network
 from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.dtype_policy import dtype_policy
 from fashion_keras.models.pretrained_weights import WeightsSource, initialize
+from fashion_keras.models.serialization import write_spec
 from fashion_keras.support.atomic_files import safe_file_name
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.verbose_argument import takes_verbose
+from fashion_keras.training.base_config import INT8
 from fashion_keras.training.classifier.cross_validation import cross_validate
 from fashion_keras.training.classifier.setup import ClassifierSetup, loss_weights, search_heads, searched_options
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData, prepare
 from fashion_keras.training.feeds import ImageFeed, image_feed, phase_feeds
+from fashion_keras.training.losses import GroupAccuracy
 from fashion_keras.training.manifests import initial_training_products
 from fashion_keras.training.run_folder import Callbacks, Run, begin_run, resume_run, training_run
 from fashion_keras.training.run_report import evaluate_test, report_fields, training_device
@@ -74,7 +80,7 @@ def _run_all(config: TrainConfig, prepared: PreparedData, folder: Path, callback
 def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks) -> Report:
     """Carry out one run and return its report."""
     began = time.perf_counter()
-    device = f"{training_device()}, {dtype_policy(config.precision)}"
+    device = f"{training_device()}, {dtype_policy(config.training_precision)}"
     log.info("training on %s", device)
     spec = model_spec(config, prepared.targets.groups)
     network, source = _initial_network(config, spec)
@@ -94,7 +100,7 @@ def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: C
     trainer = setup.trainer()
     history = trainer.run()
     plot_history(folder / "history.png", history, config.task, str(folder), len(prepared.rows["train"]))
-    spec, network = _save_model(prepared, replace(spec, head=setup.config.head_spec), trainer, folder)
+    spec, network, int8 = _save_model(config, prepared, replace(spec, head=setup.config.head_spec), trainer, folder)
     scores, testing = evaluate_test(config, prepared, manifest, spec, network, folder)
     times = {"encode": encoding, "test": testing, "total": time.perf_counter() - began}
     _warn(warnings)
@@ -105,13 +111,14 @@ def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: C
         warnings=warnings,
         device=device,
         test_in_initial_weights=leaked,
+        int8=asdict(int8) if int8 else None,
         tuned={"trials": config.tune, **searched_options(setup.config)} if config.tune else None,
     )
 
 
 def _initial_network(config: TrainConfig, spec: ClassifierSpec) -> tuple[keras.Model, WeightsSource]:
     keras.utils.set_random_seed(config.seed)
-    network, source = initialize(spec, config.initial_weights, dtype_policy(config.precision))
+    network, source = initialize(spec, config.initial_weights, dtype_policy(config.training_precision))
     if config.person_input:
         detector = load_network(config.person_input)[1]
         network.get_layer("person").layer.set_weights(detector.get_weights())
@@ -119,16 +126,25 @@ def _initial_network(config: TrainConfig, spec: ClassifierSpec) -> tuple[keras.M
 
 
 def _save_model(
-    prepared: PreparedData, spec: ClassifierSpec, trainer: Trainer, folder: Path
-) -> tuple[ClassifierSpec, keras.Model]:
-    """Calibrate a trained network on the validation part and save it; return its spec and its float32 network."""
+    config: TrainConfig, prepared: PreparedData, spec: ClassifierSpec, trainer: Trainer, folder: Path
+) -> tuple[ClassifierSpec, keras.Model, Int8Parity | None]:
+    """Save a trained network, calibrated on the validation part; return spec, float32 network and int8's comparison."""
+    logits, int8 = trainer.validation_outputs(), None
     truth = prepared.targets.packed[prepared.rows["validation"]]
-    groups = calibrate_groups(spec.groups, trainer.validation_outputs(), truth)
-    spec = replace(spec, groups=groups)
     network = cast_copy(trainer.model, "float32")
     save_network(spec, network, folder)
-    store_network(network, folder)
-    return spec, network
+    if store_network(network, folder) and config.precision == INT8:
+        training, validation = (prepared.take(name).paths for name in ("train", "validation"))
+        logits, int8 = quantize_stored(folder, training, validation, partial(_accuracy, spec.groups, truth))
+    spec = replace(spec, groups=calibrate_groups(spec.groups, logits, truth))
+    write_spec(spec, folder)
+    return spec, network, int8
+
+
+def _accuracy(groups: tuple[LabelGroup, ...], truth: NDArray[np.int64], logits: NDArray[np.float32]) -> float:
+    metric = GroupAccuracy(groups)
+    metric.update_state(truth, logits)
+    return float(metric.result())
 
 
 def _plot_augmentation(feed: ImageFeed, folder: Path) -> None:
