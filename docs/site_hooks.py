@@ -1,4 +1,4 @@
-"""What the site adds to the Markdown files: pages from outside docs/, notebooks, the commands' help, links between them.
+"""What the site adds to the Markdown files: pages from outside docs/, notebooks, the commands' help, and links.
 
 The files stay as GitHub shows them; links that leave the site lead to the repository.
 """
@@ -89,7 +89,9 @@ def _commands_page() -> str:
     """Return the help of every command as one page."""
     from fashion_keras.cli import _parser  # noqa: PLC0415 - only here
 
-    sections = ["# Commands\n\nThe output of `--help`. Each flag is a field of the command's configuration in Python.\n"]
+    sections = [
+        "# Commands\n\nThe output of `--help`. Each flag is a field of the command's configuration in Python.\n"
+    ]
     for name, parser in _leaves(_parser()):
         sections.append(f"## {name}\n\n```text\n{parser.format_help()}```\n")
     return "\n".join(sections)
