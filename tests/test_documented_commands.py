@@ -1,6 +1,6 @@
 """The shell commands of README and of the guides run, one after the other, on the drawn sample.
 
-Trainings are cut short. Commands that take minutes, or need a download or a server, are left out: SKIPPED has the reason.
+Trainings are cut short. Commands that take minutes, or need a download or a server, are left out: SKIPPED has why.
 That all commands parse is tested in test_readme.py.
 """
 
