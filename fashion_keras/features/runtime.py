@@ -66,8 +66,8 @@ def load_classifier(run: str | Path, runtime: str = "auto") -> Classifier:
 
 def store_network(network: "keras.Model", folder: Path) -> bool:
     """Compile a network into the folder of its weights; False, and the reason in the log, where it differs."""
-    if find_spec("openvino") is None:
-        log.info("OpenVINO is not installed: predictions will start TensorFlow")
+    if reason := conversion_fault():
+        log.info("%s: predictions will start Keras", reason)
         return False
     convert(network, folder)
     pixels = parity_images(network.input.shape[1:])
@@ -86,6 +86,17 @@ def replace_stored(folder: Path, xml: Path) -> None:
     for name in _FILES:
         xml.with_name(name).replace(folder / name)
     _write_manifest(folder, file_sha256(folder / WEIGHTS))
+
+
+def conversion_fault() -> str:
+    """Return "" where a Keras network can be converted for OpenVINO, else why not."""
+    import keras  # noqa: PLC0415 - a compiled network runs without it
+
+    if find_spec("openvino") is None:
+        return "OpenVINO is not installed"
+    if keras.config.backend() != "tensorflow":
+        return f"OpenVINO converts networks of Keras' tensorflow backend alone, not of {keras.config.backend()}"
+    return ""
 
 
 def compiled_folder(identity: str) -> Path:

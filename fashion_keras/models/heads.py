@@ -33,6 +33,7 @@ class Head:
 
 HEADS = (
     Head("default", normalize=True, dropout=0.3),
+    Head(MULTI_STAGE, MULTI_STAGE, normalize=True, dropout=0.5),
     Head("li2020", pooling="max", dense=(512,), dropout=0.5),
     Head("li2020_inception", dropout_before=0.4, dense=(512,)),
     Head("plain"),

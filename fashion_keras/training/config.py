@@ -70,12 +70,11 @@ class TrainConfig(BackboneConfig):
         LOSSES,
     )
     balance: str = config_field("none", "How classes of different size are balanced.", BALANCES)
-    head: str = config_field("default", "Classification head on top of the backbone.", _names(HEADS))
+    head: str | None = config_field(
+        None, "Classification head. Default: multi_stage with --strategy frozen, else default.", _names(HEADS)
+    )
     pooling: str | None = config_field(
-        None,
-        "Pooling of the last feature map, or of the last four stages' (multi_stage). Default: depends on the head; "
-        "multi_stage with --strategy frozen and the default head.",
-        POOLINGS,
+        None, "Pooling of the last feature map, or of the last four stages'. Default: depends on the head.", POOLINGS
     )
     dense: str | None = config_field(
         None, "Widths of hidden layers, such as 512 or 512,256. Default: depends on the head.", metavar="W,.."
@@ -174,9 +173,7 @@ class TrainConfig(BackboneConfig):
         if self.dense is not None and not re.fullmatch(r"([1-9]\d{0,4}(,[1-9]\d{0,4})*)?", self.dense):
             raise InputError(f"--dense must be widths such as 512 or 512,256, not {self.dense!r}")
         dense = None if self.dense is None else tuple(int(width) for width in self.dense.split(",") if width)
-        pooling = self.pooling
-        if pooling is None and self.head == "default" and self.strategy_name == "frozen":
-            # A head on frozen features gains from earlier stages; what is trained after them would have to begin there.
-            pooling = MULTI_STAGE
-        changes = {"pooling": pooling, "dense": dense, "dropout": self.dropout}
-        return replace(get_head(self.head), **{name: value for name, value in changes.items() if value is not None})
+        changes = {"pooling": self.pooling, "dense": dense, "dropout": self.dropout}
+        # A head on frozen features gains from earlier stages; what is trained after them would have to begin there.
+        name = self.head or (MULTI_STAGE if self.strategy_name == "frozen" else "default")
+        return replace(get_head(name), **{name: value for name, value in changes.items() if value is not None})

@@ -15,9 +15,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def run(sample, tmp_path_factory):
-    config = {"task": "master_category", "data": str(sample), "backbone": "custom_cnn", "epochs": 3, "limit": 500}
+    config = {"task": "master_category", "data": str(sample), "image_size": "112x84", "epochs": 20, "limit": 300}
     out = tmp_path_factory.mktemp("int8") / "run"
-    return train(config | {"min_images": 20, "precision": "int8", "out": str(out), "seed": 1})
+    return train(config | {"min_images": 20, "views": 1, "precision": "int8", "out": str(out), "seed": 1})
 
 
 def weight_types(folder):
