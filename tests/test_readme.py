@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINKED = [
-    *DOCUMENTS, *(ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")), ROOT / "data" / "README.md", ROOT / "benchmarks" / "README.md",
+    *DOCUMENTS, *(ROOT / name for name in ("CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")),
+    ROOT / "data" / "README.md", ROOT / "benchmarks" / "README.md",
     ROOT / "fashion_keras" / "models" / "bundled" / "fashion_small" / "README.md",
 ]  # fmt: skip
 COMMAND = re.compile(r"(?:python )?(?:train\.py|fashion-keras)(?: .*)?$")
