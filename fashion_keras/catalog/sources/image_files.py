@@ -38,7 +38,7 @@ def is_junk(name: str) -> bool:
 
 def is_image(name: str) -> bool:
     """Return whether a file name has an image's suffix, in any case."""
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - of a million names
+    return name.lower().endswith(IMAGE_SUFFIXES)
 
 
 class ImageFiles:
@@ -59,28 +59,32 @@ class ImageFiles:
         self.links: set[str] = set()
         self.broken: list[str] = []
         self._root = os.path.abspath(root)  # noqa: PTH100 - resolves no links
+        self._prefix = os.path.join(root, "")  # noqa: PTH118 - keeps the root as it was given
 
     @cached_property
     def names(self) -> list[str]:
         """All files, relative to the root with "/", sorted."""
-        return sorted(self._scan(self._root, {os.path.realpath(self._root)}))
+        return sorted(self._scan(self._root, "", {os.path.realpath(self._root)}))
 
-    def _scan(self, folder: str, open_folders: set[str]) -> Iterator[str]:
+    def _scan(self, folder: str, prefix: str, open_folders: set[str]) -> Iterator[str]:
+        # A million names: no call per file that asks the disk, or takes paths apart.
         for entry in os.scandir(folder):
             if is_junk(entry.name):
                 self.skipped += 1
                 continue
-            relative = os.path.relpath(entry.path, self._root).replace(os.sep, "/")
-            if entry.is_symlink():
+            relative = prefix + entry.name
+            is_link = entry.is_symlink()
+            if is_link:
                 self.links.add(relative)
-            if os.path.isfile(entry.path):  # noqa: PTH113 - False for links that lead nowhere, and for pipes
+            # False for links that lead nowhere, and for pipes
+            if os.path.isfile(entry.path) if is_link else entry.is_file():  # noqa: PTH113
                 yield relative
                 continue
             target = os.path.realpath(entry.path)
             if not os.path.isdir(target):  # noqa: PTH112
                 self.broken.append(relative)
             elif target not in open_folders:  # a link to a folder above would never end
-                yield from self._scan(entry.path, open_folders | {target})
+                yield from self._scan(entry.path, f"{relative}/", open_folders | {target})
 
     @cached_property
     def images(self) -> list[str]:
@@ -97,7 +101,7 @@ class ImageFiles:
 
     def path(self, name: str) -> str:
         """Return the path of a file of `names`."""
-        return os.path.join(self.root, name)  # noqa: PTH118 - keeps the root as it was given
+        return self._prefix + name
 
     def find(self, cell: str) -> tuple[list[str], str]:
         """Return the images that a cell of a path column names, or [] and why there is none.
@@ -177,8 +181,9 @@ class ImageFiles:
         The images of SKU `ID` are `ID.jpg` first, then `ID_1.jpg`, `ID-2.jpg`, `ID-front.jpg` and the like, and those
         in a folder `ID/`. Where a SKU has characters that no file name can have, "_" or "-" may stand for them.
         """
-        exact = dict.fromkeys(skus)
-        images: dict[str, list[tuple[bool, str]]] = {}
+        known = dict.fromkeys(skus)
+        exact: dict[str, list[str]] = {}
+        loose: dict[str, list[str]] = {}
         others, unknown = [], []
         for name in self.images:
             stem = name[len(folder) :].rpartition(".")[0]
@@ -186,20 +191,24 @@ class ImageFiles:
                 continue
             listed = sku_of_file.get(name.rpartition("/")[2])
             if listed:
-                images.setdefault(listed, []).append((True, name))
-            elif stem in exact:
-                images.setdefault(stem, []).append((False, name))
+                loose.setdefault(listed, []).append(self.path(name))
+            elif stem in known:
+                exact.setdefault(stem, []).append(self.path(name))
             else:
                 others.append((name, stem))
-        sku_of = _forms(exact) if others else {}
+        sku_of = _forms(known) if others else {}
         for name, stem in others:
             sku, is_exact = _owner(stem, sku_of)
             if sku is None:
                 unknown.append(name)
             else:
-                images.setdefault(sku, []).append((not is_exact, name))
-        paths = {sku: [self.path(name) for _, name in sorted(named, key=_order)] for sku, named in images.items()}
-        return paths, unknown
+                (exact if is_exact else loose).setdefault(sku, []).append(self.path(name))
+        for paths in (*exact.values(), *loose.values()):
+            if len(paths) > 1:
+                paths.sort(key=_natural)
+        for sku, paths in loose.items():
+            exact.setdefault(sku, []).extend(paths)
+        return exact, unknown
 
 
 def _forms(skus: Iterable[str]) -> dict[str, str]:
@@ -233,10 +242,10 @@ def _lookup(sku_of: dict[str, str], *names: str) -> str | None:
     return next((sku_of[key] for name in names for key in (name, _loose(name)) if key in sku_of), None)
 
 
-def _order(item: tuple[bool, str]) -> tuple[bool, list[int | str]]:
-    """Sort key of a SKU's images: the exact name first, then by name with numbers in their order."""
-    parts = re.split(r"(\d+)", item[1])
-    return item[0], [int(part) if place % 2 and len(part) < 18 else part for place, part in enumerate(parts)]
+def _natural(path: str) -> list[int | str]:
+    """Sort key of a SKU's images: by name, with numbers in their order."""
+    parts = re.split(r"(\d+)", path)
+    return [int(part) if place % 2 and len(part) < 18 else part for place, part in enumerate(parts)]
 
 
 def _loose(path: str) -> str:
