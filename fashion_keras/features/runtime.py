@@ -141,10 +141,18 @@ def compiled_fault(folder: Path, source: str) -> str:
 
 
 def convert(network: "keras.Model", folder: Path) -> None:
-    """Write network.xml and network.bin, each complete or absent."""
+    """Write network.xml and network.bin, each complete or absent.
+
+    As `keras.Model.export` of Keras 3.13 and later; older ones have no such format, or need an older OpenVINO.
+    """
+    import openvino  # noqa: PLC0415 - a machine with a GPU runs Keras
+    import tensorflow as tf  # noqa: PLC0415 - a compiled network runs without it
+
+    pixels = tf.TensorSpec((None, *network.input_shape[1:]), network.input.dtype)
+    forward = tf.function(lambda batch: network(batch, training=False)).get_concrete_function(pixels)
     xml = folder / NETWORK
     with atomic_write(xml) as temporary:
-        network.export(str(temporary), format="openvino", verbose=False)
+        openvino.serialize(openvino.convert_model(forward), str(temporary))
         temporary.with_suffix(".bin").replace(xml.with_suffix(".bin"))
 
 

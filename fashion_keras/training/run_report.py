@@ -107,5 +107,6 @@ def training_device() -> str:
         name = tf.config.experimental.get_device_details(gpus[0]).get("device_name", gpus[0].name)
         return f"GPU {name}" + (f" (the first of {len(gpus)})" if len(gpus) > 1 else "")
     info = Path("/proc/cpuinfo")
-    match = re.search(r"^model name\s*: (.+)$", info.read_text(), re.MULTILINE) if info.is_file() else None
+    text = info.read_text(encoding="utf-8") if info.is_file() else ""
+    match = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
     return f"CPU {match.group(1).strip() if match else platform.processor() or platform.machine()}"
