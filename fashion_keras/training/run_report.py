@@ -50,7 +50,7 @@ def evaluate_test(
     truth = prepared.targets.packed[rows]
     predictions = make_predictions(spec, logits, prepared.catalog.image_ids[rows], truth)
     write_predictions(folder, predictions)
-    plot_report(folder, predictions, prepared.catalog.paths[rows], config.image_spec)
+    plot_report(folder, predictions, prepared.catalog.paths[rows], config.image_spec, data=prepared.data)
     scores = compute_scores(predictions, manifest.train_counts, manifest.known, prepared.catalog.product_groups[rows])
     groups = prepared.targets.groups
     raw = Predictions(predictions.ids, probabilities(groups, logits), groups, truth)
@@ -72,7 +72,7 @@ def report_fields(
     images = {"train": trained, "test": len(prepared.rows["test"])}
     return {
         "task": config.task,
-        "backbone": config.backbone,
+        "backbone": spec.backbone,
         "strategy": config.strategy_name,
         "classes": list(spec.classes),
         "counts": prepared.counts,
@@ -107,5 +107,6 @@ def training_device() -> str:
         name = tf.config.experimental.get_device_details(gpus[0]).get("device_name", gpus[0].name)
         return f"GPU {name}" + (f" (the first of {len(gpus)})" if len(gpus) > 1 else "")
     info = Path("/proc/cpuinfo")
-    match = re.search(r"^model name\s*: (.+)$", info.read_text(), re.MULTILINE) if info.is_file() else None
+    text = info.read_text(encoding="utf-8") if info.is_file() else ""
+    match = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
     return f"CPU {match.group(1).strip() if match else platform.processor() or platform.machine()}"
