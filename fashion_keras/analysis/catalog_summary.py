@@ -18,6 +18,7 @@ from fashion_keras.catalog.tasks import TASKS
 from fashion_keras.catalog.title_rules import normalize_text
 from fashion_keras.evaluation.plots.bars import plot_class_counts
 from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
+from fashion_keras.evaluation.plots.style import context
 from fashion_keras.images.decode import decode_batch
 from fashion_keras.images.leaks import count_leaks
 from fashion_keras.images.spec import ImageSpec
@@ -114,5 +115,5 @@ def _draw_samples(catalog: Catalog, targets: Targets, path: Path) -> None:
     captions = [f"{label}\n{catalog.image_ids[row]}" for label, row in cells]
     images = decode_batch([catalog.paths[row] for _, row in cells], _THUMBNAIL)
     title = f"Images of the most frequent classes of {group.name}"
-    note = f"{len(catalog):,} images in the catalog"
+    note = context(images=len(catalog), data=str(catalog.folder))
     contact_sheet(path, list(images), captions, columns=_IMAGES_PER_CLASS, title=title, note=note)

@@ -14,8 +14,7 @@ from fashion_keras.support.errors import InputError, unknown_name_error
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.manifests import RunManifest
 
-RUN_PARTS = ("auto", "test", "all")
-CATALOG_PARTS = ("held_out", "all")
+RUN_PARTS, CATALOG_PARTS = ("auto", "test", "all"), ("held_out", "all")
 PROJECTIONS = ("pca", "tsne")
 
 _DATA = "Catalog, or 'sample'. Default: the catalog that the run was trained on."
@@ -222,6 +221,7 @@ class RetrievalConfig(LimitConfig):
     part: str = config_field("held_out", _CATALOG_PART, metavar="held_out|all|RUN")
     seed: int = same_field("seed")
     exclude_trained: bool = config_field(False, _EXCLUDE)
+    out: str | None = config_field(None, "New folder for the report. Default: none.", metavar="DIR")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.analysis.audit_page import write_audit_page
 from fashion_keras.analysis.config import AuditConfig
 from fashion_keras.analysis.evaluation_subset import encoder_training_products
 from fashion_keras.catalog.catalog import Catalog, write_rejected
@@ -17,6 +18,7 @@ from fashion_keras.catalog.tasks import AttributeGroup, get_task
 from fashion_keras.evaluation.metrics import label_issues
 from fashion_keras.evaluation.metrics.label_issues import NEAR_DUPLICATE, REASONS, SAME_TITLE, LabelIssue
 from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
+from fashion_keras.evaluation.plots.style import context
 from fashion_keras.features.embeddings import embedding_source
 from fashion_keras.images.decode import decode
 from fashion_keras.images.near_duplicates import NEAR_DUPLICATE_COSINE, is_near_duplicate, thumbnail_signature
@@ -49,7 +51,7 @@ class AuditReport(dict[str, Any]):
 
 @takes_verbose
 def audit(config: AuditConfig | Mapping[str, Any] | None = None) -> AuditReport:
-    """Rank the labels of a catalog that may be wrong; write audit.csv, audit.png and rejected.csv.
+    """Rank the labels of a catalog that may be wrong; write audit.csv, audit.png, report.html and rejected.csv.
 
     A label is an issue when a linear classifier on the encoder's features, trained on other products, predicts another
     label; when a near-duplicate image carries another label; or when a product of the same title does. An encoder
@@ -78,9 +80,10 @@ def audit(config: AuditConfig | Mapping[str, Any] | None = None) -> AuditReport:
     write_csv(folder / "audit.csv", COLUMNS, rows)
     write_rejected(folder, catalog)
     if rows:
-        _draw(folder / "audit.png", rows[:_SHEET_ROWS])
+        note = context(config.task, images=len(catalog), data=str(catalog.folder))
+        _draw(folder / "audit.png", rows[:_SHEET_ROWS], note)
     by_reason = Counter(issue.reason for issue in issues)
-    return AuditReport(
+    report = AuditReport(
         {
             "out": str(folder),
             "task": config.task,
@@ -93,6 +96,8 @@ def audit(config: AuditConfig | Mapping[str, Any] | None = None) -> AuditReport:
             "issues": rows,
         }
     )
+    write_audit_page(report, str(catalog.folder), folder)
+    return report
 
 
 def out_of_fold(
@@ -195,11 +200,11 @@ def _row(issue: LabelIssue, catalog: Catalog, labels: Targets) -> dict[str, Any]
     }
 
 
-def _draw(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+def _draw(path: Path, rows: Sequence[dict[str, Any]], note: str) -> None:
     images = [decode(row["path"], _THUMBNAIL) for row in rows]
     captions = []
     for row in rows:
         evidence = f"{row['score']:.3f}" if row["other"] is None else row["other"]
         labels = f"given: {row['given']}\nsuggested: {row['suggested']}"
         captions.append(f"{labels}\n{row['reason']} {evidence}, id {row['id']}")
-    contact_sheet(path, images, captions, title="Labels that may be wrong")
+    contact_sheet(path, images, captions, title="Labels that may be wrong", note=note)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fashion_keras.analysis.config import EvaluateConfig
+from fashion_keras.analysis.evaluation_page import write_evaluation_page
 from fashion_keras.analysis.evaluation_subset import load_subset
 from fashion_keras.catalog.catalog import write_rejected
 from fashion_keras.evaluation.reports.compute import compute_scores
@@ -38,7 +39,10 @@ def evaluate(config: EvaluateConfig | Mapping[str, Any]) -> EvaluationReport:
     )
     if folder:
         write_predictions(folder, predictions)
-        plot_report(folder, predictions, products.paths, classifier.spec.image_spec, config.run)
+        plot_report(
+            folder, predictions, products.paths, classifier.spec.image_spec, config.run, subset.summary["catalog"]
+        )
         write_rejected(folder, products)
         report.write(folder)
+        write_evaluation_page(report, products, folder)
     return report

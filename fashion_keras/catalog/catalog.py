@@ -15,10 +15,13 @@ from fashion_keras.catalog.attributes import KAGGLE_GROUPS, AttributeGroup
 from fashion_keras.catalog.columns import Columns
 from fashion_keras.catalog.corrections import CorrectionSummary
 from fashion_keras.support.atomic_files import write_csv
+from fashion_keras.support.notebook_table import Thumbnail, notebook_table
 
 if TYPE_CHECKING:
     import pandas as pd
     import tensorflow as tf
+
+_ROWS_SHOWN, _COLUMNS_SHOWN = 8, 8  # in notebooks
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,20 @@ class Catalog:
             f"Catalog({str(self.folder)!r}: {len(self)} images of {products} products, {len(self.rejected)} rejected, "
             f"columns {', '.join(self.columns)})"
         )
+
+    def _repr_html_(self) -> str:
+        """Return the first images as a table with thumbnails, for notebooks."""
+        thumbnail_url = import_module("fashion_keras.images.thumbnails").thumbnail_url
+        names = list(self.columns)[:_COLUMNS_SHOWN]
+        rows = [
+            [
+                Thumbnail(thumbnail_url(str(self.paths[row])), str(self.image_ids[row])),
+                *(values[row] for values in (self.skus, self.image_ids)),
+                *(self.columns[name][row] for name in names),
+            ]
+            for row in range(min(len(self), _ROWS_SHOWN))
+        ]
+        return notebook_table(["image", "sku", "image_id", *names], rows, repr(self))
 
     @property
     def fingerprint(self) -> str:

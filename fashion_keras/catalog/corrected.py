@@ -34,20 +34,20 @@ def apply_corrections(catalog: Catalog, path: str | Path) -> Catalog:
     """
     corrections, malformed = read_corrections(path)
     table = _LabelTable(catalog)
-    problems: list[str] = []
+    problems: dict[int, str] = {}
     labels: dict[Key, _Label] = {}
-    counts = Counter(rejected=len(malformed), skipped=0, conflicts=0)
+    skipped = 0
     for correction in corrections:
-        problem, outcome = table.problem(correction), "rejected"
-        if not problem and correction.action == SKIP:
-            outcome = "skipped"
-        elif not problem:
+        if problem := table.problem(correction):
+            problems[correction.line] = problem
+        elif correction.action == SKIP:
+            skipped += 1
+        else:
             key = correction.sku, table.name_of(correction.column)
-            problem = labels.setdefault(key, table.label(*key)).add(correction)
-            outcome = "conflicts" if problem else "decisions"
-        if problem:
-            problems.append(f"line {correction.line}: {problem}")
-        counts[outcome] += 1
+            labels.setdefault(key, table.label(*key)).decisions.append(correction)
+    rejected = len(malformed) + len(problems)
+    conflicts = [conflict for label in labels.values() for conflict in label.remove_conflicts()]
+    problems |= dict(conflicts)
     decided = {key: label for key, label in labels.items() if label.decisions}
     changes = {key: label for key, label in decided.items() if len(label.stale)}
     summary = CorrectionSummary(
@@ -55,11 +55,13 @@ def apply_corrections(catalog: Catalog, path: str | Path) -> Catalog:
         read=len(corrections) + len(malformed),
         changed=len(changes),
         verified=len(decided) - len(changes),
-        superseded=counts.pop("decisions", 0) - len(decided),
-        **counts,
+        superseded=sum(len(label.decisions) - 1 for label in decided.values()),
+        skipped=skipped,
+        conflicts=len(conflicts),
+        rejected=rejected,
         products=len({sku for sku, _ in changes}),
         columns=dict(Counter(name for _, name in changes)),
-        problems=(*malformed, *problems),
+        problems=(*malformed, *(f"line {line}: {problem}" for line, problem in sorted(problems.items()))),
         reviewed=frozenset(decided),
     )
     log.info("%s", summary)
@@ -76,13 +78,19 @@ class _Label:
     texts: list[str]
     decisions: list[Correction] = field(default_factory=list)
 
-    def add(self, correction: Correction) -> str:
-        """Add a decision; return why it does not apply, else ""."""
-        seen = {plain_label(text) for text in (*self.texts, *(decision.label for decision in self.decisions))}
-        if seen.isdisjoint({plain_label(correction.before), plain_label(correction.label)}):
-            return f"{correction.column} of product {correction.sku} is {self.texts[0]!r}, not {correction.before!r}"
-        self.decisions.append(correction)
-        return ""
+    def remove_conflicts(self) -> list[tuple[int, str]]:
+        """Remove the decisions that have nothing to do with the label; return line and reason of each.
+
+        The others were made on the label, or lead to it, at once or over other decisions: a person sees a label before
+        or after earlier decisions are applied, and a catalog may have them already.
+        """
+        seen, left = set(map(plain_label, self.texts)), self.decisions
+        while linked := [each for each in left if seen & _plain_labels(each)]:
+            seen = seen.union(*map(_plain_labels, linked))
+            left = [each for each in left if each not in linked]
+        self.decisions = [each for each in self.decisions if each not in left]
+        reason = "{0.column} of product {0.sku} is {1!r}, not {0.before!r}"
+        return [(each.line, reason.format(each, self.texts[0])) for each in left]
 
     @property
     def decided(self) -> str:
@@ -91,9 +99,13 @@ class _Label:
 
     @property
     def stale(self) -> Rows:
-        """The rows that the last decision changes: those with a label that a decision was about."""
-        seen = {plain_label(decision.before) for decision in self.decisions} - {plain_label(self.decided)}
-        return self.rows[[plain_label(text) in seen for text in self.texts]]
+        """The rows that the last decision changes: those with another label that the decisions are about."""
+        others = set().union(*map(_plain_labels, self.decisions)) - {plain_label(self.decided)}
+        return self.rows[[plain_label(text) in others for text in self.texts]]
+
+
+def _plain_labels(correction: Correction) -> set[str]:
+    return {plain_label(correction.before), plain_label(correction.label)}
 
 
 class _LabelTable:

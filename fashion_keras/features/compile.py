@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-from importlib.util import find_spec
 from typing import Any
 
 import keras
@@ -12,7 +11,7 @@ import tensorflow as tf
 
 from fashion_keras.features.encoder import Encoder
 from fashion_keras.features.networks import KerasNetwork, OpenVINONetwork
-from fashion_keras.features.runtime import NETWORK, agrees, ensure_compiled, parity_images
+from fashion_keras.features.runtime import NETWORK, agrees, conversion_fault, ensure_compiled, parity_images
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.builder import cast_copy
 from fashion_keras.models.classifier import Forward
@@ -97,11 +96,11 @@ def _relevant(config: Any, indices: dict[str, int]) -> Any:  # noqa: ANN401 - an
 
 def _candidates(runtime: str, precision: str) -> list[tuple[str, str]]:
     """Return (runtime, precision) to try, in a fixed order; the last is Keras in float32, which needs no check."""
-    missing = find_spec("openvino") is None
-    if runtime == "openvino" and missing:
-        raise InputError("runtime openvino: OpenVINO is not installed; pip install openvino, or use tensorflow")
+    fault = conversion_fault()
+    if runtime == "openvino" and fault:
+        raise InputError(f"runtime openvino: {fault}; use tensorflow")
     if runtime == "auto":
-        runtime = "tensorflow" if missing or tf.config.list_physical_devices("GPU") else "openvino"
+        runtime = "tensorflow" if fault or tf.config.list_physical_devices("GPU") else "openvino"
     precisions = [precision]
     if precision == "auto":
         precisions = ["bfloat16", "float32"] if computes_bfloat16() else ["float32"]

@@ -87,7 +87,7 @@ def load_encoder(
 
     Args:
         name_or_run: "fashion_encoder" or "fashion_small", whose weights come with the package; a preset
-            ("li2020_resnet50"); a backbone as BACKBONE[@STAGE][:POOLING], such as "vgg19", "resnet50:gem" or
+            ("li2020_resnet50"); a backbone as `BACKBONE[@STAGE][:POOLING]`, such as "vgg19", "resnet50:gem" or
             "inception_v3@mixed7:max"; the folder of an encoder or of a run, whose penultimate layer is taken; or
             KerasHub's, "hub:PRESET" or "hub:DIR".
         weights: of a bare backbone: auto, imagenet, fashion, none or a file; see `initialize`.

@@ -4,6 +4,7 @@ A folder holds network.xml, network.bin and, written last, network.json with the
 """
 
 import logging
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,18 +57,23 @@ def load_classifier(run: str | Path, runtime: str = "auto") -> Classifier:
     if stored and runtime != "tensorflow":
         if fault := compiled_fault(folder, weights):
             raise InputError(f"{fault}; delete {folder / MANIFEST} to use {WEIGHTS}")
-        return Classifier(spec, OpenVINONetwork(folder / NETWORK))
+        return Classifier(spec, OpenVINONetwork(folder / NETWORK), partial(_load_network, folder))
+    network = _load_network(folder)
+    return Classifier(spec, KerasNetwork(network), lambda: network)
+
+
+def _load_network(folder: Path) -> "keras.Model":
     import_tensorflow()
     from fashion_keras.models.builder import load_network  # noqa: PLC0415 - imports TensorFlow
 
     with BUILDING:
-        return Classifier(spec, KerasNetwork(load_network(folder)[1]))
+        return load_network(folder)[1]
 
 
 def store_network(network: "keras.Model", folder: Path) -> bool:
     """Compile a network into the folder of its weights; False, and the reason in the log, where it differs."""
-    if find_spec("openvino") is None:
-        log.info("OpenVINO is not installed: predictions will start TensorFlow")
+    if reason := conversion_fault():
+        log.info("%s: predictions will start Keras", reason)
         return False
     convert(network, folder)
     pixels = parity_images(network.input.shape[1:])
@@ -78,6 +84,25 @@ def store_network(network: "keras.Model", folder: Path) -> bool:
         return False
     _write_manifest(folder, file_sha256(folder / WEIGHTS))
     return True
+
+
+def replace_stored(folder: Path, xml: Path) -> None:
+    """Replace the network that is stored in the folder of its weights by another that was made of it."""
+    (folder / MANIFEST).unlink()
+    for name in _FILES:
+        xml.with_name(name).replace(folder / name)
+    _write_manifest(folder, file_sha256(folder / WEIGHTS))
+
+
+def conversion_fault() -> str:
+    """Return "" where a Keras network can be converted for OpenVINO, else why not."""
+    import keras  # noqa: PLC0415 - a compiled network runs without it
+
+    if find_spec("openvino") is None:
+        return "OpenVINO is not installed"
+    if keras.config.backend() != "tensorflow":
+        return f"OpenVINO converts networks of Keras' tensorflow backend alone, not of {keras.config.backend()}"
+    return ""
 
 
 def compiled_folder(identity: str) -> Path:
@@ -116,10 +141,18 @@ def compiled_fault(folder: Path, source: str) -> str:
 
 
 def convert(network: "keras.Model", folder: Path) -> None:
-    """Write network.xml and network.bin, each complete or absent."""
+    """Write network.xml and network.bin, each complete or absent.
+
+    As `keras.Model.export` of Keras 3.13 and later; older ones have no such format, or need an older OpenVINO.
+    """
+    import openvino  # noqa: PLC0415 - a machine with a GPU runs Keras
+    import tensorflow as tf  # noqa: PLC0415 - a compiled network runs without it
+
+    pixels = tf.TensorSpec((None, *network.input_shape[1:]), network.input.dtype)
+    forward = tf.function(lambda batch: network(batch, training=False)).get_concrete_function(pixels)
     xml = folder / NETWORK
     with atomic_write(xml) as temporary:
-        network.export(str(temporary), format="openvino", verbose=False)
+        openvino.serialize(openvino.convert_model(forward), str(temporary))
         temporary.with_suffix(".bin").replace(xml.with_suffix(".bin"))
 
 

@@ -28,4 +28,4 @@ def computes_bfloat16() -> bool:
 def cpu_computes_bfloat16() -> bool:
     """Return whether this machine's CPU computes in bfloat16."""
     flags = Path("/proc/cpuinfo")
-    return flags.is_file() and re.search(r"\b(amx_bf16|avx512_bf16)\b", flags.read_text()) is not None
+    return flags.is_file() and re.search(r"\b(amx_bf16|avx512_bf16)\b", flags.read_text(encoding="utf-8")) is not None

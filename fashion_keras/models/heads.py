@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from fashion_keras.support.errors import unknown_name_error
 
-POOLINGS = ("avg", "max", "gem", "flatten")
+MULTI_STAGE = "multi_stage"
+POOLINGS = ("avg", "max", "gem", "flatten", MULTI_STAGE)
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,8 @@ class Head:
 
     Attributes:
         pooling: over height and width: avg, max, or gem, the generalized mean between the two (Radenović et al. 2018);
-            or flatten, which keeps every position, so that dense layers grow with the image.
+            flatten, which keeps every position, so that dense layers grow with the image; or multi_stage, the means and
+            maxima of the last four stages.
         normalize: batch normalization of the pooled features, which brings those of any backbone to one scale. It is
             trained while the backbone is frozen and keeps its statistics when that is unfrozen.
         dropout_before: share of pooled features dropped in training.
@@ -31,6 +33,7 @@ class Head:
 
 HEADS = (
     Head("default", normalize=True, dropout=0.3),
+    Head(MULTI_STAGE, MULTI_STAGE, normalize=True, dropout=0.5),
     Head("li2020", pooling="max", dense=(512,), dropout=0.5),
     Head("li2020_inception", dropout_before=0.4, dense=(512,)),
     Head("plain"),

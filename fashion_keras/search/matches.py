@@ -16,6 +16,7 @@ from fashion_keras.images.near_duplicates import NEAR_DUPLICATE_COSINE, is_near_
 from fashion_keras.images.raster import ImageError
 from fashion_keras.search.base import Index, Neighbors, Records
 from fashion_keras.search.filters import Filters
+from fashion_keras.search.match import Match, Matches
 
 # How many neighbors vote on an image's attributes, and the share of their scores that a value needs.
 _VOTERS, _MAJORITY = 10, 0.5
@@ -27,40 +28,6 @@ _NOT_SHARED = (TITLE, "year")
 Signature = NDArray[np.float32] | None
 # Embedding [d], k, filters -> the k best images.
 Nearest = Callable[[NDArray[np.float32], int, Filters], Neighbors]
-
-
-@dataclass(frozen=True)
-class Match:
-    """An image of a product that a search returns.
-
-    Attributes:
-        sku, image_id: of the product; of the image, which is the SKU where the product has one image.
-        score: cosine similarity of the image's embedding and the query's.
-        rank: from 1.
-        path: the image file.
-        attributes: column -> value, text or number, as the index has it; without missing values.
-        shared_attributes: columns of text in which it agrees with the query: with the product searched for, or with
-            what most of an image's nearest neighbors have.
-        matched: how many images of the product rank before the first product that is not returned; 1 without grouping.
-        guessed: of the shared attributes, those that are not known of the query but guessed from its nearest neighbors:
-            column -> share of their scores that agrees, above 0.5; {} for a product of the index.
-    """
-
-    sku: str
-    image_id: str
-    score: float
-    rank: int
-    path: str
-    attributes: dict[str, str | int | float]
-    shared_attributes: tuple[str, ...]
-    matched: int = 1
-    guessed: dict[str, float] = field(default_factory=dict)
-
-    def __repr__(self) -> str:
-        return (
-            f"Match(rank={self.rank}, sku={self.sku!r}, image_id={self.image_id!r}, score={self.score:.3f}, "
-            f"path={self.path!r})"
-        )
 
 
 @dataclass(frozen=True)
@@ -120,9 +87,7 @@ def query_by_embedding(index: Index, embedding: NDArray[np.float32], signature: 
     return SearchQuery(embedding, *images, attributes, neighbors=neighbors, shares=shares)
 
 
-def find_matches(
-    index: Index, query: SearchQuery, options: SearchOptions, nearest: Nearest | None = None
-) -> list[Match]:
+def find_matches(index: Index, query: SearchQuery, options: SearchOptions, nearest: Nearest | None = None) -> Matches:
     """Retrieve more and more images until k matches are left, or all images that match have been seen.
 
     `nearest` ranks the images; None for the similarity of their embeddings alone.
@@ -215,9 +180,9 @@ def _vote(records: Records, scores: NDArray[np.float32]) -> dict[str, tuple[str,
 
 def _make_matches(
     query: SearchQuery, records: Records, scores: NDArray[np.float32], groups: list[list[int]], k: int
-) -> list[Match]:
+) -> Matches:
     end = groups[k][0] if len(groups) > k else len(records)
-    matches = []
+    matches = Matches()
     for rank, rows in enumerate(groups[:k], 1):
         row, matched = rows[0], sum(row < end for row in rows)
         attributes = record_attributes(records, row)

@@ -20,7 +20,7 @@ from fashion_keras.search.config import DEFAULT_INDEX
 from fashion_keras.search.filters import Where, parse_filters
 from fashion_keras.search.indexing import load_index_encoder, open_index
 from fashion_keras.search.matches import (
-    Match,
+    Matches,
     SearchOptions,
     SearchQuery,
     find_matches,
@@ -48,7 +48,7 @@ def search_similar(
     exclude_self: bool = True,
     collapse_duplicates: bool = True,
     group_by_product: bool = True,
-) -> list[Match] | list[list[Match]]:
+) -> Matches | list[Matches]:
     """Return the k products whose images are most similar to an image, a text or both, the most similar first.
 
     Args:
@@ -119,17 +119,17 @@ class Searcher:
             self._encoder = self._encoder or self._load(self.index.spec)
             return self._encoder
 
-    def search_text(self, words: TextQuery, options: SearchOptions) -> list[Match]:
+    def search_text(self, words: TextQuery, options: SearchOptions) -> Matches:
         """Return the matches of a text."""
         index = self.index.pinned()
         query = self.text_query(index, words, options.k)
-        return self.find(index, query, words, options) if query else []
+        return self.find(index, query, words, options) if query else Matches()
 
-    def search(self, queries: Sequence[Any], words: TextQuery, options: SearchOptions) -> list[list[Match]]:
+    def search(self, queries: Sequence[Any], words: TextQuery, options: SearchOptions) -> list[Matches]:
         """Return the matches of each query: an image, or an int or str that may be an image id or SKU."""
         index = self.index.pinned()
         if not len(index):
-            return [[] for _ in queries]
+            return [Matches() for _ in queries]
         named = [_image_ids(index, query) for query in queries]
         images = [query for query, ids in zip(queries, named, strict=True) if not len(ids)]
         by_image = iter(self.image_queries(index, images, options.k))
@@ -154,7 +154,7 @@ class Searcher:
             return query
         return replace(query, embedding=words.embed(self.encoder, query.embedding), neighbors=None)
 
-    def find(self, index: Index, query: SearchQuery, words: TextQuery, options: SearchOptions) -> list[Match]:
+    def find(self, index: Index, query: SearchQuery, words: TextQuery, options: SearchOptions) -> Matches:
         """Return the matches of a query, which has the words already; a hybrid search also matches them."""
         if not words.hybrid:
             return find_matches(index, query, options)

@@ -29,6 +29,7 @@ from fashion_keras.tagging.model.heads import Features, LinearHead, Mask, applie
 from fashion_keras.tagging.model.labels import Integers, TaggerLabels, build_labels
 from fashion_keras.tagging.model.manifest import EncoderReference, Provenance, save_heads, taxonomy_digest
 from fashion_keras.tagging.model.tagger import Tagger
+from fashion_keras.tagging.pages import write_tagger_page
 from fashion_keras.training.dataset_prep import SAMPLE_WARNING
 from fashion_keras.training.run_folder import Run
 
@@ -103,9 +104,10 @@ def train_tagger(config: TaggerConfig | Mapping[str, Any]) -> Run:
         tagger = Tagger(encoder, gate, heads, config.target_precision)
         train, test = ((labels.take(rows), features[rows]) for rows in (split.train, split.test))
         products = catalog.product_groups[split.test]
-        report = header | evaluate_tagger(tagger, candidates, train, test, products, config.seed, folder)
+        report = header | evaluate_tagger(tagger, candidates, train, test, products, config.seed, folder, data)
         report["seconds"] = round(time.perf_counter() - began, 1)
         write_json(folder / "report.json", report)
+        write_tagger_page(report, folder)
     return Run(folder, report)
 
 

@@ -17,10 +17,12 @@ from fashion_keras.evaluation.reports.compute import compute_scores
 from fashion_keras.evaluation.reports.write import plot_report, write_predictions
 from fashion_keras.features.cache import encode
 from fashion_keras.features.compile import compile_encoder
+from fashion_keras.features.runtime import load_classifier
 from fashion_keras.images.leaks import count_leaks
 from fashion_keras.models.builder import submodel_from, submodel_until
 from fashion_keras.models.classifier import Classifier, ClassifierSpec, make_predictions
 from fashion_keras.models.predictions import Predictions, probabilities
+from fashion_keras.training.base_config import INT8
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData
 from fashion_keras.training.manifests import RunManifest
@@ -43,12 +45,12 @@ def evaluate_test(
     """
     rows = prepared.rows["test"]
     began = time.perf_counter()
-    logits = _test_logits(config, prepared, spec, network)
+    logits = _test_logits(config, prepared, spec, network, folder)
     seconds = time.perf_counter() - began
     truth = prepared.targets.packed[rows]
     predictions = make_predictions(spec, logits, prepared.catalog.image_ids[rows], truth)
     write_predictions(folder, predictions)
-    plot_report(folder, predictions, prepared.catalog.paths[rows], config.image_spec)
+    plot_report(folder, predictions, prepared.catalog.paths[rows], config.image_spec, data=prepared.data)
     scores = compute_scores(predictions, manifest.train_counts, manifest.known, prepared.catalog.product_groups[rows])
     groups = prepared.targets.groups
     raw = Predictions(predictions.ids, probabilities(groups, logits), groups, truth)
@@ -70,7 +72,7 @@ def report_fields(
     images = {"train": trained, "test": len(prepared.rows["test"])}
     return {
         "task": config.task,
-        "backbone": config.backbone,
+        "backbone": spec.backbone,
         "strategy": config.strategy_name,
         "classes": list(spec.classes),
         "counts": prepared.counts,
@@ -83,10 +85,15 @@ def report_fields(
 
 
 def _test_logits(
-    config: TrainConfig, prepared: PreparedData, spec: ClassifierSpec, network: keras.Model
+    config: TrainConfig, prepared: PreparedData, spec: ClassifierSpec, network: keras.Model, folder: Path
 ) -> NDArray[np.float32]:
-    """Return the logits of the test part in float32; features of a frozen backbone are cached for the next task."""
+    """Return the logits of the test part in float32, or of the network that is stored in the run folder with int8.
+
+    Features of a frozen backbone are cached for the next task.
+    """
     test = prepared.take("test")
+    if config.precision == INT8:
+        return load_classifier(folder).logits(test.paths)
     if config.strategy_name != "frozen" or not config.views:
         return Classifier(spec, network.predict_on_batch).logits(test.paths)
     encoder = compile_encoder(submodel_until(network, "pool"), config.image_spec, config.runtime, "float32")
@@ -100,5 +107,6 @@ def training_device() -> str:
         name = tf.config.experimental.get_device_details(gpus[0]).get("device_name", gpus[0].name)
         return f"GPU {name}" + (f" (the first of {len(gpus)})" if len(gpus) > 1 else "")
     info = Path("/proc/cpuinfo")
-    match = re.search(r"^model name\s*: (.+)$", info.read_text(), re.MULTILINE) if info.is_file() else None
+    text = info.read_text(encoding="utf-8") if info.is_file() else ""
+    match = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)
     return f"CPU {match.group(1).strip() if match else platform.processor() or platform.machine()}"

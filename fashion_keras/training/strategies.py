@@ -52,7 +52,7 @@ class Strategy:
 
 STRATEGIES = (
     Strategy("frozen", (Phase("head", 1.0, 1e-3),), epochs=40),
-    Strategy("last_block", (Phase("last_block", 1.0, 1e-4),), epochs=10, count=1),
+    Strategy("last_block", (Phase("last_block", 1.0, 3e-4),), 10, schedule="cosine", label_smoothing=0.1, count=1),
     Strategy("last_n", (Phase("last_n", 1.0, 1e-4),), epochs=10),
     Strategy("full", (Phase("all", 1.0, 1e-4),), epochs=10),
     Strategy("scratch", (Phase("all", 1.0, 2e-3),), 30, optimizer="adamw", schedule="cosine", label_smoothing=0.1),

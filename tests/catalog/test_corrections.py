@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from fashion_keras import InputError, read_catalog
+from fashion_keras.catalog.corrected import apply_corrections
 from fashion_keras.catalog.corrections import HEADER, Correction, append_corrections, read_corrections
 
 # sku: article_type, master_category, base_colour, price
@@ -88,6 +89,18 @@ def test_last_decision_on_a_label_wins_and_everything_is_counted(frame, tmp_path
         "line 12: column 'product_display_name' is no label: it is changed in the catalog's own table",
         "line 13: image '3' is not of product '1'",
     ]
+
+
+def test_corrections_may_be_applied_to_a_catalog_that_has_them(frame, tmp_path):
+    path = tmp_path / "c.csv"
+    first = corrected(frame, path, correction("1", "Shirts", "Tshirts"), correction("4", "Watches", "Belts"))
+    append_corrections(path, [correction("1", "Tshirts", "Tops"), correction("4", "Watches", "Heels")])
+    second = apply_corrections(first, path)  # as a person saw it, and as the source has it
+    assert labels(second) == {"1": "Tops", "2": "Shirts", "3": "Heels", "4": "Heels"}
+    third = apply_corrections(second, path)
+    assert labels(third) == labels(second)
+    summary = third.corrections
+    assert (summary.changed, summary.verified, summary.superseded, summary.conflicts) == (0, 2, 2, 0)
 
 
 def test_an_empty_label_is_unknown_and_masked(frame, tmp_path):

@@ -192,7 +192,7 @@ def test_as_image_list_of_no_images_is_empty(none):
         (np.zeros((1, 2, 3, 4, 3)), r"array \[1, 2, 3, 4, 3\]"),
         (np.arange(5), r"array \[5\] of int64"),
         (pd.Series([1, 2]), r"array \[2\]"),
-        (pd.Series(["a.jpg", None]), "not float"),
+        (pd.Series(["a.jpg", float("nan")], dtype=object), "not float"),
         (pd.DataFrame({"path": ["a.jpg"]}), "pass its column of paths"),
         (pd.DataFrame(PIXELS[0, :, :, 0]), "pass its column of paths"),
         ({"a.jpg", b""}, "no order"),

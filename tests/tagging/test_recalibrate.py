@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from fashion_keras import InputError
+from fashion_keras import InputError, ReviewSession, build_index
 from fashion_keras.catalog.corrections import Correction, append_corrections
 from fashion_keras.images.validation import load_catalog
 from fashion_keras.tagging import recalibrate as module
@@ -116,6 +116,22 @@ def test_the_queue_has_what_the_tagger_abstains_on(shop, trained, toy, genders, 
     assert len([sku for sku, column in abstained if column == "gender"]) == report.abstained["gender"] > 0
     assert {column for _, column in abstained} <= {"gender", "dial"}  # cloth is multi-valued, strap has no column
     assert not {sku for sku, column in abstained if column == "gender"} & set(genders)
+
+
+def test_the_queue_of_an_index_is_that_of_its_catalog(shop, trained, toy, tmp_path):
+    embeddings, path = _embeddings(shop, tmp_path), tmp_path / "c.csv"
+    index = build_index(shop, encoder=embeddings, out=tmp_path / "index")
+    queues = [
+        build_review_queue(source, trained.folder, corrections=path, encoder=embeddings, tasks=(), top=None)
+        for source in (index, shop)
+    ]
+    by_index, by_catalog = ({item.id: item for item in queue.items} for queue in queues)
+    assert by_index == by_catalog != {}
+    session = ReviewSession(queues[0], path)
+    first = queues[0].items[0]
+    session.submit(first.id, "skip")
+    again = build_review_queue(index, trained.folder, corrections=path, tasks=(), top=None)
+    assert first.id not in {item.id for item in again.items}
 
 
 def _embeddings(shop, folder):

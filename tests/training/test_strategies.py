@@ -9,8 +9,9 @@ import pytest
 from fashion_keras.features.runtime import parity_images
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.backbones import BACKBONES, get_backbone
-from fashion_keras.models.builder import build_network, submodel_from, submodel_until
-from fashion_keras.models.heads import Head
+from fashion_keras.models.builder import backbone_of, build_network, replace_head, submodel_from, submodel_until
+from fashion_keras.models.heads import Head, get_head
+from fashion_keras.models.layers import MultiStagePooling2D
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.strategies import cacheable_boundary, get_strategy, set_trainable
 from tests.helpers.specs import classifier_spec
@@ -141,3 +142,23 @@ def test_submodel_from_pool_is_the_networks_head(head):
     np.testing.assert_allclose(
         submodel_from(network, "pool").predict_on_batch(vectors), network.predict_on_batch(pixels), atol=1e-4
     )
+
+
+def test_multi_stage_pooling_is_means_and_maxima_of_each_map():
+    maps = [np.array([[[[1.0], [3.0]]]]), np.array([[[[2.0, -4.0]], [[6.0, -2.0]]]])]
+    np.testing.assert_array_equal(MultiStagePooling2D()(maps), [[2, 3, 4, -3, 6, -2]])
+
+
+def test_multi_stage_pooling_of_a_network():
+    head = get_head("default")
+    network = build_network(replace(SPEC, head=replace(head, pooling="multi_stage")))
+    stages = [network.get_layer(layer).output.shape[-1] for _, layer in get_backbone("custom_cnn").stages[-4:-1]]
+    assert network.get_layer("pool").output.shape[-1] == 2 * (sum(stages) + 512)
+    assert backbone_of(network).output.shape[-1] == 512
+    frozen, last_block = get_strategy("frozen"), get_strategy("last_block")
+    block = get_backbone("custom_cnn").last_frozen()
+    assert cacheable_boundary(network, frozen, frozen.phases[0], block) == "pool"
+    assert (
+        cacheable_boundary(network, last_block, last_block.phases[0], block) == get_backbone("custom_cnn").stages[1][1]
+    )
+    assert replace_head(network, replace(head, pooling="multi_stage"), 3).output.shape == (None, 3)

@@ -3,13 +3,13 @@
 import os
 import re
 import stat
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from fashion_keras.catalog.columns import IMAGE_WORD
+from fashion_keras.catalog.sources.file_names import loose_form, names_of_skus, natural_order, owner_of
 
 IMAGE_SUFFIXES = (
     ".jpg",
@@ -28,7 +28,6 @@ IMAGE_SUFFIXES = (
 )
 
 _JUNK = ("__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir", "$RECYCLE.BIN", "System Volume Information")
-_ENDING = re.compile(r"[\s._-]+\(?[^\s._-]*\)?$")  # "_2", "-front", " (3)" at the end of a file name
 
 
 def is_junk(name: str) -> bool:
@@ -38,7 +37,7 @@ def is_junk(name: str) -> bool:
 
 def is_image(name: str) -> bool:
     """Return whether a file name has an image's suffix, in any case."""
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - of a million names
+    return name.lower().endswith(IMAGE_SUFFIXES)
 
 
 class ImageFiles:
@@ -59,28 +58,32 @@ class ImageFiles:
         self.links: set[str] = set()
         self.broken: list[str] = []
         self._root = os.path.abspath(root)  # noqa: PTH100 - resolves no links
+        self._prefix = os.path.join(root, "")  # noqa: PTH118 - keeps the root as it was given
 
     @cached_property
     def names(self) -> list[str]:
         """All files, relative to the root with "/", sorted."""
-        return sorted(self._scan(self._root, {os.path.realpath(self._root)}))
+        return sorted(self._scan(self._root, "", {os.path.realpath(self._root)}))
 
-    def _scan(self, folder: str, open_folders: set[str]) -> Iterator[str]:
+    def _scan(self, folder: str, prefix: str, open_folders: set[str]) -> Iterator[str]:
+        # A million names: no call per file that asks the disk, or takes paths apart.
         for entry in os.scandir(folder):
             if is_junk(entry.name):
                 self.skipped += 1
                 continue
-            relative = os.path.relpath(entry.path, self._root).replace(os.sep, "/")
-            if entry.is_symlink():
+            relative = prefix + entry.name
+            is_link = entry.is_symlink()
+            if is_link:
                 self.links.add(relative)
-            if os.path.isfile(entry.path):  # noqa: PTH113 - False for links that lead nowhere, and for pipes
+            # False for links that lead nowhere, and for pipes
+            if os.path.isfile(entry.path) if is_link else entry.is_file():  # noqa: PTH113
                 yield relative
                 continue
             target = os.path.realpath(entry.path)
             if not os.path.isdir(target):  # noqa: PTH112
                 self.broken.append(relative)
             elif target not in open_folders:  # a link to a folder above would never end
-                yield from self._scan(entry.path, open_folders | {target})
+                yield from self._scan(entry.path, f"{relative}/", open_folders | {target})
 
     @cached_property
     def images(self) -> list[str]:
@@ -97,7 +100,7 @@ class ImageFiles:
 
     def path(self, name: str) -> str:
         """Return the path of a file of `names`."""
-        return os.path.join(self.root, name)  # noqa: PTH118 - keeps the root as it was given
+        return self._prefix + name
 
     def find(self, cell: str) -> tuple[list[str], str]:
         """Return the images that a cell of a path column names, or [] and why there is none.
@@ -121,7 +124,7 @@ class ImageFiles:
             exact = next((tail for tail in tails if self._exists(f"{self.root}{os.sep}{tail}")), None)
             if exact:
                 return [self.path(exact)], ""
-        local = _loose(_local_name(cell))
+        local = loose_form(_local_name(cell))
         names = self._by_ending.get(local) or self._by_ending.get(os.path.splitext(local)[0], [])  # noqa: PTH122
         usual = [name for name in names if IMAGE_WORD.fullmatch(name.split("/")[0].lower())]
         names = usual if len(usual) == 1 else names
@@ -164,7 +167,7 @@ class ImageFiles:
         for name in self.images:
             parts = name.split("/")
             for start in range(len(parts)):
-                ending = _loose("/".join(parts[start:]))
+                ending = loose_form("/".join(parts[start:]))
                 for key in {ending, ending.rpartition(".")[0]}:
                     endings.setdefault(key, []).append(name)
         return endings
@@ -177,8 +180,9 @@ class ImageFiles:
         The images of SKU `ID` are `ID.jpg` first, then `ID_1.jpg`, `ID-2.jpg`, `ID-front.jpg` and the like, and those
         in a folder `ID/`. Where a SKU has characters that no file name can have, "_" or "-" may stand for them.
         """
-        exact = dict.fromkeys(skus)
-        images: dict[str, list[tuple[bool, str]]] = {}
+        known = dict.fromkeys(skus)
+        exact: dict[str, list[str]] = {}
+        loose: dict[str, list[str]] = {}
         others, unknown = [], []
         for name in self.images:
             stem = name[len(folder) :].rpartition(".")[0]
@@ -186,66 +190,24 @@ class ImageFiles:
                 continue
             listed = sku_of_file.get(name.rpartition("/")[2])
             if listed:
-                images.setdefault(listed, []).append((True, name))
-            elif stem in exact:
-                images.setdefault(stem, []).append((False, name))
+                loose.setdefault(listed, []).append(self.path(name))
+            elif stem in known:
+                exact.setdefault(stem, []).append(self.path(name))
             else:
                 others.append((name, stem))
-        sku_of = _forms(exact) if others else {}
+        sku_of = names_of_skus(known) if others else {}
         for name, stem in others:
-            sku, is_exact = _owner(stem, sku_of)
+            sku, is_exact = owner_of(stem, sku_of)
             if sku is None:
                 unknown.append(name)
             else:
-                images.setdefault(sku, []).append((not is_exact, name))
-        paths = {sku: [self.path(name) for _, name in sorted(named, key=_order)] for sku, named in images.items()}
-        return paths, unknown
-
-
-def _forms(skus: Iterable[str]) -> dict[str, str]:
-    """Return the names that files of a SKU can have -> SKU; the SKU's own name before looser ones of others."""
-    sku_of: dict[str, str] = {}
-    for form in (str, _loose, lambda sku: _safe(sku, "_"), lambda sku: _safe(sku, "-")):
-        for sku in skus:
-            sku_of.setdefault(form(sku), sku)
-    return sku_of
-
-
-def _owner(stem: str, sku_of: dict[str, str]) -> tuple[str | None, bool]:
-    """Return the SKU that a relative path without suffix carries, and whether it is the whole file name."""
-    folder, _, name = stem.rpartition("/")
-    sku = _lookup(sku_of, *(stem.split("/", depth)[-1] for depth in range(stem.count("/") + 1)))
-    if sku is not None:
-        return sku, True
-    while sku is None and (match := _ENDING.search(name)) and match.start():
-        name = name[: match.start()]
-        sku = _lookup(sku_of, name)
-    while sku is None and folder:
-        base = folder.rpartition("/")[2]
-        # Of images/12/12999.jpg the folder is no SKU, but the beginning of one.
-        if not re.match(re.escape(base) + r"\w", stem.rpartition("/")[2]):
-            sku = _lookup(sku_of, folder, base)
-        folder = folder.rpartition("/")[0]
-    return sku, False
-
-
-def _lookup(sku_of: dict[str, str], *names: str) -> str | None:
-    return next((sku_of[key] for name in names for key in (name, _loose(name)) if key in sku_of), None)
-
-
-def _order(item: tuple[bool, str]) -> tuple[bool, list[int | str]]:
-    """Sort key of a SKU's images: the exact name first, then by name with numbers in their order."""
-    parts = re.split(r"(\d+)", item[1])
-    return item[0], [int(part) if place % 2 and len(part) < 18 else part for place, part in enumerate(parts)]
-
-
-def _loose(path: str) -> str:
-    """Return a path for comparison: one case and Unicode form, "/" between folders, no leading "./"."""
-    return unicodedata.normalize("NFC", path).casefold().replace("\\", "/").removeprefix("./")
-
-
-def _safe(sku: str, filler: str) -> str:
-    return re.sub(r'[<>:"/\\|?*\s]', filler, sku)
+                (exact if is_exact else loose).setdefault(sku, []).append(self.path(name))
+        for paths in (*exact.values(), *loose.values()):
+            if len(paths) > 1:
+                paths.sort(key=natural_order)
+        for sku, paths in loose.items():
+            exact.setdefault(sku, []).extend(paths)
+        return exact, unknown
 
 
 def _local_name(cell: str) -> str:

@@ -144,6 +144,7 @@ def images_by_sku(
 ) -> RowImages:
     """Return the images whose file or folder is named by a row's SKU; see `ImageFiles.by_sku`."""
     images, row_of = RowImages(), {}
+    root = str(files.root)
     paths_of, unknown = files.by_sku(table.columns[SKU], folder, sku_of_file or {})
     for row, sku in enumerate(table.columns[SKU]):
         first = row_of.setdefault(sku, row)
@@ -152,7 +153,7 @@ def images_by_sku(
         elif sku not in paths_of:
             images.rejected.append(_reject(table, row, "no image file" if sku else "no SKU"))
         for path in paths_of.get(sku, []) if first == row else []:
-            images.add(row, path, path.removeprefix(str(files.root)).lstrip("/\\"))
+            images.add(row, path, path.removeprefix(root).lstrip("/\\"))
     images.unused = [Rejected(name, "", "no row") for name in unknown]
     images.unused += [Rejected(name, "", "a link that leads nowhere, or no file") for name in files.broken]
     others = [name for name in files.names if not is_image(name) and folder and name.startswith(folder)]

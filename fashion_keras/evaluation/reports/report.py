@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from fashion_keras.support.json_record import JsonRecord
+from fashion_keras.support.notebook_table import notebook_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,19 @@ class Scores(JsonRecord):
     hierarchy: dict[str, Any] | None = None
     corrections: dict[str, Any] | None = None
 
+    def _repr_html_(self) -> str:
+        """Return the scores, and those of each class, as tables, for notebooks."""
+        columns = ("name", "support", "precision", "recall", "f1", "average_precision")
+        rows = [[row.get(name) for name in columns] for row in self.per_class]
+        return notebook_table(["report", ""], self.summary()) + notebook_table(columns, rows, "per class")
+
+    def summary(self) -> list[tuple[str, Any]]:
+        """Return (name, value) of the task, the test scores and the number of test images."""
+        low, high = self.test["accuracy_ci95"]
+        scores = [(name, self.test.get(name)) for name in ("top_3", "macro_f1", "ece")]
+        accuracy = f"{self.test['accuracy']:.3f} (95 % interval {low:.3f}–{high:.3f})"
+        return [("task", self.task), ("accuracy", accuracy), *scores, ("test images", self.counts["test"])]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Report(Scores):
@@ -36,7 +50,7 @@ class Report(Scores):
     seconds and images_per_second are of encoding, training and testing; test_in_initial_weights counts test images of
     products that the initial weights were trained on; calibration: group name -> temperature, ece_before, ece_after;
     tuned: the head that the search chose; leaks: as of `count_leaks`; over_folds: best, mean and deviation of each
-    score over `folds`.
+    score over `folds`; int8: comparison of the int8 network with float32, with --precision int8.
     """
 
     FORMAT: ClassVar[str] = "fashion_keras.report/2"
@@ -54,6 +68,7 @@ class Report(Scores):
     test_in_initial_weights: int = 0
     calibration: dict[str, Any] | None = None
     tuned: dict[str, Any] | None = None
+    int8: dict[str, Any] | None = None
     folds: list[dict[str, Any]] | None = None
     over_folds: dict[str, Any] | None = None
 

@@ -5,7 +5,7 @@ from keras import KerasTensor, layers
 
 from fashion_keras.models.architectures.convolutional import BATCH_NORM_MOMENTUM
 from fashion_keras.models.backbones import get_backbone
-from fashion_keras.models.builder import build_network, cast_copy
+from fashion_keras.models.builder import build_network, cast_copy, last_feature_map
 from fashion_keras.models.heads import Head
 from fashion_keras.models.serialization import EncoderSpec
 from fashion_keras.support.errors import unknown_name_error
@@ -50,7 +50,7 @@ def build_autoencoder(name: str, policy: str = "float32") -> keras.Model:
     Under a dtype policy scaling and the last layer stay float32; InputError for an unknown name.
     """
     encoder = build_network(encoder_spec(name))
-    x = _DECODERS[name](encoder.get_layer("pool").input)
+    x = _DECODERS[name](last_feature_map(encoder))
     x = layers.Conv2D(3, 3, padding="same", activation="sigmoid", name="reconstruction")(x)
     return cast_copy(keras.Model(encoder.input, x, name=name), policy)
 

@@ -49,7 +49,7 @@ def cross_validate(config: TrainConfig, prepared: PreparedData, folder: Path, ru
     groups = _mean_thresholds(folder, config.folds)
     predictions = Predictions(catalog.image_ids, shares, groups, prepared.targets.packed)
     write_predictions(folder, predictions)
-    plot_report(folder, predictions, catalog.paths, config.image_spec)
+    plot_report(folder, predictions, catalog.paths, config.image_spec, data=prepared.data)
     report = _combined_report(reports, prepared, predictions)
     report.write(folder)
     return report

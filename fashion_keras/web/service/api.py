@@ -1,5 +1,6 @@
 """Work of the API's routes, without HTTP: each method runs in a thread of the server."""
 
+import logging
 import os
 from pathlib import Path
 from threading import BoundedSemaphore
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.images.decode import decode
+from fashion_keras.images.raster import ImageError
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.support.errors import InputError
 from fashion_keras.web.http.uploads import Form, RequestError, check_image
@@ -19,6 +21,8 @@ from fashion_keras.web.service.review import Review
 from fashion_keras.web.service.searching import SearchRequest, describe_product, search
 from fashion_keras.web.service.tagging import tag_image
 from fashion_keras.web.service.thumbnails import SIZES, Thumbnail, Thumbnails
+
+log = logging.getLogger("fashion_keras")
 
 
 class Api:
@@ -94,6 +98,9 @@ class Api:
             return self._thumbnails.get(path, size)
         except OSError:
             raise RequestError(404, "the file of this image is not there any more") from None
+        except ImageError as error:
+            log.warning("%s", error)
+            raise RequestError(422, "the file of this image is damaged") from None
 
     def map(self) -> dict[str, Any]:
         """Return the places of the images on a map."""

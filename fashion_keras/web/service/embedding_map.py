@@ -14,7 +14,7 @@ from fashion_keras.search.base import Index
 from fashion_keras.support.atomic_files import cache_dir, read_json, write_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.web.http.uploads import RequestError
-from fashion_keras.web.service.background import in_background
+from fashion_keras.web.service.background import finished, in_background
 from fashion_keras.web.service.catalog_view import CatalogView
 
 log = logging.getLogger("fashion_keras")
@@ -42,9 +42,7 @@ class EmbeddingMap:
             if self._made is None or self._state != view.state:
                 self._state, self._made = view.state, in_background(_load_or_make, index, view)
             made = self._made
-        if not made.done():
-            raise RequestError(503, "the map is being computed; try again in some seconds", retry_after=2)
-        return made.result()
+        return finished(made, "the map", 2)
 
 
 def _load_or_make(index: Index, view: CatalogView) -> dict[str, Any]:

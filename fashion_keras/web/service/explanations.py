@@ -14,7 +14,7 @@ from fashion_keras.support.errors import unknown_name_error
 from fashion_keras.tagging.model.explainer import load_tagger_explainer
 from fashion_keras.tagging.model.manifest import TaggerManifest
 from fashion_keras.web.http.uploads import RequestError
-from fashion_keras.web.service.background import in_background
+from fashion_keras.web.service.background import finished, in_background
 
 _HEIGHT = 480  # pixels of an overlay
 
@@ -37,18 +37,13 @@ class Explanations:
         """
         if not self._explainers:
             raise RequestError(404, "this server has nothing to explain: start it with --run or --tagger")
-        if not all(loading.done() for loading in self._explainers):
-            raise RequestError(503, "the network is being loaded; try again in some seconds", retry_after=5)
-        with self._lock:
-            return self._draw(image, attribute)
-
-    def _draw(self, image: bytes, attribute: str | None) -> bytes:
-        explainers = [loaded.result() for loaded in self._explainers]
+        explainers = [finished(loading, "the network in Keras", 5) for loading in self._explainers]
         by_name = {group.name: explainer for explainer in reversed(explainers) for group in explainer.groups}
         name = attribute or explainers[0].groups[0].name
         if name not in by_name:
             raise unknown_name_error("attribute", name, by_name)
-        explanation = by_name[name].explain([image], head=name)[0]
+        with self._lock:
+            explanation = by_name[name].explain([image], head=name)[0]
         drawn = Image.fromarray(overlay_heatmap(explanation.pixels, explanation.activations[0].heat))
         scale = _HEIGHT / drawn.height
         drawn = drawn.resize((round(drawn.width * scale), _HEIGHT), Image.Resampling.BICUBIC)

@@ -20,6 +20,7 @@ from fashion_keras.support.errors import InputError
 from fashion_keras.tagging.model.tagger import Tagger, load_tagger
 from fashion_keras.web.config import ServeConfig
 from fashion_keras.web.http.metrics import Metrics
+from fashion_keras.web.http.uploads import RequestError
 from fashion_keras.web.service.batching import BatchedForward
 from fashion_keras.web.service.catalog_view import CatalogView
 
@@ -61,21 +62,28 @@ class Resources:
             self._searcher.encoder.embed([])
 
     def current(self) -> OpenIndex:
-        """Return the index as it is now; changes are seen after a second at most."""
+        """Return the index as it is now; changes are seen after a second at most. RequestError 503 if it is damaged."""
         with self._lock:
-            if time.monotonic() - self._refreshed > _REFRESH:
-                if not self._searcher.index.refresh():
-                    self._searcher = self._open_searcher()
-                self._refreshed = time.monotonic()
-            index = self._searcher.index.pinned()
-            if index.state() != self._view.state:
-                self._view = CatalogView.read(index)
-            return OpenIndex(self._searcher, index, self._view)
+            try:
+                return self._refreshed_index()
+            except InputError as error:
+                log.error("%s", error)
+                raise RequestError(503, "the index cannot be read; the server's log has the cause", 5) from None
 
     def close(self) -> None:
         """End the workers of the networks."""
         for forward in self._forwards:
             forward.close()
+
+    def _refreshed_index(self) -> OpenIndex:
+        if time.monotonic() - self._refreshed > _REFRESH:
+            if not self._searcher.index.refresh():
+                self._searcher = self._open_searcher()
+            self._refreshed = time.monotonic()
+        index = self._searcher.index.pinned()
+        if index.state() != self._view.state:
+            self._view = CatalogView.read(index)
+        return OpenIndex(self._searcher, index, self._view)
 
     def _open_searcher(self) -> Searcher:
         return Searcher(open_index(self.location), self._load_encoder)

@@ -10,7 +10,7 @@ from fashion_keras.search.base import Index
 from fashion_keras.support.errors import InputError
 from fashion_keras.tagging.review import build_review_queue
 from fashion_keras.web.http.uploads import RequestError, clean_text
-from fashion_keras.web.service.background import in_background
+from fashion_keras.web.service.background import finished, in_background
 
 _KEYS = ("id", "action", "to", "who")
 _LONGEST = 500  # characters of a value
@@ -52,9 +52,7 @@ class Review:
                 self._state = index.state()
                 self._session = in_background(self._begin, index)
             session = self._session
-        if not session.done():
-            raise RequestError(503, "the review queue is being built; try again in some seconds", retry_after=3)
-        return session.result()
+        return finished(session, "the review queue", 3)
 
     def _begin(self, index: Index) -> ReviewSession:
         tagger, run, corrections = self._sources

@@ -4,14 +4,18 @@ import json
 import logging
 import socket
 import struct
+import time
 import zlib
+from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from fashion_keras.web.config import ServeConfig
+from tests.helpers.indexes import SPEC, records
 from tests.helpers.servers import recorded_writes, running, send_raw
 
 
@@ -260,6 +264,31 @@ def test_a_full_queue_gives_429_and_slow_requests_504(index):
             assert client.get("/healthz").status_code == 200
             assert slow.recv(65536).startswith(b"HTTP/1.1 504")
         assert client.get("/api/info").status_code == 200
+
+
+def test_files_that_are_gone_or_damaged_are_reported_without_their_paths(rows, tmp_path):
+    from fashion_keras.search.indexing import open_index
+    from fashion_keras.search.local import LocalIndex
+
+    (tmp_path / "images").mkdir()
+    files = [tmp_path / "images" / f"{number}.jpg" for number in range(3)]
+    files[0].write_bytes(b"\xff\xd8\xff damaged")
+    files[1].write_bytes(Path(rows[2]["image"]).read_bytes())
+    products = replace(records(0, 3), paths=np.array([str(file) for file in files], np.str_))
+    LocalIndex.create(tmp_path / "index", replace(SPEC, image_spec=None), products)
+    with running(ServeConfig(index=str(tmp_path / "index"))) as client, client:
+        statuses = {}
+        for name in open_index(tmp_path / "index").ids():
+            reply = client.get(f"/api/images/{name}")
+            statuses[name] = reply.status_code
+            assert str(tmp_path) not in reply.text
+        assert list(statuses.values()) == [422, 200, 404]
+        assert_refused(post(client, files[1].read_bytes()), 400, "no encoder")
+        (tmp_path / "index" / "manifest.json").unlink()
+        time.sleep(1.2)
+        reply = client.get("/api/info")
+        assert_refused(reply, 503, "cannot be read")
+        assert str(tmp_path) not in reply.text
 
 
 def test_a_bug_gives_one_line_and_a_log_entry(client, monkeypatch, caplog):

@@ -15,9 +15,9 @@ from tests.web.server.conftest import HEADER
 
 @pytest.fixture(scope="module")
 def doubled(rows, tmp_path_factory):
-    """An index of 25 products; two have the same image, in different colors."""
+    """An index of 25 products; two of other names have the same image."""
     folder = tmp_path_factory.mktemp("doubled")
-    first = rows[10] | {"sku": "copy", "base_colour": "Magenta"}
+    first = rows[10] | {"sku": "copy", "title": "Another product by its name"}
     with (folder / "products.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, HEADER)
         writer.writeheader()
