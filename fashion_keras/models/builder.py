@@ -49,7 +49,7 @@ def build_network(
     try:
         if spec.architecture:
             whole = build_own(scaled, spec.architecture, Path(spec.backbone) if weights == "file" else None)
-            pixels = whole.input
+            pixels = whole.inputs[0]
         else:
             whole = get_backbone(spec.backbone).build(scaled, weights)
     finally:

@@ -103,7 +103,7 @@ def build_own(pixels: "keras.KerasTensor", architecture: str, path: Path | None)
     if len(features.shape) != 4:
         shape = tuple(features.shape[1:])
         raise InputError(f"{model.name}: a backbone returns feature maps (height, width, channels), not {shape}")
-    flat = keras.Model(keras.utils.get_source_inputs(pixels), features, name=model.name)
+    flat = keras.Model(keras.utils.get_source_inputs(pixels)[0], features, name=model.name)
     # New layers, which are part of this network alone: `layer.output` is then that in this network.
     network = keras.Model.from_config(flat.get_config())
     network.set_weights(flat.get_weights())
