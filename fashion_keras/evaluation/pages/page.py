@@ -143,7 +143,7 @@ def cell_text(value: object) -> str:
     >>> [cell_text(value) for value in (None, True, 1234, 0.8765, 1234.56, "a")]
     ['–', 'yes', '1,234', '0.876', '1,234.6', 'a']
     """
-    if value is None:
+    if is_missing(value):
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -154,14 +154,19 @@ def cell_text(value: object) -> str:
     return str(value)
 
 
+def is_missing(value: object) -> bool:
+    """Return whether a table cell holds no value: None or NaN."""
+    return value is None or value != value  # NaN is the one value that differs from itself
+
+
 def is_short(value: object) -> bool:
     """Return whether a table cell stands on one line."""
     return len(cell_text(value)) <= _SHORT
 
 
 def sort_value(value: object) -> str:
-    """Return what a table cell is sorted by: a number in full, a text as it is, "" for None."""
-    return "" if value is None else repr(float(value)) if isinstance(value, Real) else str(value)
+    """Return what a table cell is sorted by: a number in full, a text as it is, "" for no value."""
+    return "" if is_missing(value) else repr(float(value)) if isinstance(value, Real) else str(value)
 
 
 def is_number(value: object) -> bool:

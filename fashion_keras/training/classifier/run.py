@@ -220,8 +220,8 @@ def _accuracy(groups: tuple[LabelGroup, ...], truth: NDArray[np.int64], logits: 
 def _plot_augmentation(feed: ImageFeed, folder: Path, data: str) -> None:
     """Draw four training images in six augmented views each."""
     rows = np.linspace(0, len(feed.train) - 1, 4).astype(np.int64).repeat(6)
-    data = for_training(feed.train, feed.image_spec, feed.augmentation, lambda _: rows, range(1), len(rows))
-    pixels = next(iter(data))[0].numpy().round().astype(np.uint8)
+    batches = for_training(feed.train, feed.image_spec, feed.augmentation, lambda _: rows, range(1), len(rows))
+    pixels = next(iter(batches))[0].numpy().round().astype(np.uint8)
     title = f"Four training images in six views each, augmentation {feed.augmentation.name}"
     note = context(run=str(folder), images=len(feed.train), data=data)
     contact_sheet(folder / "augmentation.png", list(pixels), [""] * len(rows), columns=6, title=title, note=note)

@@ -47,6 +47,8 @@ def test_cells_show_numbers_shortly_and_sort_by_all_their_digits():
     assert '<td class="number" data-value="0.87654">0.877</td>' in html
     assert '<td class="number" data-value="">–</td>' in html
     assert '<td class="short" data-value="a">a</td>' in html
+    html = page_of(Section("b", tables=[Table(("loss",), [[float("nan")], [0.5]])]))
+    assert '<td class="number" data-value="">–</td>' in html
 
 
 def test_sections_without_content_are_left_out():
