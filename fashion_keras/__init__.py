@@ -17,10 +17,16 @@ if TYPE_CHECKING:
     from fashion_keras.analysis.linear_probe import probe
     from fashion_keras.analysis.projection import draw_map
     from fashion_keras.analysis.retrieval_comparison import evaluate_search
+    from fashion_keras.analysis.review import ReviewItem, ReviewQueue, ReviewSession
     from fashion_keras.analysis.robustness import robustness
+    from fashion_keras.analysis.run_comparison import compare_runs
     from fashion_keras.analysis.run_evaluation import evaluate
+    from fashion_keras.analysis.run_list import list_runs
     from fashion_keras.catalog.datasets import resolve_dataset
     from fashion_keras.catalog.readers import Catalog, read_catalog
+    from fashion_keras.exports.config import ExportConfig
+    from fashion_keras.exports.export import export
+    from fashion_keras.exports.hub import load_from_hub, push_to_hub
     from fashion_keras.features.encoder import Encoder
     from fashion_keras.features.registry import load_encoder
     from fashion_keras.features.runtime import load_classifier
@@ -29,14 +35,17 @@ if TYPE_CHECKING:
     from fashion_keras.models.classifier import Classifier
     from fashion_keras.models.predictions import Predictions
     from fashion_keras.search.indexing import build_index, open_index, update_index
-    from fashion_keras.search.similar import Match, search_similar
+    from fashion_keras.search.match import Match, Matches
+    from fashion_keras.search.similar import search_similar
     from fashion_keras.support.errors import InputError
     from fashion_keras.support.progress import set_verbosity
     from fashion_keras.tagging.config import TaggerConfig
     from fashion_keras.tagging.model.tagger import Tag, Tagger, Tags, load_tagger
+    from fashion_keras.tagging.review import build_review_queue
     from fashion_keras.tagging.train_tagger import train_tagger
+    from fashion_keras.training.classifier.lr_find import find_learning_rate
     from fashion_keras.training.classifier.run import resume, train
-    from fashion_keras.training.config import TrainConfig
+    from fashion_keras.training.config import RateTestConfig, TrainConfig
     from fashion_keras.training.encoder.config import EncoderConfig
     from fashion_keras.training.encoder.metric_learning import train_encoder
     from fashion_keras.training.run_folder import Run
@@ -49,10 +58,16 @@ _PUBLIC_NAMES = {
     "analysis.linear_probe": "probe",
     "analysis.projection": "draw_map",
     "analysis.retrieval_comparison": "evaluate_search",
+    "analysis.review": "ReviewItem ReviewQueue ReviewSession",
     "analysis.robustness": "robustness",
+    "analysis.run_comparison": "compare_runs",
     "analysis.run_evaluation": "evaluate",
+    "analysis.run_list": "list_runs",
     "catalog.datasets": "resolve_dataset",
     "catalog.readers": "Catalog read_catalog",
+    "exports.config": "ExportConfig",
+    "exports.export": "export",
+    "exports.hub": "load_from_hub push_to_hub",
     "features.encoder": "Encoder",
     "features.registry": "load_encoder",
     "features.runtime": "load_classifier",
@@ -61,21 +76,29 @@ _PUBLIC_NAMES = {
     "models.classifier": "Classifier",
     "models.predictions": "Predictions",
     "search.indexing": "build_index open_index update_index",
-    "search.similar": "Match search_similar",
+    "search.match": "Match Matches",
+    "search.similar": "search_similar",
     "support.errors": "InputError",
     "support.progress": "set_verbosity",
     "tagging.config": "TaggerConfig",
     "tagging.model.tagger": "Tag Tagger Tags load_tagger",
+    "tagging.review": "build_review_queue",
     "tagging.train_tagger": "train_tagger",
     "training.run_folder": "Run",
     "training.classifier.run": "resume train",
-    "training.config": "TrainConfig",
+    "training.classifier.lr_find": "find_learning_rate",
+    "training.config": "RateTestConfig TrainConfig",
     "training.encoder.config": "EncoderConfig",
     "training.encoder.metric_learning": "train_encoder",
 }
 _MODULES = {name: module for module, names in _PUBLIC_NAMES.items() for name in names.split()}
 # Those that import TensorFlow when they are loaded.
-_TENSORFLOW_MODULES = {"analysis.linear_probe", "training.classifier.run", "training.encoder.metric_learning"}
+_TENSORFLOW_MODULES = {
+    "analysis.linear_probe",
+    "training.classifier.lr_find",
+    "training.classifier.run",
+    "training.encoder.metric_learning",
+}
 
 __all__ = sorted(_MODULES)
 

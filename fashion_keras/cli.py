@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from fashion_keras import __doc__ as description
-from fashion_keras.commands import analysis, data, evaluate, search, studies, tags, train
+from fashion_keras.commands import analysis, data, evaluate, export, reports, search, serve, studies, tags, train
 from fashion_keras.commands.arguments import Parser
 from fashion_keras.support.errors import InputError, os_error_message
 
@@ -46,7 +46,7 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(
         title="commands", dest="command_name", required=True, metavar="COMMAND", parser_class=Parser
     )
-    for family in (train, evaluate, analysis, search, data, tags, studies):
+    for family in (train, evaluate, reports, analysis, search, data, tags, studies, export, serve):
         family.add(commands)
     return parser
 

@@ -11,7 +11,7 @@ from tests.helpers.cli import run_python
 PACKAGE = Path(__file__).parents[1] / "fashion_keras"
 FOLDERS = (
     "support", "catalog", "images", "models", "features", "evaluation", "training", "search", "analysis", "tagging",
-    "studies", "commands",
+    "exports", "studies", "web", "commands",
 )  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -67,6 +67,8 @@ def test_no_import_cycles_within_a_folder(folder):
         ("audit --help", 0),
         ("explain --help", 0),
         ("map --help", 0),
+        ("serve --help", 0),
+        ("serve --host 0.0.0.0", 2),
         ("train --task nonsense", 2),
         ("train --backbone vgg99", 2),
         ("train --backbone inception_v3 --image-size 60x60", 2),

@@ -18,6 +18,7 @@ from fashion_keras.catalog.tasks import TASKS
 from fashion_keras.catalog.title_rules import normalize_text
 from fashion_keras.evaluation.plots.bars import plot_class_counts
 from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
+from fashion_keras.evaluation.plots.style import context
 from fashion_keras.images.decode import decode_batch
 from fashion_keras.images.leaks import count_leaks
 from fashion_keras.images.spec import ImageSpec
@@ -33,7 +34,8 @@ def summarize_catalog(catalog: Catalog, out: Path, leaks: bool = False) -> dict[
     """Count what a catalog holds; write description.json, rejected.csv, class_counts.png and samples.png into `out`.
 
     Returns:
-        inputs, images, products, product_groups, rejected, repaired, notes (how it was read), reasons {reason: count},
+        inputs, images, products, product_groups, rejected, repaired, notes (how it was read), corrections (see
+        `CorrectionSummary`; None without a file of them), reasons {reason: count},
         columns {name: number of values or [lowest, highest number]}, missing {column: count}, shared_titles (images
         whose title another one has, too), sizes {"HxW": count}, tasks {task or group: {class: count}}; with `leaks`
         those of the default split, see `count_leaks`.
@@ -54,6 +56,7 @@ def summarize_catalog(catalog: Catalog, out: Path, leaks: bool = False) -> dict[
         "rejected": len(catalog.rejected),
         "repaired": len(catalog.repaired),
         "notes": list(catalog.notes),
+        "corrections": catalog.correction_counts,
         "reasons": dict(Counter(_reason_kind(row.reason) for row in catalog.rejected).most_common()),
         "columns": {name: _extent(values) for name, values in catalog.columns.items()},
         "missing": {name: int((as_text(values) == "").sum()) for name, values in catalog.columns.items()},
@@ -112,5 +115,5 @@ def _draw_samples(catalog: Catalog, targets: Targets, path: Path) -> None:
     captions = [f"{label}\n{catalog.image_ids[row]}" for label, row in cells]
     images = decode_batch([catalog.paths[row] for _, row in cells], _THUMBNAIL)
     title = f"Images of the most frequent classes of {group.name}"
-    note = f"{len(catalog):,} images in the catalog"
+    note = context(images=len(catalog), data=str(catalog.folder))
     contact_sheet(path, list(images), captions, columns=_IMAGES_PER_CLASS, title=title, note=note)

@@ -9,13 +9,12 @@ from typing import Any
 from fashion_keras.catalog.tasks import get_task
 from fashion_keras.features.hub import HUB
 from fashion_keras.features.registry import DEFAULT_ENCODER
-from fashion_keras.support.config_fields import Config, DataConfig, SourceConfig, TableConfig, config_field
+from fashion_keras.support.config_fields import Config, DataConfig, LimitConfig, SourceConfig, TableConfig, config_field
 from fashion_keras.support.errors import InputError, unknown_name_error
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.manifests import RunManifest
 
-RUN_PARTS = ("auto", "test", "all")
-CATALOG_PARTS = ("held_out", "all")
+RUN_PARTS, CATALOG_PARTS = ("auto", "test", "all"), ("held_out", "all")
 PROJECTIONS = ("pca", "tsne")
 
 _DATA = "Catalog, or 'sample'. Default: the catalog that the run was trained on."
@@ -76,6 +75,9 @@ class EvaluateConfig(SourceConfig):
     run: str = _run_field()
     data: str | None = config_field(None, _DATA, metavar="SOURCE")
     part: str = config_field("auto", _RUN_PART, RUN_PARTS)
+    limit: int | None = config_field(
+        None, "Score at most this many products, drawn at random. Default: all.", metavar="N", at_least=1
+    )
     out: str | None = config_field(
         None, "New folder for report, predictions and figures. Default: none.", metavar="DIR"
     )
@@ -141,7 +143,7 @@ class RobustnessConfig(DataConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuditConfig(DataConfig):
+class AuditConfig(LimitConfig, DataConfig):
     """Settings of the command `audit`: labels of a catalog that may be wrong."""
 
     task: str = config_field("article_type", "Task with one label per product.", metavar="T")
@@ -203,7 +205,7 @@ class ProbeConfig(SourceConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RetrievalConfig(SourceConfig):
+class RetrievalConfig(LimitConfig):
     """Settings of the command `evaluate-search`: retrieval scores of indexes and encoders on one catalog."""
 
     index: tuple[str, ...] = config_field(
@@ -219,6 +221,7 @@ class RetrievalConfig(SourceConfig):
     part: str = config_field("held_out", _CATALOG_PART, metavar="held_out|all|RUN")
     seed: int = same_field("seed")
     exclude_trained: bool = config_field(False, _EXCLUDE)
+    out: str | None = config_field(None, "New folder for the report. Default: none.", metavar="DIR")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -250,7 +253,7 @@ class ProjectionConfig(DataConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DescribeConfig(SourceConfig):
+class DescribeConfig(LimitConfig):
     """Settings of the command `data describe`: counts and figures of a catalog."""
 
     out: str = config_field("runs/describe", "Folder for description.json, rejected.csv and figures.", metavar="DIR")

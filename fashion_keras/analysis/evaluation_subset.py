@@ -41,7 +41,7 @@ class Subset:
 class RunSubset:
     """A run, and the labeled products of a catalog, with packed targets `truth` [n, C], that it is evaluated on.
 
-    summary: run, task, catalog, part, counts, reasons and test_products_missing, for a report.
+    summary: run, task, catalog, part, counts, reasons, corrections and test_products_missing, for a report.
     """
 
     classifier: Classifier
@@ -58,8 +58,7 @@ def load_subset(run: str, source: SourceConfig, part: str, limit: int | None = N
     product is left.
     """
     classifier, manifest = load_classifier(run), RunManifest.read(run)
-    own = SourceConfig(**{**manifest.catalog_options, "data": manifest.data})
-    catalog, _ = read_source(own if source.data is None else source)
+    catalog, _ = read_source(_own_source(manifest, source.corrections) if source.data is None else source)
     selected = select_rows(catalog, manifest, part)
     drawn = np.sort(np.random.default_rng(seed).permutation(selected.rows)[:limit])
     products, truth = scorable_rows(catalog, drawn, classifier)
@@ -76,9 +75,16 @@ def load_subset(run: str, source: SourceConfig, part: str, limit: int | None = N
             "other_parts": len(catalog) - len(selected.rows) - selected.trained_on_left_out,
         },
         "reasons": dict(Counter(row.reason for row in products.rejected).most_common()),
+        "corrections": products.correction_counts,
         "test_products_missing": selected.test_products_missing,
     }
     return RunSubset(classifier, manifest, products, truth, summary)
+
+
+def _own_source(manifest: RunManifest, corrections: str | None) -> SourceConfig:
+    """Return the catalog that a run was trained on, with the run's corrections unless others are given."""
+    given = {"data": manifest.data} | ({"corrections": corrections} if corrections else {})
+    return SourceConfig(**{**manifest.catalog_options, **given})
 
 
 def select_rows(catalog: Catalog, manifest: RunManifest, part: str = "auto") -> Subset:

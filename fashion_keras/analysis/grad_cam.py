@@ -8,22 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.evaluation.heat_maps import class_heat_maps, select_maps, select_stages
 from fashion_keras.evaluation.plots import style
 from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
 from fashion_keras.images.decode import decode_batch
 from fashion_keras.images.inputs import as_image_list
-from fashion_keras.models.backbones import get_backbone
-from fashion_keras.models.classifier import ClassifierSpec
+from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.predictions import LabelGroup, group_slices, probabilities
-from fashion_keras.models.serialization import load_classifier_spec
+from fashion_keras.models.serialization import Spec, load_classifier_spec
 from fashion_keras.support.errors import InputError, unknown_name_error
 from fashion_keras.support.tensorflow_import import import_tensorflow
 
 if TYPE_CHECKING:
     from keras import KerasTensor, Model
 
-# Places on the shorter side of feature maps that still localize; what most networks end with on 224x224 pixels.
-_FINE = 7
 _BATCH = 64
 _LEGEND = "yellow: low, red: high"
 
@@ -76,55 +74,51 @@ def explain(
         InputError: for a folder without a classifier, an unknown label, head or stage, a stage of a single place.
     """
     spec, _ = load_classifier_spec(run)
-    group = _select_group(spec, head)
-    if label and label not in group.classes:
-        raise unknown_name_error(f"label of {group.name}", label, group.classes)
-    stages = _select_stages(spec, stage)
+    _select_group(spec.groups, head, label)
+    select_stages(spec, stage)
     image_list = as_image_list(images)
-    if not image_list:
-        return []
-    import_tensorflow()
-    from fashion_keras.models.builder import load_network  # noqa: PLC0415 - imports TensorFlow
-
-    network = load_network(run)[1]
-    stage_used, maps = _select_maps(network, stages)
-    batches = (image_list[start : start + _BATCH] for start in range(0, len(image_list), _BATCH))
-    return [
-        Explanation(pixels, group.name, stage_used, activations)
-        for batch in (decode_batch(part, spec.image_spec) for part in batches)
-        for pixels, activations in zip(batch, _activations(network, maps, spec, group, batch, label), strict=True)
-    ]
+    return Explainer.load(run, stage).explain(image_list, label, head) if image_list else []
 
 
-def grad_cam(
-    network: "Model", maps: "KerasTensor", pixels: NDArray[np.float32], codes: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Return heat maps [n, a, b] float32 >= 0 of the classes `codes` [n] in pixels [n, h, w, 3] in 0..255.
+@dataclass(frozen=True)
+class Explainer:
+    """A loaded network, for many calls; not for several threads at once.
 
-    Selvaraju et al. 2016, eq. 1 and 2, of a network pixels -> logits [n, k] and the output `maps` of one of its layers:
-    the maps, each weighted by the mean gradient of the class's logit, are added up; negative sums become 0.
+    Attributes:
+        network: pixels [b, h, w, 3] of `image_spec` -> logits [b, K] of `groups`.
+        maps: its feature maps at the stage that is explained.
     """
-    import keras  # noqa: PLC0415 - a wrong call must not wait for TensorFlow
-    import tensorflow as tf  # noqa: PLC0415
 
-    both = keras.Model(network.input, [maps, network.output])
-    # Keras leaves gradients to its backend.
-    with tf.GradientTape() as tape:
-        inputs = tf.convert_to_tensor(pixels)
-        tape.watch(inputs)
-        values, logits = both(inputs, training=False)
-        explained = tf.gather(logits, codes, axis=1, batch_dims=1)
-    weights = tf.reduce_mean(tape.gradient(explained, values), axis=(1, 2), keepdims=True)
-    return tf.nn.relu(tf.reduce_sum(weights * values, axis=-1)).numpy()
+    network: "Model"
+    maps: "KerasTensor"
+    stage: str
+    image_spec: ImageSpec
+    groups: tuple[LabelGroup, ...]
 
+    @classmethod
+    def load(cls, run: str | Path, stage: str = "") -> "Explainer":
+        """Load a finished run; InputError for a folder without a classifier, an unknown stage, one of one place."""
+        spec, _ = load_classifier_spec(run)
+        select_stages(spec, stage)
+        import_tensorflow()
+        from fashion_keras.models.builder import load_network  # noqa: PLC0415 - imports TensorFlow
 
-def upsample_heat(heat: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Return heat [n, a, b] as [n, h, w] of `size` (h, w), bilinear, each divided by its largest value unless 0."""
-    from keras import ops  # noqa: PLC0415
+        return cls.of(load_network(run)[1], spec, spec.groups, stage)
 
-    large = ops.convert_to_numpy(ops.image.resize(heat[..., None], size, "bilinear"))[..., 0]
-    largest = large.max(axis=(1, 2), keepdims=True)
-    return large / np.where(largest > 0, largest, 1)
+    @classmethod
+    def of(cls, network: "Model", spec: Spec, groups: tuple[LabelGroup, ...], stage: str = "") -> "Explainer":
+        """Take a network whose backbone, cut and input size are those of `spec`."""
+        return cls(network, *reversed(select_maps(network, select_stages(spec, stage))), spec.image_spec, groups)
+
+    def explain(self, images: Sequence[Any], label: str = "", head: str = "") -> list[Explanation]:
+        """Return what `explain` does, with the same errors."""
+        group = _select_group(self.groups, head, label)
+        batches = (images[start : start + _BATCH] for start in range(0, len(images), _BATCH))
+        return [
+            Explanation(pixels, group.name, self.stage, activations)
+            for batch in (decode_batch(part, self.image_spec) for part in batches)
+            for pixels, activations in zip(batch, _activations(self, group, batch, label), strict=True)
+        ]
 
 
 def plot_explanations(path: Path, explanations: Sequence[Explanation], names: Sequence[str], run: str = "") -> None:
@@ -148,14 +142,14 @@ def plot_explanations(path: Path, explanations: Sequence[Explanation], names: Se
 
 
 def _activations(
-    network: "Model", maps: "KerasTensor", spec: ClassifierSpec, group: LabelGroup, batch: NDArray[np.uint8], label: str
+    explainer: Explainer, group: LabelGroup, batch: NDArray[np.uint8], label: str
 ) -> list[tuple[ClassActivation, ...]]:
     """Return the activations of the predicted class, and of `label` where it is another, for each image."""
-    pixels, columns = batch.astype(np.float32), group_slices(spec.groups)[group.name]
-    scores = probabilities(spec.groups, np.asarray(network(pixels, training=False)))[:, columns]
+    network, groups = explainer.network, explainer.groups
+    pixels, columns = batch.astype(np.float32), group_slices(groups)[group.name]
+    scores = probabilities(groups, np.asarray(network(pixels, training=False)))[:, columns]
     explained = [scores.argmax(axis=1)] + ([np.full(len(batch), group.classes.index(label))] if label else [])
-    size = batch.shape[1:3]
-    heats = [upsample_heat(grad_cam(network, maps, pixels, columns.start + codes), size) for codes in explained]
+    heats = [class_heat_maps(network, explainer.maps, pixels, columns.start + codes) for codes in explained]
     rows = [
         tuple(
             ClassActivation(group.classes[codes[row]], float(scores[row, codes[row]]), heat[row])
@@ -166,35 +160,13 @@ def _activations(
     return [row if row[-1].label != row[0].label else row[:1] for row in rows]
 
 
-def _select_group(spec: ClassifierSpec, name: str) -> LabelGroup:
-    groups = {group.name: group for group in spec.groups}
-    if not name and len(groups) > 1:
-        raise InputError(f"the run has several heads: name one with --head, of {', '.join(groups)}")
-    if name and name not in groups:
-        raise unknown_name_error("head of this run", name, groups)
-    return groups[name or spec.groups[0].name]
-
-
-def _select_stages(spec: ClassifierSpec, name: str) -> dict[str, str]:
-    """Return stage -> its last layer, "" for the backbone's, of the stages that may be used: all, or the one named."""
-    stages = dict(get_backbone(spec.backbone).stages)
-    names = list(stages)
-    usable = names[: names.index(spec.cut) + 1] if spec.cut else names
-    if name and name not in usable:
-        raise unknown_name_error(f"stage of this run's {spec.backbone}", name, usable)
-    return {stage: stages[stage] for stage in ([name] if name else usable)}
-
-
-def _select_maps(network: "Model", stages: dict[str, str]) -> tuple[str, "KerasTensor"]:
-    """Return the last stage with fine feature maps, else the one with the finest, and its maps."""
-    from fashion_keras.models.builder import last_feature_map  # noqa: PLC0415 - imports TensorFlow
-
-    maps = {
-        stage: network.get_layer(layer).output if layer else last_feature_map(network)
-        for stage, layer in stages.items()
-    }
-    sides = {stage: min(features.shape[1:3]) for stage, features in maps.items()}
-    stage = next((stage for stage in reversed(sides) if sides[stage] >= _FINE), max(sides, key=sides.get))
-    if max(maps[stage].shape[1:3]) == 1:
-        raise InputError(f"the feature maps of {stage} are a single place at this image size: name an earlier --stage")
-    return stage, maps[stage]
+def _select_group(groups: Sequence[LabelGroup], name: str, label: str) -> LabelGroup:
+    by_name = {group.name: group for group in groups}
+    if not name and len(by_name) > 1:
+        raise InputError(f"the run has several heads: name one with --head, of {', '.join(by_name)}")
+    if name and name not in by_name:
+        raise unknown_name_error("head of this run", name, by_name)
+    group = by_name[name or groups[0].name]
+    if label and label not in group.classes:
+        raise unknown_name_error(f"label of {group.name}", label, group.classes)
+    return group

@@ -16,7 +16,7 @@ from fashion_keras.catalog.readers import Catalog
 from fashion_keras.catalog.sampling import subsample
 from fashion_keras.catalog.tasks import is_color_column
 from fashion_keras.evaluation.plots.embedding_map import plot_embedding_map
-from fashion_keras.evaluation.plots.style import short_name
+from fashion_keras.evaluation.plots.style import context, short_name
 from fashion_keras.images.decode import decode
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.support.atomic_files import check_png_path, write_csv
@@ -102,7 +102,7 @@ def _draw(figure: Path, catalog: Catalog, places: NDArray[np.float64], title: st
         return decode(str(catalog.paths[row]), _THUMBNAIL)
 
     labels = as_text(catalog.columns[config.label]).tolist()
-    note = f"colored by {config.label}  ·  {len(catalog):,} images"
+    note = f"colored by {config.label}  ·  {context(images=len(catalog), data=str(catalog.folder))}"
     by_color = is_color_column(config.label)
     plot_embedding_map(figure, places, labels, thumbnail, config.thumbnails, title, note, by_color)
     columns = ("id", "x", "y", "label")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fashion_keras.analysis.config import CATALOG_PARTS, RetrievalConfig
 from fashion_keras.analysis.evaluation_subset import encoder_training_products, own_weights, select_rows
+from fashion_keras.analysis.retrieval_page import write_retrieval_page
 from fashion_keras.analysis.text_retrieval import baseline_rows, text_row
 from fashion_keras.catalog.product_hashes import is_training_product
 from fashion_keras.catalog.readers import Catalog
@@ -26,6 +27,7 @@ from fashion_keras.images.spec import ImageSpec
 from fashion_keras.images.validation import read_source, reject_unreadable
 from fashion_keras.search.base import Index
 from fashion_keras.search.indexing import load_index_encoder, open_index
+from fashion_keras.support.atomic_files import check_output_dir, write_json
 from fashion_keras.support.config_fields import SourceConfig, as_config
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.verbose_argument import takes_verbose
@@ -68,7 +70,7 @@ def evaluate_search(config: RetrievalConfig | Mapping[str, Any]) -> dict[str, An
     """Score indexes and encoders on a catalog, each product a query against all others; two baselines beside them.
 
     The part "held_out" holds the products that none of the encoders was trained on, by the product hashes that come
-    with them; of bare backbones alone, these are all products.
+    with them; of bare backbones alone, these are all products. `out` gets report.json and report.html.
 
     Returns:
         data, part, products, rejected, excluded, test_products_missing (of a run as part), and rows: name, width,
@@ -79,12 +81,13 @@ def evaluate_search(config: RetrievalConfig | Mapping[str, Any]) -> dict[str, An
         InputError: for an unknown part, an index that lacks one of the products, and as `embedding_source`.
     """
     config = as_config(RetrievalConfig, config)
+    folder = None if config.out is None else check_output_dir(config.out, "")
     sources = _sources(config)
     training_products = frozenset().union(*(source.training_products for source in sources))
     part = load_part(config, config.part, training_products, config.exclude_trained)
     scored = [_score(source, part.catalog, config.seed) for source in sources]
     by_text = [row for _, rows in scored for row in rows]
-    return {
+    report = {
         "data": part.source,
         "part": config.part,
         "products": len(part.catalog),
@@ -94,6 +97,10 @@ def evaluate_search(config: RetrievalConfig | Mapping[str, Any]) -> dict[str, An
         "rows": [row for row, _ in scored],
         "text_rows": [*by_text, *baseline_rows(part.catalog, config.seed)] if by_text else [],
     }
+    if folder:
+        write_json(folder / "report.json", report)
+        write_retrieval_page(report, folder)
+    return report
 
 
 def load_part(

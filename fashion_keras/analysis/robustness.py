@@ -159,7 +159,9 @@ def _compare(corrupted: Predictions, reference: Predictions, product_groups: Seq
 def _write(folder: Path, report: dict[str, Any], results: list[_RunResult]) -> None:
     write_csv(folder / "robustness.csv", COLUMNS, report["rows"])
     write_json(folder / "robustness.json", report)
-    plot_accuracy_by_condition(folder / "robustness.png", rows_by_head(report["rows"]))
+    catalogs = {run["catalog"] for run in report["runs"]}
+    data = catalogs.pop() if len(catalogs) == 1 else ""
+    plot_accuracy_by_condition(folder / "robustness.png", rows_by_head(report["rows"]), data)
     for number, result in enumerate(results, start=1):
         _draw_flips(folder / (f"worst-{number}.png" if len(results) > 1 else "worst.png"), result)
 
@@ -179,7 +181,7 @@ def _draw_flips(path: Path, result: _RunResult) -> None:
             captions.append(caption)
     if images:
         title = "Most confident change of class under each condition: reference left, changed right"
-        note = context(run=result.summary["run"], images=len(products))
+        note = context(run=result.summary["run"], images=len(products), data=result.summary["catalog"])
         contact_sheet(path, images, captions, columns=4, title=title, note=note)
 
 

@@ -13,11 +13,15 @@ from numpy.typing import NDArray
 
 from fashion_keras.catalog.attributes import KAGGLE_GROUPS, AttributeGroup
 from fashion_keras.catalog.columns import Columns
+from fashion_keras.catalog.corrections import CorrectionSummary
 from fashion_keras.support.atomic_files import write_csv
+from fashion_keras.support.notebook_table import Thumbnail, notebook_table
 
 if TYPE_CHECKING:
     import pandas as pd
     import tensorflow as tf
+
+_ROWS_SHOWN, _COLUMNS_SHOWN = 8, 8  # in notebooks
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Catalog:
         notes: what was recognized and changed on reading, a line each.
         attribute_groups: the groups of labels of `--task attributes`: of the Kaggle layout, or of the catalog itself.
         source_ids [m] str: image ids of the catalog as it was read, which `take` and `reject` leave as they are.
+        corrections: what became of the corrections that were applied; None without a file of them.
     """
 
     folder: Path
@@ -60,6 +65,7 @@ class Catalog:
     notes: tuple[str, ...] = ()
     attribute_groups: tuple[AttributeGroup, ...] = field(default=KAGGLE_GROUPS)
     source_ids: NDArray[np.str_] | None = None
+    corrections: CorrectionSummary | None = None
 
     def __post_init__(self) -> None:
         if self.source_ids is None:
@@ -77,12 +83,31 @@ class Catalog:
             f"columns {', '.join(self.columns)})"
         )
 
+    def _repr_html_(self) -> str:
+        """Return the first images as a table with thumbnails, for notebooks."""
+        thumbnail_url = import_module("fashion_keras.images.thumbnails").thumbnail_url
+        names = list(self.columns)[:_COLUMNS_SHOWN]
+        rows = [
+            [
+                Thumbnail(thumbnail_url(str(self.paths[row])), str(self.image_ids[row])),
+                *(values[row] for values in (self.skus, self.image_ids)),
+                *(self.columns[name][row] for name in names),
+            ]
+            for row in range(min(len(self), _ROWS_SHOWN))
+        ]
+        return notebook_table(["image", "sku", "image_id", *names], rows, repr(self))
+
     @property
     def fingerprint(self) -> str:
         """SHA-256 over SKUs, image names and every column; equal for equal catalogs."""
         names = [os.path.relpath(path, self.folder) for path in self.paths]
         columns = sorted((name, values.tolist()) for name, values in self.columns.items())
         return hashlib.sha256(repr((self.skus.tolist(), names, columns)).encode()).hexdigest()
+
+    @property
+    def correction_counts(self) -> dict[str, Any] | None:
+        """The corrections that were applied, as a report holds them; None without a file of them."""
+        return self.corrections and self.corrections.to_dict()
 
     def to_frame(self) -> "pd.DataFrame":
         """Return a DataFrame with a row per image: sku, image_id, path, product_group, columns; NaN if missing."""

@@ -59,8 +59,7 @@ class Columns(Mapping[str, NDArray[Any]]):
         self._names |= {plain_name(name): name for name in reversed(self._values)}
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        exact = self.written.get(name, name)
-        return self._values[exact if exact in self._values else self._names[plain_name(name)]]
+        return self._values[self.name_of(name)]
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and (name in self._values or plain_name(name) in self._names)
@@ -70,6 +69,11 @@ class Columns(Mapping[str, NDArray[Any]]):
 
     def __len__(self) -> int:
         return len(self._values)
+
+    def name_of(self, name: str) -> str:
+        """Return the standard name of a column, by that or as the table writes it; KeyError for an unknown one."""
+        exact = self.written.get(name, name)
+        return exact if exact in self._values else self._names[plain_name(name)]
 
     def map(self, change: Any) -> "Columns":  # noqa: ANN401 - a function of the values
         """Return the columns with `change` applied to the values of each."""

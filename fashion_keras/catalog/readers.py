@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from fashion_keras.catalog.attributes import TASKS, AttributeGroup, parse_task
 from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.columns import SKU, parse_mapping, path_columns
+from fashion_keras.catalog.corrected import apply_corrections
 from fashion_keras.catalog.sources.assemble import make_catalog
 from fashion_keras.catalog.sources.image_files import ImageFiles, is_junk
 from fashion_keras.catalog.sources.imaterialist import find_imaterialist, read_imaterialist
@@ -59,6 +60,7 @@ def read_catalog(
     columns: Mapping[str, str] | Iterable[str] = (),
     delimiter: str | None = None,
     allow_outside: bool = False,
+    corrections: str | Path | None = None,
 ) -> Catalog:
     """Read a catalog from a table, a folder or a DataFrame.
 
@@ -81,9 +83,10 @@ def read_catalog(
         columns: name -> header, or texts NAME=HEADER, for columns whose headers are no known synonyms.
         delimiter: of a CSV file; None: detected.
         allow_outside: follow absolute and parent paths that lead out of the folder.
+        corrections: file of reviewed labels, which replace those of the source; see `apply_corrections`.
 
     Raises:
-        InputError: when there is no such layout, a table cannot be read, or no product has an image.
+        InputError: when there is no such layout or file, a table cannot be read, or no product has an image.
     """
     mapping = columns if isinstance(columns, Mapping) else parse_mapping(columns)
     options = _Options(Path(images) if images else None, mapping, delimiter, allow_outside)
@@ -97,7 +100,7 @@ def read_catalog(
     if not len(catalog):
         first = f" (first: {catalog.rejected[0].where}: {catalog.rejected[0].reason})" if catalog.rejected else ""
         raise InputError(f"{catalog.folder}: none of {catalog.inputs} rows and files is a product with an image{first}")
-    return catalog
+    return catalog if corrections is None else apply_corrections(catalog, corrections)
 
 
 @contextmanager

@@ -2,13 +2,16 @@
 
 import argparse
 import json
+import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
 from fashion_keras.support.config_fields import Config, field_type, flag_name, is_optional
 from fashion_keras.support.errors import InputError, nearest_name
-from fashion_keras.support.progress import log_to_console
+from fashion_keras.support.progress import LOG, log_to_console
 
 # What `add_subparsers` returns; argparse has no public name for it.
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
@@ -83,27 +86,37 @@ def add_command(
     positional: Sequence[str] = (),
     figure: str | None = None,
     has_json: bool = True,
+    draw: Callable[[Report, Any], None] | None = None,
 ) -> None:
     """Add a command with the flags of a config class and, if `has_json`, --json.
 
     Args:
         run: config -> report, the JSON object that --json prints.
         show: (report, config); prints the report as text.
-        figure: `out` of the config where neither --out nor --json is given.
+        figure: `out` of the config where neither --out nor --json is given, and the working folder can be written.
+        draw: (report, config); draws into `out`, where that is not None, once the report is printed.
     """
 
     def command(options: argparse.Namespace) -> None:
         as_json = has_json and options.json
         values = given_values(options, kind)
-        if figure and not as_json:
-            values.setdefault("out", figure)
-        config = kind(**values)
+        wants_figure = bool(figure) and not as_json and "out" not in values
         log_to_console()
+        if wants_figure and os.access(Path(), os.W_OK):
+            values["out"] = figure
+        elif wants_figure:
+            LOG.warning("no %s: this folder cannot be written; --out names another file", figure)
+        config = kind(**values)
         report = run(config)
         if as_json:
             print(json.dumps(report, ensure_ascii=False, allow_nan=False))
         else:
             show(report, config)
+        if draw and config.out is not None:
+            sys.stdout.flush()
+            draw(report, config)
+            if not as_json:
+                print(f"contact sheet  {config.out}")
 
     parser = commands.add_parser(name, help=summary, description=description)
     add_config_flags(parser, kind, positional)

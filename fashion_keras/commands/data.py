@@ -1,6 +1,7 @@
 """Commands `data describe`, `data download`, `data sample`, `features ls` and `features rm`."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from fashion_keras.analysis.config import DescribeConfig
@@ -8,7 +9,9 @@ from fashion_keras.catalog.datasets import SAMPLE, download, resolve_dataset
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.commands.arguments import Commands, Parser, Report, add_command
 from fashion_keras.commands.formatting import print_counts
-from fashion_keras.features.cache import clear_cache, list_cache
+from fashion_keras.features.cache import cache_size, clear_cache, list_cache
+from fashion_keras.support.atomic_files import cache_dir
+from fashion_keras.support.errors import InputError
 
 
 def add(commands: Commands) -> None:
@@ -29,8 +32,9 @@ def add(commands: Commands) -> None:
     actions = _add_group(commands, "features", "list or remove cached features")
     actions.add_parser("ls", help="list cached features").set_defaults(command=_list_features)
     parser = actions.add_parser("rm", help="remove cached features, or everything in the cache")
-    text = "Network, as `features ls` shows it. Default: all."
+    text = "Network, as `features ls` shows it. Default: all, after a question."
     parser.add_argument("name", nargs="?", default="", metavar="NAME", help=text)
+    parser.add_argument("--yes", action="store_true", help="Remove everything without a question.")
     parser.set_defaults(command=_remove_features)
 
 
@@ -79,4 +83,18 @@ def _list_features(_: argparse.Namespace) -> None:
 
 
 def _remove_features(options: argparse.Namespace) -> None:
+    if not options.name and not options.yes and not _confirmed():
+        print("nothing is removed")
+        return
     print(f"{clear_cache(options.name) / 2**20:.1f} MB freed")
+
+
+def _confirmed() -> bool:
+    """Return whether the user agrees to lose the whole cache; InputError where nobody can be asked."""
+    size, place = cache_size() / 2**20, cache_dir()
+    if not sys.stdin.isatty():
+        raise InputError(
+            f"everything cached ({size:.1f} MB in {place}) would be removed: name a network, or give --yes"
+        )
+    reply = input(f"Remove everything cached ({size:.1f} MB in {place})? It can be computed again. [y/N] ")
+    return reply.strip().lower() in ("y", "yes")

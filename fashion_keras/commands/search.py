@@ -19,8 +19,9 @@ def add(commands: Commands) -> None:
     text = "Print the products whose images are most similar to an image, a text or both, and draw a contact sheet."
     summary = "find products by an image, by words or by both"
     add_command(
-        commands, "search", SearchConfig, _search, _print_matches, summary, text, ("image",), figure="search.png"
-    )
+        commands, "search", SearchConfig, _search, _print_matches, summary, text, ("image",), figure="search.png",
+        draw=_draw_matches,
+    )  # fmt: skip
 
 
 def _index(config: IndexConfig) -> Report:
@@ -49,10 +50,7 @@ def _search(config: SearchConfig) -> Report:
         without=config.without, hybrid=config.hybrid, exclude_self=distinct, collapse_duplicates=distinct,
         group_by_product=config.group_by_product,
     )  # fmt: skip
-    report = {"query": config.image, "text": config.text, "matches": [asdict(match) for match in matches]}
-    if config.out is not None:
-        _draw_matches(Path(config.out), report, config.index)
-    return report
+    return {"query": config.image, "text": config.text, "matches": [asdict(match) for match in matches]}
 
 
 def _print_matches(report: Report, config: SearchConfig) -> None:
@@ -60,18 +58,19 @@ def _print_matches(report: Report, config: SearchConfig) -> None:
         print("no product matches")
     for match in report["matches"]:
         shared = ", ".join(match["shared_attributes"]) or "-"
+        # What the query shares is the same of all: known of a product, guessed of an outside image or a text.
+        shared += " (guessed from neighbors)" if match["guessed"] else ""
         images = f", {match['matched']} images" if match["matched"] > 1 else ""
         place = f"{match['rank']:>3}  {match['score']:.3f}  {match['image_id']:>8}"
         print(f"{place}  {_describe(match):40}  same {shared}{images}")
-    print(f"contact sheet  {config.out}")
 
 
 def _describe(match: Report) -> str:
     return " ".join(str(match["attributes"][column]) for column in _SHOWN if column in match["attributes"])
 
 
-def _draw_matches(path: Path, report: Report, location: str) -> None:
-    """Draw the query and its matches; a product whose image file is gone is left out of the sheet."""
+def _draw_matches(report: Report, config: SearchConfig) -> None:
+    """Draw the query and its matches, once they are printed; a product whose image file is gone is left out."""
     from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
     from fashion_keras.images.decode import decode
     from fashion_keras.images.spec import ImageSpec
@@ -82,7 +81,7 @@ def _draw_matches(path: Path, report: Report, location: str) -> None:
     if query is not None:
         name = Path(query).name
         if not is_file(query):
-            index = fashion_keras.open_index(location)
+            index = fashion_keras.open_index(config.index)
             query, name = str(index.lookup(index.find(query)).paths[0]), f"product {query}"
         cells, title = [(query, f"query\n{name}")], f"{name} and {title}" if text else name
     for match in report["matches"]:
@@ -92,4 +91,4 @@ def _draw_matches(path: Path, report: Report, location: str) -> None:
     if cells:
         images = [decode(str(file), ImageSpec(224, 168)) for file, _ in cells]
         heading = f"Products most similar to {title}"
-        contact_sheet(path, images, [caption for _, caption in cells], columns=6, title=heading)
+        contact_sheet(Path(config.out), images, [caption for _, caption in cells], columns=6, title=heading)

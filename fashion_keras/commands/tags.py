@@ -1,14 +1,14 @@
-"""Commands `train-tagger` and `tag`."""
+"""Commands `train-tagger`, `tag`, `review` and `recalibrate`."""
 
 from dataclasses import asdict
 
 import fashion_keras
 from fashion_keras.commands.arguments import Commands, Report, add_command
-from fashion_keras.tagging.config import TagConfig, TaggerConfig
+from fashion_keras.tagging.config import RecalibrateConfig, ReviewConfig, TagConfig, TaggerConfig
 
 
 def add(commands: Commands) -> None:
-    """Add the commands `train-tagger` and `tag`."""
+    """Add the commands `train-tagger`, `tag`, `review` and `recalibrate`."""
     text = (
         "Train a product-type gate and attribute heads on an encoder's features, with thresholds at which tags reach a "
         "target precision."
@@ -21,6 +21,20 @@ def add(commands: Commands) -> None:
         "names the part of each product in the tagger's training."
     )
     add_command(commands, "tag", TagConfig, _tag, _print_tags, "tag the products of a catalog", text)
+    text = (
+        "List labels that people should look at: likely wrong ones, near-duplicate images with different labels or "
+        "SKUs, and those that a tagger or run hardly decides. OUT/review.csv becomes a file for --corrections when its "
+        "columns 'action' and 'to' are filled in."
+    )
+    add_command(commands, "review", ReviewConfig, _review, _print_review, "list the labels to review", text)
+    text = (
+        "Measure the precision of a tagger's tags on labels that people have reviewed (--corrections), and fit its "
+        "thresholds to the corrected labels of its validation products. The tagger is saved in a new folder."
+    )
+    summary = "measure a tagger on reviewed labels, and fit its thresholds to them"
+    add_command(
+        commands, "recalibrate", RecalibrateConfig, _recalibrate, _print_recalibration, summary, text, ("tagger",)
+    )
 
 
 def _train(config: TaggerConfig) -> Report:
@@ -108,3 +122,38 @@ def _print_precision(report: Report, test: Report, parts: dict[str, int]) -> Non
     print(f"of the tags of the {parts['test']} test images {test['precision']:.1%} are correct (95 % interval "
           f"{low:.1%} to {high:.1%}); target precision {report['target_precision']:.0%}, all attributes together: "
           f"{test['target']}")  # fmt: skip
+
+
+def _review(config: ReviewConfig) -> Report:
+    from fashion_keras.tagging.review import review
+
+    path, queue = review(config)
+    return {"out": str(path), "kinds": queue.kinds, "items": [item.to_dict() for item in queue.items]}
+
+
+def _print_review(report: Report, _: ReviewConfig) -> None:
+    for kind, count in report["kinds"].items():
+        print(f"{kind.replace('_', ' '):16}{count:>8}")
+    for item in report["items"][:10]:
+        print(f"{item['sku']:>8}  {item['attribute']}: {item['current'] or '-'} -> {item['suggested']}  "
+              f"({item['kind'].replace('_', ' ')}: {item['reason']})")  # fmt: skip
+    print(f"queue in {report['out']}")
+
+
+def _recalibrate(config: RecalibrateConfig) -> Report:
+    from fashion_keras.tagging.recalibrate import recalibrate
+
+    recalibrated = recalibrate(config)
+    return {"folder": str(recalibrated.folder), **recalibrated.report}
+
+
+def _print_recalibration(report: Report, _: RecalibrateConfig) -> None:
+    print(f"target precision {report['target_precision']:.0%}; tags on reviewed products that nothing in the "
+          "tagger was fitted to:")  # fmt: skip
+    print(f"{'':16}{'reviewed':>9}{'tags':>7}{'precision':>11} (95 % interval)  {'target':16}thresholds")
+    for row in report["attributes"]:
+        interval = f"{'':16}" if row["precision"] is None else " ({:.3f} to {:.3f})".format(*row["precision_ci95"])
+        fitted = "{} to {} products are tagged".format(*row["released"]) if row["refitted"] else "as before"
+        print(f"{row['name'][:15]:16}{row['reviewed']:>9}{row['given']:>7}{_number(row['precision']):>11}{interval}  "
+              f"{row['target'] or '-':16}{fitted}")  # fmt: skip
+    print(f"folder  {report['folder']}")

@@ -1,4 +1,4 @@
-"""Commands that train: `train`, `train-encoder`, `autoencode` and `whiten`."""
+"""Commands that train: `train`, `lr-find`, `train-encoder`, `autoencode` and `whiten`."""
 
 import argparse
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from fashion_keras.support.atomic_files import read_json
 from fashion_keras.support.config_fields import Config
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.tensorflow_import import import_tensorflow
-from fashion_keras.training.config import TrainConfig
+from fashion_keras.training.config import RateTestConfig, TrainConfig
 from fashion_keras.training.encoder.config import AutoencoderConfig, EncoderConfig, WhiteningConfig
 from fashion_keras.training.recipes import RECIPES, get_recipe
 from fashion_keras.training.run_folder import Run
@@ -20,7 +20,7 @@ Function = Callable[[Any], Any]
 
 
 def add(commands: Commands) -> None:
-    """Add the commands `train`, `train-encoder`, `autoencode` and `whiten`."""
+    """Add the commands `train`, `lr-find`, `train-encoder`, `autoencode` and `whiten`."""
     text = "Train a classifier with one or several heads and evaluate it on test products."
     parser = _add_training(commands, "train", TrainConfig, _classifier, _print_run, "train a classifier", text)
     recipes = ", ".join(recipe.name for recipe in RECIPES)
@@ -32,6 +32,11 @@ def add(commands: Commands) -> None:
     text = "Train an autoencoder; its encoder half is then an encoder for search, trained without labels."
     summary = "train an encoder without labels"
     _add_training(commands, "autoencode", AutoencoderConfig, _autoencoder, _print_autoencoder, summary, text)
+    text = "Train one batch at each learning rate, from low to high, and suggest the one where the loss falls fastest."
+    add_command(
+        commands, "lr-find", RateTestConfig, _find_rate, _print_rate, "suggest a learning rate", text,
+        figure="lr-find.png",
+    )  # fmt: skip
     text = "Make a backbone's pooled features uncorrelated, of variance 1, and fewer (PCA whitening)."
     add_command(
         commands, "whiten", WhiteningConfig, _whiten, lambda report, _: print(f"folder  {report['folder']}"),
@@ -92,6 +97,19 @@ def _whiten(config: WhiteningConfig) -> Report:
     from fashion_keras.training.encoder.whitening import whiten_encoder
 
     return {"folder": whiten_encoder(config)}
+
+
+def _find_rate(config: RateTestConfig) -> Report:
+    import_tensorflow()
+    from fashion_keras.training.classifier.lr_find import find_learning_rate
+
+    test = find_learning_rate(config)
+    return {"learning_rate": test.suggestion, "rates": test.rates.tolist(), "losses": test.losses.tolist()}
+
+
+def _print_rate(report: Report, config: RateTestConfig) -> None:
+    print(f"suggested  --learning-rate {report['learning_rate']:.2g}")
+    print(f"figure     {config.out}")
 
 
 def _print_run(run: Run) -> None:

@@ -84,9 +84,14 @@ def list_cache() -> list[dict[str, Any]]:
     return entries
 
 
+def cache_size() -> int:
+    """Return the bytes of everything in the cache that can be made again."""
+    return sum(map(_size, _cached_paths()))
+
+
 def clear_cache(name: str = "") -> int:
     """Remove a network's features (InputError for none), or everything cached; return how many bytes that freed."""
-    paths = [_home(), *(cache_dir() / other for other in _OTHERS)]
+    paths = _cached_paths()
     if name:
         entries = list_cache()
         paths = [Path(entry["folder"]) for entry in entries if entry["network"] == name]
@@ -100,6 +105,10 @@ def clear_cache(name: str = "") -> int:
         else:
             path.unlink(missing_ok=True)
     return freed
+
+
+def _cached_paths() -> list[Path]:
+    return [_home(), *(cache_dir() / other for other in _OTHERS)]
 
 
 def _read_settings(path: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import ctypes
 import os
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from queue import Empty, LifoQueue
 from threading import Lock, RLock
@@ -21,15 +22,16 @@ if TYPE_CHECKING:
 BUILDING = RLock()
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
-_BATCH = 16
+# Batches of fixed sizes: a few images must not cost as much as sixteen.
+_BATCH, _SMALL_BATCH = 16, 4
 _instances: "WeakSet[OpenVINONetwork]" = WeakSet()
 
 
 class OpenVINONetwork:
     """Network file as a function: pixels [b, h, w, 3] float32 in 0..255 -> outputs [b, ...] float32.
 
-    Batches of a fixed size, the last one filled up, run at the same time on all cores; a single image has a compiled
-    network of its own. Outputs do not depend on other threads' calls. A forked process compiles the network again.
+    Batches of 16, the rest in batches of 4 and single images, run at the same time on all cores; each size has a
+    compiled network of its own. Outputs do not depend on other threads' calls. A forked process compiles them again.
     """
 
     def __init__(self, xml: Path, precision: str = "float32") -> None:
@@ -39,27 +41,26 @@ class OpenVINONetwork:
 
     def __call__(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the outputs of b >= 1 images, in order."""
-        size = 1 if len(pixels) == 1 else _BATCH
-        idle = self._idle_requests(size, pixels.shape[1:])
         outputs: list[NDArray[np.float32]] = []
-        running: deque[Any] = deque()
+        running: deque[tuple[LifoQueue, Any]] = deque()
         try:
-            for start in range(0, len(pixels), size):
-                try:
-                    # Waits for other calls only while it holds no request itself, so that no two calls wait in a ring.
-                    request = idle.get(block=not running)
-                except Empty:
-                    outputs.append(_output(running[0]))
-                    request = running.popleft()
-                running.append(request)
-                part = pixels[start : start + size]
-                request.start_async({0: part if len(part) == size else np.resize(part, (size, *part.shape[1:]))})
-            outputs.extend(map(_output, running))
+            for start, size in _parts(len(pixels)):
+                idle = self._idle_requests(size, pixels.shape[1:])
+                while True:
+                    try:
+                        # Waits for other calls only while it holds no request, so that no two calls wait in a ring.
+                        request = idle.get(block=not running)
+                        break
+                    except Empty:
+                        outputs.append(_output(running[0][1]))
+                        _release(*running.popleft())
+                running.append((idle, request))
+                request.start_async({0: pixels[start : start + size]})
+            outputs.extend(_output(request) for _, request in running)
         finally:
-            for request in running:
-                request.wait()
-                idle.put(request)
-        return np.concatenate(outputs)[: len(pixels)]
+            for idle, request in running:
+                _release(idle, request)
+        return np.concatenate(outputs)
 
     def _idle_requests(self, size: int, shape: tuple[int, ...]) -> LifoQueue:
         """Return the pool of requests of the network compiled for batches of `size`, compiled at the first call."""
@@ -103,6 +104,22 @@ class KerasNetwork:
             )
         with self._lock:
             return np.asarray(self._network.predict_on_batch(pixels)).astype(np.float32, copy=False)
+
+
+def _parts(count: int) -> Iterator[tuple[int, int]]:
+    """Yield start and size of the batches of `count` images; the last 16 are in small ones, for all cores."""
+    start = 0
+    while start < count:
+        left = count - start
+        size = _BATCH if left > _BATCH else _SMALL_BATCH if left >= _SMALL_BATCH else 1
+        yield start, size
+        start += size
+
+
+def _release(idle: LifoQueue, request: Any) -> None:  # noqa: ANN401 - an openvino.InferRequest
+    """Return a request to its pool, when it has ended."""
+    request.wait()
+    idle.put(request)
 
 
 def _output(request: Any) -> NDArray[np.float32]:  # noqa: ANN401 - an openvino.InferRequest

@@ -4,6 +4,7 @@ A folder holds network.xml, network.bin and, written last, network.json with the
 """
 
 import logging
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,12 +57,17 @@ def load_classifier(run: str | Path, runtime: str = "auto") -> Classifier:
     if stored and runtime != "tensorflow":
         if fault := compiled_fault(folder, weights):
             raise InputError(f"{fault}; delete {folder / MANIFEST} to use {WEIGHTS}")
-        return Classifier(spec, OpenVINONetwork(folder / NETWORK))
+        return Classifier(spec, OpenVINONetwork(folder / NETWORK), partial(_load_network, folder))
+    network = _load_network(folder)
+    return Classifier(spec, KerasNetwork(network), lambda: network)
+
+
+def _load_network(folder: Path) -> "keras.Model":
     import_tensorflow()
     from fashion_keras.models.builder import load_network  # noqa: PLC0415 - imports TensorFlow
 
     with BUILDING:
-        return Classifier(spec, KerasNetwork(load_network(folder)[1]))
+        return load_network(folder)[1]
 
 
 def store_network(network: "keras.Model", folder: Path) -> bool:

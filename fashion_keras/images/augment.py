@@ -1,10 +1,11 @@
 """Augmentation presets: ranges of random geometry, color and erasing, in one table read without TensorFlow."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from fashion_keras.support.errors import InputError, unknown_name_error
 
 _GEOMETRY = ("rotation", "shift_x", "shift_y", "shear", "zoom", "flip")
+MIXES = ("", "mixup", "cutmix")
 _COLORS = ("brightness", "contrast", "saturation", "hue", "pca_noise", "grayscale")
 
 
@@ -26,6 +27,11 @@ class Augmentation:
     `erase`: the probability that a rectangle, each side a tenth to four tenths of the image's, is painted white (random
     erasing, Zhong et al. 2017, arXiv:1708.04896, who fill it with noise).
 
+    `mix`: images of a batch and their labels mixed in pairs, by keras.layers: "mixup" (Zhang et al. 2017,
+    arXiv:1710.09412, weights from Beta(0.2, 0.2)) or "cutmix" (Yun et al. 2019, arXiv:1905.04899, areas from
+    Beta(1, 1)). `rand_augment`: strength, 0..1, of two random operations of keras.layers.RandAugment (Cubuk et al.
+    2019, arXiv:1909.13719), the same two for all images of a batch.
+
     Raises InputError for a field below 0, a zoom of 1 or more, and a crop scale outside 0..1.
     """
 
@@ -45,26 +51,36 @@ class Augmentation:
     grayscale: float = 0.0
     erase: float = 0.0
     low_resolution: float = 0.0
+    # Not in the repr, which is part of the keys of cached features: with these two, none are cached.
+    mix: str = field(default="", repr=False)
+    rand_augment: float = field(default=0.0, repr=False)
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for field in (*_GEOMETRY, *_COLORS, "erase", "low_resolution"):
-            if not getattr(self, field) >= 0:
-                raise InputError(f"augmentation {self.name}: {field} must be 0 or more, not {getattr(self, field)!r}")
+        for name in (*_GEOMETRY, *_COLORS, "erase", "low_resolution", "rand_augment"):
+            if not getattr(self, name) >= 0:
+                raise InputError(f"augmentation {self.name}: {name} must be 0 or more, not {getattr(self, name)!r}")
         if self.zoom >= 1:
             raise InputError(f"augmentation {self.name}: zoom must be below 1, not {self.zoom!r}")
+        if self.mix not in MIXES:
+            raise unknown_name_error("mix", self.mix, MIXES)
         if not self.crop_scales or not all(0 < scale <= 1 for scale in self.crop_scales):
             raise InputError(f"augmentation {self.name}: crop scales must lie in 0..1, not {self.crop_scales!r}")
 
     @property
     def has_geometric(self) -> bool:
         """Whether the augmentation changes geometry."""
-        return self.crop_scales != (1.0,) or any(getattr(self, field) for field in _GEOMETRY)
+        return self.crop_scales != (1.0,) or any(getattr(self, name) for name in _GEOMETRY)
+
+    @property
+    def is_per_batch(self) -> bool:
+        """Whether a view depends on its batch, so that it cannot be computed once and cached."""
+        return bool(self.mix or self.rand_augment)
 
     @property
     def has_color(self) -> bool:
         """Whether the augmentation changes colors."""
-        return any(getattr(self, field) for field in _COLORS)
+        return any(getattr(self, name) for name in _COLORS)
 
 
 PRESETS = (
@@ -85,6 +101,12 @@ PRESETS = (
     Augmentation("gutierrez2019", flip=True,
                  brightness=0.125, contrast=0.125, saturation=0.125, hue=0.1, pca_noise=0.05, grayscale=0.05),
     Augmentation("guo2019", flip=True, crop_scales=(1.0, 0.9375, 0.875)),
+    # For long training of whole networks: new in every batch, so not with cached features.
+    Augmentation("mixup", rotation=10.0, shift_x=0.1, shift_y=0.1, zoom=0.15, flip=True,
+                 brightness=0.15, contrast=0.15, saturation=0.1, mix="mixup"),
+    Augmentation("cutmix", rotation=10.0, shift_x=0.1, shift_y=0.1, zoom=0.15, flip=True,
+                 brightness=0.15, contrast=0.15, saturation=0.1, mix="cutmix"),
+    Augmentation("rand_augment", flip=True, rand_augment=0.3),
 )  # fmt: skip
 
 
@@ -102,4 +124,8 @@ def without_color(augmentation: Augmentation) -> Augmentation:
     >>> without_color(get_augmentation("default")).brightness
     0.0
     """
+    if augmentation.rand_augment:
+        raise InputError(
+            f"--augment {augmentation.name} changes colors, and these labels are colors: take another augmentation"
+        )
     return replace(augmentation, **dict.fromkeys(_COLORS, 0.0))

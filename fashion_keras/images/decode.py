@@ -64,6 +64,20 @@ def decode_batch(images: Sequence[Any], spec: ImageSpec) -> NDArray[np.uint8]:
     return pixels
 
 
+def thumbnail(image: Any, side: int) -> NDArray[np.uint8]:  # noqa: ANN401 - any form of one image
+    """Return pixels [height, width, 3] uint8 in their own proportions, the longer side `side` pixels or fewer.
+
+    An image is never enlarged. ImageError as `decode`.
+    """
+    try:
+        raster = _open(image, ImageSpec(side, side))
+    except ImageError as error:
+        raise ImageError(f"{_where(image)}{error}") from error
+    scale = min(1.0, side / max(raster.height, raster.width))
+    height, width = (max(1, round(length * scale)) for length in (raster.height, raster.width))
+    return _fit(raster, ImageSpec(height, width, "stretch"))
+
+
 def parallel_map(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
     """Return `function` of each item, in order; the threads share many items in a few long parts."""
     if len(items) < _FEW:

@@ -92,15 +92,30 @@ def read_file(path: str | Path) -> bytes:
         raise ImageError((error.strerror or str(error)).lower()) from error
 
 
+class UnknownFormatError(ImageError):
+    """Bytes that begin as no image format that is read here."""
+
+
+def read_size(data: bytes) -> tuple[int, int]:
+    """Return height and width of an encoded image by its header, as stored: no pixel is decoded, nothing is turned.
+
+    Raises:
+        UnknownFormatError: for what is no image.
+        ImageError: for a broken header, no pixels, or more than `MAX_PIXELS`.
+    """
+    format_ = _format_of(data)
+    with _explained(format_.name):
+        image = format_.reader(BytesIO(data))
+        check_size(image.height, image.width)
+        return image.height, image.width
+
+
 def from_bytes(data: bytes, spec: ImageSpec | None = None) -> Raster:
     """Decode an image of one of the formats above; of several frames or pages the first.
 
     A large JPEG is decoded at the part of its size that is enough for `spec`; None for all of it.
     """
-    _check_bytes(len(data))
-    format_ = next((format_ for format_ in _FORMATS if format_.start.match(data)), None)
-    if format_ is None:
-        raise ImageError(f"not an image: expected {_NAMES} (starts with {data[:8]!r})")
+    format_ = _format_of(data)
     _check_pillow()
     if format_.name == "JPEG" and (raster := read_jpeg(data, spec)):
         return raster
@@ -109,6 +124,14 @@ def from_bytes(data: bytes, spec: ImageSpec | None = None) -> Raster:
         if format_.name == "JPEG" and has_hole(image, data):
             raise ImageError("truncated JPEG")
         return from_loaded(image)
+
+
+def _format_of(data: bytes) -> _Format:
+    _check_bytes(len(data))
+    format_ = next((format_ for format_ in _FORMATS if format_.start.match(data)), None)
+    if format_ is None:
+        raise UnknownFormatError(f"not an image: expected {_NAMES} (starts with {data[:8]!r})")
+    return format_
 
 
 def from_pil(image: Image.Image) -> Raster:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.images.augment import Augmentation
+from fashion_keras.images.batch_augment import batch_augmentation
 from fashion_keras.images.decode import decode_batch
 from fashion_keras.images.resized_cache import ResizedCache
 from fashion_keras.images.spec import ImageSpec
@@ -52,6 +53,7 @@ def for_training(
     A batch depends on `seed`, its epoch and its position alone, so that training can resume at any epoch.
 
     Args:
+        examples: with one-hot targets, float32, where the augmentation mixes labels.
         order: epoch -> rows of that epoch, in order.
         seed: of the augmentation.
         cache: keep the resized images of files on disk, see `ResizedCache`.
@@ -60,6 +62,7 @@ def for_training(
 
     on_disk = cache and all(isinstance(image, str | Path) for image in examples.images)
     resized = ResizedCache(examples.images, spec) if on_disk else None
+    mix = batch_augmentation(augmentation, seed) if augmentation.is_per_batch else None
 
     def load(rows: NDArray[np.int64]) -> tuple[NDArray[np.uint8], NDArray[Any]]:
         pixels = resized(rows) if resized else decode_batch([examples.images[row] for row in rows], spec)
@@ -72,7 +75,8 @@ def for_training(
         stream = tf.stack([tf.constant(seed, tf.int64), epoch * 1_000_000 + step])
         parameters = tf.random.stateless_uniform([tf.shape(rows)[0], N_RANDOM_PARAMETERS], stream)
         pixels = augment_batch(pixels, parameters, augmentation)
-        return pixels, tf.ensure_shape(targets, (None, *examples.targets.shape[1:]))
+        targets = tf.ensure_shape(targets, (None, *examples.targets.shape[1:]))
+        return mix(pixels, targets, epoch, step) if mix else (pixels, targets)
 
     def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
         rows = tf.numpy_function(order, [epoch], tf.int64)

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from fashion_keras.catalog.datasets import SAMPLE, resolve_dataset
 from fashion_keras.catalog.readers import Catalog, read_catalog
+from fashion_keras.catalog.sampling import subsample
 from fashion_keras.images.decode import DECODING_VERSION, parallel_map
 from fashion_keras.images.formats import decoder_versions, from_bytes, read_file
 from fashion_keras.images.leaks import group_near_duplicates
 from fashion_keras.images.raster import ImageError
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.support.atomic_files import cache_dir
-from fashion_keras.support.config_fields import SourceConfig
+from fashion_keras.support.config_fields import LimitConfig, SourceConfig
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import ProgressBar
 
@@ -78,10 +79,18 @@ def read_source(source: Source) -> tuple[Catalog, str]:
         return read_catalog(source), "DataFrame"
     config = source if isinstance(source, SourceConfig) else SourceConfig(data=source)
     place, is_sample = resolve_dataset(config.data)
-    catalog = read_catalog(place, config.images, **config.table_options)
+    catalog = read_catalog(place, config.images, **config.table_options, corrections=config.corrections)
+    if isinstance(config, LimitConfig) and config.limit:
+        catalog = _limited(catalog, config.limit, getattr(config, "seed", 0))
     if config.group:
         catalog = group_near_duplicates(reject_unreadable(catalog))
     return catalog, SAMPLE if is_sample else str(place)
+
+
+def _limited(catalog: Catalog, limit: int, seed: int) -> Catalog:
+    reasons = np.full(len(catalog), f"beyond --limit {limit}")
+    reasons[subsample(np.zeros(len(catalog), np.int64), catalog.product_groups, limit, seed)] = ""
+    return catalog.reject(reasons.tolist())
 
 
 def reject_unreadable(catalog: Catalog) -> Catalog:

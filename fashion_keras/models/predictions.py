@@ -146,10 +146,24 @@ class Predictions:
         return columns | {"probabilities": list(self.probabilities)}
 
     def to_frame(self) -> "pd.DataFrame":
-        """Return `to_columns` as a pandas DataFrame."""
+        """Return a DataFrame with a row per image: `to_columns`, with a column for each label's probability.
+
+        Such as "probability.Heels"; with several groups "article_type.probability.Heels".
+        """
         import pandas as pd  # noqa: PLC0415 - half a second that a prediction must not wait for
 
-        return pd.DataFrame({name: list(values) for name, values in self.to_columns().items()})
+        columns = {}
+        for name, values in self.to_columns().items():
+            group, _, kind = name.rpartition(".")
+            if kind == "probabilities":
+                part, prefix = (self.group(group), f"{group}.") if group else (self, "")
+                columns |= {
+                    f"{prefix}probability.{label}": part.probabilities[:, code]
+                    for code, label in enumerate(part.classes)
+                }
+            else:
+                columns[name] = list(values)
+        return pd.DataFrame(columns)
 
     def joint(self) -> HierarchicalPredictions:
         """Predict article types and the categories above together by all heads; InputError when there are none."""

@@ -71,6 +71,8 @@ def _load(spec: Spec, weights: str, policy: str) -> tuple[keras.Model, WeightsSo
     bundled = get_backbone(spec.backbone).bundled(weights)
     if weights == "none":
         return build_network(spec, policy), WeightsSource("none")
+    if weights == "auto" and spec.architecture:
+        return build_network(spec, policy, "file"), WeightsSource(spec.backbone)
     if weights == "fashion" and not bundled:
         raise InputError(f"no fashion weights ship with {spec.backbone}; use --weights auto, none or a file")
     if bundled:

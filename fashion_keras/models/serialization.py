@@ -29,6 +29,7 @@ class EncoderSpec:
     head: Head
     cut: str = ""
     width: int = 0
+    architecture: str = ""
 
 
 Spec = ClassifierSpec | EncoderSpec

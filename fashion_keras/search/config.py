@@ -1,22 +1,20 @@
 """Configs of the commands `index` and `search`: their flags come from these fields."""
 
-import re
 from dataclasses import dataclass
-from typing import Any
 
 from fashion_keras.features.registry import DEFAULT_ENCODER
-from fashion_keras.search.filters import Where, parse_filters
-from fashion_keras.support.config_fields import Config, SourceConfig, config_field
+from fashion_keras.search.filters import Where, parse_conditions, parse_filters
+from fashion_keras.support.config_fields import Config, LimitConfig, config_field
 from fashion_keras.support.errors import InputError
 
 DEFAULT_INDEX = "data/index"
-_OPERATORS = {">=": "gte", ">": "gt", "<=": "lte", "<": "lt"}
-_CONDITION = re.compile(r"([^=<>]+)(>=|<=|=|>|<)(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
-class IndexConfig(SourceConfig):
-    """Settings of the command `index`; InputError for a value not allowed, and for `update` with `overwrite`."""
+class IndexConfig(LimitConfig):
+    """Settings of the command `index`; InputError for a value not allowed, and for `update` with `overwrite` or a
+    `limit`.
+    """
 
     encoder: str = config_field(
         DEFAULT_ENCODER, "Encoder that computes the embeddings, or a file of embeddings.", metavar="NAME|DIR|FILE"
@@ -31,6 +29,8 @@ class IndexConfig(SourceConfig):
         super().__post_init__()
         if self.update and self.overwrite:
             raise InputError("--update changes an index and --overwrite replaces it: give one of them")
+        if self.update and self.limit:
+            raise InputError("--update removes what the catalog lacks, so with --limit all other images: leave one out")
 
 
 @dataclass(frozen=True)
@@ -64,17 +64,4 @@ class SearchConfig(Config):
 
     def filters(self) -> Where:
         """Return `where` as column -> values, or range; InputError for a condition that is neither."""
-        filters: dict[str, Any] = {}
-        for condition in self.where:
-            parts = _CONDITION.fullmatch(condition)
-            if parts is None:
-                raise InputError(f"--where is COLUMN=VALUE, such as gender=Women or price>=100, not {condition!r}")
-            column, sign, value = parts.groups()
-            given = filters.setdefault(column.strip(), [] if sign == "=" else {})
-            if isinstance(given, list) != (sign == "=") or (sign != "=" and _OPERATORS[sign] in given):
-                raise InputError(f"--where {condition!r}: contradicts another condition on {column.strip()}; give one")
-            if sign == "=":
-                given.append(value)
-            else:
-                given[_OPERATORS[sign]] = value
-        return filters
+        return parse_conditions(self.where)

@@ -1,6 +1,7 @@
 """Filters of a search: column -> accepted values, or a range of numbers."""
 
 import operator
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -18,6 +19,8 @@ from fashion_keras.support.errors import InputError, unknown_name_error
 # Column -> value, several values of which one must match, or a range; see `parse_filters`.
 Where = Mapping[str, Any]
 OPERATORS = {"gte": operator.ge, "gt": operator.gt, "lte": operator.le, "lt": operator.lt}
+_SIGNS = {">=": "gte", ">": "gt", "<=": "lte", "<": "lt"}
+_CONDITION = re.compile(r"([^=<>]+)(>=|<=|=|>|<)(.*)", re.DOTALL)
 # An error names so many values of a column, none of them longer.
 _MAX_NAMED, _LONGEST_NAMED = 100, 100
 
@@ -56,6 +59,31 @@ def parse_filters(where: Where | None) -> dict[str, Condition]:
     if where is not None and not isinstance(where, Mapping):
         raise InputError(f"where is a mapping of column -> value or values, not {type(where).__name__}")
     return {name: _parse(name, value) for name, value in (where or {}).items()}
+
+
+def parse_conditions(conditions: Iterable[str]) -> dict[str, Any]:
+    """Return the texts of --where as filters: column -> its values, or a range.
+
+    >>> parse_conditions(["gender=Women", "gender=Men", "price>=100"])
+    {'gender': ['Women', 'Men'], 'price': {'gte': '100'}}
+
+    Raises:
+        InputError: for a text that is no condition, and one that contradicts another.
+    """
+    filters: dict[str, Any] = {}
+    for condition in conditions:
+        parts = _CONDITION.fullmatch(condition)
+        if parts is None:
+            raise InputError(f"--where is COLUMN=VALUE, such as gender=Women or price>=100, not {condition!r}")
+        column, sign, value = parts.groups()
+        given = filters.setdefault(column.strip(), [] if sign == "=" else {})
+        if isinstance(given, list) != (sign == "=") or (sign != "=" and _SIGNS[sign] in given):
+            raise InputError(f"--where {condition!r}: contradicts another condition on {column.strip()}; give one")
+        if sign == "=":
+            given.append(value)
+        else:
+            given[_SIGNS[sign]] = value
+    return filters
 
 
 def check_filters(

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.column_types import as_text, text_array
+from fashion_keras.catalog.columns import GROUP, TITLE, Columns
+from fashion_keras.catalog.product_hashes import group_products
 from fashion_keras.catalog.readers import Catalog
 from fashion_keras.features.embeddings import EmbeddingSource, embedding_source
 from fashion_keras.features.encoder import Encoder
@@ -114,6 +116,24 @@ def open_index(location: str | Path) -> Index:
     """Open the index in a folder or a database; InputError when there is none."""
     kind, place = _location(location)
     return kind(place)
+
+
+def index_catalog(index: Index) -> Catalog:
+    """Return the images of an index as a catalog, without the rows and files that were rejected."""
+    records = index.lookup(index.ids())
+    columns = Columns(records.columns)
+    titles = columns[TITLE].tolist() if TITLE in columns else ()
+    groups = as_text(columns[GROUP]).tolist() if GROUP in columns else ()
+    return Catalog(
+        folder=Path(index.name),
+        skus=records.skus,
+        image_ids=records.ids,
+        paths=records.paths,
+        columns=columns,
+        product_groups=group_products(records.skus.tolist(), titles, groups),
+        rejected=(),
+        inputs=len(records),
+    )
 
 
 def load_index_encoder(spec: IndexSpec) -> Encoder:

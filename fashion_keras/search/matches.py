@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from math import isfinite
 from pathlib import Path
@@ -16,6 +16,7 @@ from fashion_keras.images.near_duplicates import NEAR_DUPLICATE_COSINE, is_near_
 from fashion_keras.images.raster import ImageError
 from fashion_keras.search.base import Index, Neighbors, Records
 from fashion_keras.search.filters import Filters
+from fashion_keras.search.match import Match, Matches
 
 # How many neighbors vote on an image's attributes, and the share of their scores that a value needs.
 _VOTERS, _MAJORITY = 10, 0.5
@@ -27,37 +28,6 @@ _NOT_SHARED = (TITLE, "year")
 Signature = NDArray[np.float32] | None
 # Embedding [d], k, filters -> the k best images.
 Nearest = Callable[[NDArray[np.float32], int, Filters], Neighbors]
-
-
-@dataclass(frozen=True)
-class Match:
-    """An image of a product that a search returns.
-
-    Attributes:
-        sku, image_id: of the product; of the image, which is the SKU where the product has one image.
-        score: cosine similarity of the image's embedding and the query's.
-        rank: from 1.
-        path: the image file.
-        attributes: column -> value, text or number, as the index has it; without missing values.
-        shared_attributes: columns of text in which it agrees with the query: with the product searched for, or with
-            what most of an image's nearest neighbors have.
-        matched: how many images of the product rank before the first product that is not returned; 1 without grouping.
-    """
-
-    sku: str
-    image_id: str
-    score: float
-    rank: int
-    path: str
-    attributes: dict[str, str | int | float]
-    shared_attributes: tuple[str, ...]
-    matched: int = 1
-
-    def __repr__(self) -> str:
-        return (
-            f"Match(rank={self.rank}, sku={self.sku!r}, image_id={self.image_id!r}, score={self.score:.3f}, "
-            f"path={self.path!r})"
-        )
 
 
 @dataclass(frozen=True)
@@ -80,6 +50,7 @@ class SearchQuery:
         embeddings [m, d]: of the images; m is 0 for a text alone.
         signatures: of the m images, where they can be read.
         attributes: of the product; an image's are predicted by its neighbors.
+        shares: column -> share of the neighbors' scores for the value in `attributes`; {} for a product of the index.
         sku: of a product in the index, else None.
         neighbors: the nearest images without a filter, where they are known already.
     """
@@ -90,6 +61,7 @@ class SearchQuery:
     attributes: dict[str, Any]
     sku: str | None = None
     neighbors: Neighbors | None = None
+    shares: dict[str, float] = field(default_factory=dict)
 
 
 def unit(embedding: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -102,20 +74,20 @@ def query_by_id(index: Index, ids: NDArray[np.str_]) -> SearchQuery:
     records = index.lookup(ids)
     signatures = [_signature(path) for path in records.paths]
     embedding = unit(records.embeddings.mean(axis=0))
-    return SearchQuery(embedding, records.embeddings, signatures, _attributes(records, 0), str(records.skus[0]))
+    return SearchQuery(embedding, records.embeddings, signatures, record_attributes(records, 0), str(records.skus[0]))
 
 
 def query_by_embedding(index: Index, embedding: NDArray[np.float32], signature: Signature, k: int) -> SearchQuery:
     """Return the query of an image, or of a text, without a signature; its attributes are those of most neighbors."""
     neighbors = index.nearest(embedding, max(_VOTERS, k + _SPARE))[0]
-    attributes = _vote(index.lookup(neighbors.ids[:_VOTERS]), neighbors.scores[:_VOTERS])
+    votes = _vote(index.lookup(neighbors.ids[:_VOTERS]), neighbors.scores[:_VOTERS])
+    attributes, shares = ({name: vote[part] for name, vote in votes.items()} for part in (0, 1))
     count = int(signature is not None)
-    return SearchQuery(embedding, embedding[None][:count], [signature][:count], attributes, neighbors=neighbors)
+    images = embedding[None][:count], [signature][:count]
+    return SearchQuery(embedding, *images, attributes, neighbors=neighbors, shares=shares)
 
 
-def find_matches(
-    index: Index, query: SearchQuery, options: SearchOptions, nearest: Nearest | None = None
-) -> list[Match]:
+def find_matches(index: Index, query: SearchQuery, options: SearchOptions, nearest: Nearest | None = None) -> Matches:
     """Retrieve more and more images until k matches are left, or all images that match have been seen.
 
     `nearest` ranks the images; None for the similarity of their embeddings alone.
@@ -182,7 +154,7 @@ def _read_signature(path: str, _size: int, _modified: int) -> NDArray[np.float32
     return thumbnail_signature(path)
 
 
-def _attributes(records: Records, row: int) -> dict[str, Any]:
+def record_attributes(records: Records, row: int) -> dict[str, Any]:
     """Return the column values that are not missing; whole numbers as int."""
     values = {name: column[row : row + 1].tolist()[0] for name, column in records.columns.items()}
     return {
@@ -192,8 +164,8 @@ def _attributes(records: Records, row: int) -> dict[str, Any]:
     }
 
 
-def _vote(records: Records, scores: NDArray[np.float32]) -> dict[str, str]:
-    """Return column of text -> the value that has the majority of the scores, where a value has."""
+def _vote(records: Records, scores: NDArray[np.float32]) -> dict[str, tuple[str, float]]:
+    """Return column of text -> the value that has the majority of the scores, and its share, where a value has."""
     winners = {}
     weights = np.maximum(scores, 0)
     for name, values in records.columns.items():
@@ -202,18 +174,18 @@ def _vote(records: Records, scores: NDArray[np.float32]) -> dict[str, str]:
             votes[value] += weight
         winner = max(votes, key=votes.__getitem__)
         if winner and votes[winner] > _MAJORITY * weights.sum():
-            winners[name] = winner
+            winners[name] = winner, votes[winner] / float(weights.sum())
     return winners
 
 
 def _make_matches(
     query: SearchQuery, records: Records, scores: NDArray[np.float32], groups: list[list[int]], k: int
-) -> list[Match]:
+) -> Matches:
     end = groups[k][0] if len(groups) > k else len(records)
-    matches = []
+    matches = Matches()
     for rank, rows in enumerate(groups[:k], 1):
         row, matched = rows[0], sum(row < end for row in rows)
-        attributes = _attributes(records, row)
+        attributes = record_attributes(records, row)
         shared = tuple(
             name
             for name, value in attributes.items()
@@ -221,5 +193,6 @@ def _make_matches(
         )
         names = str(records.skus[row]), str(records.ids[row])
         path, score = str(records.paths[row]), float(scores[row])
-        matches.append(Match(*names, score, rank, path, attributes, shared, matched))
+        guessed = {name: query.shares[name] for name in shared if name in query.shares}
+        matches.append(Match(*names, score, rank, path, attributes, shared, matched, guessed))
     return matches

@@ -1,6 +1,6 @@
 """Similarity search: `search_similar(image, text=...)` returns the most similar products, and what they share."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from numbers import Integral
@@ -15,12 +15,12 @@ from fashion_keras.features.encoder import Encoder
 from fashion_keras.images.formats import ImageError
 from fashion_keras.images.inputs import as_image_list, is_single_image
 from fashion_keras.images.near_duplicates import thumbnail_signature
-from fashion_keras.search.base import Index, check_k
+from fashion_keras.search.base import Index, IndexSpec, check_k
 from fashion_keras.search.config import DEFAULT_INDEX
 from fashion_keras.search.filters import Where, parse_filters
 from fashion_keras.search.indexing import load_index_encoder, open_index
 from fashion_keras.search.matches import (
-    Match,
+    Matches,
     SearchOptions,
     SearchQuery,
     find_matches,
@@ -31,7 +31,7 @@ from fashion_keras.search.text_query import HybridSearch, TextQuery
 from fashion_keras.support.errors import InputError
 
 _MAX_OPEN = 4
-_SEARCHERS: dict[str, "_Searcher"] = {}
+_SEARCHERS: dict[str, "Searcher"] = {}
 _OPENING = Lock()
 
 
@@ -48,7 +48,7 @@ def search_similar(
     exclude_self: bool = True,
     collapse_duplicates: bool = True,
     group_by_product: bool = True,
-) -> list[Match] | list[list[Match]]:
+) -> Matches | list[Matches]:
     """Return the k products whose images are most similar to an image, a text or both, the most similar first.
 
     Args:
@@ -99,54 +99,70 @@ def _text_queries(
     return [TextQuery(text, weight, without, hybrid) for text in texts]
 
 
-class _Searcher:
-    """An open index and its encoder, which is loaded when the first image or text is embedded. Threads may share it."""
+class Searcher:
+    """An open index and its encoder, which is loaded when the first image or text is embedded. Threads may share it.
 
-    def __init__(self, index: Index) -> None:
+    `load` makes the encoder of the index's spec.
+    """
+
+    def __init__(self, index: Index, load: Callable[[IndexSpec], Encoder] = load_index_encoder) -> None:
         self.index = index
+        self._load = load
         self._loading = Lock()
         self._encoder: Encoder | None = None
         self._hybrid = HybridSearch()
 
-    def search_text(self, words: TextQuery, options: SearchOptions) -> list[Match]:
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder of the index; InputError where it has none, or another one than made the embeddings."""
+        with self._loading:
+            self._encoder = self._encoder or self._load(self.index.spec)
+            return self._encoder
+
+    def search_text(self, words: TextQuery, options: SearchOptions) -> Matches:
         """Return the matches of a text."""
         index = self.index.pinned()
-        embedding = words.embed(self._load())
-        if not len(index):
-            return []
-        return self._find(index, query_by_embedding(index, embedding, None, options.k), words, options)
+        query = self.text_query(index, words, options.k)
+        return self.find(index, query, words, options) if query else Matches()
 
-    def search(self, queries: Sequence[Any], words: TextQuery, options: SearchOptions) -> list[list[Match]]:
+    def search(self, queries: Sequence[Any], words: TextQuery, options: SearchOptions) -> list[Matches]:
         """Return the matches of each query: an image, or an int or str that may be an image id or SKU."""
         index = self.index.pinned()
         if not len(index):
-            return [[] for _ in queries]
+            return [Matches() for _ in queries]
         named = [_image_ids(index, query) for query in queries]
         images = [query for query, ids in zip(queries, named, strict=True) if not len(ids)]
+        by_image = iter(self.image_queries(index, images, options.k))
+        parsed = [query_by_id(index, ids) if len(ids) else next(by_image) for ids in named]
+        return [self.find(index, self.add_words(query, words), words, options) for query in parsed]
+
+    def image_queries(self, index: Index, images: Sequence[Any], k: int) -> list[SearchQuery]:
+        """Return the queries of n images, in any form that `decode` takes; ImageError for what is none."""
         # Before the encoder is loaded: what is no image is refused at once.
         signatures = [thumbnail_signature(image) for image in images]
-        embedded = iter(zip(self._load().embed(images) if images else (), signatures, strict=True))
-        matches = []
-        for ids in named:
-            query = query_by_id(index, ids) if len(ids) else query_by_embedding(index, *next(embedded), options.k)
-            if words.text or words.without:
-                query = replace(query, embedding=words.embed(self._load(), query.embedding), neighbors=None)
-            matches.append(self._find(index, query, words, options))
-        return matches
+        embeddings = self.encoder.embed(images) if images else ()
+        return [query_by_embedding(index, *pair, k) for pair in zip(embeddings, signatures, strict=True)]
 
-    def _find(self, index: Index, query: SearchQuery, words: TextQuery, options: SearchOptions) -> list[Match]:
+    def text_query(self, index: Index, words: TextQuery, k: int) -> SearchQuery | None:
+        """Return the query of a text alone; None where the index is empty."""
+        embedding = words.embed(self.encoder)
+        return query_by_embedding(index, embedding, None, k) if len(index) else None
+
+    def add_words(self, query: SearchQuery, words: TextQuery) -> SearchQuery:
+        """Return a query changed by what a text adds to it and takes from it; itself where there are no words."""
+        if not words.text and not words.without:
+            return query
+        return replace(query, embedding=words.embed(self.encoder, query.embedding), neighbors=None)
+
+    def find(self, index: Index, query: SearchQuery, words: TextQuery, options: SearchOptions) -> Matches:
+        """Return the matches of a query, which has the words already; a hybrid search also matches them."""
         if not words.hybrid:
             return find_matches(index, query, options)
         nearest = partial(self._hybrid.nearest, index, words.text)
         return find_matches(index, replace(query, neighbors=None), options, nearest)
 
-    def _load(self) -> Encoder:
-        with self._loading:
-            self._encoder = self._encoder or load_index_encoder(self.index.spec)
-            return self._encoder
 
-
-def _searcher(location: str) -> _Searcher:
+def _searcher(location: str) -> Searcher:
     """Return the open index at a location; another index than the open one (its id tells) is opened anew."""
     searcher = _SEARCHERS.get(location)
     if searcher is not None and searcher.index.refresh():
@@ -154,7 +170,7 @@ def _searcher(location: str) -> _Searcher:
     with _OPENING:
         if _SEARCHERS.get(location) is searcher:
             _SEARCHERS.pop(location, None)
-            _SEARCHERS[location] = _Searcher(open_index(location))
+            _SEARCHERS[location] = Searcher(open_index(location))
             if len(_SEARCHERS) > _MAX_OPEN:
                 del _SEARCHERS[next(iter(_SEARCHERS))]
         return _SEARCHERS[location]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fashion_keras.evaluation.plots import style
+from fashion_keras.studies.page import write_study_page
 from fashion_keras.studies.study import ResultRow, Score, StepReport, Study
 from fashion_keras.support.atomic_files import write_csv, write_text
 
@@ -34,7 +35,7 @@ _RANDOM_NOTE = "random weights: not a result"
 def write_report(
     study: Study, out: Path, reports: Mapping[str, StepReport], products: int, sample: bool, quick: bool
 ) -> None:
-    """Write README.md, results.csv and figures into `out`, of the steps that are finished or skipped so far.
+    """Write README.md, report.html, results.csv and figures into `out`, of the steps finished or skipped so far.
 
     Findings come first, then tables and figures, then the differences from the paper. `products` is their number in the
     catalog; `sample`, whether it is the drawn sample.
@@ -50,6 +51,8 @@ def write_report(
         seconds = f"not run: {report.skipped}" if report.skipped else f"{report.seconds:.0f}"
         lines.append(f"| {name} | {seconds} | `{report.command}` |")
     write_text(out / "README.md", "\n".join([*lines, ""]))
+    differences = [line.removeprefix("- ").replace("**", "") for line in _differences(study, sample, quick)[2:] if line]
+    write_study_page(study, out, reports, rows, _summary(study, reports, products).replace("**", ""), differences)
 
 
 def as_rows(study: Study, reports: Mapping[str, StepReport]) -> list[dict[str, Any]]:
@@ -109,7 +112,7 @@ def _figures(study: Study, out: Path, reports: Mapping[str, StepReport]) -> list
     scores = [(row, row.score(results[row.step])) for row in study.rows if row.step in results]
     lines = []
     if measured := [(row, score) for row, score in scores if score.value is not None]:
-        _draw(out / "results.png", measured)
+        _draw(out / "results.png", measured, f"study {study.name}  ·  {len(measured)} results")
         lines += ["![The paper's numbers and ours](results.png)", ""]
     for step, file, text in study.figures:
         if step in finished:
@@ -156,7 +159,7 @@ def _differences(study: Study, sample: bool, quick: bool) -> list[str]:
     return [*lines, *(f"- {line}" for line in study.deviations), ""]
 
 
-def _draw(path: Path, rows: Sequence[tuple[ResultRow, Score]]) -> None:
+def _draw(path: Path, rows: Sequence[tuple[ResultRow, Score]], note: str) -> None:
     """Draw the paper's number as a ring and ours as a dot with its interval, a line for each row."""
     axes = style.new_axes(6, 0.3 * len(rows) + 0.4)
     places = np.arange(len(rows))[::-1]
@@ -176,6 +179,6 @@ def _draw(path: Path, rows: Sequence[tuple[ResultRow, Score]]) -> None:
     axes.set_ylim(-0.6, len(rows) - 0.4)
     axes.grid(axis="x", color=style.GRID, linewidth=0.8)
     axes.set_axisbelow(True)
-    style.style_axes(axes, "The paper's numbers and ours")
+    style.style_axes(axes, "The paper's numbers and ours", note)
     style.legend(axes, handles, labels, None)
     style.save(axes.figure, path)

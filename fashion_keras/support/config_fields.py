@@ -6,6 +6,7 @@ from dataclasses import Field, asdict, dataclass, field, fields
 from math import inf
 from numbers import Integral, Real
 from os import PathLike, fspath
+from pathlib import Path
 from types import UnionType
 from typing import Any, Self, TypeVar, get_args, get_origin, get_type_hints
 
@@ -68,6 +69,11 @@ class Config:
         return cls(**values)
 
 
+def _absolute(path: Any) -> Any:  # noqa: ANN401 - checked later
+    """Return a path as it is found from any working directory."""
+    return str(Path(path).absolute()) if isinstance(path, str | PathLike) else path
+
+
 @dataclass(frozen=True, kw_only=True)
 class TableConfig(Config):
     """Fields that say how a table of products is read; see `read_catalog`."""
@@ -94,6 +100,9 @@ class SourceConfig(TableConfig):
         None, "Catalog, or 'sample'. Default: data/ if it holds the Kaggle set, else the sample.", metavar="SOURCE"
     )
     images: str | None = config_field(None, "Folder of the images. Default: that of the table.", metavar="DIR")
+    corrections: str | None = config_field(
+        None, "File of reviewed labels, which replace those of the catalog.", metavar="FILE", convert=_absolute
+    )
     group: str | None = config_field(
         None, "Images that also show one product. Default: those of one SKU or title.", ("near_duplicates",)
     )
@@ -102,6 +111,16 @@ class SourceConfig(TableConfig):
     def source(self) -> dict[str, Any]:
         """The fields of this class alone."""
         return {field_.name: getattr(self, field_.name) for field_ in fields(SourceConfig)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitConfig(SourceConfig):
+    """Fields of a command that can use a part of a catalog only; `read_source` draws it."""
+
+    limit: int | None = config_field(
+        None, "Approximate number of images to use, whole products, drawn at random. Default: all.", metavar="N",
+        at_least=1,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

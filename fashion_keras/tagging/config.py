@@ -3,16 +3,18 @@
 import math
 from dataclasses import dataclass
 
+from fashion_keras.catalog.tasks import get_task
 from fashion_keras.features.registry import DEFAULT_ENCODER
-from fashion_keras.support.config_fields import DataConfig, config_field
+from fashion_keras.support.config_fields import DataConfig, LimitConfig, config_field
 from fashion_keras.support.errors import InputError
 
 DEFAULT_TARGET_PRECISION = 0.95
+DEFAULT_REVIEW_TASKS = ("article_type", "gender", "base_colour")
 _MAX_DECAYS = 12  # a figure has colors for so many
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaggerConfig(DataConfig):
+class TaggerConfig(LimitConfig, DataConfig):
     """Settings of a tagger's training (command `train-tagger`)."""
 
     taxonomy: str = config_field(
@@ -65,7 +67,7 @@ class TaggerConfig(DataConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TagConfig(DataConfig):
+class TagConfig(LimitConfig, DataConfig):
     """Settings of the command `tag`: a trained tagger, or one trained on the catalog's own labels, tags a catalog."""
 
     taxonomy: str | None = config_field(
@@ -94,3 +96,45 @@ class TagConfig(DataConfig):
             raise InputError(
                 "--target-precision applies to a tagger trained here, with --taxonomy; --tagger has its own"
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewConfig(LimitConfig, DataConfig):
+    """Settings of the command `review`: the labels of a catalog that people should look at."""
+
+    tagger: str | None = config_field(
+        None, "Folder of a tagger: what it abstains on, or hardly decides, is in the queue.", metavar="DIR"
+    )
+    run: str | None = config_field(
+        None, "Folder of a classifier's run: what it hardly decides is in the queue.", metavar="RUN"
+    )
+    encoder: str = config_field(
+        DEFAULT_ENCODER, "Encoder, or file of embeddings, by which labels are audited.", metavar="NAME|DIR|FILE"
+    )
+    tasks: str = config_field(
+        ",".join(DEFAULT_REVIEW_TASKS), "Single-valued tasks whose labels are audited.", metavar="T,.."
+    )
+    top: int = config_field(500, "List at most this many labels of each kind.", metavar="N", at_least=1)
+    out: str | None = config_field(None, "New output folder. Default: runs/review-N.", metavar="DIR")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _ = [get_task(name) for name in self.task_names]
+
+    @property
+    def task_names(self) -> tuple[str, ...]:
+        """The names in `tasks`."""
+        return tuple(name.strip() for name in self.tasks.split(",") if name.strip())
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecalibrateConfig(DataConfig):
+    """Settings of the command `recalibrate`: a tagger is measured on reviewed labels, and fitted to them."""
+
+    tagger: str = config_field("", "Folder of a tagger.", metavar="TAGGER")
+    out: str | None = config_field(None, "New output folder. Default: runs/tagger-recalibrated-N.", metavar="DIR")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.corrections:
+            raise InputError("recalibrate measures a tagger on reviewed labels: give them by --corrections")

@@ -25,6 +25,7 @@ from fashion_keras.tagging.config import DEFAULT_TARGET_PRECISION, TagConfig, Ta
 from fashion_keras.tagging.evaluation.metrics import TagScores
 from fashion_keras.tagging.model.manifest import TaggerManifest, read_provenance, taxonomy_digest
 from fashion_keras.tagging.model.tagger import Tag, Tagger, Tags, load_tagger
+from fashion_keras.tagging.pages import write_tags_page
 from fashion_keras.tagging.train_tagger import train_tagger
 
 log = logging.getLogger("fashion_keras")
@@ -63,7 +64,8 @@ class TagReport:
 
 @takes_verbose
 def tag_catalog(config: TagConfig | Mapping[str, Any]) -> TagReport:
-    """Tag every product of a catalog; write tags.csv, rejected.csv and report.json, which holds the returned value.
+    """Tag every product of a catalog; write tags.csv, rejected.csv, report.html and report.json, which
+    holds the returned value.
 
     A row of tags.csv is a product: sku; images, how many it has; disagreeing, how many of them would get other tags by
     themselves; path of the first; part; product_types and, for each attribute, its label, or its labels with bars
@@ -73,7 +75,7 @@ def tag_catalog(config: TagConfig | Mapping[str, Any]) -> TagReport:
     """
     config = as_config(TagConfig, config)
     folder = _check_out(config)
-    catalog, _ = read_source(config)
+    catalog, data = read_source(config)
     fingerprint = catalog.fingerprint
     home = Path(config.tagger) if config.tagger else _own_tagger(config, fingerprint, folder)
     tagger, provenance = load_tagger(home), read_provenance(home, fingerprint)
@@ -89,7 +91,7 @@ def tag_catalog(config: TagConfig | Mapping[str, Any]) -> TagReport:
     tags = tagger.tag_features(products.mean(features))
     disagreeing = products.count_others(tags, tagger.tag_features(features))
     parts = provenance.part_of(catalog) if provenance else np.full(len(catalog), "")
-    _write_tags(folder, catalog, products, parts, tagger, tags, disagreeing)
+    rows = _write_tags(folder, catalog, products, parts, tagger, tags, disagreeing)
     names = [head.name for head in tagger.heads]
     report = TagReport(
         out=str(folder),
@@ -107,6 +109,7 @@ def tag_catalog(config: TagConfig | Mapping[str, Any]) -> TagReport:
         abstained={name: sum(name in each.abstained for each in tags) for name in names},
     )
     write_json(folder / "report.json", asdict(report))
+    write_tags_page(asdict(report), rows, data, folder)
     return report
 
 
@@ -124,15 +127,17 @@ def _own_tagger(config: TagConfig, fingerprint: str, folder: Path) -> Path:
     After an interruption training starts again, which is quick: the catalog's features are cached.
     InputError as of `train_tagger`, and when the tagger that is there was trained on something else.
     """
-    home, unfinished = folder / _TAGGER, folder / _UNFINISHED
+    # Of the same name, which its figures bear.
+    home, unfinished = folder / _TAGGER, folder / _UNFINISHED / _TAGGER
     target = config.target_precision or DEFAULT_TARGET_PRECISION
     digest = taxonomy_digest(load_taxonomy(config.taxonomy))
     if not home.is_dir():
         log.info("no --tagger: one is trained on the labels of the catalog itself, into %s", home)
-        shutil.rmtree(unfinished, ignore_errors=True)
-        same = {**config.source, "seed": config.seed, "taxonomy": config.taxonomy}
+        shutil.rmtree(unfinished.parent, ignore_errors=True)
+        same = {**config.source, "limit": config.limit, "seed": config.seed, "taxonomy": config.taxonomy}
         train_tagger(TaggerConfig(**same, target_precision=target, out=str(unfinished)))
         unfinished.rename(home)
+        unfinished.parent.rmdir()
         return home
     provenance = read_provenance(home, fingerprint)
     manifest = TaggerManifest.read(home)
@@ -145,10 +150,11 @@ def _own_tagger(config: TagConfig, fingerprint: str, folder: Path) -> Path:
     return home
 
 
-def _test_scores(home: Path) -> TagScores:
-    """Return the scores of a tagger on its own test products; InputError for a damaged report.json."""
+def _test_scores(home: Path) -> TagScores | None:
+    """Return the scores of a tagger on its own test products, None where none were; InputError for a damaged report."""
     path = home / "report.json"
-    return dataclass_from_json(TagScores, read_json(path).get("together"), path, "together")
+    scores = read_json(path).get("together")
+    return scores and dataclass_from_json(TagScores, scores, path, "together")
 
 
 @dataclass(frozen=True)
@@ -195,8 +201,8 @@ def _write_tags(
     tagger: Tagger,
     tags: Sequence[Tags],
     disagreeing: NDArray[np.int64],
-) -> None:
-    """Write tags.csv and rejected.csv: a row for each of p products, with its part in the tagger's training."""
+) -> list[dict[str, Any]]:
+    """Write tags.csv and rejected.csv; return the rows of tags.csv, one for each of p products."""
     rows = []
     for row, product_tags, count, others in zip(products.first, tags, products.counts, disagreeing, strict=True):
         cells = {"sku": catalog.skus[row], "images": count, "disagreeing": others, "path": catalog.paths[row]}
@@ -206,6 +212,7 @@ def _write_tags(
         rows.append(cells | {"abstained": LABEL_SEPARATOR.join(product_tags.abstained)})
     write_csv(folder / "tags.csv", list(rows[0]), rows)
     write_rejected(folder, catalog)
+    return rows
 
 
 def _cells(column: str, tags: Sequence[Tag]) -> dict[str, str]:

@@ -29,6 +29,7 @@ from fashion_keras.tagging.model.heads import Features, LinearHead, Mask, applie
 from fashion_keras.tagging.model.labels import Integers, TaggerLabels, build_labels
 from fashion_keras.tagging.model.manifest import EncoderReference, Provenance, save_heads, taxonomy_digest
 from fashion_keras.tagging.model.tagger import Tagger
+from fashion_keras.tagging.pages import write_tagger_page
 from fashion_keras.training.dataset_prep import SAMPLE_WARNING
 from fashion_keras.training.run_folder import Run
 
@@ -86,24 +87,27 @@ def train_tagger(config: TaggerConfig | Mapping[str, Any]) -> Run:
             "data": data,
             "warnings": [warning for warning in warnings if warning],
             "counts": {**{part: len(rows) for part, rows in split.parts.items()}, "rejected": len(catalog.rejected)},
+            "corrections": catalog.correction_counts,
             "validation": {"selection": len(split.selection), "proof": len(split.proof)},
             "trained_images": {"catalog": int(trained.sum()), "evaluated": int(overlap.sum())},
             "encoder": {"name": config.encoder, "identity": encoder.identity, **encoder.settings},
             "left_out": labels.left_out,
         }
-        _log_header(header)
+        _log_header(header, catalog)
         features = np.asarray(encode(catalog, encoder).values)
         gate, heads, candidates = fit_gate_and_heads(labels, features, split, config.decays, config.target_precision)
         reference = EncoderReference(absolute_name(config.encoder), config.weights, encoder.identity)
         save_heads(folder, (gate, *heads), reference, config.target_precision, taxonomy)
         ids = {part: tuple(catalog.image_ids[rows].tolist()) for part, rows in split.parts.items()}
-        Provenance(fingerprint, taxonomy_digest(taxonomy), ids).write(folder)
+        selection = tuple(catalog.image_ids[split.selection].tolist())
+        Provenance(fingerprint, taxonomy_digest(taxonomy), ids, selection).write(folder)
         tagger = Tagger(encoder, gate, heads, config.target_precision)
         train, test = ((labels.take(rows), features[rows]) for rows in (split.train, split.test))
         products = catalog.product_groups[split.test]
-        report = header | evaluate_tagger(tagger, candidates, train, test, products, config.seed, folder)
+        report = header | evaluate_tagger(tagger, candidates, train, test, products, config.seed, folder, data)
         report["seconds"] = round(time.perf_counter() - began, 1)
         write_json(folder / "report.json", report)
+        write_tagger_page(report, folder)
     return Run(folder, report)
 
 
@@ -184,10 +188,12 @@ def fit_gate_and_heads(
     return gate, tuple(heads), candidates
 
 
-def _log_header(header: dict[str, Any]) -> None:
+def _log_header(header: dict[str, Any], catalog: Catalog) -> None:
     for warning in header["warnings"]:
         log.warning("WARNING  %s", warning)
     log.info("%s: %s", header["data"], ", ".join(f"{count} {name}" for name, count in header["counts"].items()))
+    if catalog.corrections:
+        log.info("%s", catalog.corrections)
     text = (
         "images of products that the encoder was trained on: %(catalog)d in all, %(evaluated)d for validation and test"
     )

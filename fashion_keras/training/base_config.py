@@ -8,11 +8,13 @@ import numpy as np
 
 from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.features.runtime import RUNTIMES
-from fashion_keras.images.augment import PRESETS
+from fashion_keras.images.augment import PRESETS, get_augmentation
 from fashion_keras.images.spec import ImageSpec, parse_image_size
 from fashion_keras.images.validation import inspect_images
 from fashion_keras.models.backbones import BACKBONES, get_backbone, resolve_image_spec
+from fashion_keras.models.own_backbone import is_own_backbone
 from fashion_keras.support.config_fields import Config, DataConfig, config_field
+from fashion_keras.support.errors import InputError
 from fashion_keras.training.strategies import get_strategy
 
 
@@ -27,6 +29,13 @@ BackboneConfigType = TypeVar("BackboneConfigType", bound="BackboneConfig")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 # Of the finished classifier's stored network; see `features.quantize`.
 INT8 = "int8"
+
+
+class _BackboneNames(tuple):
+    """Names of backbones, which the path of a Keras file is, too."""
+
+    def __contains__(self, name: object) -> bool:
+        return is_own_backbone(str(name)) or super().__contains__(name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +61,12 @@ class TrainingConfig(DataConfig):
 class BackboneConfig(TrainingConfig):
     """Fields of every command that trains on top of a backbone."""
 
-    backbone: str = config_field("efficientnet_lite0", "Backbone network.", tuple(row.name for row in BACKBONES), "B")
+    backbone: str = config_field(
+        "efficientnet_lite0",
+        "Backbone network, or FILE.keras: a model of your own, [h, w, 3] in 0..255 to feature maps.",
+        _BackboneNames(row.name for row in BACKBONES),
+        "B",
+    )
     weights: str = config_field(
         "auto", "Initial weights: auto, imagenet, fashion, none, a file, a run or an encoder.", metavar="W"
     )
@@ -90,6 +104,15 @@ class BackboneConfig(TrainingConfig):
         if self.cut:
             get_backbone(self.backbone).stage_end(self.cut)
         _ = self.last_frozen
+        self._check_augmentation()
+
+    def _check_augmentation(self) -> None:
+        phases = get_strategy(self.strategy_name).phases
+        if get_augmentation(self.augment).is_per_batch and self.views and any(row.trainable != "all" for row in phases):
+            raise InputError(
+                f"--augment {self.augment} makes new images in every batch, but --strategy {self.strategy_name} trains "
+                "on cached features: give --views 0, or --strategy full or scratch"
+            )
 
     @property
     def strategy_name(self) -> str:

@@ -3,15 +3,18 @@
 import re
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from fashion_keras.catalog.attributes import parse_task
 from fashion_keras.catalog.fixed_splits import check_recipe
 from fashion_keras.catalog.splits import SPLITS
 from fashion_keras.catalog.tasks import TASKS, AttributeGroup
+from fashion_keras.images.augment import get_augmentation
 from fashion_keras.images.spec import FITS, ImageSpec
 from fashion_keras.models.backbones import SCALINGS, resolve_image_spec
 from fashion_keras.models.heads import HEADS, MULTI_STAGE, POOLINGS, Head, get_head
+from fashion_keras.support.atomic_files import check_png_path
 from fashion_keras.support.config_fields import config_field
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.balance import BALANCES
@@ -20,6 +23,7 @@ from fashion_keras.training.base_config import INT8, PRECISIONS, BackboneConfig,
 OPTIMIZERS = ("adam", "rmsprop", "sgd", "adamw")
 SCHEDULES = ("plateau", "cosine", "constant")
 LOSSES = ("grouped", "bce", "weighted_bce")
+LOGS = ("tensorboard", "mlflow", "wandb", "none")
 
 
 def _names(rows: tuple[Any, ...]) -> tuple[str, ...]:
@@ -112,6 +116,12 @@ class TrainConfig(BackboneConfig):
     accumulate: int = config_field(
         1, "Number of batches whose gradients are averaged before a step.", metavar="N", at_least=1
     )
+    log: str | None = config_field(
+        None,
+        "Experiment log: TensorBoard in the run folder, MLflow, Weights & Biases or none. Default: tensorboard where "
+        "that package is installed, else none.",
+        LOGS,
+    )
     tune: int | None = config_field(
         None, "With --strategy frozen, number of heads to try; the best is trained.", metavar="N", at_least=1
     )
@@ -145,6 +155,10 @@ class TrainConfig(BackboneConfig):
             if self.loss:
                 raise InputError(f"--loss needs several heads; --task {self.task} has one: leave --loss out")
             return
+        if get_augmentation(self.augment).mix:
+            raise InputError(
+                f"--augment {self.augment} mixes labels: it needs a task of one single-valued head, not {self.task}"
+            )
         if self.balance not in ("none", "class_weight"):
             raise InputError(f"--balance {self.balance} needs a single head; with several use class_weight or none")
         if self.loss in ("bce", "weighted_bce") and self.balance != "none":
@@ -177,3 +191,22 @@ class TrainConfig(BackboneConfig):
         # A head on frozen features gains from earlier stages; what is trained after them would have to begin there.
         name = self.head or (MULTI_STAGE if self.strategy_name == "frozen" else "default")
         return replace(get_head(name), **{name: value for name, value in changes.items() if value is not None})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RateTestConfig(TrainConfig):
+    """Settings of the command `lr-find`: those of the training run, and of the range test."""
+
+    lowest: float = config_field(1e-6, "Learning rate of the first batch.", metavar="X", above=0)
+    highest: float = config_field(1.0, "Learning rate of the last batch.", metavar="X", above=0)
+    steps: int = config_field(100, "Batches, one at each rate.", metavar="N", at_least=8)
+    out: str | None = config_field(None, "Figure; beside it a CSV file. Default: lr-find.png.", metavar="PNG")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.lowest < self.highest:
+            raise InputError(f"--lowest {self.lowest:g} must be below --highest {self.highest:g}")
+        if self.out is not None:
+            check_png_path(Path(self.out))
+        if self.is_cross_validation:
+            raise InputError("lr-find runs on one split: give --fold N, or leave --folds out")

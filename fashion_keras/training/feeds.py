@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from fashion_keras.catalog.label_groups import indicators
 from fashion_keras.features.cache import AugmentedView, LazyArray, count_missing, encode
 from fashion_keras.features.compile import compile_encoder
 from fashion_keras.images.augment import Augmentation, get_augmentation, without_color
@@ -152,7 +153,10 @@ def image_feed(config: TrainConfig, prepared: PreparedData) -> ImageFeed:
     """Return the feed of images of a classifier's training and validation parts."""
     targets = prepared.targets
     order = partial(epoch_rows, targets.packed[prepared.rows["train"], 0], config.balance, config.seed)
-    return make_image_feed(config, prepared, targets.packed, order, targets.is_color)
+    # Mixed images have shares of two labels.
+    is_mixed = get_augmentation(config.augment).mix
+    packed = indicators(targets.groups, targets.packed).astype(np.float32) if is_mixed else targets.packed
+    return make_image_feed(config, prepared, packed, order, targets.is_color)
 
 
 def make_image_feed(

@@ -44,6 +44,19 @@ def multihead_loss(
     return sum(losses) / len(groups)
 
 
+def mixed_loss(targets: Tensor, logits: Tensor, weights: NDArray[np.float32], smoothing: float = 0.0) -> Tensor:
+    """Return the cross-entropy [b] of shares of labels, such as those of mixed images.
+
+    Args:
+        targets [b, k] float32: the rows add up to 1.
+        logits [b, k] float32.
+        weights [k] float32: the factor of a row is their mean under its targets.
+        smoothing: the share of the target that is spread over all labels.
+    """
+    losses = -ops.sum(smooth_labels(targets, smoothing) * ops.log_softmax(logits), axis=1)
+    return losses * ops.sum(targets * weights[None], axis=1)
+
+
 class GroupAccuracy(keras.metrics.Metric):
     """Mean over groups of their accuracy: of the best class of a single-valued one, else of each known cell."""
 

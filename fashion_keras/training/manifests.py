@@ -113,6 +113,8 @@ class TrainingData:
     def write_manifest(self, folder: Path, manifest: RunManifest | EncoderManifest) -> None:
         """Write the manifest of a run; InputError where it was begun with another catalog, parts or initial weights."""
         log.info("%s: %d of %d rows and files used", self.data, len(self.catalog), self.catalog.inputs)
+        if self.catalog.corrections:
+            log.info("%s", self.catalog.corrections)
         parts = ", ".join(f"{name} {count}" for name, count in self.counts.items())
         log.info("run folder %s: %s; if interrupted, resume with --resume %s", folder, parts, folder)
         if not (folder / manifest.FILE).is_file():

@@ -13,6 +13,7 @@ from fashion_keras.evaluation.reports.report import Report
 from fashion_keras.support.atomic_files import check_output_dir, make_output_dir, read_json, write_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import JsonRecord
+from fashion_keras.support.notebook_table import notebook_table
 from fashion_keras.support.progress import LogFile
 from fashion_keras.training.base_config import BackboneConfig, TrainingConfig, with_image_size
 from fashion_keras.training.checkpoints import Checkpoints
@@ -43,6 +44,14 @@ class Run:
         scores = f", {self.report.task}, accuracy {self.accuracy:.3f}" if isinstance(self.report, Report) else ""
         return f"Run({str(self.folder)!r}{scores})"
 
+    def _repr_html_(self) -> str:
+        """Return settings, scores and files as a table, for notebooks."""
+        if not isinstance(self.report, Report):
+            return notebook_table(["run"], [[repr(self)]])
+        page = self.folder / "report.html"
+        rows = [("folder", str(self.folder)), *self.report.summary(), ("report", str(page) if page.is_file() else None)]
+        return notebook_table(["run", ""], rows)
+
     @property
     def accuracy(self) -> float:
         """Share of a classifier's test part, of all folds together, that is classified correctly, 0..1."""
@@ -52,6 +61,13 @@ class Run:
     def manifest(self) -> RunManifest:
         """What a classifier was trained on; InputError for a cross-validation, whose folds have one each."""
         return RunManifest.read(self.folder)
+
+    @cached_property
+    def model(self) -> "keras.Model":
+        """The trained network, a plain keras.Model: pixels [b, h, w, 3] in 0..255 to logits [b, k] or embeddings."""
+        from fashion_keras.models.builder import load_network  # noqa: PLC0415 - imports TensorFlow
+
+        return load_network(self.folder)[1]
 
     @property
     def history(self) -> "pd.DataFrame":
@@ -73,15 +89,24 @@ Prepare = Callable[[ConfigType], TrainingData]
 CarryOut = Callable[[ConfigType, TrainingData, Path, Callbacks], Run]
 
 
-def training_run(train: Callable[[ConfigType, TrainingData, Path, Callbacks], JsonRecord]) -> CarryOut:
-    """Make a `CarryOut` of a function that trains, evaluates and returns the report; its log is in the run folder."""
+def training_run(train: Callable[..., JsonRecord]) -> Callable[..., Run]:
+    """Make a `CarryOut` of a function that trains, evaluates and returns the report; its log is in the run folder.
+
+    Named arguments of the function are passed on.
+    """
 
     @wraps(train)
-    def carry_out(config: ConfigType, data: TrainingData, folder: Path, callbacks: Callbacks) -> Run:
+    def carry_out(
+        config: ConfigType,
+        data: TrainingData,
+        folder: Path,
+        callbacks: Callbacks,
+        **options: Any,  # noqa: ANN401 - those of `train`
+    ) -> Run:
         with LogFile(folder / "log.txt"):
             write_rejected(folder, data.catalog)
             write_split(folder, data.catalog, data.rows)
-            report = train(config, data, folder, callbacks)
+            report = train(config, data, folder, callbacks, **options)
         # Last: a folder with a report is a finished run.
         report.write(folder)
         Checkpoints(folder).clear()

@@ -50,7 +50,7 @@ def evaluate_test(
     truth = prepared.targets.packed[rows]
     predictions = make_predictions(spec, logits, prepared.catalog.image_ids[rows], truth)
     write_predictions(folder, predictions)
-    plot_report(folder, predictions, prepared.catalog.paths[rows], config.image_spec)
+    plot_report(folder, predictions, prepared.catalog.paths[rows], config.image_spec, data=prepared.data)
     scores = compute_scores(predictions, manifest.train_counts, manifest.known, prepared.catalog.product_groups[rows])
     groups = prepared.targets.groups
     raw = Predictions(predictions.ids, probabilities(groups, logits), groups, truth)
@@ -72,10 +72,11 @@ def report_fields(
     images = {"train": trained, "test": len(prepared.rows["test"])}
     return {
         "task": config.task,
-        "backbone": config.backbone,
+        "backbone": spec.backbone,
         "strategy": config.strategy_name,
         "classes": list(spec.classes),
         "counts": prepared.counts,
+        "corrections": prepared.catalog.correction_counts,
         "leaks": count_leaks(prepared.catalog, prepared.rows),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _VERSIONS}},
         "seconds": {name: round(value, 2) for name, value in times.items()},

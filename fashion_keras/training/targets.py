@@ -17,6 +17,7 @@ from fashion_keras.catalog.worn_rules import PERSON
 from fashion_keras.features.runtime import load_classifier
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.classifier import ClassifierSpec
+from fashion_keras.models.own_backbone import architecture_of
 from fashion_keras.models.serialization import load_classifier_spec
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.config import TrainConfig
@@ -66,6 +67,7 @@ def model_spec(config: TrainConfig, groups: tuple[LabelGroup, ...]) -> Classifie
         groups=groups,
         cut=config.cut,
         person=person_input_spec(config),
+        architecture=architecture_of(config.backbone),
     )
 
 

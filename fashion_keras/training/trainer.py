@@ -16,6 +16,7 @@ from fashion_keras.support.progress import ProgressBar
 from fashion_keras.training.base_config import BackboneConfig
 from fashion_keras.training.callbacks import CheckpointCallback, ReseedDropout, StopOnNonFiniteLoss
 from fashion_keras.training.checkpoints import Checkpoints, TrainerState, save_weights
+from fashion_keras.training.estimate import EstimateCallback
 from fashion_keras.training.feeds import Feed
 from fashion_keras.training.strategies import get_strategy, set_trainable
 
@@ -165,6 +166,8 @@ class Trainer:
             learner.load_weights(files.folder / state.weights_file)
         before, kernel = learner.get_weights(), _first_trainable_kernel(learner)
         last, own, best = state.start + phase.epochs, self._own_callbacks(), self.restore_best and self.validate
+        epoch_steps = steps, phase.feed.steps[1] if self.validate else 0
+        estimate = EstimateCallback(phase.name, last - state.epoch, epoch_steps, self.model, self.folder)
         saving = CheckpointCallback(_copy_without_optimizer(learner), state, files, phase.name, last, best, own, bar)
         try:
             learner.fit(
@@ -177,7 +180,7 @@ class Trainer:
                 validation_data=phase.feed.validation() if self.validate else None,
                 validation_steps=phase.feed.steps[1] if self.validate else None,
                 # Saving comes last: the others have counted the epoch then.
-                callbacks=[*own, *self.callbacks, saving],
+                callbacks=[*own, estimate, *self.callbacks, saving],
                 verbose=0,
             )
         except FloatingPointError as error:

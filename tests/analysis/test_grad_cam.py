@@ -16,12 +16,11 @@ from fashion_keras.analysis.grad_cam import (
     ClassActivation,
     Explanation,
     explain,
-    grad_cam,
     plot_explanations,
-    upsample_heat,
 )
 from fashion_keras.catalog.label_groups import LabelGroup
 from fashion_keras.cli import main
+from fashion_keras.evaluation.heat_maps import grad_cam, upsample_heat
 from fashion_keras.evaluation.plots.contact_sheet import CELL, LINE, MARGIN
 from fashion_keras.images.decode import decode
 from fashion_keras.images.spec import ImageSpec

@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 from fashion_keras.analysis import label_audit
+from fashion_keras.analysis.config import AuditConfig
 from fashion_keras.analysis.label_audit import audit, out_of_fold
+from fashion_keras.catalog.corrections import Correction, append_corrections
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.images.validation import check_images
 from tests.helpers.cli import run_cli
@@ -132,3 +134,23 @@ def test_audit_refuses(small, options, words, tmp_path):
     with pytest.raises(ValueError, match=words):
         audit({"data": small, "out": tmp_path / "audit", **options})
     assert not (tmp_path / "audit").exists()
+
+
+@pytest.mark.slow
+def test_audit_applies_corrections_and_lists_no_reviewed_label(spoilt, sample, tmp_path):
+    data, flipped, _ = spoilt
+    given, right = (dict(zip(each.image_ids.tolist(), each.columns["article_type"].tolist(), strict=True))
+                    for each in (read_catalog(data), read_catalog(sample)))  # fmt: skip
+    skus = sorted(flipped)[:40]
+    append_corrections(
+        tmp_path / "c.csv",
+        [Correction(sku=sku, column="article_type", before=given[sku], after=right[sku], action="correct")
+         for sku in skus],
+    )  # fmt: skip
+    report = audit(
+        AuditConfig(data=data, corrections=tmp_path / "c.csv", out=tmp_path / "audit", encoder="fashion_small")
+    )
+    assert report["corrections"]["changed"] == report["reviewed"] == 40
+    assert not set(skus) & {row["id"] for row in report["issues"]}
+    frame = report.to_frame()
+    assert (list(frame.columns), len(frame)) == (list(label_audit.COLUMNS), len(report["issues"]))

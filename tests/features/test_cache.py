@@ -178,8 +178,26 @@ def test_features_rm_removes_those_of_one_network_or_all(encoder, paths, capsys)
     assert "did you mean 'other'" in capsys.readouterr().err
     assert main(["features", "ls"]) == 0
     assert capsys.readouterr().out.split()[:2] == ["20", "images"]
-    assert main(["features", "rm"]) == 0
+    assert main(["features", "rm"]) == 2  # nobody can be asked here
+    assert "would be removed: name a network, or give --yes" in capsys.readouterr().err
+    assert len(list_cache()) == 1
+    assert main(["features", "rm", "--yes"]) == 0
     assert list_cache() == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
+@pytest.mark.parametrize(("reply", "count"), [("\n", 1), ("no\n", 1), ("y\n", 0)])
+def test_features_rm_of_everything_asks_on_a_terminal(encoder, paths, reply, count):
+    encode(catalog(paths), encoder)
+    leader, terminal = os.openpty()
+    os.write(leader, reply.encode())
+    command = [sys.executable, "-m", "fashion_keras", "features", "rm"]
+    result = subprocess.run(command, stdin=terminal, capture_output=True, text=True, timeout=120, check=False)
+    os.close(leader)
+    os.close(terminal)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("Remove everything cached (0.0 MB in ")
+    assert len(list_cache()) == count
 
 
 def test_list_cache_and_clear_cache(encoder, paths):

@@ -69,7 +69,15 @@ def test_openvino_network_compiles_once_for_many_threads(xml, batches, monkeypat
     network = OpenVINONetwork(xml)
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(network, batches))
-    assert sorted(sizes) == [1, 16]
+    assert sorted(sizes) == [1, 4, 16]
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 7, 16, 17, 40, 64])
+def test_openvino_network_computes_no_image_twice_and_keeps_the_order(xml, small_network, count):
+    parts = list(networks._parts(count))
+    assert sum(size for _, size in parts) == count and {size for _, size in parts} <= {1, 4, 16}
+    pixels = np.random.default_rng(count).uniform(0, 255, (count, 32, 32, 3)).astype(np.float32)
+    np.testing.assert_allclose(OpenVINONetwork(xml)(pixels), small_network.predict_on_batch(pixels), rtol=1e-3)
 
 
 def test_openvino_network_works_on_after_a_failed_call(xml, batches, monkeypatch):

@@ -80,7 +80,8 @@ def test_presets_import_without_tensorflow():
 
 def test_presets_have_the_ranges_of_the_papers():
     assert [preset.name for preset in PRESETS] == [
-        *("none", "default", "strong", "mixed_resolution", "li2020", "schindler2018", "gutierrez2019", "guo2019")
+        *("none", "default", "strong", "mixed_resolution", "li2020", "schindler2018", "gutierrez2019", "guo2019"),
+        *("mixup", "cutmix", "rand_augment"),
     ]
     rows = {preset.name: preset for preset in PRESETS}
     li = Augmentation("li2020", rotation=40, shift_x=0.2, shift_y=0.2, shear=0.2, zoom=0.2, flip=True)

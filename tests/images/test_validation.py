@@ -6,16 +6,21 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from fashion_keras.analysis.config import AuditConfig, DescribeConfig, RetrievalConfig
 from fashion_keras.images import validation
 from fashion_keras.images.formats import read_file
 from fashion_keras.images.validation import check_images, image_hashes, inspect_images, load_catalog
+from fashion_keras.search.config import IndexConfig
+from fashion_keras.support.config_fields import LimitConfig
 from fashion_keras.support.errors import InputError
+from fashion_keras.tagging.config import TagConfig, TaggerConfig
 
 
 @pytest.fixture(autouse=True)
@@ -148,3 +153,25 @@ def test_inspect_images_works_from_many_threads_and_processes_at_once(tmp_path, 
     opened.clear()
     check_images(paths)
     assert opened == []
+
+
+def test_limit_takes_whole_products_and_counts_the_others(tmp_path):
+    config = AuditConfig(data=str(write_catalog(tmp_path / "data", count=60)), limit=20, seed=1)
+    catalog = load_catalog(config)
+    assert 20 <= len(catalog) <= 22
+    assert len(catalog) + len(catalog.rejected) == catalog.inputs == 60
+    assert {row.reason for row in catalog.rejected} == {"beyond --limit 20"}
+    assert load_catalog(config).skus.tolist() == catalog.skus.tolist()
+    assert load_catalog(replace(config, seed=2)).skus.tolist() != catalog.skus.tolist()
+    assert len(load_catalog(replace(config, limit=None))) == 60
+
+
+@pytest.mark.parametrize("kind", [AuditConfig, DescribeConfig, RetrievalConfig, IndexConfig, TaggerConfig, TagConfig])
+def test_every_command_on_a_catalog_has_a_limit_and_corrections(kind):
+    assert {"limit", "corrections"} <= set(kind.__dataclass_fields__)
+    assert issubclass(kind, LimitConfig)  # which `read_source` applies
+
+
+def test_update_with_a_limit_would_remove_the_others():
+    with pytest.raises(InputError, match="--update removes what the catalog lacks"):
+        IndexConfig(update=True, limit=10)

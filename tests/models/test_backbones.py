@@ -40,7 +40,7 @@ def test_backbone_minimum_is_the_smallest_size_that_keras_builds(row):
 
 @pytest.mark.parametrize("name", PREPROCESS)
 def test_scaling_equals_preprocess_input(name):
-    from fashion_keras.models.builder import Scaling
+    from fashion_keras.models.layers import Scaling
 
     pixels = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3)).astype(np.float32)
     expected = PREPROCESS[name].preprocess_input(pixels.copy())
@@ -48,13 +48,13 @@ def test_scaling_equals_preprocess_input(name):
 
 
 def test_scaling_unit_is_that_of_li2020():
-    from fashion_keras.models.builder import Scaling
+    from fashion_keras.models.layers import Scaling
 
     assert np.array(Scaling("unit")(np.array([[[[0.0, 51.0, 255.0]]]]))).ravel() == pytest.approx([0, 0.2, 1])
 
 
 def test_scaling_lite_is_that_of_the_published_weights():
-    from fashion_keras.models.builder import Scaling
+    from fashion_keras.models.layers import Scaling
 
     assert np.array(Scaling("lite")(np.array([[[[0.0, 127.0, 255.0]]]]))).ravel() == pytest.approx([-0.9921875, 0, 1])
 

@@ -92,13 +92,15 @@ def test_to_frame_has_one_schema_for_one_and_several_groups():
     truth = np.array([[1, 0, -1, 1], [-1, -1, -1, -1]])
     both = predict((MASTERS, PATTERN), np.zeros((2, 5)), truth)
     frame = both.group("master_category").to_frame()
-    assert list(frame.columns) == ["id", "truth", "predicted", "confidence", "probabilities"]
+    shares = ["probability.Apparel", "probability.Footwear"]
+    assert list(frame.columns) == ["id", "truth", "predicted", "confidence", *shares]
+    assert frame["probability.Footwear"].tolist() == [0.5, 0.5]
     assert (frame["truth"][0], frame["truth"].isna().tolist()) == ("Footwear", [False, True])
     assert frame["confidence"].tolist() == [0.5, 0.5]
     frame = both.to_frame()
     assert list(frame.columns) == ["id"] + [
-        f"master_category.{name}" for name in ("truth", "predicted", "confidence", "probabilities")
-    ] + [f"pattern.{name}" for name in ("truth", "predicted", "probabilities")]
+        f"master_category.{name}" for name in ("truth", "predicted", "confidence", *shares)
+    ] + [f"pattern.{name}" for name in ("truth", "predicted", *(f"probability.{label}" for label in PATTERN.classes))]
     assert frame["pattern.truth"].tolist() == [["Striped"], None]
     assert frame["pattern.predicted"].tolist() == [["Floral", "Solid", "Striped"]] * 2
 

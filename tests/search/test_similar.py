@@ -1,6 +1,7 @@
 """search_similar: the nearest products, filtered, without the query itself and without the same image twice."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.cli import main
 from fashion_keras.images.raster import ImageError
 from fashion_keras.images.validation import check_images
-from fashion_keras.search.indexing import build_index, open_index, update_index
+from fashion_keras.search.indexing import build_index, load_index_encoder, open_index, update_index
 from fashion_keras.search.local import LocalIndex
 from fashion_keras.search.postgres import PostgresIndex
 from fashion_keras.search.similar import search_similar
@@ -289,6 +290,44 @@ def test_search_command_prints_matches_and_draws_them(run_command, index, catalo
         assert image.width > 4 * 168
 
 
+def test_matches_of_an_outside_photo_say_what_is_guessed(index, catalog):
+    """Of ten neighbors the value that has most of the scores; of a product of the index nothing is guessed."""
+    opened = open_index(index)
+    with Image.open(catalog.paths[4]) as image:
+        matches = search_similar(image.rotate(2, fillcolor="white"), k=3, index=index)
+        (neighbors,) = opened.nearest(load_index_encoder(opened.spec).embed([image.rotate(2, fillcolor="white")]), 10)
+    records = opened.lookup(neighbors.ids)
+    assert any(match.guessed for match in matches)
+    for match in matches:
+        assert set(match.guessed) == set(match.shared_attributes)
+        for name, share in match.guessed.items():
+            agrees = records.columns[name] == match.attributes[name]
+            assert share == pytest.approx(neighbors.scores[agrees].sum() / neighbors.scores.sum(), abs=1e-5)
+            assert share > 0.5
+    known = search_similar(str(catalog.skus[4]), k=3, index=index)
+    assert any(match.shared_attributes for match in known)
+    assert not any(match.guessed for match in known)
+
+
+def test_search_prints_and_draws_nothing_in_a_read_only_folder(index, catalog, tmp_path):
+    place = tmp_path / "closed"
+    place.mkdir()
+    place.chmod(0o555)
+    # Root may write anywhere, unless this right is taken away.
+    own = [] if os.geteuid() else ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    command = [*own, sys.executable, "-m", "fashion_keras", "search", str(catalog.skus[4])]
+    command += ["--index", str(index.absolute()), "-k", "2"]
+    result = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=120, check=False)
+    assert (result.returncode, len(result.stdout.splitlines())) == (0, 2), result.stderr
+    assert "no search.png: this folder cannot be written; --out names another file" in result.stderr
+    assert not any(place.iterdir())
+    result = subprocess.run(
+        [*command, "--out", "x.png"], cwd=place, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (result.returncode, len(result.stdout.splitlines())) == (2, 2)  # printed all the same
+    assert "x.png: Permission denied" in result.stderr
+
+
 def test_search_command_prints_one_json_object(run_command, index, catalog, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     arguments = ["search", catalog.skus[4], "--index", index, "-k", "3", "--json", "--where", "gender=Women"]
@@ -297,7 +336,7 @@ def test_search_command_prints_one_json_object(run_command, index, catalog, tmp_
     assert code == 0
     assert {match["attributes"]["gender"] for match in matches} <= {"Women", "Men"}
     assert list(matches[0]) == [
-        "sku", "image_id", "score", "rank", "path", "attributes", "shared_attributes", "matched",
+        "sku", "image_id", "score", "rank", "path", "attributes", "shared_attributes", "matched", "guessed",
     ]  # fmt: skip
     assert not (tmp_path / "search.png").exists()
 

@@ -7,6 +7,7 @@ import pytest
 
 from fashion_keras.training.losses import (
     additive_angular_margin,
+    mixed_loss,
     semi_hard_triplet,
     smooth_labels,
     split_groups,
@@ -125,3 +126,12 @@ def test_split_groups_cuts_columns():
     first, second = split_groups(np.arange(10).reshape(2, 5), (2, 3))
     assert numbers(first).tolist() == [[0, 1], [5, 6]]
     assert numbers(second).tolist() == [[2, 3, 4], [7, 8, 9]]
+
+
+def test_mixed_loss_is_the_cross_entropy_of_shares():
+    logits = np.log(np.array([[0.5, 0.25, 0.25], [0.1, 0.2, 0.7]], np.float32))
+    targets = np.array([[0.6, 0.4, 0.0], [0.0, 0.0, 1.0]], np.float32)
+    weights = np.array([1.0, 2.0, 1.0], np.float32)
+    # -(0.6 log 0.5 + 0.4 log 0.25) * (0.6 * 1 + 0.4 * 2), and -log 0.7
+    expected = [-(0.6 * np.log(0.5) + 0.4 * np.log(0.25)) * 1.4, -np.log(0.7)]
+    np.testing.assert_allclose(numbers(mixed_loss(targets, logits, weights)), expected, rtol=1e-5)

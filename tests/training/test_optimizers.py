@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from fashion_keras.models.builder import GeneralizedMeanPooling2D
+from fashion_keras.models.layers import GeneralizedMeanPooling2D
 from fashion_keras.training.config import OPTIMIZERS
 from fashion_keras.training.trainer import OptimizerSettings
 

@@ -9,15 +9,9 @@ import pytest
 from fashion_keras.features.runtime import parity_images
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.backbones import BACKBONES, get_backbone
-from fashion_keras.models.builder import (
-    MultiStagePooling2D,
-    backbone_of,
-    build_network,
-    replace_head,
-    submodel_from,
-    submodel_until,
-)
+from fashion_keras.models.builder import backbone_of, build_network, replace_head, submodel_from, submodel_until
 from fashion_keras.models.heads import Head, get_head
+from fashion_keras.models.layers import MultiStagePooling2D
 from fashion_keras.support.errors import InputError
 from fashion_keras.training.strategies import cacheable_boundary, get_strategy, set_trainable
 from tests.helpers.specs import classifier_spec

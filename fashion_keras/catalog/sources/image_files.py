@@ -3,13 +3,13 @@
 import os
 import re
 import stat
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from fashion_keras.catalog.columns import IMAGE_WORD
+from fashion_keras.catalog.sources.file_names import loose_form, names_of_skus, natural_order, owner_of
 
 IMAGE_SUFFIXES = (
     ".jpg",
@@ -28,7 +28,6 @@ IMAGE_SUFFIXES = (
 )
 
 _JUNK = ("__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir", "$RECYCLE.BIN", "System Volume Information")
-_ENDING = re.compile(r"[\s._-]+\(?[^\s._-]*\)?$")  # "_2", "-front", " (3)" at the end of a file name
 
 
 def is_junk(name: str) -> bool:
@@ -125,7 +124,7 @@ class ImageFiles:
             exact = next((tail for tail in tails if self._exists(f"{self.root}{os.sep}{tail}")), None)
             if exact:
                 return [self.path(exact)], ""
-        local = _loose(_local_name(cell))
+        local = loose_form(_local_name(cell))
         names = self._by_ending.get(local) or self._by_ending.get(os.path.splitext(local)[0], [])  # noqa: PTH122
         usual = [name for name in names if IMAGE_WORD.fullmatch(name.split("/")[0].lower())]
         names = usual if len(usual) == 1 else names
@@ -168,7 +167,7 @@ class ImageFiles:
         for name in self.images:
             parts = name.split("/")
             for start in range(len(parts)):
-                ending = _loose("/".join(parts[start:]))
+                ending = loose_form("/".join(parts[start:]))
                 for key in {ending, ending.rpartition(".")[0]}:
                     endings.setdefault(key, []).append(name)
         return endings
@@ -196,65 +195,19 @@ class ImageFiles:
                 exact.setdefault(stem, []).append(self.path(name))
             else:
                 others.append((name, stem))
-        sku_of = _forms(known) if others else {}
+        sku_of = names_of_skus(known) if others else {}
         for name, stem in others:
-            sku, is_exact = _owner(stem, sku_of)
+            sku, is_exact = owner_of(stem, sku_of)
             if sku is None:
                 unknown.append(name)
             else:
                 (exact if is_exact else loose).setdefault(sku, []).append(self.path(name))
         for paths in (*exact.values(), *loose.values()):
             if len(paths) > 1:
-                paths.sort(key=_natural)
+                paths.sort(key=natural_order)
         for sku, paths in loose.items():
             exact.setdefault(sku, []).extend(paths)
         return exact, unknown
-
-
-def _forms(skus: Iterable[str]) -> dict[str, str]:
-    """Return the names that files of a SKU can have -> SKU; the SKU's own name before looser ones of others."""
-    sku_of: dict[str, str] = {}
-    for form in (str, _loose, lambda sku: _safe(sku, "_"), lambda sku: _safe(sku, "-")):
-        for sku in skus:
-            sku_of.setdefault(form(sku), sku)
-    return sku_of
-
-
-def _owner(stem: str, sku_of: dict[str, str]) -> tuple[str | None, bool]:
-    """Return the SKU that a relative path without suffix carries, and whether it is the whole file name."""
-    folder, _, name = stem.rpartition("/")
-    sku = _lookup(sku_of, *(stem.split("/", depth)[-1] for depth in range(stem.count("/") + 1)))
-    if sku is not None:
-        return sku, True
-    while sku is None and (match := _ENDING.search(name)) and match.start():
-        name = name[: match.start()]
-        sku = _lookup(sku_of, name)
-    while sku is None and folder:
-        base = folder.rpartition("/")[2]
-        # Of images/12/12999.jpg the folder is no SKU, but the beginning of one.
-        if not re.match(re.escape(base) + r"\w", stem.rpartition("/")[2]):
-            sku = _lookup(sku_of, folder, base)
-        folder = folder.rpartition("/")[0]
-    return sku, False
-
-
-def _lookup(sku_of: dict[str, str], *names: str) -> str | None:
-    return next((sku_of[key] for name in names for key in (name, _loose(name)) if key in sku_of), None)
-
-
-def _natural(path: str) -> list[int | str]:
-    """Sort key of a SKU's images: by name, with numbers in their order."""
-    parts = re.split(r"(\d+)", path)
-    return [int(part) if place % 2 and len(part) < 18 else part for place, part in enumerate(parts)]
-
-
-def _loose(path: str) -> str:
-    """Return a path for comparison: one case and Unicode form, "/" between folders, no leading "./"."""
-    return unicodedata.normalize("NFC", path).casefold().replace("\\", "/").removeprefix("./")
-
-
-def _safe(sku: str, filler: str) -> str:
-    return re.sub(r'[<>:"/\\|?*\s]', filler, sku)
 
 
 def _local_name(cell: str) -> str:

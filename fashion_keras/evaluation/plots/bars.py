@@ -29,6 +29,7 @@ def plot_class_accuracy(
     interval: np.ndarray,
     task: str = "",
     run: str = "",
+    data: str = "",
 ) -> None:
     """Accuracy within each class as bars, best first, with a 95 % interval (schindler2018, fig. 3).
 
@@ -50,7 +51,7 @@ def plot_class_accuracy(
     caption = "share of each class that is predicted right, best first; line: 95 % interval, wide where images are few"
     few = f"the {COLUMN} best and the {COLUMN} worst; {between} classes between them are left out" if between else ""
     images = int(np.sum(support))
-    style.style_axes(figure.axes[0], "Accuracy of each class", style.context(task, run, images), caption, few)
+    style.style_axes(figure.axes[0], "Accuracy of each class", style.context(task, run, images, data), caption, few)
     style.save(figure, path)
 
 
@@ -84,7 +85,7 @@ def plot_class_counts(path: Path, counts: Mapping[str, Mapping[str, int]], title
     style.save(figure, path)
 
 
-def plot_labels_per_image(path: Path, parts: Mapping[str, np.ndarray], run: str = "") -> None:
+def plot_labels_per_image(path: Path, parts: Mapping[str, np.ndarray], run: str = "", data: str = "") -> None:
     """Share of the images that have 0, 1, ... labels, as bars for each of at most 3 parts (guo2019, fig. 2).
 
     `parts`: name -> images [m + 1] int that have 0, 1, ..., m labels.
@@ -104,7 +105,7 @@ def plot_labels_per_image(path: Path, parts: Mapping[str, np.ndarray], run: str 
     axes.set(xlabel="labels of an image", ylabel="share of images")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
-    context = style.context("", run, int(next(iter(parts.values())).sum()))
+    context = style.context("", run, int(next(iter(parts.values())).sum()), data)
     style.style_axes(axes, "Labels per image", context, "equal bars: as many labels as there are")
     style.save(axes.figure, path)
 
@@ -137,7 +138,9 @@ def draw_bars(
     axes.spines["bottom"].set_visible(False)
 
 
-def plot_accuracy_by_condition(path: Path, series: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]) -> None:
+def plot_accuracy_by_condition(
+    path: Path, series: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]], data: str = ""
+) -> None:
     """Accuracy with its interval by condition, one panel for each run and head, up to 3 side by side.
 
     `series`: (run, head) -> rows, each with condition, products, accuracy, low, high; the same conditions in all. A
@@ -155,7 +158,7 @@ def plot_accuracy_by_condition(path: Path, series: Mapping[tuple[str, str], Sequ
     for axes, ((run, head), rows) in zip(grid, series.items(), strict=False):
         _draw_panel(axes, rows)
         title = f"{style.short_name(Path(run).name)}: {style.short_name(head)}"
-        style.style_axes(axes, title, f"{rows[0]['products']:,} images")
+        style.style_axes(axes, title, style.context(images=rows[0]["products"], data=data))
     figure.subplots_adjust(hspace=1.4 / (0.28 * tall), wspace=0.12)
     style.save(figure, path)
 
@@ -171,3 +174,26 @@ def _draw_panel(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     axes.tick_params(axis="x", labelbottom=True)
     axes.grid(axis="x", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
+
+
+def plot_differences(path: Path, rows: Sequence[tuple[str, float, tuple[float, float]]], title: str, note: str) -> None:
+    """Differences from a reference as dots with 95 % intervals, the first row on top; a dashed line is no difference.
+
+    `rows`: (name, difference, ends of its interval). An interval that leaves 0 out is drawn in full color.
+    """
+    style.require_nonempty(rows, "differences")
+    axes = style.new_axes(6, 0.34 * len(rows) + 0.4)
+    axes.axvline(0, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
+    for place, (_, value, (low, high)) in enumerate(rows):
+        color = MUTED if low <= 0 <= high else ACCENT
+        marker = {"color": color, "markersize": 5, "markerfacecolor": "white" if color == MUTED else color}
+        axes.errorbar([value], [place], xerr=[[value - low], [high - value]], fmt="o", elinewidth=1.4, **marker)
+        axes.text(
+            1.02, place, f"{value:+.3f}", transform=axes.get_yaxis_transform(), fontsize=9, va="center", color=INK
+        )
+    axes.set_yticks(range(len(rows)), [style.short_name(name, 50) for name, _, _ in rows])
+    axes.set(ylim=(len(rows) - 0.4, -0.6), xlabel="difference and its 95 % interval")
+    axes.grid(axis="x", color=GRID, linewidth=0.8)
+    axes.set_axisbelow(True)
+    style.style_axes(axes, title, note, "hollow: the interval holds 0, so that no difference is shown")
+    style.save(axes.figure, path)

@@ -17,7 +17,9 @@ CELL = 0.36  # inches
 HEAT = LinearSegmentedColormap.from_list("heat", ["#ffffff", "#9ad4dd", ACCENT, "#052f38"]).with_extremes(bad=GRID)
 
 
-def plot_confusion(path: Path, counts: np.ndarray, classes: Sequence[str], task: str = "", run: str = "") -> None:
+def plot_confusion(
+    path: Path, counts: np.ndarray, classes: Sequence[str], task: str = "", run: str = "", data: str = ""
+) -> None:
     """Confusion matrix as a heat map of each row's shares.
 
     Of more than 25 classes, the 25 that take part in most errors are drawn, in the order given; what is predicted to
@@ -36,11 +38,16 @@ def plot_confusion(path: Path, counts: np.ndarray, classes: Sequence[str], task:
     share = validation.ratio(columns, images[:, None])
     axes = _heat_map(share, names, [*names, "any other"][: columns.shape[1]], images)
     axes.set(xlabel="predicted class", ylabel="true class and its images")
-    _finish(path, axes, "Confusion matrix, %", style.context(task, run, int(counts.sum())), *captions)
+    _finish(path, axes, "Confusion matrix, %", style.context(task, run, int(counts.sum()), data), *captions)
 
 
 def plot_co_occurrence(
-    path: Path, counts: np.ndarray, labels: Sequence[str], images: int | None = None, run: str = ""
+    path: Path,
+    counts: np.ndarray,
+    labels: Sequence[str],
+    images: int | None = None,
+    run: str = "",
+    data: str = "",
 ) -> None:
     """Co-occurrence of labels as a heat map: of the images with the row's label, the share with the column's.
 
@@ -57,7 +64,7 @@ def plot_co_occurrence(
     axes.set(xlabel="have this label, too", ylabel="label and its images")
     few = f"the {len(shown)} most frequent of {len(labels)} labels" if len(shown) < len(labels) else ""
     caption = "a dark cell: images with the row's label mostly have the column's, too"
-    _finish(path, axes, "Labels that occur together, %", style.context("", run, images), caption, few)
+    _finish(path, axes, "Labels that occur together, %", style.context("", run, images, data), caption, few)
 
 
 def _most_frequent(sizes: np.ndarray) -> np.ndarray:

@@ -26,6 +26,7 @@ def plot_precision_recall(
     task: str = "",
     run: str = "",
     images: int | None = None,
+    data: str = "",
 ) -> None:
     """Micro-averaged precision-recall curve, and beside it the average precision (AP) of each class as bars.
 
@@ -50,12 +51,21 @@ def plot_precision_recall(
         few = f": the {COLUMN} best and the {COLUMN} worst, {between} more between" if between else ", best first"
         style.style_axes(figure.axes[1], "", f"average precision (AP) of each class{few}")
     caption = f"nearer to the upper right is better; micro-averaged AP {micro[2]:.3f}"
-    style.style_axes(axes, "Precision and recall of all classes together", style.context(task, run, images), caption)
+    style.style_axes(
+        axes, "Precision and recall of all classes together", style.context(task, run, images, data), caption
+    )
     style.save(figure, path)
 
 
 def plot_reliability(
-    path: Path, task: str, rows: np.ndarray, confidence: np.ndarray, accuracy: np.ndarray, error: float, run: str = ""
+    path: Path,
+    task: str,
+    rows: np.ndarray,
+    confidence: np.ndarray,
+    accuracy: np.ndarray,
+    error: float,
+    run: str = "",
+    data: str = "",
 ) -> None:
     """Reliability diagram: accuracy within each bin of confidence, and below it the share of rows in each bin.
 
@@ -76,12 +86,14 @@ def plot_reliability(
     lower.bar(edges[:-1], rows / rows.sum(), width, align="edge", color=FAINT, edgecolor=MUTED, linewidth=0.5)
     lower.set(xlabel="confidence", ylabel="share of rows")
     caption = f"dots below the dashed line: overconfident; expected calibration error {error:.3f}"
-    style.style_axes(upper, "Reliability diagram", style.context(task, run, int(rows.sum())), caption)
+    style.style_axes(upper, "Reliability diagram", style.context(task, run, int(rows.sum()), data), caption)
     style.style_axes(lower)
     style.save(figure, path)
 
 
-def plot_coverage_risk(path: Path, curves: Sequence[Curve], run: str = "", images: int | None = None) -> None:
+def plot_coverage_risk(
+    path: Path, curves: Sequence[Curve], run: str = "", images: int | None = None, data: str = ""
+) -> None:
     """Risk against coverage, one curve per confidence score, the smallest area named first.
 
     The scale is that of coverages from 5 % on: among the first few rows one error is a large risk. At most 12 of
@@ -102,7 +114,7 @@ def plot_coverage_risk(path: Path, curves: Sequence[Curve], run: str = "", image
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     caption = "left: only the most confident predictions are used; lower is better"
-    style.style_axes(axes, "Risk against coverage", style.context("", run, images), caption)
+    style.style_axes(axes, "Risk against coverage", style.context("", run, images, data), caption)
     style.save(axes.figure, path)
 
 
@@ -116,7 +128,9 @@ def _draw_micro_curve(axes: Axes, precision: np.ndarray, recall: np.ndarray) -> 
     axes.set_axisbelow(True)
 
 
-def plot_history(path: Path, rows: Rows, task: str = "", run: str = "", images: int | None = None) -> None:
+def plot_history(
+    path: Path, rows: Rows, task: str = "", run: str = "", images: int | None = None, data: str = ""
+) -> None:
     """Loss, accuracy and learning rate against epoch; phases and each phase's best epoch are marked.
 
     The best epoch of a phase has its lowest validation loss: its weights are kept. `rows` hold epoch (counted through
@@ -145,7 +159,7 @@ def plot_history(path: Path, rows: Rows, task: str = "", run: str = "", images: 
         row = rows[best[-1]]
         accuracy = "" if row["val_accuracy"] is None else f", accuracy {row['val_accuracy']:.3f}"
         caption = f"the weights are those of epoch {row['epoch']}: validation loss {row['val_loss']:.3f}{accuracy}"
-    style.style_axes(panels[0], "Training history", style.context(task, run, images), caption, above=starts)
+    style.style_axes(panels[0], "Training history", style.context(task, run, images, data), caption, above=starts)
     style.style_axes(panels[1])
     style.style_axes(panels[2])
     style.save(figure, path)

@@ -35,10 +35,11 @@ def save(figure: Figure, path: Path) -> None:
         figure.savefig(temporary, format="png", dpi=120, facecolor="white", bbox_inches="tight", pad_inches=0.15)
 
 
-def context(task: str = "", run: str = "", images: int | None = None) -> str:
-    """Second line of a title: run, task and number of images, each left out where it is not given."""
+def context(task: str = "", run: str = "", images: int | None = None, data: str = "") -> str:
+    """Second line of a title: run, data, task and number of images, each left out where it is not given."""
     parts = [
         f"run {short_name(Path(run).name, 60)}" if run else "",
+        f"data {short_name(Path(data).name, 40)}" if data else "",
         f"task {short_name(task, 40)}" if task else "",
         "" if images is None else f"{images:,} image{'s' if images != 1 else ''}",
     ]

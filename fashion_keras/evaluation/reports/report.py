@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from fashion_keras.support.json_record import JsonRecord
+from fashion_keras.support.notebook_table import notebook_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,7 +13,8 @@ class Scores(JsonRecord):
 
     test and each of groups hold accuracy, top_3, macro_f1, ece, accuracy_ci95 and others: of the one group, or means
     over the groups. labels: with several groups or multi-valued ones, all labels as one multi-label task. per_product:
-    of one single-valued group. counts: products per part, and rejected rows and files.
+    of one single-valued group. counts: products per part, and rejected rows and files. corrections: what became of the
+    reviewed labels of `--corrections`, see `CorrectionSummary`.
     """
 
     task: str
@@ -25,6 +27,20 @@ class Scores(JsonRecord):
     labels: dict[str, Any] | None = None
     per_product: dict[str, Any] | None = None
     hierarchy: dict[str, Any] | None = None
+    corrections: dict[str, Any] | None = None
+
+    def _repr_html_(self) -> str:
+        """Return the scores, and those of each class, as tables, for notebooks."""
+        columns = ("name", "support", "precision", "recall", "f1", "average_precision")
+        rows = [[row.get(name) for name in columns] for row in self.per_class]
+        return notebook_table(["report", ""], self.summary()) + notebook_table(columns, rows, "per class")
+
+    def summary(self) -> list[tuple[str, Any]]:
+        """Return (name, value) of the task, the test scores and the number of test images."""
+        low, high = self.test["accuracy_ci95"]
+        scores = [(name, self.test.get(name)) for name in ("top_3", "macro_f1", "ece")]
+        accuracy = f"{self.test['accuracy']:.3f} (95 % interval {low:.3f}–{high:.3f})"
+        return [("task", self.task), ("accuracy", accuracy), *scores, ("test images", self.counts["test"])]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +63,6 @@ class Report(Scores):
     versions: dict[str, str]
     images_per_second: dict[str, float] | None = None
     warnings: list[str] = field(default_factory=list)
-    leaks: dict[str, Any] | None = None
     leaks: dict[str, Any] | None = None
     device: str = ""
     test_in_initial_weights: int = 0

@@ -23,6 +23,9 @@ from fashion_keras.support.atomic_files import atomic_write, safe_file_name
 PREDICTIONS = "predictions.parquet"
 _MISTAKES = 40
 
+# Run and data, for the titles of figures.
+Origin = dict[str, str]
+
 
 def write_predictions(folder: Path, predictions: Predictions) -> None:
     """Write predictions.parquet: one row per image, with the columns of `Predictions.to_columns`."""
@@ -37,39 +40,42 @@ def read_probabilities(folder: Path) -> NDArray[np.float32]:
     return np.concatenate([np.array(table[name].to_pylist(), np.float32) for name in names], axis=1)
 
 
-def plot_report(folder: Path, predictions: Predictions, paths: Sequence[str], spec: ImageSpec, run: str = "") -> None:
+def plot_report(
+    folder: Path, predictions: Predictions, paths: Sequence[str], spec: ImageSpec, run: str = "", data: str = ""
+) -> None:
     """Draw the figures of each group, of one group into `folder`, of several each into a folder of its own.
 
     Several groups have co_occurrence.png and labels_per_image.png in `folder` (guo2019, figs. 3 and 2). `predictions`
-    are of n images at `paths`, truth included; `spec` is the size of mistakes; `run` is "" where it is `folder`.
+    are of n images at `paths`, truth included; `spec` is the size of mistakes; `run` is "" where it is `folder`;
+    `data` names the catalog in the titles.
     """
-    run = run or str(folder)
+    origin = {"run": run or str(folder), "data": data}
     if len(predictions.groups) > 1:
-        _plot_all_labels(folder, predictions, run)
+        _plot_all_labels(folder, predictions, origin)
     for head in predictions.split():
         home = folder / safe_file_name(head.groups[0].name) if len(predictions.groups) > 1 else folder
         known = head.known
         if not known.any():
             continue
         head = head.take(known)
-        _plot_confidence(home, head, run)
+        _plot_confidence(home, head, origin)
         if head.groups[0].kind == "single":
-            _plot_single_valued(home, head, run)
-            _plot_mistakes(home, head, np.asarray(paths)[known], spec, run)
+            _plot_single_valued(home, head, origin)
+            _plot_mistakes(home, head, np.asarray(paths)[known], spec, origin)
 
 
-def _plot_all_labels(folder: Path, predictions: Predictions, run: str) -> None:
+def _plot_all_labels(folder: Path, predictions: Predictions, origin: Origin) -> None:
     truth = predictions.true_labels
     known = truth >= 0
     names = [name for group in predictions.groups for name in group.classes]
     counts = multilabel.co_occurrence(truth, known)
-    plot_co_occurrence(folder / "co_occurrence.png", counts, names, len(truth), run)
+    plot_co_occurrence(folder / "co_occurrence.png", counts, names, len(truth), **origin)
     decisions = {"true": truth, "predicted": predictions.predicted_labels}
     parts = {name: multilabel.labels_per_image(values, known) for name, values in decisions.items()}
-    plot_labels_per_image(folder / "labels_per_image.png", parts, run)
+    plot_labels_per_image(folder / "labels_per_image.png", parts, **origin)
 
 
-def _plot_confidence(folder: Path, head: Predictions, run: str) -> None:
+def _plot_confidence(folder: Path, head: Predictions, origin: Origin) -> None:
     """Draw precision_recall.png and reliability.png."""
     truth, shares, task = head.true_labels, head.probabilities, head.groups[0].name
     known = truth >= 0
@@ -77,24 +83,26 @@ def _plot_confidence(folder: Path, head: Predictions, run: str) -> None:
     relevant, scores = truth[known] == 1, shares[known]
     precision, recall, _ = classification.precision_recall_curve(relevant, scores)
     micro = precision, recall, classification.average_precision(relevant, scores)
-    plot_precision_recall(folder / "precision_recall.png", head.classes, areas, micro, task, run, len(truth))
+    plot_precision_recall(
+        folder / "precision_recall.png", head.classes, areas, micro, task, images=len(truth), **origin
+    )
     confidence, correct = confidence_and_correct(head)
     error = classification.expected_calibration_error(confidence, correct)
     bins = calibration.reliability(confidence, correct)
-    plot_reliability(folder / "reliability.png", task, *bins, error, run)
+    plot_reliability(folder / "reliability.png", task, *bins, error, **origin)
 
 
-def _plot_single_valued(folder: Path, head: Predictions, run: str) -> None:
+def _plot_single_valued(folder: Path, head: Predictions, origin: Origin) -> None:
     """Draw confusion.png and class_accuracy.png."""
     classes, task = head.classes, head.groups[0].name
     counts = classification.confusion_matrix(head.true_codes, head.codes, len(classes))
-    plot_confusion(folder / "confusion.png", counts, classes, task, run)
+    plot_confusion(folder / "confusion.png", counts, classes, task, **origin)
     recall, support = classification.precision_recall_f1(counts)[1], counts.sum(axis=1)
     interval = intervals.clopper_pearson_interval(np.diag(counts), support)
-    plot_class_accuracy(folder / "class_accuracy.png", classes, recall, support, interval, task, run)
+    plot_class_accuracy(folder / "class_accuracy.png", classes, recall, support, interval, task, **origin)
 
 
-def _plot_mistakes(folder: Path, head: Predictions, paths: Sequence[str], spec: ImageSpec, run: str) -> None:
+def _plot_mistakes(folder: Path, head: Predictions, paths: Sequence[str], spec: ImageSpec, origin: Origin) -> None:
     """Draw mistakes.png, if there is any."""
     worst = classification.most_confident_mistakes(head.true_codes, head.probabilities, _MISTAKES)
     if not len(worst):
@@ -107,5 +115,5 @@ def _plot_mistakes(folder: Path, head: Predictions, paths: Sequence[str], spec: 
     ]
     images = decode_batch([paths[row] for row in worst], spec)
     title = f"The {len(worst)} most confident mistakes"
-    note = context(head.groups[0].name, run, len(head.ids))
+    note = context(head.groups[0].name, images=len(head.ids), **origin)
     contact_sheet(folder / "mistakes.png", list(images), captions, title=title, note=note)

@@ -44,6 +44,7 @@ def evaluate_tagger(
     products: Integers,
     seed: int,
     folder: Path,
+    data: str = "",
 ) -> dict[str, Any]:
     """Evaluate a tagger on test products; draw reliability, coverage and risk, and the gate into a folder.
 
@@ -52,6 +53,7 @@ def evaluate_tagger(
         train, test: labels and features [n, d] of the training and the test images.
         products [n]: that each test image shows.
         seed: of drawn outliers.
+        data: the catalog, for the titles of figures.
 
     Returns:
         target_precision, statement (what the target applies to), gate, attributes, together (see `TagScores`),
@@ -62,11 +64,11 @@ def evaluate_tagger(
     gate = HeadEvaluation(tagger.gate, labels.gate, types, products)
     heads = zip(tagger.heads, labels.attributes, outputs, strict=True)
     evaluations = [HeadEvaluation(head, attribute, output, products) for head, attribute, output in heads]
-    draw_confidence(folder, evaluations)
+    draw_confidence(folder, evaluations, data)
     models = ood_mixtures(gate, evaluations, candidates, features)
     table = ood_study(models, seed) if models else None
     if table:
-        draw_gate(folder, models, table["rows"], seed)
+        draw_gate(folder, models, table["rows"], seed, data)
     return {
         "target_precision": tagger.target_precision,
         "statement": STATEMENT,
@@ -78,7 +80,7 @@ def evaluate_tagger(
     }
 
 
-def draw_confidence(folder: Path, evaluations: Sequence[HeadEvaluation]) -> None:
+def draw_confidence(folder: Path, evaluations: Sequence[HeadEvaluation], data: str = "") -> None:
     """Draw reliability_NN_ATTRIBUTE.png for each attribute with evaluated products, and coverage_risk.png of all.
 
     Of more than 12 attributes, those with the most evaluated products are in the latter.
@@ -87,34 +89,46 @@ def draw_confidence(folder: Path, evaluations: Sequence[HeadEvaluation]) -> None
     for number, evaluation in enumerate(scorable, 1):
         name, scores = evaluation.head.name, evaluation.confidence()
         path = folder / f"reliability_{number:02}_{re.sub(r'[^0-9a-z]+', '_', name.lower())}.png"
-        plot_reliability(path, name, *reliability(*scores), expected_calibration_error(*scores), run=str(folder))
+        error = expected_calibration_error(*scores)
+        plot_reliability(path, name, *reliability(*scores), error, run=str(folder), data=data)
     largest = sorted(scorable, key=lambda evaluation: -evaluation.evaluated.sum())[: len(style.CURVES)]
     curves = []
     for evaluation in largest:
         scores = evaluation.best()
         curves.append((evaluation.head.name, *coverage_risk(*scores)[:2], area_under_coverage_risk(*scores)))
     if curves:
-        plot_coverage_risk(folder / "coverage_risk.png", curves, str(folder), int(largest[0].evaluated.sum()))
+        images = int(largest[0].evaluated.sum())
+        plot_coverage_risk(folder / "coverage_risk.png", curves, str(folder), images, data)
 
 
 def draw_gate(
-    folder: Path, models: Mapping[str, Sequence[OODMixture]], table: Sequence[Mapping[str, Any]], seed: int
+    folder: Path,
+    models: Mapping[str, Sequence[OODMixture]],
+    table: Sequence[Mapping[str, Any]],
+    seed: int,
+    data: str = "",
 ) -> None:
     """Draw gate.png, of `ood_study` and the rows of its table: each model without the gate, the tagger with it, too."""
     points = {(row["model"], row["validator"]): (row["coverage"], row["outlier_error_share"]) for row in table}
     without = {name: (name, *curve(mixtures, False, seed), points[name, False]) for name, mixtures in models.items()}
     ungated = without.pop(TAGGER)
     with_gate = (f"{TAGGER}, with its gate", *curve(models[TAGGER], True, seed), points[TAGGER, True])
-    plot_gate(folder / "gate.png", [*without.values()], ungated, with_gate, str(folder))
+    plot_gate(folder / "gate.png", [*without.values()], ungated, with_gate, str(folder), data=data)
 
 
 def plot_gate(
-    path: Path, decays: Sequence[Curve], without: Curve, with_gate: Curve, run: str = "", images: int | None = None
+    path: Path,
+    decays: Sequence[Curve],
+    without: Curve,
+    with_gate: Curve,
+    run: str = "",
+    images: int | None = None,
+    data: str = "",
 ) -> None:
     """Plot the share of outliers among the labeled images, against coverage, into a PNG file.
 
     A curve is (name, coverage [t], outlier share [t], the point of the mean confidence): of other weight decays without
-    a gate, of the tagger without and with its gate. `run` and `images` are for the title.
+    a gate, of the tagger without and with its gate. `run`, `images` and `data` are for the title.
     """
     axes = style.new_axes(6.5, 4)
     lines = [{**line, "linewidth": 1.3} for line in style.curve_styles(len(decays))]
@@ -131,5 +145,5 @@ def plot_gate(
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     caption = "outliers are products of other types; lower is better at equal coverage"
-    style.style_axes(axes, "Outliers among the images given a label", style.context("", run, images), caption)
+    style.style_axes(axes, "Outliers among the images given a label", style.context("", run, images, data), caption)
     style.save(axes.figure, path)

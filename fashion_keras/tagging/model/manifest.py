@@ -17,7 +17,7 @@ from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import JsonRecord, dataclass_from_json
 from fashion_keras.tagging.model.heads import LinearHead
 
-_ARRAYS, _ORIGIN = "heads.npz", "origin.json"
+ARRAYS, ORIGIN = "heads.npz", "origin.json"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class TaggerManifest(JsonRecord):
 
     def load_heads(self, folder: Path) -> list[LinearHead]:
         """Return the gate and the heads of `folder`; InputError when heads.npz is missing or not the one named here."""
-        path = folder / _ARRAYS
+        path = folder / ARRAYS
         if not path.is_file() or file_sha256(path) != self.sha256:
             raise InputError(f"{path}: missing or damaged, not what {self.FILE} names; train the tagger again")
         with np.load(path, allow_pickle=False) as arrays:
@@ -89,11 +89,28 @@ class TaggerManifest(JsonRecord):
 
 @dataclass(frozen=True)
 class Provenance:
-    """What origin.json holds: the catalog's fingerprint, the taxonomy's digest, each part -> image ids."""
+    """What origin.json holds.
+
+    Attributes:
+        catalog, taxonomy: the catalog's fingerprint, the taxonomy's digest.
+        parts: part -> image ids.
+        selection: of the validation images, those that chose weight decay and temperature; () in older folders.
+    """
 
     catalog: str
     taxonomy: str
     parts: dict[str, tuple[str, ...]]
+    selection: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, folder: Path) -> "Provenance | None":
+        """Read origin.json; None where there is none, InputError where it is damaged."""
+        path = folder / ORIGIN
+        return dataclass_from_json(cls, read_json(path), path) if path.is_file() else None
+
+    def is_of(self, catalog: Catalog) -> bool:
+        """Return whether a catalog has every image of the parts; its labels may have changed since."""
+        return {name for ids in self.parts.values() for name in ids} <= set(catalog.source_ids.tolist())
 
     def part_of(self, catalog: Catalog) -> NDArray[np.str_]:
         """Return the part [n] str of each image of that same catalog; "" for none."""
@@ -104,17 +121,14 @@ class Provenance:
 
     def write(self, folder: Path) -> None:
         """Write origin.json."""
-        write_json(folder / _ORIGIN, asdict(self))
+        write_json(folder / ORIGIN, asdict(self))
 
 
 def read_provenance(folder: Path, fingerprint: str) -> Provenance | None:
     """Return what a tagger was trained on if it was the catalog of that fingerprint; None otherwise."""
-    path = folder / _ORIGIN
-    if not path.is_file():
-        return None
-    provenance = dataclass_from_json(Provenance, read_json(path), path)
+    provenance = Provenance.read(folder)
     # In another catalog the same id may well be another product.
-    return provenance if provenance.catalog == fingerprint else None
+    return provenance if provenance and provenance.catalog == fingerprint else None
 
 
 def taxonomy_digest(taxonomy: Taxonomy) -> str:
@@ -128,11 +142,11 @@ def save_heads(
     """Write heads.npz and tagger.json into a folder; the gate is the first of `heads`."""
     arrays = {f"weights_{index}": head.weights for index, head in enumerate(heads)}
     arrays |= {f"bias_{index}": head.bias for index, head in enumerate(heads)}
-    with atomic_write(folder / _ARRAYS) as temporary:
+    with atomic_write(folder / ARRAYS) as temporary:
         np.savez(temporary, allow_pickle=False, **arrays)
-    gate, *others = map(_head_spec, heads)
+    gate, *others = map(head_spec, heads)
     TaggerManifest(
-        sha256=file_sha256(folder / _ARRAYS),
+        sha256=file_sha256(folder / ARRAYS),
         encoder=encoder,
         target_precision=target_precision,
         taxonomy={
@@ -145,7 +159,8 @@ def save_heads(
     ).write(folder)
 
 
-def _head_spec(head: LinearHead) -> HeadSpec:
+def head_spec(head: LinearHead) -> HeadSpec:
+    """Return a head without its arrays."""
     values = {name: value for name, value in vars(head).items() if name not in ("weights", "bias")}
     thresholds = tuple(value if np.isfinite(value) else None for value in head.thresholds.tolist())
     return HeadSpec(**{**values, "thresholds": thresholds})

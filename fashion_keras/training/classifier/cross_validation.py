@@ -49,7 +49,7 @@ def cross_validate(config: TrainConfig, prepared: PreparedData, folder: Path, ru
     groups = _mean_thresholds(folder, config.folds)
     predictions = Predictions(catalog.image_ids, shares, groups, prepared.targets.packed)
     write_predictions(folder, predictions)
-    plot_report(folder, predictions, catalog.paths, config.image_spec)
+    plot_report(folder, predictions, catalog.paths, config.image_spec, data=prepared.data)
     report = _combined_report(reports, prepared, predictions)
     report.write(folder)
     return report
@@ -74,6 +74,7 @@ def _combined_report(reports: list[Report], prepared: PreparedData, predictions:
         **{name: getattr(reports[0], name) for name in _COMMON},
         **compute_scores(predictions, train_counts, {}, catalog.product_groups),
         counts={"test": len(catalog), "rejected": len(catalog.rejected)},
+        corrections=catalog.correction_counts,
         folds=rows,
         over_folds=summarize_folds(rows, names),
         seconds={"total": round(sum(row["seconds"] for row in rows), 2)},

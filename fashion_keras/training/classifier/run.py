@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from fashion_keras.images.pipeline import for_training
 from fashion_keras.models.builder import cast_copy, load_network, save_network
 from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.dtype_policy import dtype_policy
+from fashion_keras.models.own_backbone import save_backbone
 from fashion_keras.models.pretrained_weights import WeightsSource, initialize
 from fashion_keras.models.serialization import write_spec
 from fashion_keras.support.atomic_files import safe_file_name
@@ -32,13 +33,23 @@ from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training.base_config import INT8
 from fashion_keras.training.classifier.cross_validation import cross_validate
-from fashion_keras.training.classifier.setup import ClassifierSetup, loss_weights, search_heads, searched_options
+from fashion_keras.training.classifier.setup import (
+    ClassifierSetup,
+    UserLoss,
+    UserObjective,
+    loss_weights,
+    search_heads,
+    searched_options,
+)
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData, prepare
+from fashion_keras.training.experiment_log import ExperimentLog
 from fashion_keras.training.feeds import ImageFeed, image_feed, phase_feeds
 from fashion_keras.training.losses import GroupAccuracy
 from fashion_keras.training.manifests import initial_training_products
+from fashion_keras.training.model_card import write_model_card
 from fashion_keras.training.run_folder import Callbacks, Run, begin_run, resume_run, training_run
+from fashion_keras.training.run_page import write_run_page
 from fashion_keras.training.run_report import evaluate_test, report_fields, training_device
 from fashion_keras.training.targets import model_spec
 from fashion_keras.training.trainer import Trainer
@@ -47,38 +58,91 @@ log = logging.getLogger("fashion_keras")
 
 
 @takes_verbose
-def train(config: TrainConfig | Mapping[str, Any], callbacks: Callbacks = ()) -> Run:
+def train(
+    config: TrainConfig | Mapping[str, Any],
+    callbacks: Callbacks = (),
+    *,
+    backbone: keras.Model | None = None,
+    loss: UserLoss | None = None,
+    metrics: Sequence[keras.metrics.Metric] = (),
+) -> Run:
     """Train and evaluate a classifier; everything about it is then in the run folder.
 
     With `folds` there is one run per fold, in fold1, fold2, ... of that folder; report and accuracy are then those of
     all products, each predicted by the run that was not trained on it; see `cross_validate`.
 
-    `config` may be a mapping of its fields; `callbacks` are Keras callbacks that every phase of training calls, too.
-    InputError when the run folder is not empty, catalog or weights cannot be used, or the loss is not finite.
+    Args:
+        config: the settings, or a mapping of them.
+        callbacks: of Keras, called in every phase.
+        backbone: a model of your own in place of `config.backbone`: images [b, h, w, 3] float32 in 0..255 to feature
+            maps [b, h', w', c]. It is copied with its weights; `config.weights` "none" begins with random ones.
+        loss, metrics: in place of, and beside, the run's own: they get packed targets [b, C], for one single-valued
+            head the class codes [b, 1], and logits [b, K].
+
+    Raises:
+        InputError: when the run folder is not empty, catalog or weights cannot be used, or the loss is not finite.
     """
     config = as_config(TrainConfig, config)
-    name = f"{config.task}-{config.backbone}-{config.strategy_name}".replace(":", "_").replace(",", "_")
-    return begin_run(config, f"runs/{safe_file_name(name)}", prepare, _run_all, callbacks)
+    if backbone is not None:
+        config = replace(config, backbone=save_backbone(backbone), image_size=None)
+    network = Path(config.backbone).stem if backbone is None else backbone.name
+    name = f"{config.task}-{network}-{config.strategy_name}".replace(":", "_").replace(",", "_")
+    carry_out = partial(_run_all, objective=UserObjective(loss, tuple(metrics)))
+    return begin_run(config, f"runs/{safe_file_name(name)}", prepare, carry_out, callbacks)
 
 
 @takes_verbose
-def resume(folder: str | Path, callbacks: Callbacks = ()) -> Run:
+def resume(
+    folder: str | Path,
+    callbacks: Callbacks = (),
+    *,
+    loss: UserLoss | None = None,
+    metrics: Sequence[keras.metrics.Metric] = (),
+) -> Run:
     """Resume an interrupted run after its last finished epoch; a finished run is returned as it is.
 
+    `callbacks`, `loss` and `metrics` are those that `train` was given: the run folder does not hold them.
     InputError when no run was begun there, or its catalog, parts or initial weights have changed since.
     """
-    return resume_run(folder, TrainConfig, Report, prepare, _run_all, callbacks)
+    carry_out = partial(_run_all, objective=UserObjective(loss, tuple(metrics)))
+    return resume_run(folder, TrainConfig, Report, prepare, carry_out, callbacks)
 
 
-def _run_all(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks) -> Run:
-    if config.is_cross_validation:
-        return Run(folder, cross_validate(config, prepared, folder, partial(_run, callbacks=callbacks)))
-    return _run(config, prepared, folder, callbacks)
+def _run_all(
+    config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, objective: UserObjective
+) -> Run:
+    run_one = partial(_run_with_page, callbacks=callbacks, objective=objective)
+    if not config.is_cross_validation:
+        return run_one(config, prepared, folder)
+    run = Run(folder, cross_validate(config, prepared, folder, run_one))
+    write_run_page(folder, prepared.catalog)
+    return run
+
+
+def _run_with_page(
+    config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, objective: UserObjective
+) -> Run:
+    run = _run(config, prepared, folder, callbacks, objective=objective)
+    write_run_page(folder, prepared.catalog)
+    return run
 
 
 @training_run
-def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks) -> Report:
-    """Carry out one run and return its report."""
+def _run(
+    config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, objective: UserObjective
+) -> Report:
+    """Carry out one run, with its experiment log, and return its report."""
+    with ExperimentLog(config, folder) as experiment:
+        callbacks = [*callbacks, *experiment.callbacks]
+        report, epochs = _train_and_test(config, prepared, folder, callbacks, objective)
+        experiment.finish(report, epochs)
+    return report
+
+
+def _train_and_test(
+    config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, objective: UserObjective
+) -> tuple[Report, int]:
+    """Train, save and test a classifier; return its report and the number of epochs."""
     began = time.perf_counter()
     device = f"{training_device()}, {dtype_policy(config.training_precision)}"
     log.info("training on %s", device)
@@ -90,21 +154,23 @@ def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: C
     _warn(warnings)
     encoding = time.perf_counter()
     images = image_feed(config, prepared)
-    _plot_augmentation(images, folder)
+    _plot_augmentation(images, folder, prepared.data)
     weights = loss_weights(config, prepared)
     feeds = phase_feeds(config, prepared, network, images)
-    setup = ClassifierSetup(config, network, spec.groups, weights, feeds, source.pretrained, folder, callbacks)
+    pretrained = source.pretrained
+    setup = ClassifierSetup(config, network, spec.groups, weights, feeds, pretrained, folder, callbacks, objective)
     if config.tune:
         setup = search_heads(setup)
     encoding = time.perf_counter() - encoding
     trainer = setup.trainer()
     history = trainer.run()
-    plot_history(folder / "history.png", history, config.task, str(folder), len(prepared.rows["train"]))
+    origin = {"run": str(folder), "data": prepared.data}
+    plot_history(folder / "history.png", history, config.task, images=len(prepared.rows["train"]), **origin)
     spec, network, int8 = _save_model(config, prepared, replace(spec, head=setup.config.head_spec), trainer, folder)
     scores, testing = evaluate_test(config, prepared, manifest, spec, network, folder)
     times = {"encode": encoding, "test": testing, "total": time.perf_counter() - began}
     _warn(warnings)
-    return Report(
+    report = Report(
         **report_fields(config, prepared, spec, trainer, history, times),
         **scores,
         weights=source.source,
@@ -114,6 +180,8 @@ def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: C
         int8=asdict(int8) if int8 else None,
         tuned={"trials": config.tune, **searched_options(setup.config)} if config.tune else None,
     )
+    write_model_card(folder, None, spec, report=report)
+    return report, len(history)
 
 
 def _initial_network(config: TrainConfig, spec: ClassifierSpec) -> tuple[keras.Model, WeightsSource]:
@@ -131,6 +199,8 @@ def _save_model(
     """Save a trained network, calibrated on the validation part; return spec, float32 network and int8's comparison."""
     logits, int8 = trainer.validation_outputs(), None
     truth = prepared.targets.packed[prepared.rows["validation"]]
+    # Of a user's own backbone, the name alone: the path is one of this machine.
+    spec = replace(spec, backbone=Path(spec.backbone).name)
     network = cast_copy(trainer.model, "float32")
     save_network(spec, network, folder)
     if store_network(network, folder) and config.precision == INT8:
@@ -147,13 +217,13 @@ def _accuracy(groups: tuple[LabelGroup, ...], truth: NDArray[np.int64], logits: 
     return float(metric.result())
 
 
-def _plot_augmentation(feed: ImageFeed, folder: Path) -> None:
+def _plot_augmentation(feed: ImageFeed, folder: Path, data: str) -> None:
     """Draw four training images in six augmented views each."""
     rows = np.linspace(0, len(feed.train) - 1, 4).astype(np.int64).repeat(6)
     data = for_training(feed.train, feed.image_spec, feed.augmentation, lambda _: rows, range(1), len(rows))
     pixels = next(iter(data))[0].numpy().round().astype(np.uint8)
     title = f"Four training images in six views each, augmentation {feed.augmentation.name}"
-    note = context(run=str(folder), images=len(feed.train))
+    note = context(run=str(folder), images=len(feed.train), data=data)
     contact_sheet(folder / "augmentation.png", list(pixels), [""] * len(rows), columns=6, title=title, note=note)
 
 

@@ -3,8 +3,9 @@
 import csv
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +14,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.label_groups import LabelGroup
+from fashion_keras.images.augment import get_augmentation
 from fashion_keras.models.builder import replace_head
 from fashion_keras.support.atomic_files import write_csv
 from fashion_keras.training.balance import label_weights
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData
 from fashion_keras.training.feeds import Feed
-from fashion_keras.training.losses import GroupAccuracy, multihead_loss
+from fashion_keras.training.losses import GroupAccuracy, mixed_loss, multihead_loss
 from fashion_keras.training.strategies import get_strategy
-from fashion_keras.training.trainer import OptimizerSettings, Trainer, trainer_phases
+from fashion_keras.training.trainer import Loss, OptimizerSettings, Trainer, trainer_phases
 
 log = logging.getLogger("fashion_keras")
 
 SEARCHED = ("learning_rate", "dropout", "dense", "weight_decay", "label_smoothing")
+
+
+UserLoss = Loss | keras.losses.Loss
+
+
+@dataclass(frozen=True)
+class UserObjective:
+    """The user's own loss in place of the run's, None for that, and metrics beside the run's."""
+
+    loss: UserLoss | None = None
+    metrics: tuple[keras.metrics.Metric, ...] = ()
+
+    def new_metrics(self) -> list[keras.metrics.Metric]:
+        """Return new metrics of the same settings, for one phase."""
+        return [type(metric).from_config(metric.get_config()) for metric in self.metrics]
 
 
 @dataclass(frozen=True)
@@ -47,16 +64,19 @@ class ClassifierSetup:
     pretrained: bool
     folder: Path
     callbacks: Sequence[keras.callbacks.Callback] = ()
+    objective: UserObjective = UserObjective()
 
     def trainer(self) -> Trainer:
         """Return the trainer; it resumes where `folder` holds a checkpoint."""
         config, strategy = self.config, get_strategy(self.config.strategy_name)
-        smoothing = strategy.label_smoothing if config.label_smoothing is None else config.label_smoothing
+        loss, metrics = self._own_objective(
+            strategy.label_smoothing if config.label_smoothing is None else config.label_smoothing
+        )
         return Trainer(
             model=self.network,
             phases=trainer_phases(config, self.feeds, self.pretrained),
-            loss=lambda targets, logits: multihead_loss(targets, logits, self.groups, self.weights, smoothing),
-            metrics=lambda: [GroupAccuracy(self.groups)],
+            loss=self.objective.loss or loss,
+            metrics=lambda: [*metrics(), *self.objective.new_metrics()],
             folder=self.folder,
             optimizer=OptimizerSettings(
                 config.optimizer or strategy.optimizer,
@@ -69,6 +89,14 @@ class ClassifierSetup:
             patience=config.patience,
             callbacks=self.callbacks,
         )
+
+    def _own_objective(self, smoothing: float) -> tuple[Loss, Callable[[], list[keras.metrics.Metric]]]:
+        """Return the loss, and what makes new metrics: of packed targets, or of one-hot ones where images are mixed."""
+        if get_augmentation(self.config.augment).mix:
+            mixed = partial(mixed_loss, weights=self.weights, smoothing=smoothing)
+            return mixed, lambda: [keras.metrics.CategoricalAccuracy(name="accuracy")]
+        separate = partial(multihead_loss, groups=self.groups, weights=self.weights, smoothing=smoothing)
+        return separate, lambda: [GroupAccuracy(self.groups)]
 
 
 def loss_weights(config: TrainConfig, prepared: PreparedData) -> NDArray[np.float32]:

@@ -25,6 +25,7 @@ from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training.balance import epoch_rows
 from fashion_keras.training.dataset_prep import prepare_encoder
 from fashion_keras.training.encoder.config import AutoencoderConfig, AutoencoderReport
+from fashion_keras.training.encoder.page import write_encoder_page
 from fashion_keras.training.feeds import ImageFeed, Order
 from fashion_keras.training.manifests import EncoderManifest, TrainingData
 from fashion_keras.training.run_folder import Callbacks, Run, begin_run, resume_run, training_run
@@ -49,13 +50,19 @@ def train_autoencoder(config: AutoencoderConfig | Mapping[str, Any], callbacks: 
     the loss is not finite.
     """
     config = as_config(AutoencoderConfig, config)
-    return begin_run(config, f"runs/{config.network}", prepare_encoder, _train, callbacks)
+    return begin_run(config, f"runs/{config.network}", prepare_encoder, _run, callbacks)
 
 
 @takes_verbose
 def resume_autoencoder(folder: str | Path, callbacks: Callbacks = ()) -> Run:
     """Resume an interrupted `train_autoencoder` from its last finished epoch; InputError as `resume_run`."""
-    return resume_run(folder, AutoencoderConfig, AutoencoderReport, prepare_encoder, _train, callbacks)
+    return resume_run(folder, AutoencoderConfig, AutoencoderReport, prepare_encoder, _run, callbacks)
+
+
+def _run(config: AutoencoderConfig, data: TrainingData, folder: Path, callbacks: Callbacks) -> Run:
+    run = _train(config, data, folder, callbacks)
+    write_encoder_page(run, config, data.data)
+    return run
 
 
 @training_run
@@ -96,6 +103,7 @@ def _train(config: AutoencoderConfig, data: TrainingData, folder: Path, callback
     scores = network.evaluate(feed.validation(), steps=feed.steps[1], verbose=0, return_dict=True)
     return AutoencoderReport(
         counts=data.counts,
+        corrections=data.catalog.correction_counts,
         seconds=round(time.perf_counter() - began, 1),
         held_out={"binary_crossentropy": scores["loss"], "mean_squared_error": scores["mean_squared_error"]},
         network=config.network,

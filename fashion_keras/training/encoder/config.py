@@ -3,11 +3,13 @@
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar
 
+from fashion_keras.images.augment import get_augmentation
 from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.heads import POOLINGS, Head
+from fashion_keras.models.own_backbone import architecture_of
 from fashion_keras.models.serialization import EncoderSpec
 from fashion_keras.models.text import TextSpec
-from fashion_keras.support.config_fields import DataConfig, SourceConfig, config_field
+from fashion_keras.support.config_fields import DataConfig, LimitConfig, config_field
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import JsonRecord
 from fashion_keras.training.base_config import BackboneConfig, EncoderTrainingConfig, with_default
@@ -65,6 +67,8 @@ class EncoderConfig(BackboneConfig, EncoderTrainingConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if get_augmentation(self.augment).mix:
+            raise InputError(f"--augment {self.augment} mixes labels, which an encoder is not trained on: take another")
         if len(get_strategy(self.strategy).phases) > 1:
             raise InputError(
                 f"--strategy {self.strategy} has several phases; train an encoder in one, then start from it with "
@@ -95,7 +99,8 @@ class EncoderConfig(BackboneConfig, EncoderTrainingConfig):
         dense = (self.hidden,) if self.hidden else ()
         head = Head("encoder", self.pooling, dense=dense, dropout=self.dropout)
         scaling = get_backbone(self.backbone).scaling
-        return EncoderSpec(self.backbone, self.image_spec, scaling, head, self.cut, self.width)
+        own = architecture_of(self.backbone)
+        return EncoderSpec(self.backbone, self.image_spec, scaling, head, self.cut, self.width, own)
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,7 @@ class AutoencoderConfig(EncoderTrainingConfig):
 
 
 @dataclass(frozen=True)
-class WhiteningConfig(SourceConfig):
+class WhiteningConfig(LimitConfig):
     """Settings of a whitened encoder."""
 
     encoder: str = config_field("resnet50", "Encoder to whiten, such as resnet50 or vgg19@block4:max.", metavar="NAME")
@@ -152,6 +157,7 @@ class EncoderReport(JsonRecord):
     counts: dict[str, int]
     seconds: float
     held_out: dict[str, Any]
+    corrections: dict[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object."""

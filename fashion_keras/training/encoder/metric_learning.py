@@ -33,6 +33,7 @@ from fashion_keras.training.dataset_prep import prepare_encoder
 from fashion_keras.training.encoder.captions import make_captions
 from fashion_keras.training.encoder.config import EncoderConfig, MetricLearningReport
 from fashion_keras.training.encoder.image_text import captioned, image_text_loss, joint_network
+from fashion_keras.training.encoder.page import write_encoder_page
 from fashion_keras.training.encoder.pk_sampling import TITLE, attribute_tasks, label_codes, number_groups, pk_batches
 from fashion_keras.training.encoder.zero_shot import calibrate_on
 from fashion_keras.training.feeds import ImageFeed, make_image_feed, phase_feeds
@@ -71,13 +72,19 @@ def train_encoder(config: EncoderConfig | Mapping[str, Any], callbacks: Callback
     used, or the loss is not finite.
     """
     config = as_config(EncoderConfig, config)
-    return begin_run(config, f"runs/encoder-{config.backbone}-{config.loss}", prepare_encoder, _train, callbacks)
+    return begin_run(config, f"runs/encoder-{config.backbone}-{config.loss}", prepare_encoder, _run, callbacks)
 
 
 @takes_verbose
 def resume_encoder(folder: str | Path, callbacks: Callbacks = ()) -> Run:
     """Resume an interrupted `train_encoder` from its last finished epoch; InputError as `resume_run`."""
-    return resume_run(folder, EncoderConfig, MetricLearningReport, prepare_encoder, _train, callbacks)
+    return resume_run(folder, EncoderConfig, MetricLearningReport, prepare_encoder, _run, callbacks)
+
+
+def _run(config: EncoderConfig, data: TrainingData, folder: Path, callbacks: Callbacks) -> Run:
+    run = _train(config, data, folder, callbacks)
+    write_encoder_page(run, config, data.data)
+    return run
 
 
 @training_run
@@ -104,6 +111,7 @@ def _train(config: EncoderConfig, data: TrainingData, folder: Path, callbacks: C
         scores |= text_retrieval_scores(held_out, embedding_search(embeddings, encoder.embed_text))
     return MetricLearningReport(
         counts=data.counts,
+        corrections=data.catalog.correction_counts,
         seconds=round(time.perf_counter() - began, 1),
         held_out=scores,
         backbone=config.backbone,

@@ -16,6 +16,7 @@ from fashion_keras.tagging.evaluation.report import plot_gate
 from tests.helpers.figures import lines_above, read_pixels
 
 RUN = "runs/gender-vgg19-frozen-1"
+DATA = "data/fashion-products"
 RAMP = np.linspace(0, 1, 5)
 
 
@@ -24,20 +25,22 @@ def names(k):
 
 
 def draw_confusion(path, k=4):
-    confusion.plot_confusion(path, np.eye(k, dtype=int) * 9 + 1, names(k), "gender", RUN)
+    confusion.plot_confusion(path, np.eye(k, dtype=int) * 9 + 1, names(k), "gender", RUN, data=DATA)
 
 
 def draw_co_occurrence(path, k=4):
-    confusion.plot_co_occurrence(path, np.eye(k, dtype=int) * 9 + 1, names(k), 44, RUN)
+    confusion.plot_co_occurrence(path, np.eye(k, dtype=int) * 9 + 1, names(k), 44, RUN, data=DATA)
 
 
 def draw_precision_recall(path, k=4):
-    curves.plot_precision_recall(path, names(k), np.linspace(0, 1, k), (RAMP, RAMP[::-1], 0.5), "gender", RUN, 44)
+    curves.plot_precision_recall(
+        path, names(k), np.linspace(0, 1, k), (RAMP, RAMP[::-1], 0.5), "gender", RUN, 44, data=DATA
+    )
 
 
 def draw_class_accuracy(path, k=4):
     interval = np.tile([[0.0], [1.0]], k)
-    bars.plot_class_accuracy(path, names(k), np.linspace(0, 1, k), np.arange(k), interval, "gender", RUN)
+    bars.plot_class_accuracy(path, names(k), np.linspace(0, 1, k), np.arange(k), interval, "gender", RUN, data=DATA)
 
 
 def draw_class_counts(path, k=4):
@@ -45,22 +48,29 @@ def draw_class_counts(path, k=4):
 
 
 def draw_labels_per_image(path):
-    bars.plot_labels_per_image(path, {"true": np.array([0, 30, 14])}, RUN)
+    bars.plot_labels_per_image(path, {"true": np.array([0, 30, 14])}, RUN, data=DATA)
 
 
 def draw_history(path):
     row = {"loss": 1.0, "accuracy": 0.5, "val_loss": 2.0, "val_accuracy": 0.4, "learning_rate": 1e-3}
     plot_history(
-        path, [row | {"epoch": i, "phase": "frozen" if i < 3 else "full"} for i in range(5)], "gender", RUN, 44
+        path,
+        [row | {"epoch": i, "phase": "frozen" if i < 3 else "full"} for i in range(5)],
+        "gender",
+        RUN,
+        44,
+        data=DATA,
     )
 
 
 def draw_reliability(path):
-    curves.plot_reliability(path, "gender", np.array([4, 40]), np.array([0.4, 0.9]), np.array([0.5, 0.8]), 0.1, RUN)
+    curves.plot_reliability(
+        path, "gender", np.array([4, 40]), np.array([0.4, 0.9]), np.array([0.5, 0.8]), 0.1, RUN, data=DATA
+    )
 
 
 def draw_coverage_risk(path):
-    curves.plot_coverage_risk(path, [("gender", RAMP, RAMP / 2, 0.1)], RUN, 44)
+    curves.plot_coverage_risk(path, [("gender", RAMP, RAMP / 2, 0.1)], RUN, 44, data=DATA)
 
 
 def draw_conditions(path):
@@ -71,13 +81,13 @@ def draw_conditions(path):
 
 def draw_embedding_map(path):
     places = np.random.default_rng(0).random((9, 2))
-    note = style.context("gender", RUN, 44)
+    note = style.context("gender", RUN, 44, data=DATA)
     black = np.zeros((80, 60, 3), np.uint8)
     embedding_map.plot_embedding_map(path, places, ["a"] * 9, lambda _: black, 3, "Embeddings", note)
 
 
 def draw_gate(path):
-    plot_gate(path, [], ("a", RAMP, RAMP / 9, (0.5, 0.05)), ("b", RAMP, RAMP / 99, (0.5, 0.005)), RUN, 44)
+    plot_gate(path, [], ("a", RAMP, RAMP / 9, (0.5, 0.05)), ("b", RAMP, RAMP / 99, (0.5, 0.005)), RUN, 44, data=DATA)
 
 
 def draw_contact_sheet(path, k=4):
@@ -105,11 +115,12 @@ def test_figure_is_one_whole_file_with_a_white_border(draw, tmp_path):
 
 
 @pytest.mark.parametrize("draw", OF_A_RUN)
-def test_title_names_run_and_number_of_images(draw, figures, tmp_path):
+def test_title_names_run_data_and_number_of_images(draw, figures, tmp_path):
     draw(tmp_path)
     title, context, *captions = lines_above(figures[0].axes[0])
     assert title
     assert "run gender-vgg19-frozen-1" in context
+    assert "data fashion-products" in context
     expected = {draw_confusion: 52, draw_class_accuracy: 0 + 1 + 2 + 3}.get(draw, 44)
     assert f"{expected} images" in context
     assert captions, "a caption says what to look for"

@@ -172,6 +172,7 @@ def test_tagger_folder_has_its_files(trained):
     names = {path.name for path in trained.folder.iterdir()}
     assert names == {
         "config.json", "origin.json", "log.txt", "rejected.csv", "heads.npz", "tagger.json", "report.json", "gate.png",
+        "report.html",
         "coverage_risk.png", "reliability_01_dial.png", "reliability_02_cloth.png", "reliability_03_gender.png",
     }  # fmt: skip
     for path in trained.folder.glob("*.png"):

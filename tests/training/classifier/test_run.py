@@ -25,6 +25,7 @@ FILES = {
     "config.json", "history.csv", "report.json", "predictions.parquet", "model.json", "model.weights.h5", "origin.json",
     "rejected.csv", "split.csv", "log.txt", "augmentation.png", "class_accuracy.png", "confusion.png", "history.png",
     "mistakes.png", "precision_recall.png", "reliability.png", "network.json", "network.xml", "network.bin",
+    "report.html",
 }  # fmt: skip
 
 

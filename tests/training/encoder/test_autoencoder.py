@@ -54,7 +54,8 @@ def test_autoencoder_weight_decay_shrinks_kernels(trained, tmp_path):
 def test_autoencoder_folder_has_every_file(trained, sample):
     files = {path.name for path in trained.folder.iterdir()}
     whole = {"config.json", "history.csv", "log.txt", "model.json", "model.weights.h5", "reconstructions.png"}
-    assert files == whole | {"rejected.csv", "split.csv", "report.json", "manifest.json", "training_products.txt"}
+    whole |= {"rejected.csv", "split.csv", "report.json", "report.html", "manifest.json", "training_products.txt"}
+    assert files == whole
     assert read_json(trained.folder / "report.json") == trained.report.to_dict()
     assert AutoencoderConfig(**read_json(trained.folder / "config.json")).learning_rate == 1e-2
     counts = trained.report.counts

@@ -1,0 +1,1 @@
+"""Pages: reports as self-contained HTML files."""

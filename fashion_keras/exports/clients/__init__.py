@@ -1,0 +1,1 @@
+"""Sample clients that are copied into every export."""

@@ -1,0 +1,115 @@
+"""Backbones of the user: a Keras file, `--backbone FILE.keras`, or a keras.Model that is saved as one."""
+
+import json
+import zipfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fashion_keras.images.spec import ImageSpec
+from fashion_keras.support.atomic_files import cache_dir, file_sha256, temporary_path
+from fashion_keras.support.errors import InputError
+
+if TYPE_CHECKING:
+    import keras
+
+SUFFIX = ".keras"
+_CONFIG = "config.json"
+# Names that a network of this package gives to its own layers.
+_RESERVED = ("pixels", "scaling", "pool", "person", "logits", "projection", "embedding")
+
+
+def is_own_backbone(name: str) -> bool:
+    """Return whether a backbone's name is that of a Keras file."""
+    return str(name).endswith(SUFFIX)
+
+
+def read_architecture(path: str | Path) -> str:
+    """Return the JSON text of the model in a Keras file; InputError where that cannot be a backbone.
+
+    A backbone takes one image [h, w, 3] of fixed size, RGB float32 in 0..255, which it scales itself, and returns
+    feature maps [h', w', c].
+    """
+    return _read(str(path), Path(path).stat().st_mtime_ns if Path(path).is_file() else 0)
+
+
+def architecture_of(backbone: str) -> str:
+    """Return the JSON text of a backbone that is the path of a Keras file; "" for any other."""
+    return read_architecture(backbone) if is_own_backbone(backbone) else ""
+
+
+@cache
+def _read(path: str, _: int) -> str:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            text = archive.read(_CONFIG).decode()
+    except (OSError, KeyError, zipfile.BadZipFile, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a Keras file ({error}); write it with model.save") from None
+    config = json.loads(text)
+    if config.get("class_name") not in ("Functional", "Sequential"):
+        raise InputError(f"{path}: a backbone is a Functional or Sequential model, not {config.get('class_name')}")
+    taken = sorted(set(_layer_names(config)) & set(_RESERVED))
+    if taken:
+        raise InputError(f"{path}: the layer name {taken[0]!r} is one of this package: give that layer another name")
+    _ = input_spec(text, path)
+    return text
+
+
+def input_spec(architecture: str, path: str) -> ImageSpec:
+    """Return the size of the images that a backbone takes; InputError where it is not one RGB image of fixed size."""
+    layers = json.loads(architecture)["config"]["layers"]
+    shapes = [layer["config"]["batch_shape"] for layer in layers if layer["class_name"] == "InputLayer"]
+    if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][3] != 3 or None in shapes[0][1:]:
+        shown = [tuple(shape[1:]) for shape in shapes]
+        raise InputError(f"{path}: a backbone has one input of a fixed size (height, width, 3), not {shown}")
+    return ImageSpec(*shapes[0][1:3])
+
+
+def save_backbone(model: "keras.Model") -> str:
+    """Save a model as a Keras file in the cache folder, under the hash of its content, and return the path.
+
+    InputError for a model that cannot be a backbone; see `read_architecture`.
+    """
+    folder = cache_dir() / "backbones"
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_path(folder / f"{model.name}{SUFFIX}")
+    model.save(temporary)
+    try:
+        read_architecture(temporary)
+    except InputError:
+        temporary.unlink()
+        raise
+    path = folder / f"{model.name}-{file_sha256(temporary)[:16]}{SUFFIX}"
+    temporary.replace(path)
+    return str(path)
+
+
+def build_own(pixels: "keras.KerasTensor", architecture: str, path: Path | None) -> "keras.Model":
+    """Build a backbone like `pixels` [b, h, w, 3]: of a file with its weights, or of its JSON text with random ones.
+
+    The network returned has an input of its own, followed by copies of what leads to `pixels`.
+
+    InputError where its output is not [h', w', c]. Lambda layers, which are code, are refused by Keras.
+    """
+    import keras  # noqa: PLC0415 - configs are checked without it
+
+    try:
+        model = keras.saving.load_model(path, compile=False) if path else keras.models.model_from_json(architecture)
+    except (TypeError, ValueError) as error:
+        line = str(error).splitlines()[0]
+        raise InputError(f"{path or 'the backbone in model.json'}: Keras cannot load it ({line})") from None
+    # Layer by layer, not as one nested model, so that they can be frozen one by one.
+    features = model.call(pixels)
+    if len(features.shape) != 4:
+        shape = tuple(features.shape[1:])
+        raise InputError(f"{model.name}: a backbone returns feature maps (height, width, channels), not {shape}")
+    flat = keras.Model(keras.utils.get_source_inputs(pixels), features, name=model.name)
+    # New layers, which are part of this network alone: `layer.output` is then that in this network.
+    network = keras.Model.from_config(flat.get_config())
+    network.set_weights(flat.get_weights())
+    return network
+
+
+def _layer_names(config: dict[str, Any]) -> list[str]:
+    layers = config["config"]["layers"]
+    return [layer["config"]["name"] for layer in layers if layer["class_name"] != "InputLayer"]

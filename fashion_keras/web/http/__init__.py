@@ -1,0 +1,1 @@
+"""What any request passes: security checks, form reading, bounded threads, metrics."""

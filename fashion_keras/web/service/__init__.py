@@ -1,0 +1,1 @@
+"""What requests return: searches, facets, thumbnails, tags, heat maps, the map, the review queue."""
