@@ -11,7 +11,7 @@ POSIX_MODULES = {"fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "po
 POSIX_CALLS = {"fork", "forkpty", "getuid", "geteuid", "getgid", "chown", "mkfifo", "sysconf", "statvfs", "setsid",
                "killpg", "getpgid", "nice", "uname", "sched_getaffinity", "getloadavg", "wait4", "sync"}  # fmt: skip
 # A call of os that Windows lacks is allowed below a test for it.
-GUARDS = ("os.name", "hasattr(os")
+GUARDS = ("os.name", "hasattr(os", "sys.platform")
 
 
 def calls(tree):
@@ -30,7 +30,7 @@ def problems(text):
     """What in a source text does not run on Windows, macOS and Linux alike, a line each."""
     for node, guarded in calls(ast.parse(text)):
         match node:
-            case ast.Import(names=names):
+            case ast.Import(names=names) if not guarded:
                 yield from (f"{node.lineno}: {name.name}" for name in names if name.name in POSIX_MODULES)
             case ast.ImportFrom(module=str(module)) if module in POSIX_MODULES:
                 yield f"{node.lineno}: {module}"
@@ -56,6 +56,7 @@ def _opens_to_read(items):
         ("from resource import getrusage", "1: resource"),
         ("import os\nos.fork()", "2: os.fork"),
         ("import os\nif hasattr(os, 'fork'):\n    os.fork()", None),
+        ("import sys\nif sys.platform != 'win32':\n    import resource", None),
         ("path = '/tmp/x'", "1: /tmp/x"),
         ("path.read_text()", "1: read_text without encoding"),
         ("path.write_text(text, encoding='utf-8')", None),

@@ -5,7 +5,6 @@ import shutil
 import sys
 import time
 from datetime import timedelta
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -73,12 +72,12 @@ def peak_memory() -> int | None:
     """
     if tf.config.list_physical_devices("GPU"):
         return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
-    if find_spec("resource") is None:
-        return None
-    import resource  # noqa: PLC0415 - Windows lacks it
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415 - Windows lacks it
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else peak * 1024
+    return None
 
 
 def run_bytes(model: keras.Model) -> int:
