@@ -84,6 +84,11 @@ def _data(run: FinishedRun) -> Section:
         rows = [(_LEAKS[kind], *((counts or {}).get(part) for part in tested)) for kind, counts in report.leaks.items()]
         caption = "Leaks: images that share something with the training part"
         tables.append(Table(("shared", *(f"{part} images" for part in tested)), rows, caption))
+    if applied := report.corrections:
+        counts = [("changed", applied["changed"]), *((f"of them {name}", n) for name, n in applied["columns"].items())]
+        counts += [(name, applied[name]) for name in ("verified", "skipped", "superseded", "conflicts", "rejected")]
+        caption = f"Reviewed labels of {Path(applied['file']).name}: {applied['products']} products have other labels"
+        tables.append(Table(("corrections", "labels"), counts, caption))
     if reasons := _rejected(run.folder):
         tables.append(Table(("reason", "rows and files"), reasons, "Rejected"))
     text = [f"Split: {config.split}, seed {config.seed}."]

@@ -8,6 +8,8 @@ import pytest
 
 from fashion_keras import read_catalog
 from fashion_keras.catalog.columns import Columns
+from fashion_keras.catalog.corrections import CorrectionSummary
+from fashion_keras.evaluation.reports.report import Report
 from fashion_keras.training.run_page import write_run_page
 from tests.helpers.cli import assert_one_line, run_cli
 from tests.helpers.finished_runs import SCRIPT, write_finished_run
@@ -92,3 +94,13 @@ def test_broken_runs_are_refused_in_one_line(tmp_path, break_run, words):
     break_run(run)
     assert_one_line(run_cli("report", run), *words)
     assert not (run / "report.html").exists()
+
+
+def test_page_counts_the_corrections_that_were_applied(tmp_path):
+    run = write_finished_run(tmp_path / "run")
+    summary = CorrectionSummary("reviews/corrections.csv", 9, 4, 2, 1, 1, 1, 0, 3, {"gender": 1}, (), frozenset())
+    replace(Report.read(run), corrections=summary.to_dict()).write(run)
+    html = write_run_page(run, images=False).read_text()
+    assert "Reviewed labels of corrections.csv: 3 products have other labels" in html
+    assert re.search(r"<td.*>changed</td>\s*<td.*>4</td>", html)
+    assert re.search(r"<td.*>of them gender</td>\s*<td.*>1</td>", html)
