@@ -20,8 +20,8 @@ from fashion_keras.support.errors import InputError
 
 log = logging.getLogger("fashion_keras")
 
-# Settings of a layer that do not change its outputs in inference.
-_IRRELEVANT = ("name", "trainable", "seed", "build_config", "shared_object_id")
+# Settings of a layer that do not change its outputs in inference; `module` is the file that a class is in.
+_IRRELEVANT = ("name", "module", "trainable", "seed", "build_config", "shared_object_id")
 _IRRELEVANT_ENDINGS = ("_initializer", "_regularizer", "_constraint")
 
 
