@@ -118,7 +118,7 @@ def test_compile_encoder_refuses_a_network_with_nan_weights():
 
 def test_compile_encoder_without_openvino(backbone, monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)
-    monkeypatch.setattr("fashion_keras.features.compile.find_spec", lambda _: None)
+    monkeypatch.setattr("fashion_keras.features.runtime.find_spec", lambda _: None)
     assert compile_encoder(backbone, SPEC.image_spec).runtime == "tensorflow"
     with pytest.raises(InputError, match="OpenVINO is not installed"):
         compile_encoder(backbone, SPEC.image_spec, "openvino")

@@ -10,6 +10,8 @@ from fashion_keras import InputError, TrainConfig, load_classifier, train
 from fashion_keras.models.own_backbone import save_backbone
 from tests.helpers.runs import read_history
 
+pytestmark = pytest.mark.slow
+
 
 def make_backbone(**settings):
     """A network of two convolutions on images of 32 x 24 pixels."""

@@ -22,6 +22,7 @@ from fashion_keras.training.manifests import RunManifest
 from tests.helpers.runs import evaluate_run, read_history
 
 FILES = {
+    "README.md", "tensorboard",
     "config.json", "history.csv", "report.json", "predictions.parquet", "model.json", "model.weights.h5", "origin.json",
     "rejected.csv", "split.csv", "log.txt", "augmentation.png", "class_accuracy.png", "confusion.png", "history.png",
     "mistakes.png", "precision_recall.png", "reliability.png", "network.json", "network.xml", "network.bin",
@@ -274,7 +275,7 @@ def test_train_in_many_threads_uses_different_folders(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(run_module, "prepare", prepare_together)
-    monkeypatch.setattr(run_module, "_run_all", lambda config, prepared, folder, callbacks: folder)
+    monkeypatch.setattr(run_module, "_run_all", lambda config, prepared, folder, callbacks, objective: folder)
     with ThreadPoolExecutor(8) as pool:
         folders = list(pool.map(lambda _: train(TrainConfig(data="sample", backbone="custom_cnn")), range(8)))
     assert len(set(folders)) == 8
