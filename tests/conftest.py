@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.browser import chromium
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # No test may depend on a network that is or is not there: nothing answers at this address.
 os.environ["HTTPS_PROXY"] = os.environ["https_proxy"] = "http://127.0.0.1:9"
@@ -69,3 +71,10 @@ def command():
         return subprocess.run(program, capture_output=True, text=True, **{"timeout": 300, **options})
 
     return call
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A browser; Playwright allows one at a time in a process."""
+    with chromium() as started:
+        yield started

@@ -21,6 +21,7 @@ SKIPPED = {
     r"iMat|validation\.json|--task attributes|thumbnails\.parquet|my-embeddings": "needs a file of another catalog",
     r"my-encoder|train-encoder|autoencode|whiten|study|--recipe|my-folds|my-detector|scratch|my-plain": "takes minutes",
     r"features rm$": "asks before it deletes",
+    r"compare RUN": "needs several runs",
 }
 DOCUMENTS = (
     "README.md", "docs/tutorial.md", "docs/choosing.md", "docs/evaluation-and-reports.md", "docs/limits.md",

@@ -86,7 +86,8 @@ def run_bytes(model: keras.Model) -> int:
 
 
 def _warn_of_disk(model: keras.Model, folder: Path) -> None:
-    needed, free = run_bytes(model), shutil.disk_usage(folder).free
+    there = next(parent for parent in (folder, *folder.absolute().parents) if parent.is_dir())
+    needed, free = run_bytes(model), shutil.disk_usage(there).free
     text = "the run takes up to %.0f MB on the disk, where %.0f MB are free"
     if needed > _WARN_SHARE * free:
         log.warning(f"WARNING  {text}", needed / 1e6, free / 1e6)

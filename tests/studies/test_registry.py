@@ -100,7 +100,7 @@ def thinned(step):
     return replace(step, quick=f"{step.quick} {fewer}")
 
 
-LONGEST = ("schindler2018", "guo2019")
+LONGEST = ("schindler2018", "guo2019", "li2020")
 
 
 @pytest.mark.parametrize(

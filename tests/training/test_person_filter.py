@@ -113,7 +113,10 @@ def test_run_with_person_input_contains_its_detector(joined, detector, catalog):
     compiled, by_keras = (load_classifier(joined.folder, name).predict(paths) for name in ("openvino", "tensorflow"))
     np.testing.assert_allclose(compiled.probabilities, by_keras.probabilities, atol=1e-5)
     assert evaluate_run(joined.folder).test["accuracy"] == joined.accuracy
-    assert load_encoder(joined.folder).embed(paths[:2]).shape == (2, 513)
+    assert load_encoder(joined.folder).embed(paths[:2]).shape == (
+        2,
+        1922,
+    )  # two poolings of 960 channels and the probability
 
 
 def test_train_of_a_whole_network_leaves_the_detector_unchanged(config, detector, catalog, tmp_path):

@@ -3,14 +3,7 @@
 import pytest
 
 from fashion_keras.training.run_page import write_run_page
-from tests.helpers.browser import chromium
 from tests.helpers.finished_runs import SCRIPT, write_finished_run
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

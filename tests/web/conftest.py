@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.helpers.browser import Console, chromium
+from tests.helpers.browser import Console
 from tests.helpers.page_shop import write_shop
 from tests.helpers.server import serving
 
@@ -42,13 +42,6 @@ def served(index):
     """The server of the shop's index."""
     with serving("--index", index) as server:
         yield server
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """A browser."""
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture
