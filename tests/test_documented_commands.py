@@ -55,13 +55,15 @@ def workplace(sample, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         assert main(["train", "--data", "sample", "--out", "RUN", *CUT_SHORT["train"]]) == 0
+        shutil.copytree("RUN", "runs/first")
         assert main(["index", "--data", "sample", "--out", "my-index"]) == 0
     return folder
 
 
 def adapted(words):
     """The arguments of a command with the sample in place of catalogs, cut short."""
-    words = ["sample" if word in CATALOGS else word for word in words]
+    folder = "runs" if words[0] == "runs" else "sample"
+    words = [folder if word in CATALOGS else word for word in words]
     if words[0] == "index" and "--update" not in words:
         words = [*words, "--overwrite"]
     return [*words, *CUT_SHORT.get(words[0], [])]
