@@ -100,14 +100,8 @@ def thinned(step):
     return replace(step, quick=f"{step.quick} {fewer}")
 
 
-LONGEST = ("schindler2018", "guo2019", "li2020")
-
-
-@pytest.mark.parametrize(
-    "study",
-    [pytest.param(study, marks=pytest.mark.study if study.name in LONGEST else pytest.mark.slow) for study in STUDIES],
-    ids=lambda study: study.name,
-)
+@pytest.mark.parametrize("study", STUDIES, ids=lambda study: study.name)
+@pytest.mark.study
 def test_study_steps_run_on_the_sample(study, tmp_path):
     study = replace(study, steps=tuple(map(thinned, study.steps)))
     reports = run_study(study, {"data": "sample", "out": tmp_path / "out", "quick": True})
