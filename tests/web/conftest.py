@@ -4,7 +4,7 @@ import pytest
 
 from tests.helpers.browser import Console
 from tests.helpers.page_shop import write_shop
-from tests.helpers.server import serving
+from tests.helpers.server_process import serving
 
 
 @pytest.fixture(scope="session")

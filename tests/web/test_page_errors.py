@@ -8,7 +8,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.helpers.page import change, skus
-from tests.helpers.server import serving
+from tests.helpers.server_process import serving
 
 pytestmark = pytest.mark.slow
 

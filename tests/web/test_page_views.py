@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.helpers.browser import violations
 from tests.helpers.page import PHONE, address
-from tests.helpers.server import serving
+from tests.helpers.server_process import serving
 
 pytestmark = pytest.mark.slow
 
