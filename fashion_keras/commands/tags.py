@@ -96,10 +96,14 @@ def _number(value: float | None) -> str:
 def _tag(config: TagConfig) -> Report:
     from fashion_keras.tagging.tag_catalog import tag_catalog
 
-    return asdict(tag_catalog(config))
+    report = tag_catalog(config)
+    return {} if report is None else asdict(report)
 
 
-def _print_tags(report: Report, _: TagConfig) -> None:
+def _print_tags(report: Report, config: TagConfig) -> None:
+    if not report:
+        print(f"part {config.shard} is done; others are not")
+        return
     print(f"{report['read']} rows and files read: {report['accepted']} accepted, {report['rejected']} rejected "
           f"(rejected.csv)")  # fmt: skip
     print(f"{report['products']:>8} products; {report['disagreeing']} images would get other tags than their product")

@@ -34,8 +34,9 @@ def written(folder):
 
 def test_tag_catalog_trains_a_tagger_on_the_catalog(shop, toy, taxonomy, tmp_path):
     report = tag_catalog(shop, out=tmp_path / "out", taxonomy=taxonomy, target_precision=0.9)
-    files = {path.name for path in (tmp_path / "out").iterdir()}
-    assert files == {"tagger", "tags.csv", "rejected.csv", "report.json", "report.html"}
+    files = {path.name for path in (tmp_path / "out").iterdir() if not path.name.endswith(".lock")}
+    tables = {"tags.csv", "rejected.csv", "review.csv"}
+    assert files == {"tagger", *tables, "report.json", "report.html", "manifest.json", "progress.json", "shards"}
     assert json.loads((tmp_path / "out/report.json").read_text()) == json.loads(json.dumps(asdict(report)))
     trained = json.loads((tmp_path / "out/tagger/report.json").read_text())
     assert report.parts == {name: trained["counts"][name] for name in ("train", "validation", "test")}
