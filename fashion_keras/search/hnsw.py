@@ -5,6 +5,7 @@ Candidates are re-ranked by their embeddings, so scores are those of an exact se
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pyarrow as pa  # noqa: F401
 from numpy.typing import NDArray
 from usearch.index import Index as UsearchIndex
 
+from fashion_keras.search.base import BLOCK_ROWS
 from fashion_keras.search.manifest import HNSW_FILE, HNSW_MANIFEST
 from fashion_keras.search.snapshot import MAX_CHECKED_BYTES, IndexSnapshot, cosines
 from fashion_keras.support.atomic_files import atomic_write, file_sha256, read_json, write_json
@@ -27,7 +29,9 @@ HNSW_MIN_ROWS = 20_000
 _MAX_UNINDEXED_SHARE = 0.1
 # With fewer candidates looked at in a search, groups of images that lie far from all others are missed as a whole.
 _CONNECTIVITY, _EXPANSION_ADD, _EXPANSION_SEARCH = 16, 128, 256
-_BLOCK_ROWS = 8192
+# At least so many candidates are compared again with the embeddings themselves; fewer match a filter than are proposed,
+# so that more are proposed, step by step, up to a number at which comparing all that match is as fast.
+_MIN_CANDIDATES, _WIDENING, _MAX_CANDIDATES = 64, 4, 5000
 
 
 @dataclass(frozen=True)
@@ -75,16 +79,41 @@ class HnswIndex:
         return index if len(index) == manifest.rows else None
 
     def candidates(
-        self, snapshot: IndexSnapshot, queries: NDArray[np.float32], count: int
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-        """Yield (rows, their cosines) for each of `queries` [q, d]: `count` by HNSW, and all rows outside it."""
-        unindexed = self.rows + np.flatnonzero(snapshot.live_mask[self.rows :])
+        self, snapshot: IndexSnapshot, queries: NDArray[np.float32], k: int, mask: NDArray[np.bool_]
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]] | None]:
+        """Yield (rows in `mask` [n], their cosines) for each of `queries` [q, d]: some by HNSW, and all outside it.
+
+        None where HNSW proposes too few rows in `mask` for the k nearest of them to be among those.
+        """
+        count = ceil(max(_MIN_CANDIDATES, 4 * k) * len(mask) / max(np.count_nonzero(mask), 1))
+        unindexed = self.rows + np.flatnonzero(mask[self.rows :])
+        proposals = self._propose(queries, count)
+        for query, rows, scores in zip(queries, proposals, snapshot.scores(queries, unindexed), strict=True):
+            matching = self._widen(query, rows[mask[rows]], 2 * k, count, mask)
+            if matching is None:
+                yield None
+            else:
+                near = cosines(query, snapshot.embeddings(matching))
+                yield np.concatenate([matching, unindexed]), np.concatenate([near, scores])
+
+    def _propose(self, queries: NDArray[np.float32], count: int) -> list[NDArray[np.int64]]:
+        """Return `count` rows for each of `queries` [q, d]; none where that would take longer than comparing all."""
+        if count > _MAX_CANDIDATES:
+            return [np.empty(0, np.int64)] * len(queries)
         result = self._usearch.search(queries, min(count, self.rows))
-        matches = [result] if len(queries) == 1 else result
-        for query, match, scores in zip(queries, matches, snapshot.scores(queries, unindexed), strict=True):
-            rows = match.keys.astype(np.int64)
-            live = rows[snapshot.live_mask[rows]]
-            yield np.concatenate([live, unindexed]), np.concatenate([cosines(query, snapshot.embeddings(live)), scores])
+        return [match.keys.astype(np.int64) for match in ([result] if len(queries) == 1 else result)]
+
+    def _widen(
+        self, query: NDArray[np.float32], rows: NDArray[np.int64], needed: int, count: int, mask: NDArray[np.bool_]
+    ) -> NDArray[np.int64] | None:
+        """Return at least `needed` rows in `mask`: `rows`, if they are enough, or those among more candidates."""
+        while len(rows) < min(needed, self.rows):
+            count *= _WIDENING
+            if count > _MAX_CANDIDATES:
+                return None
+            (rows,) = self._propose(query[None], count)
+            rows = rows[mask[rows]]
+        return rows
 
 
 def update_hnsw(folder: Path, snapshot: IndexSnapshot, current: HnswIndex) -> None:
@@ -100,8 +129,8 @@ def update_hnsw(folder: Path, snapshot: IndexSnapshot, current: HnswIndex) -> No
         index.load(str(path))
         index.expansion_add = _EXPANSION_ADD
     with ProgressBar("HNSW index", rows - len(index), "images") as bar:
-        for start in range(len(index), rows, _BLOCK_ROWS):
-            part = np.arange(start, min(start + _BLOCK_ROWS, rows))
+        for start in range(len(index), rows, BLOCK_ROWS):
+            part = np.arange(start, min(start + BLOCK_ROWS, rows))
             index.add(part, snapshot.embeddings(part))
             bar.advance(len(part))
     with atomic_write(path) as temporary:
