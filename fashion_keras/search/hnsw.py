@@ -1,6 +1,7 @@
 """HNSW index (usearch) beside a large local index: a cache that can be rebuilt at any time.
 
-Candidates are re-ranked by their embeddings, so scores are those of an exact search.
+It holds embeddings as whole numbers of 8 bits; candidates are re-ranked by the embeddings themselves, so scores are
+those of an exact search.
 """
 
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ HNSW_MIN_ROWS = 20_000
 _MAX_UNINDEXED_SHARE = 0.1
 # With fewer candidates looked at in a search, groups of images that lie far from all others are missed as a whole.
 _CONNECTIVITY, _EXPANSION_ADD, _EXPANSION_SEARCH = 16, 128, 256
+_SAMPLE_ROWS = 20_000
 # At least so many candidates are compared again with the embeddings themselves; fewer match a filter than are proposed,
 # so that more are proposed, step by step, up to a number at which comparing all that match is as fast.
 _MIN_CANDIDATES, _WIDENING, _MAX_CANDIDATES = 64, 4, 5000
@@ -36,10 +38,14 @@ _MIN_CANDIDATES, _WIDENING, _MAX_CANDIDATES = 64, 4, 5000
 
 @dataclass(frozen=True)
 class HnswManifest:
-    """HNSW index file: which segments (by the checksum of their embeddings) it was built of; rows, size, checksum."""
+    """HNSW index file: which segments (by the checksum of their embeddings) it was built of; rows, size, checksum.
+
+    Embeddings times `scale`, rounded, are what it holds.
+    """
 
     segments: tuple[str, ...] = ()
     rows: int = 0
+    scale: float = 0.0
     bytes: int = 0
     sha256: str = ""
 
@@ -53,6 +59,8 @@ class HnswManifest:
             return cls()
         path = folder / HNSW_FILE
         whole = path.is_file() and path.stat().st_size == manifest.bytes
+        # An index of an earlier format holds other values, without a scale.
+        whole = whole and manifest.scale > 0
         return manifest if whole and _checksums(snapshot)[: len(manifest.segments)] == manifest.segments else cls()
 
 
@@ -100,7 +108,7 @@ class HnswIndex:
         """Return `count` rows for each of `queries` [q, d]; none where that would take longer than comparing all."""
         if count > _MAX_CANDIDATES:
             return [np.empty(0, np.int64)] * len(queries)
-        result = self._usearch.search(queries, min(count, self.rows))
+        result = self._usearch.search(_quantize(queries, self.manifest.scale), min(count, self.rows))
         return [match.keys.astype(np.int64) for match in ([result] if len(queries) == 1 else result)]
 
     def _widen(
@@ -121,8 +129,9 @@ def update_hnsw(folder: Path, snapshot: IndexSnapshot, current: HnswIndex) -> No
     rows, path = len(snapshot.live_mask), folder / HNSW_FILE
     if rows <= HNSW_MIN_ROWS or rows - current.rows <= _MAX_UNINDEXED_SHARE * rows:
         return
+    scale = current.manifest.scale or _scale(snapshot)
     index = UsearchIndex(
-        ndim=snapshot.manifest.spec.width, metric="ip", dtype="bf16", connectivity=_CONNECTIVITY,
+        ndim=snapshot.manifest.spec.width, metric="ip", dtype="i8", connectivity=_CONNECTIVITY,
         expansion_add=_EXPANSION_ADD, enable_key_lookups=False,
     )  # fmt: skip
     if current.rows:
@@ -131,12 +140,23 @@ def update_hnsw(folder: Path, snapshot: IndexSnapshot, current: HnswIndex) -> No
     with ProgressBar("HNSW index", rows - len(index), "images") as bar:
         for start in range(len(index), rows, BLOCK_ROWS):
             part = np.arange(start, min(start + BLOCK_ROWS, rows))
-            index.add(part, snapshot.embeddings(part))
+            index.add(part, _quantize(snapshot.embeddings(part), scale))
             bar.advance(len(part))
     with atomic_write(path) as temporary:
         index.save(str(temporary))
-    manifest = HnswManifest(_checksums(snapshot), rows, path.stat().st_size, file_sha256(path))
+    manifest = HnswManifest(_checksums(snapshot), rows, scale, path.stat().st_size, file_sha256(path))
     write_json(folder / HNSW_MANIFEST, asdict(manifest))
+
+
+def _scale(snapshot: IndexSnapshot) -> float:
+    """Return by what embeddings are multiplied: the largest value of a sample becomes 127."""
+    rows = len(snapshot.live_mask)
+    sample = snapshot.embeddings(np.arange(0, rows, max(1, rows // _SAMPLE_ROWS)))
+    return 127 / max(float(np.abs(sample).max()), 1e-6)
+
+
+def _quantize(embeddings: NDArray[np.float32], scale: float) -> NDArray[np.int8]:
+    return np.clip(np.rint(embeddings * np.float32(scale)), -127, 127).astype(np.int8)
 
 
 def _checksums(snapshot: IndexSnapshot) -> tuple[str, ...]:

@@ -13,10 +13,10 @@ import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
 from fashion_keras.catalog.column_types import text_array
-from fashion_keras.search.base import BLOCK_ROWS, Neighbors, Records
+from fashion_keras.search.base import BLOCK_ROWS, Neighbors, Records, as_ids
 from fashion_keras.search.filters import Where, check_filters
 from fashion_keras.search.manifest import IndexManifest, explain_os_errors
-from fashion_keras.search.segments import PREFIX, Segment, as_table, concat_tables
+from fashion_keras.search.segments import PREFIX, Segment, as_numbers, as_table, concat_tables, take_rows
 from fashion_keras.support.errors import InputError
 
 # Above so many bytes the checksums are compared when the index is written, not whenever it is opened.
@@ -75,16 +75,15 @@ class IndexSnapshot:
     @cached_property
     def live_ids(self) -> NDArray[np.str_]:
         """The ids of the live rows, ascending."""
-        ids = self.table["id"].filter(pa.array(self.live_mask))
-        return text_array(ids.take(pc.sort_indices(ids)).to_pylist())
+        return self.columns((), np.flatnonzero(self.live_mask))["id"]
 
     def ids(self, rows: NDArray[np.int64]) -> NDArray[np.str_]:
         """Return the ids of `rows` [m]."""
-        return text_array(self.table["id"].take(pa.array(rows)).to_pylist())
+        return text_array(take_rows(self.table.select(["id"]), rows)["id"].to_pylist())
 
     def taken(self, ids: ArrayLike) -> list[str]:
         """Return those of `ids` that images have."""
-        names = np.atleast_1d(np.asarray(ids)).tolist()
+        names = as_ids(ids).tolist()
         return [names[number] for number in self._find(names)[0]]
 
     def find(self, name: str) -> NDArray[np.str_]:
@@ -116,7 +115,7 @@ class IndexSnapshot:
 
     def take(self, rows: NDArray[np.int64]) -> Records:
         """Return the images of `rows`, in that order."""
-        table = self.table.take(pa.array(rows))
+        table = take_rows(self.table, rows)
         values = {name: _read_column(table[name]) for name in table.column_names}
         columns = {name: values[PREFIX + name] for name in self.manifest.spec.columns}
         return Records(values["id"], values["sku"], self.embeddings(rows), values["path"], columns)
@@ -124,7 +123,7 @@ class IndexSnapshot:
     def columns(self, names: Sequence[str], rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         """Return "id", "sku" and columns of `rows` [n], in ascending order of the ids."""
         stored = {"id": "id", "sku": "sku", **{name: PREFIX + name for name in names}}
-        table = self.table.select([*dict.fromkeys(stored.values())]).take(pa.array(rows))
+        table = take_rows(self.table.select([*dict.fromkeys(stored.values())]), rows)
         table = table.take(pc.sort_indices(table["id"]))
         return {name: _read_column(table[key]) for name, key in stored.items()}
 
@@ -152,7 +151,7 @@ class IndexSnapshot:
     def _numbers(self) -> Callable[[str], NDArray[Any]]:
         """Column of numbers -> those of all rows, [n]."""
         table = self.table  # not self, which would refer to itself
-        return cache(lambda name: table[PREFIX + name].to_numpy())
+        return cache(lambda name: as_numbers(table[PREFIX + name]))
 
     @cached_property
     def _codes(self) -> Callable[[str], tuple[NDArray[np.int32], dict[str, int]]]:
@@ -165,7 +164,7 @@ class IndexSnapshot:
             if not pa.types.is_dictionary(column.type):
                 column = column.dictionary_encode()
             column = column.combine_chunks()
-            codes, values = column.indices.to_numpy(), column.dictionary.to_pylist()
+            codes, values = np.from_dlpack(column.indices), column.dictionary.to_pylist()
             used = np.bincount(codes[live_mask], minlength=len(values)) > 0
             return codes, {value: code for code, value in enumerate(values) if used[code]}
 
@@ -179,11 +178,17 @@ class IndexSnapshot:
     def scores(self, queries: NDArray[np.float32], rows: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
         """Yield the cosines [m] of `rows` [m], in ascending order, for each of `queries` [q, d]."""
         picked = len(rows) < _PICKED_SHARE * len(self.live_mask) or not self.segments
-        parts = [self.embeddings(rows)] if picked else [segment.embeddings for segment in self.segments]
         step = max(1, _MAX_SCORES // max(len(self.live_mask), 1))
         for start in range(0, len(queries), step):
-            scores = np.concatenate([cosines(queries[start : start + step], values) for values in parts], axis=1)
+            part = queries[start : start + step]
+            blocks = self._picked(rows) if picked else (segment.embeddings for segment in self.segments)
+            parts = [np.empty((len(part), 0), np.float32), *(cosines(part, block) for block in blocks)]
+            scores = np.concatenate(parts, axis=1)
             yield from scores if picked or len(rows) == len(self.live_mask) else scores[:, rows]
+
+    def _picked(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
+        """Yield the embeddings of `rows`, block by block."""
+        return (self.embeddings(rows[start : start + BLOCK_ROWS]) for start in range(0, len(rows), BLOCK_ROWS))
 
     def embeddings(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the embeddings [m, d] of `rows`."""
@@ -214,4 +219,6 @@ def cosines(queries: NDArray[np.float32], embeddings: NDArray[np.float32]) -> ND
 
 
 def _read_column(column: pa.ChunkedArray) -> NDArray[Any]:
-    return column.to_numpy() if pa.types.is_primitive(column.type) else text_array(column.cast(pa.string()).to_pylist())
+    return (
+        as_numbers(column) if pa.types.is_primitive(column.type) else text_array(column.cast(pa.string()).to_pylist())
+    )
