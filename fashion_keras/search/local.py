@@ -38,7 +38,7 @@ from fashion_keras.support.errors import InputError
 log = logging.getLogger("fashion_keras")
 
 # Of at most so many images that match a filter all are compared.
-MAX_EXACT = 50_000
+MAX_EXACT = 5_000
 
 
 class LocalIndex(Index):
@@ -168,16 +168,13 @@ class LocalIndex(Index):
         return snapshot.columns(columns, np.flatnonzero(snapshot.matching(where)))
 
     def _nearest(self, queries: NDArray[np.float32], k: int, where: Where | None) -> list[Neighbors]:
-        """See `Index`; exact where few images match a filter, or HNSW proposes too few of them for a query."""
+        """See `Index`; exact without HNSW, and where few images match a filter."""
         snapshot, hnsw = self._opened
         mask = snapshot.matching(where)
         if not hnsw.rows or (where and np.count_nonzero(mask) <= MAX_EXACT):
             return snapshot.nearest(queries, k, mask)
         candidates = hnsw.candidates(snapshot, queries, k, mask)
-        return [
-            snapshot.nearest(query[None], k, mask)[0] if pair is None else snapshot.top_k(*pair, k)
-            for query, pair in zip(queries, candidates, strict=True)
-        ]
+        return [snapshot.top_k(*pair, k) for pair in candidates]
 
     def _show(self, snapshot: IndexSnapshot) -> None:
         """Let later calls see a snapshot, unless they see a later one already."""
