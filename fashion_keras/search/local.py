@@ -1,6 +1,7 @@
 """Local index in a folder: segments of embeddings and tables, and a manifest that is replaced atomically.
 
-Exact by NumPy over memory-mapped embeddings; above 20,000 rows HNSW proposes candidates. A change writes new files and
+Exact by NumPy over memory-mapped embeddings; above 20,000 rows HNSW proposes candidates, with a filter that more than
+`MAX_EXACT` rows match, too, or a comparison of all of those in 8 bits. A change writes new files and
 then a new manifest, so it is complete or absent even if the process is killed; an open index keeps showing the version
 that it opened. Readers write nothing: the folder may be read-only.
 """
@@ -37,7 +38,7 @@ from fashion_keras.support.errors import InputError
 
 log = logging.getLogger("fashion_keras")
 
-# Of at most so many images that match a filter all are compared.
+# So many images that match a filter are compared exhaustively, at most, where there is an HNSW index.
 MAX_EXACT = 5_000
 
 
