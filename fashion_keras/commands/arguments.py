@@ -87,6 +87,7 @@ def add_command(
     figure: str | None = None,
     has_json: bool = True,
     draw: Callable[[Report, Any], None] | None = None,
+    exit_code: Callable[[Report], int] | None = None,
 ) -> None:
     """Add a command with the flags of a config class and, if `has_json`, --json.
 
@@ -95,9 +96,10 @@ def add_command(
         show: (report, config); prints the report as text.
         figure: `out` of the config where neither --out nor --json is given, and the working folder can be written.
         draw: (report, config); draws into `out`, where that is not None, once the report is printed.
+        exit_code: report -> exit code of the command, called last. Default: 0.
     """
 
-    def command(options: argparse.Namespace) -> None:
+    def command(options: argparse.Namespace) -> int:
         as_json = has_json and options.json
         values = given_values(options, kind)
         wants_figure = bool(figure) and not as_json and "out" not in values
@@ -117,6 +119,7 @@ def add_command(
             draw(report, config)
             if not as_json:
                 print(f"contact sheet  {config.out}")
+        return exit_code(report) if exit_code else 0
 
     parser = commands.add_parser(name, help=summary, description=description)
     add_config_flags(parser, kind, positional)
