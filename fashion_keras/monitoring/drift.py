@@ -19,7 +19,7 @@ from fashion_keras.monitoring.embedding_shift import (
 )
 from fashion_keras.monitoring.findings import list_tests
 from fashion_keras.monitoring.labels import measure_labels
-from fashion_keras.monitoring.measurement import NotMeasuredError
+from fashion_keras.monitoring.measurement import NotMeasuredError, require_products
 from fashion_keras.monitoring.page import write_drift_page
 from fashion_keras.monitoring.precision import attribute_columns, reviewed_precision
 from fashion_keras.monitoring.side import DriftSide, load_side, pair_products
@@ -147,7 +147,9 @@ def _classifier(reference: Sample, new: Sample, seed: int) -> Any:  # noqa: ANN4
 
 
 def _mmd(reference: Sample, new: Sample, seed: int) -> Any:  # noqa: ANN401 - see `mmd_test`
-    return mmd_test(*(each.embeddings[each.first_rows(_MMD_PRODUCTS)] for each in (reference, new)), seed=seed)
+    sides = [each.embeddings[each.first_rows(_MMD_PRODUCTS)] for each in (reference, new)]
+    require_products(*map(len, sides))
+    return mmd_test(*sides, seed=seed)
 
 
 def _outliers(reference: DriftSide, new: DriftSide, samples: list[Sample], neighbors: list[Neighbors]) -> OutlierShare:

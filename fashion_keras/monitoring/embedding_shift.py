@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from fashion_keras.catalog.sampling import subsample
 from fashion_keras.evaluation.metrics.intervals import accuracy_interval, clopper_pearson_interval
 from fashion_keras.images.near_duplicates import NEAR_DUPLICATE_COSINE, is_near_duplicate
-from fashion_keras.monitoring.measurement import MIN_PRODUCTS, NotMeasuredError
+from fashion_keras.monitoring.measurement import require_products
 from fashion_keras.monitoring.side import Block, DriftSide, Texts
 from fashion_keras.support.progress import ProgressBar
 
@@ -131,8 +131,7 @@ def outlier_share(reference: Floats, new: Floats, by: str) -> OutlierShare:
     `reference` [m], `new` [n]: a score of each product, higher farther out. NotMeasuredError with fewer than
     MIN_PRODUCTS products of either.
     """
-    if min(len(reference), len(new)) < MIN_PRODUCTS:
-        raise NotMeasuredError(f"{len(reference)} reference and {len(new)} new products; {MIN_PRODUCTS} are needed")
+    require_products(len(reference), len(new))
     threshold = np.quantile(reference, _QUANTILE)
     hits = int((new > threshold).sum())
     interval = clopper_pearson_interval(hits, len(new)).tolist()

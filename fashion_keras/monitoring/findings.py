@@ -7,7 +7,7 @@ from typing import Any
 Row = Mapping[str, Any]
 
 _SMALLEST_P = 1e-100  # written out
-_LABEL_TITLES = {"column": "labels of", "tags": "tags of", "states": "states of"}
+_LABEL_TITLES = {"column": "labels of", "missing": "missing labels of", "tags": "tags of", "states": "tag states of"}
 
 
 @dataclass(frozen=True)

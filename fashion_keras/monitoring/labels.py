@@ -22,7 +22,8 @@ _KNOWN, _MISSING = "known", "missing"
 class _Mix:
     """Labels of a column or attribute on both sides: label -> products; None where a side has no such column.
 
-    kind: "column", "tags", or "states", which are shares of all products: whether they have a label, and why not.
+    kind: "column"; "missing": whether products have a label in a column; "tags"; "states": whether and why products
+    have no tag.
     """
 
     name: str
@@ -34,8 +35,9 @@ class _Mix:
 def measure_labels(reference: DriftSide, new: DriftSide, config: DriftConfig) -> list[dict[str, Any]]:
     """Compare the label mix of each column and attribute, and of the states of tags.
 
-    A row: name, kind ("column", "tags" or "states"), drift (None where not measured), not_measured: the reason, and the
-    fields of `LabelShift` with p_corrected (Holm); of states also shares: state -> [reference, new].
+    A row: name, kind ("column", "missing", "tags" or "states"), drift (None where not measured), not_measured: the
+    reason, and the fields of `LabelShift` with p_corrected (Holm); of missing labels and states also shares: state ->
+    [reference, new].
 
     InputError for a name in `config.labels` that neither side has.
     """
@@ -64,7 +66,7 @@ def _mixes(name: str, reference: DriftSide, new: DriftSide) -> Iterator[_Mix]:
         yield _Mix(name, "column", *map(_count_labels, cells))
         if all(each is not None for each in cells) and any((each == "").any() for each in cells):
             states = [np.where(each == "", _MISSING, _KNOWN) for each in cells]
-            yield _Mix(name, "states", *(Counter(each.tolist()) for each in states))
+            yield _Mix(name, "missing", *(Counter(each.tolist()) for each in states))
     if any(name in side.tags for side in sides):
         tags = [side.tags.get(name) for side in sides]
         labels = [each and each.labels[side.first_rows()] for each, side in zip(tags, sides, strict=True)]
@@ -87,7 +89,7 @@ def _row(mix: _Mix) -> dict[str, Any]:
     except NotMeasuredError as error:
         return {**row, "not_measured": str(error)}
     row |= asdict(shift)
-    if mix.kind == "states":
+    if mix.kind in ("missing", "states"):
         states = [name for name in (*STATES, _KNOWN, _MISSING) if name in {*mix.reference, *mix.new}]
         row["shares"] = {name: [side[name] / side.total() for side in (mix.reference, mix.new)] for name in states}
     return row

@@ -14,6 +14,7 @@ Floats, Embeddings = NDArray[np.float64], NDArray[np.float32]
 
 _INVERSE_REGULARIZATION = 0.1  # of the logistic regression, on standardized embeddings
 _PERMUTATIONS_PER_BLOCK = 100  # in memory at a time
+_ROUNDING = 1e-6  # of a discrepancy: a relabeling that gives the same value counts
 _SAME = 1e-6  # squared distance of unit vectors that rounding explains
 
 
@@ -122,7 +123,7 @@ def mmd_test(reference: Embeddings, new: Embeddings, permutations: int = 499, se
     for start in range(0, permutations, _PERMUTATIONS_PER_BLOCK):
         count = min(_PERMUTATIONS_PER_BLOCK, permutations - start)
         drawn = np.stack([rng.permutation(labels) for _ in range(count)], axis=1)
-        at_least += int((_mmd2(kernel, drawn) >= value).sum())
+        at_least += int((_mmd2(kernel, drawn) >= value - _ROUNDING).sum())
     return MmdTest(value, sqrt(median), (1 + at_least) / (1 + permutations), m, n)
 
 
