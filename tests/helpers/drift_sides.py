@@ -38,7 +38,7 @@ def make_index(folder, images, spec=SPEC):
     return folder
 
 
-def write_batch(folder, count, seed=0, first=0, shards=2, shift=0.0, gender="Men", state="released", **changes):
+def write_batch(folder, count, seed=0, first=0, shards=2, shift=0.0, state="released", **changes):
     """Write a batch folder of products with a tag of gender each; `changes`: columns to replace, None to leave out."""
     (folder / "shards").mkdir(parents=True)
     manifest = {"format": "fashion_keras.batch/1", "encoder": "fashion_small", "encoder_identity": "abc",
@@ -46,6 +46,7 @@ def write_batch(folder, count, seed=0, first=0, shards=2, shift=0.0, gender="Men
     (folder / "manifest.json").write_text(json.dumps(manifest))
     ids = [f"{first + number:06d}" for number in range(count)]
     random = np.random.default_rng(seed)
+    tag = {"label": ["Men"] if state == "released" else [], "confidence": 0.9, "state": state}
     columns = {
         "sku": pa.array(ids),
         "image_id": pa.array(ids),
@@ -53,7 +54,7 @@ def write_batch(folder, count, seed=0, first=0, shards=2, shift=0.0, gender="Men
         "signature": pa.array([random.integers(0, 200, 900, np.uint8).tobytes() for _ in ids], pa.binary(900)),
         "product_types": pa.array([["shoe"]] * count),
         "outlier_score": pa.array(random.random(count), pa.float32()),
-        "gender": pa.array([{"label": [gender] if state == "released" else [], "confidence": 0.9, "state": state}] * count),
+        "gender": pa.array([tag] * count),
         "column_season": pa.array(np.resize(["Summer", "Winter"], count).tolist()),
         "column_year": pa.array(np.resize([2011, 2012, 2013], count)),
         "column_product_display_name": pa.array([f"Title {name}" for name in ids]),

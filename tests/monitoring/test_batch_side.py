@@ -44,9 +44,7 @@ def test_tags_and_their_states_are_compared(tmp_path):
     states = rows["gender", "states"]
     assert states["shares"] == {"released": [1.0, 0.0], "abstained": [0.0, 1.0]}
     assert states["drift"]
-    assert (
-        rows["gender", "tags"]["not_measured"] == "200 reference and 0 new products have a label; 30 of each are needed"
-    )
+    assert rows["gender", "tags"]["not_measured"].startswith("200 reference and 0 new products have a label")
     assert report["fired"][0].startswith("tag states of gender: total variation 1.000")
     assert not report["classifier"]["drift"]
 
