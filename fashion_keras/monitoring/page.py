@@ -22,10 +22,11 @@ def write_drift_page(report: Mapping[str, Any], folder: Path) -> Path:
     facts = [*sides, ("encoder", report["new"]["encoder"]), ("seed", str(report["seed"]))]
     tests = [(test.title, test.verdict, test.text) for test in list_tests(report)]
     duplicates = report["near_duplicates"]
+    changed = [row for row in report["labels"] if row["drift"] and "shares" not in row]
     sections = [
         Section("Tests", [_LEGEND], tables=[Table(("test", "result", "measured"), tests)]),
-        Section("Labels that changed", tables=[_changes(row) for row in report["labels"] if row["drift"]]),
-        Section("States of labels and tags", tables=_states(report["labels"])),
+        Section("Labels that changed", tables=[_changes(row) for row in changed]),
+        Section("Products without label or tag", tables=_states(report["labels"])),
         Section("Near-duplicates", [duplicates["not_measured"] or duplicates_text(duplicates)]),
         Section("Precision of tags", tables=_precision(report["precision"])),
         Section("Thresholds", tables=[Table(("threshold", "value"), list(report["thresholds"].items()))]),
@@ -61,7 +62,7 @@ def _changes(row: Mapping[str, Any]) -> Table:
 
 def _states(rows: Sequence[Mapping[str, Any]]) -> list[Table]:
     cells = [
-        (row["name"], state, f"{reference:.1%}", f"{new:.1%}")
+        (label_title(row), state, f"{reference:.1%}", f"{new:.1%}")
         for row in rows
         for state, (reference, new) in row.get("shares", {}).items()
     ]
