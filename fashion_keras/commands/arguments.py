@@ -102,12 +102,9 @@ def add_command(
     def command(options: argparse.Namespace) -> int:
         as_json = has_json and options.json
         values = given_values(options, kind)
-        wants_figure = bool(figure) and not as_json and "out" not in values
         log_to_console()
-        if wants_figure and os.access(Path(), os.W_OK):
-            values["out"] = figure
-        elif wants_figure:
-            LOG.warning("no %s: this folder cannot be written; --out names another file", figure)
+        if figure and not as_json and "out" not in values:
+            values |= _default_figure(figure)
         config = kind(**values)
         report = run(config)
         if as_json:
@@ -126,6 +123,14 @@ def add_command(
     if has_json:
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
     parser.set_defaults(command=command)
+
+
+def _default_figure(figure: str) -> dict[str, str]:
+    """Return `out` of a figure in the working folder; nothing, with a warning, where that cannot be written."""
+    if os.access(Path(), os.W_OK):
+        return {"out": figure}
+    LOG.warning("no %s: this folder cannot be written; --out names another file", figure)
+    return {}
 
 
 def given_values(options: argparse.Namespace, kind: type[Config]) -> dict[str, Any]:

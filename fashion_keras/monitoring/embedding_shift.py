@@ -97,23 +97,39 @@ def search_reference(reference: DriftSide, samples: list[Sample]) -> list[Neighb
                 for start in range(0, len(sample_codes), _QUERIES):
                     part = slice(start, start + _QUERIES)
                     cosines = sample.embeddings[part] @ block.embeddings.T
-                    result.is_duplicate[part] |= _duplicates(cosines, sample, part, block)
-                    cosines[sample_codes[part, None] == block_codes] = -1
-                    np.maximum(result.nearest[part], cosines.max(axis=1), out=result.nearest[part])
+                    best = cosines.max(axis=1)
+                    result.is_duplicate[part] |= _duplicates(cosines, best, sample, part, block)
+                    _leave_own_products_out(cosines, best, sample_codes[part], block_codes)
+                    np.maximum(result.nearest[part], best, out=result.nearest[part])
             bar.advance(len(block.embeddings))
     return results
 
 
-def _duplicates(cosines: Floats, sample: Sample, part: slice, block: Block) -> Mask:
-    """Return [q]: whether each image of a part of a sample is a near-duplicate of one of a block."""
-    near = cosines >= NEAR_DUPLICATE_COSINE
+def _duplicates(cosines: Floats, best: Floats, sample: Sample, part: slice, block: Block) -> Mask:
+    """Return [q]: whether each image of a part of a sample is a near-duplicate of one of a block.
+
+    `cosines` [q, m] of both, `best` [q] the highest of each row.
+    """
+    is_duplicate = best >= NEAR_DUPLICATE_COSINE
     if sample.signatures is None or block.signatures is None:
-        return near.any(axis=1)
-    is_duplicate, first = np.zeros(len(near), bool), sample.signatures[part].astype(np.float32)
-    for row in np.flatnonzero(near.any(axis=1)).tolist():
-        others = block.signatures[near[row]].astype(np.float32)
-        is_duplicate[row] = any(is_near_duplicate(first[row], other) for other in others)
+        return is_duplicate
+    first = sample.signatures[part]
+    for row in np.flatnonzero(is_duplicate).tolist():
+        others = block.signatures[cosines[row] >= NEAR_DUPLICATE_COSINE].astype(np.float32)
+        is_duplicate[row] = any(is_near_duplicate(first[row].astype(np.float32), other) for other in others)
     return is_duplicate
+
+
+def _leave_own_products_out(cosines: Floats, best: Floats, sample_codes: Rows, block_codes: Rows) -> None:
+    """Change `best` [q], the row maxima of `cosines` [q, m], to those over images of other products.
+
+    Only columns of products that are in the sample are compared: few, where both sides are large.
+    """
+    shared = np.flatnonzero(np.isin(block_codes, sample_codes))
+    rows, columns = np.nonzero(sample_codes[:, None] == block_codes[shared])
+    cosines[rows, shared[columns]] = -1
+    changed = np.unique(rows)
+    best[changed] = cosines[changed].max(axis=1)
 
 
 def outliers_by_distance(reference: Sample, new: Sample, of_reference: Neighbors, of_new: Neighbors) -> OutlierShare:
