@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from fashion_keras import DriftConfig, InputError, drift
+from fashion_keras.search.postgres import PostgresIndex
 from tests.helpers.cli import assert_one_line, run_cli
 from tests.helpers.drift_sides import SPEC, directions, make_index, records
+from tests.search.conftest import database, server  # noqa: F401 - fixtures
 
 GENDERS = ("Men", "Women", "Women", "Unisex")
 
@@ -90,6 +92,15 @@ def test_products_are_known_by_title(tmp_path, places):
     report = drift({"new": place, "against": places["reference"]})
     assert report["near_duplicates"]["shared_products"] == 400
     assert report["classifier"]["accuracy"] == 0.5
+
+
+def test_an_index_in_a_database_gives_the_same_report(places, database):  # noqa: F811
+    PostgresIndex.create(database, SPEC, records(directions(300, 3), ("Men",), first=3000))
+    stored, local = (drift({"new": place, "against": places["reference"]}) for place in (database, places["men"]))
+    assert "secret" not in stored["new"]["place"]
+    assert stored["labels"] == local["labels"]
+    # The server stores embeddings in 16 bits.
+    assert stored["mmd"]["mmd2"] == pytest.approx(local["mmd"]["mmd2"], abs=1e-4)
 
 
 def test_same_seed_same_report(places):
