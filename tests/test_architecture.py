@@ -10,8 +10,8 @@ from tests.helpers.cli import run_python
 
 PACKAGE = Path(__file__).parents[1] / "fashion_keras"
 FOLDERS = (
-    "support", "catalog", "images", "models", "features", "evaluation", "training", "search", "analysis", "tagging",
-    "monitoring", "exports", "studies", "web", "commands",
+    "support", "catalog", "images", "models", "features", "batch", "evaluation", "training", "search", "analysis",
+    "tagging", "monitoring", "exports", "studies", "web", "commands",
 )  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
 

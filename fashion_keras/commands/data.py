@@ -1,10 +1,12 @@
-"""Commands `data describe`, `data download`, `data sample`, `features ls` and `features rm`."""
+"""Commands `data describe`, `data download` and `data sample`, `features encode`, `ls` and `rm`."""
 
 import argparse
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from fashion_keras.analysis.config import DescribeConfig
+from fashion_keras.batch.config import EncodeConfig
 from fashion_keras.catalog.datasets import SAMPLE, download, resolve_dataset
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.commands.arguments import Commands, Parser, Report, add_command
@@ -29,7 +31,13 @@ def add(commands: Commands) -> None:
     parser = actions.add_parser("sample", help="draw the sample catalog and print its folder", description=text)
     parser.set_defaults(command=lambda _: print(resolve_dataset(SAMPLE)[0]))
 
-    actions = _add_group(commands, "features", "list or remove cached features")
+    actions = _add_group(commands, "features", "encode a catalog in shards; list or remove cached features")
+    summary = "write the embeddings of a catalog of any size in shards"
+    text = (
+        "Encode every image of a catalog once, into Parquet shards. Killed and started again, the run goes on; once "
+        "complete, it encodes only new and changed images. The folder is an --encoder of evaluate-search and audit."
+    )
+    add_command(actions, "encode", EncodeConfig, _encode, _print_encoded, summary, text)
     actions.add_parser("ls", help="list cached features").set_defaults(command=_list_features)
     parser = actions.add_parser("rm", help="remove cached features, or everything in the cache")
     text = "Network, as `features ls` shows it. Default: all, after a question."
@@ -73,6 +81,22 @@ def _download(options: argparse.Namespace) -> None:
     folder = download(options.large)
     catalog = read_catalog(folder)
     print(f"{folder}: {len(catalog)} products, {len(catalog.rejected)} rejected rows and files")
+
+
+def _encode(config: EncodeConfig) -> Report:
+    from fashion_keras.batch.encode import encode_catalog
+
+    report = encode_catalog(config)
+    return {} if report is None else asdict(report)
+
+
+def _print_encoded(report: Report, config: EncodeConfig) -> None:
+    if not report:
+        print(f"part {config.shard} is done; others are not")
+        return
+    print(f"{report['read']} rows and files read: {report['accepted']} accepted, {report['rejected']} rejected "
+          f"(rejected.csv); {report['encoded']} encoded in the shards' last runs")  # fmt: skip
+    print(f"embeddings [{report['accepted']}, {report['width']}] in {report['out']}")
 
 
 def _list_features(_: argparse.Namespace) -> None:

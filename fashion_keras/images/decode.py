@@ -64,6 +64,15 @@ def decode_batch(images: Sequence[Any], spec: ImageSpec) -> NDArray[np.uint8]:
     return pixels
 
 
+def decode_views(data: bytes, specs: Sequence[ImageSpec]) -> list[NDArray[np.uint8]]:
+    """Return the pixels [height, width, 3] uint8 of an encoded image for each of `specs`, decoded once for the first.
+
+    The others are made of the same raster, so they should be smaller. ImageError as `decode`.
+    """
+    raster = from_bytes(data, specs[0])
+    return [_fit(raster, spec) for spec in specs]
+
+
 def thumbnail(image: Any, side: int) -> NDArray[np.uint8]:  # noqa: ANN401 - any form of one image
     """Return pixels [height, width, 3] uint8 in their own proportions, the longer side `side` pixels or fewer.
 

@@ -12,7 +12,7 @@ from fashion_keras.images.spec import ImageSpec
 NEAR_DUPLICATE_COSINE = 0.99
 # Largest difference of near-duplicates, in proportion to their ink. On the real images that detects images saved again
 # and hardly two of different products.
-_THUMBNAIL, _MAX_DIFFERENCE = ImageSpec(20, 15), 0.05
+THUMBNAIL, _MAX_DIFFERENCE = ImageSpec(20, 15), 0.05
 
 # Near-duplicates by `is_near_duplicate` are nearly parallel in ink; only such pairs are compared pixel by pixel.
 _MIN_COSINE, _BLOCK = 0.98, 1024
@@ -20,7 +20,7 @@ _MIN_COSINE, _BLOCK = 0.98, 1024
 
 def thumbnail_signature(image: Any) -> NDArray[np.float32]:  # noqa: ANN401 - any form of one image
     """Return the thumbnail of an image, [20, 15, 3] float32 in 0..255; ImageError as `decode`."""
-    return decode(image, _THUMBNAIL).astype(np.float32)
+    return decode(image, THUMBNAIL).astype(np.float32)
 
 
 def is_near_duplicate(first: NDArray[np.float32], second: NDArray[np.float32]) -> bool:

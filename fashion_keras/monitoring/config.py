@@ -22,7 +22,7 @@ class DriftConfig(Config):
         metavar="FILE",
     )  # fmt: skip
     target_precision: float | None = config_field(
-        None, "Precision that tags of reviewed products must have. Default: that of --tagger.", metavar="X", above=0,
+        None, "Precision that tags of reviewed products must have. Default: their tagger's.", metavar="X", above=0,
         below=1,
     )  # fmt: skip
     labels: str | None = config_field(

@@ -29,7 +29,6 @@ from fashion_keras.support.atomic_files import check_output_dir, make_output_dir
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.verbose_argument import takes_verbose
-from fashion_keras.tagging.model.manifest import TaggerManifest
 
 _MMD_PRODUCTS = 2000  # of each side: the kernel matrix grows with the square
 
@@ -54,6 +53,8 @@ def drift(config: DriftConfig | Mapping[str, Any]) -> Report:
         check_output_dir(config.out, "")
     new, reference = (load_side(place) for place in (config.new, config.against))
     warnings = _check_encoders(new, reference)
+    if new.tagger and reference.tagger and new.tagger != reference.tagger:
+        warnings.append("The sides were tagged by different taggers, so that their tags may differ without drift.")
     if config.tagger is not None:
         new, reference = (tag_side(side, config.tagger) for side in (new, reference))
     precision = _precision(new, config) if config.corrections else None
@@ -95,11 +96,7 @@ def _check_encoders(new: DriftSide, reference: DriftSide) -> list[str]:
 def _precision(side: DriftSide, config: DriftConfig) -> Report:
     if not side.tags:
         raise InputError(f"{side.place}: has no tags whose precision --corrections could measure; give --tagger")
-    target = config.target_precision
-    if target is None and config.tagger is None:
-        raise InputError("--corrections needs a target precision: give --target-precision, or --tagger, which has one")
-    if target is None:
-        target = TaggerManifest.read(config.tagger).target_precision
+    target = side.target_precision if config.target_precision is None else config.target_precision
     return reviewed_precision(side, config.corrections, target, attribute_columns(side, config.tagger), config.alpha)
 
 

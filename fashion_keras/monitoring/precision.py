@@ -11,8 +11,9 @@ from fashion_keras.catalog.columns import LABEL_SEPARATOR, plain_label, plain_na
 from fashion_keras.catalog.corrections import SKIP, read_corrections
 from fashion_keras.evaluation.metrics.intervals import clopper_pearson_interval
 from fashion_keras.monitoring.label_mix import holm
-from fashion_keras.monitoring.side import RELEASED, DriftSide, TagColumn
+from fashion_keras.monitoring.side import DriftSide, TagColumn
 from fashion_keras.support.errors import InputError
+from fashion_keras.tagging.annotate import RELEASED
 from fashion_keras.tagging.evaluation.metrics import against_target
 from fashion_keras.tagging.model.manifest import TaggerManifest
 

@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 from fashion_keras.catalog.column_types import as_text
 from fashion_keras.catalog.columns import GROUP, LABEL_SEPARATOR, TITLE
 from fashion_keras.catalog.product_hashes import group_products
+from fashion_keras.features.batch_folder import COLUMN, BatchFolder, is_batch_folder
+from fashion_keras.images.near_duplicates import THUMBNAIL
 from fashion_keras.search.indexing import open_index
-from fashion_keras.support.atomic_files import read_json
 from fashion_keras.support.errors import InputError
+from fashion_keras.tagging.annotate import ABSTAINED, GATED, OUTLIER_SCORE, RELEASED
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-RELEASED, ABSTAINED, GATED = STATES = ("released", "abstained", "gated")
-_COLUMN = "column_"  # prefix of a catalog's own columns in a batch folder
-_SIGNATURE = (20, 15, 3)
+STATES = (RELEASED, ABSTAINED, GATED)
+_SIGNATURE = (THUMBNAIL.height, THUMBNAIL.width, 3)
 _BLOCK = 4096  # images read at a time
 _NOT_LABELS = (TITLE, GROUP)
 
@@ -38,7 +39,7 @@ class Block:
 
 @dataclass(frozen=True)
 class TagColumn:
-    """Tags of an attribute: labels [n] str, "" for none, bars between several; states [n] str, one of STATES."""
+    """Tags of an attribute: released labels [n] str, "" for none, bars between several; states [n] str of STATES."""
 
     labels: Texts
     states: Texts
@@ -57,6 +58,8 @@ class DriftSide:
         products: [n] str, the product of each image; see `pair_products`.
         columns: name -> labels [n] str of the catalog's own columns, "" where missing.
         tags: attribute -> tags of a tagger; {} without one.
+        tagger: digest of that tagger; "" where it is not known.
+        target_precision: of those tags; None without a tagger.
         outlier_scores: [n] float32 in 0..1, or None.
         has_signatures: whether blocks have thumbnails.
         blocks: returns the images block by block, in the order of the rows.
@@ -73,6 +76,8 @@ class DriftSide:
     products: Texts
     columns: Mapping[str, Texts]
     tags: Mapping[str, TagColumn]
+    tagger: str
+    target_precision: float | None
     outlier_scores: NDArray[np.float32] | None
     has_signatures: bool
     blocks: Callable[[], Iterator[Block]] = field(repr=False)
@@ -100,9 +105,7 @@ def load_side(place: str | Path) -> DriftSide:
 
     InputError when there is neither, it is empty, or a value is damaged; a damaged embedding is found by `blocks`.
     """
-    manifest = Path(place) / "manifest.json"
-    is_batch = manifest.is_file() and str(read_json(manifest).get("format")).startswith("fashion_keras.batch/")
-    side = _batch_side(Path(place)) if is_batch else _index_side(place)
+    side = _batch_side(Path(place)) if is_batch_folder(place) else _index_side(place)
     if not len(side):
         raise InputError(f"{side.place}: holds no images, so there is nothing to compare")
     return side
@@ -148,6 +151,8 @@ def _index_side(place: str | Path) -> DriftSide:
         titles=rows[TITLE] if TITLE in spec.columns else np.full(len(ids), ""),
         columns={name: as_text(rows[name]) for name in spec.columns if name not in _NOT_LABELS},
         tags={},
+        tagger="",
+        target_precision=None,
         outlier_scores=None,
         has_signatures=False,
         blocks=blocks,
@@ -155,43 +160,39 @@ def _index_side(place: str | Path) -> DriftSide:
 
 
 def _batch_side(place: Path) -> DriftSide:
-    from fashion_keras.batch.folder import BatchFolder  # noqa: PLC0415 - needs PyArrow, which help must not wait for
-
     folder = BatchFolder.open(place)
-    manifest = folder.manifest
-    names = next((table.column_names for table in folder.tables(None)), [])
-    own = [name for name in names if name.startswith(_COLUMN)]
-    attributes = [name for name in manifest.attributes or {} if name in names]
-    scores = [name for name in ("outlier_score",) if name in names]
-    has_signatures = "signature" in names
-    parts = list(folder.tables(["sku", "image_id", *scores, *attributes, *own])) if names else []
+    model, own = folder.manifest.model, folder.manifest.columns
+    scores = [OUTLIER_SCORE] if folder.attributes else []
+    parts = list(folder.tables(["sku", "image_id", *scores, *folder.attributes, *(COLUMN + name for name in own)]))
     ids, skus = (_texts(parts, name) for name in ("image_id", "sku"))
-    columns = {name.removeprefix(_COLUMN): _texts(parts, name) for name in own}
+    columns = {name: _texts(parts, COLUMN + name) for name in own}
 
     def blocks() -> Iterator[Block]:
         start = 0
-        for table in folder.tables(["embedding", *(["signature"] if has_signatures else [])]):
+        for table in folder.tables(["embedding", "signature"]):
             for offset in range(0, len(table), _BLOCK):
                 part = table.slice(offset, _BLOCK)
-                embeddings = _embeddings(part, manifest.width, str(place))
+                embeddings = _embeddings(part, model.width, str(place))
                 embeddings = unit_embeddings(embeddings, ids[start : start + len(part)], str(place))
-                yield Block(start, embeddings, _signatures(part) if has_signatures else None)
+                yield Block(start, embeddings, _signatures(part))
                 start += len(part)
 
     return DriftSide(
         place=str(place),
-        encoder=str(manifest.encoder),
-        encoder_identity=manifest.encoder_identity,
+        encoder=model.encoder,
+        encoder_identity=model.identity,
         from_file=False,
-        width=manifest.width,
+        width=model.width,
         ids=ids,
         skus=skus,
         products=skus,
         titles=columns.get(TITLE, np.full(len(ids), "")),
         columns={name: values for name, values in columns.items() if name not in _NOT_LABELS},
-        tags={name: _tag_column(parts, name) for name in attributes},
+        tags={name: _tag_column(parts, name) for name in folder.attributes},
+        tagger=model.tagger_sha256 or "",
+        target_precision=model.target_precision,
         outlier_scores=_scores(parts, ids, str(place)) if scores else None,
-        has_signatures=has_signatures,
+        has_signatures=True,
         blocks=blocks,
     )
 
@@ -205,14 +206,15 @@ def _texts(tables: list["pa.Table"], name: str) -> Texts:
 
 
 def _tag_column(tables: list["pa.Table"], name: str) -> TagColumn:
-    cells = [cell or {} for table in tables for cell in table[name].to_pylist()]
-    labels = [LABEL_SEPARATOR.join(cell.get("label") or ()) for cell in cells]
-    return TagColumn(np.array(labels, np.str_), np.array([cell.get("state") or GATED for cell in cells], np.str_))
+    """Return the tags of an attribute; the most probable label, which is stored of others, is none of them."""
+    cells = [cell for table in tables for cell in table[name].to_pylist()]
+    labels = [LABEL_SEPARATOR.join(cell["label"]) if cell["state"] == RELEASED else "" for cell in cells]
+    return TagColumn(np.array(labels, np.str_), np.array([cell["state"] for cell in cells], np.str_))
 
 
 def _scores(tables: list["pa.Table"], ids: Texts, place: str) -> NDArray[np.float32]:
     """Return outlier scores [n]; InputError for one that is missing."""
-    cells = [np.nan if cell is None else cell for table in tables for cell in table["outlier_score"].to_pylist()]
+    cells = [np.nan if cell is None else cell for table in tables for cell in table[OUTLIER_SCORE].to_pylist()]
     scores = np.array(cells, np.float32)
     wrong = np.flatnonzero(~np.isfinite(scores))
     if len(wrong):

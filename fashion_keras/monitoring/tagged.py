@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.columns import LABEL_SEPARATOR
-from fashion_keras.monitoring.side import ABSTAINED, GATED, RELEASED, DriftSide, TagColumn
+from fashion_keras.monitoring.side import DriftSide, TagColumn
 from fashion_keras.support.errors import InputError
+from fashion_keras.tagging.annotate import ABSTAINED, GATED, RELEASED
 from fashion_keras.tagging.model.heads import HeadOutput, LinearHead, applies_mask, run_head
 from fashion_keras.tagging.model.manifest import TaggerManifest
 
@@ -40,7 +41,7 @@ def tag_side(side: DriftSide, folder: str | Path) -> DriftSide:
         column = _tag_column(head, output)
         tags[head.name] = TagColumn(column.labels[product], column.states[product])
     scores = (1 - types.probabilities.max(axis=1)).astype(np.float32)[product]
-    return replace(side, tags=tags, outlier_scores=scores)
+    return replace(side, tags=tags, target_precision=manifest.target_precision, outlier_scores=scores)
 
 
 def _mean_embeddings(side: DriftSide, product: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -63,7 +63,7 @@ def build_index(
     Raises:
         InputError: when there is an index already, or catalog, encoder or server cannot be used.
     """
-    kind, place = _location(out)
+    kind, place = index_location(out)
     # Before anything that takes long.
     kind.check_free(place, overwrite)
     size = None if image_size is None else "{}x{}".format(*parse_image_size(image_size))
@@ -95,14 +95,14 @@ def update_index(index: Index, data: Any = None) -> UpdateSummary:  # noqa: ANN4
     catalog = load_catalog(data)
     spec = index.spec
     source = embedding_source(spec.encoder, spec.weights, spec.image_size)
-    _check_identity(spec, source.identity)
+    check_identity(spec, source.identity)
     records = _records(catalog, source)
     records = replace(records, columns=_as_stored(records.columns, spec))
     records.check(spec)
     before = index.ids()
     known = np.isin(records.ids, before)
     new, common = np.flatnonzero(~known), np.flatnonzero(known)
-    changed = common[_differ(index, records.take(common))]
+    changed = common[differ(index, records.take(common))]
     removed = np.setdiff1d(before, records.ids)
     for rows, change in ((new, index.add), (changed, index.update)):
         if len(rows):
@@ -114,7 +114,7 @@ def update_index(index: Index, data: Any = None) -> UpdateSummary:  # noqa: ANN4
 
 def open_index(location: str | Path) -> Index:
     """Open the index in a folder or a database; InputError when there is none."""
-    kind, place = _location(location)
+    kind, place = index_location(location)
     return kind(place)
 
 
@@ -144,11 +144,11 @@ def load_index_encoder(spec: IndexSpec) -> Encoder:
             "search by an image id or SKU"
         )
     encoder = load_encoder(spec.encoder, spec.weights, spec.image_size)
-    _check_identity(spec, encoder.identity)
+    check_identity(spec, encoder.identity)
     return encoder
 
 
-def _check_identity(spec: IndexSpec, identity: str) -> None:
+def check_identity(spec: IndexSpec, identity: str) -> None:
     """Raise InputError unless embeddings of that identity can be compared with those of an index."""
     if identity != spec.encoder_identity:
         raise InputError(
@@ -157,7 +157,7 @@ def _check_identity(spec: IndexSpec, identity: str) -> None:
         )
 
 
-def _location(location: str | Path) -> tuple[type, str | Path]:
+def index_location(location: str | Path) -> tuple[type, str | Path]:
     """Return the class of index at a location, and what that opens."""
     if not _URL.match(str(location)):
         if isinstance(location, str) and _KEYWORDS.search(location):
@@ -187,7 +187,7 @@ def _as_stored(columns: Mapping[str, NDArray[Any]], spec: IndexSpec) -> dict[str
     return stored
 
 
-def _differ(index: Index, records: Records) -> NDArray[np.bool_]:
+def differ(index: Index, records: Records) -> NDArray[np.bool_]:
     """Return [n]: whether the index holds another embedding, SKU, path or attribute for each of n images of it."""
     stored = index.lookup(records.ids)
     # The server stores embeddings in 16 bits.

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from fashion_keras.batch.config import BatchConfig
 from fashion_keras.catalog.tasks import get_task
 from fashion_keras.features.registry import DEFAULT_ENCODER
 from fashion_keras.support.config_fields import DataConfig, LimitConfig, config_field
@@ -67,7 +68,7 @@ class TaggerConfig(LimitConfig, DataConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TagConfig(LimitConfig, DataConfig):
+class TagConfig(BatchConfig):
     """Settings of the command `tag`: a trained tagger, or one trained on the catalog's own labels, tags a catalog."""
 
     taxonomy: str | None = config_field(
@@ -84,9 +85,11 @@ class TagConfig(LimitConfig, DataConfig):
         above=0,
         below=1,
     )
+    attributes: str | None = config_field(None, "Attributes of the tagger to predict. Default: all.", metavar="NAME,..")
     out: str | None = config_field(
-        None, "New or empty folder, or one with the catalog's own tagger. Default: runs/tags-N.", metavar="DIR"
-    )
+        None, "New folder, or that of an earlier run, which goes on or is brought up to date. Default: runs/tags-N.",
+        metavar="DIR",
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -96,6 +99,11 @@ class TagConfig(LimitConfig, DataConfig):
             raise InputError(
                 "--target-precision applies to a tagger trained here, with --taxonomy; --tagger has its own"
             )
+
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """The names in `attributes`; () for all."""
+        return tuple(name.strip() for name in (self.attributes or "").split(",") if name.strip())
 
 
 @dataclass(frozen=True, kw_only=True)

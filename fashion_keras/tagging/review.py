@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 
 from fashion_keras.analysis.review import ReviewQueue
-from fashion_keras.analysis.review_queue import HeadPredictions, assemble_queue, label_column, run_predictions
+from fashion_keras.analysis.review_queue import (
+    HeadPredictions,
+    assemble_queue,
+    label_column,
+    product_numbers,
+    run_predictions,
+)
 from fashion_keras.catalog.attributes import ColumnSource
 from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.corrected import apply_corrections
@@ -20,10 +26,10 @@ from fashion_keras.search.indexing import index_catalog
 from fashion_keras.support.atomic_files import make_output_dir
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.verbose_argument import takes_verbose
+from fashion_keras.tagging.annotate import product_means
 from fashion_keras.tagging.config import DEFAULT_REVIEW_TASKS, ReviewConfig
 from fashion_keras.tagging.model.manifest import TaggerManifest
 from fashion_keras.tagging.model.tagger import load_tagger
-from fashion_keras.tagging.tag_catalog import ProductImages
 
 
 def build_review_queue(
@@ -75,7 +81,7 @@ def tagger_predictions(folder: str | Path, catalog: Catalog) -> list[HeadPredict
     tagger = load_tagger(folder)
     columns = attribute_columns(TaggerManifest.read(folder), catalog)
     features = np.asarray(encode(catalog, tagger.encoder).values)
-    _, outputs = tagger.predict_heads(ProductImages.of(catalog).mean(features))
+    _, outputs = tagger.predict_heads(product_means(features, product_numbers(catalog.skus)))
     return [
         HeadPredictions(columns[head.name], head.classes, output.probabilities, output.accepted, head.thresholds)
         for head, output in zip(tagger.heads, outputs, strict=True)

@@ -1,31 +1,38 @@
-"""Catalog tagging: `tag_catalog(config)` tags every product of a catalog, by all of its images together."""
+"""Catalog tagging: `tag_catalog(config)` tags every product of a catalog of any size, by all of its images together."""
 
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fashion_keras.catalog.catalog import Catalog, write_rejected
-from fashion_keras.catalog.columns import LABEL_SEPARATOR
+from fashion_keras.batch.parts import CatalogParts, read_parts
+from fashion_keras.batch.plan import Plan, remove_plan
+from fashion_keras.batch.run import check_batch_dir, run_batch
+from fashion_keras.batch.shards import encoder_model
+from fashion_keras.batch.tables import read_rejections, write_rejections
+from fashion_keras.catalog.columns import Columns
 from fashion_keras.catalog.splits import PARTS
 from fashion_keras.catalog.taxonomy import load_taxonomy
-from fashion_keras.features.cache import encode
-from fashion_keras.images.validation import read_source, reject_unreadable
-from fashion_keras.support.atomic_files import check_output_dir, read_json, write_csv, write_json
+from fashion_keras.features.batch_folder import COLUMN, BatchFolder, BatchModel
+from fashion_keras.search.from_batch import sync_index
+from fashion_keras.support.atomic_files import file_sha256, read_json, write_json
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import dataclass_from_json
 from fashion_keras.support.verbose_argument import takes_verbose
+from fashion_keras.tagging.annotate import ABSTAINED, GATED, OWN_COLUMNS, RELEASED, load_tagging_job, select_attributes
 from fashion_keras.tagging.config import DEFAULT_TARGET_PRECISION, TagConfig, TaggerConfig
 from fashion_keras.tagging.evaluation.metrics import TagScores
-from fashion_keras.tagging.model.manifest import TaggerManifest, read_provenance, taxonomy_digest
-from fashion_keras.tagging.model.tagger import Tag, Tagger, Tags, load_tagger
+from fashion_keras.tagging.model.heads import LinearHead
+from fashion_keras.tagging.model.manifest import TaggerManifest, head_spec, read_provenance, taxonomy_digest
+from fashion_keras.tagging.model.tagger import Tagger, load_tagger
 from fashion_keras.tagging.pages import write_tags_page
+from fashion_keras.tagging.tag_tables import AttributeUpdates, TagTables, write_tables
 from fashion_keras.tagging.train_tagger import train_tagger
 
 log = logging.getLogger("fashion_keras")
@@ -40,11 +47,14 @@ class TagReport:
     Attributes:
         test: scores on the tagger's own test products; None when it was trained on another catalog.
         read, accepted, rejected: rows and files read, images of the products in tags.csv, those in rejected.csv.
+        encoded: images that were encoded in this run; the others had not changed since an earlier one.
         products: rows of tags.csv.
         disagreeing: images that would get other tags by themselves than their product.
         parts: part -> accepted images that had it in the tagger's training.
         without_type: products that are of no product type of the tagger, which get no tag.
         tags, abstained: attribute -> products that get a label of it, and those for which none reaches its threshold.
+        updates: what the catalog gains by each attribute.
+        index: changes of the index; None without one.
     """
 
     out: str
@@ -56,77 +66,137 @@ class TagReport:
     products: int
     disagreeing: int
     rejected: int
+    encoded: int
     parts: dict[str, int]
     without_type: int
     tags: dict[str, int]
     abstained: dict[str, int]
+    updates: tuple[AttributeUpdates, ...]
+    index: dict[str, int] | None
 
 
 @takes_verbose
-def tag_catalog(config: TagConfig | Mapping[str, Any]) -> TagReport:
-    """Tag every product of a catalog; write tags.csv, rejected.csv, report.html and report.json, which
-    holds the returned value.
+def tag_catalog(config: TagConfig | Mapping[str, Any]) -> TagReport | None:
+    """Tag every product of a catalog; return, and write into a folder, what became of it.
+
+    The folder is a batch folder (see `BatchFolder` and `TagColumns`): killed and run again it goes on, and once
+    complete it encodes only new and changed images. Beside the shards it holds progress.json while the run lasts, then
+    tags.csv, rejected.csv, review.csv (see `ReviewQueue`), report.json and report.html.
 
     A row of tags.csv is a product: sku; images, how many it has; disagreeing, how many of them would get other tags by
     themselves; path of the first; part; product_types and, for each attribute, its label, or its labels with bars
     between, and the confidence of the least sure of them; abstained: the attributes of its types without a label. part:
-    train, validation or test, where the tagger was trained on this catalog; confidence is too high on train.
-    InputError when catalog, taxonomy or tagger cannot be used, no image is usable, or the folder is not empty.
+    train, validation or test, where the tagger was trained on this catalog; confidence is too high on train. Of a
+    catalog that is streamed (see `stream_catalog`) that is not known.
+
+    Returns:
+        The report; None where `shard` is given and other parts are not done yet.
+
+    Raises:
+        InputError: when catalog, taxonomy or tagger cannot be used, no image is usable, or the folder holds other files
+            or the output of another model.
     """
     config = as_config(TagConfig, config)
-    folder = _check_out(config)
-    catalog, data = read_source(config)
-    fingerprint = catalog.fingerprint
-    home = Path(config.tagger) if config.tagger else _own_tagger(config, fingerprint, folder)
-    tagger, provenance = load_tagger(home), read_provenance(home, fingerprint)
-    catalog = reject_unreadable(catalog)
+    folder = check_batch_dir(config.out, "runs/tags", (_TAGGER, _UNFINISHED))
+    parts = read_parts(config)
+    fingerprint = parts.catalog.fingerprint if parts.catalog else ""
+    home = Path(config.tagger) if config.tagger else _own_tagger(config, parts, fingerprint, folder)
+    tagger = select_attributes(load_tagger(home), config.attribute_names)
+    _check_tagger(tagger)
+    job = partial(load_tagging_job, str(home.absolute()), config.attribute_names)
+    finished = run_batch(config, folder, _model(home, tagger), parts, job)
+    return finished and _finish(config, *finished, home, tagger, fingerprint)
+
+
+def _finish(
+    config: TagConfig, batch: BatchFolder, plan: Plan, home: Path, tagger: Tagger, fingerprint: str
+) -> TagReport:
+    """Write tables, index, report and page of a complete batch folder."""
+    entries = [*batch.entries()]
+    rejected = write_rejections(batch)
+    if not any(entry.rows for entry in entries):
+        first = next(iter(read_rejections(batch)))
+        raise InputError(f"no product with a usable image (first: {first.where}: {first.reason})")
+    provenance = read_provenance(home, fingerprint) if fingerprint else None
+    part_of = {name: part for part, names in provenance.parts.items() for name in names} if provenance else {}
+    columns = _attribute_columns(home, tagger, plan)
+    tables = write_tables(batch, columns, part_of)
+    index = sync_index(batch, config.index) if config.index else None
+    report = TagReport(
+        out=str(batch.folder),
+        tagger=str(home),
+        target_precision=tagger.target_precision,
+        test=_test_scores(home) if provenance else None,
+        read=plan.rows + plan.rejected,
+        accepted=tables.images,
+        products=tables.products,
+        disagreeing=tables.disagreeing,
+        rejected=rejected,
+        encoded=sum(entry.encoded for entry in entries),
+        parts={name: tables.parts[name] for name in PARTS},
+        without_type=tables.without_type,
+        tags={head.name: tables.states[head.name][RELEASED] for head in tagger.heads},
+        abstained={head.name: tables.states[head.name][ABSTAINED] for head in tagger.heads},
+        updates=tuple(_updates(head, tables) for head in tagger.heads),
+        index=index and asdict(index),
+    )
+    write_json(batch.folder / "report.json", asdict(report))
+    write_tags_page(asdict(report), tables.first_rows, batch.manifest.source, batch.folder)
+    remove_plan(batch.folder)
+    return report
+
+
+def _updates(head: LinearHead, tables: TagTables) -> AttributeUpdates:
+    counts = tables.states[head.name]
+    return AttributeUpdates(
+        attribute=head.name, product_types=head.applies_to, labels=len(head.classes), tagged=counts[RELEASED],
+        same=counts["same"], filled=counts["filled"], changed=counts["changed"], abstained=counts[ABSTAINED],
+        gated=counts[GATED],
+    )  # fmt: skip
+
+
+def _attribute_columns(home: Path, tagger: Tagger, plan: Plan) -> dict[str, str]:
+    """Return attribute -> the catalog's column that holds it, of those that a column holds."""
+    named = {row["name"]: row["column"] for row in TaggerManifest.read(home).taxonomy["attributes"]}
+    known = Columns(plan.columns)
+    return {head.name: known.name_of(named[head.name]) for head in tagger.heads
+            if named.get(head.name) and named[head.name] in known}  # fmt: skip
+
+
+def _model(home: Path, tagger: Tagger) -> BatchModel:
+    heads = (tagger.gate, *tagger.heads)
+    thresholds = {head.name: dict(zip(head.classes, head_spec(head).thresholds, strict=True)) for head in heads}
+    reference = TaggerManifest.read(home).encoder
+    bare = encoder_model(tagger.encoder, reference.name, reference.weights)
+    return replace(
+        bare, tagger=str(home), tagger_sha256=file_sha256(home / TaggerManifest.FILE), thresholds=thresholds,
+        target_precision=tagger.target_precision,
+    )  # fmt: skip
+
+
+def _check_tagger(tagger: Tagger) -> None:
+    """Raise InputError for an attribute that is called as a column of the output; warn where no tag can be given."""
+    for head in tagger.heads:
+        if head.name in OWN_COLUMNS or head.name.startswith(COLUMN):
+            raise InputError(f"attribute {head.name!r} is called as a column of the output; give it another name")
     if not np.isfinite(tagger.gate.thresholds).any():
         log.warning(
             "WARNING  no product type reaches --target-precision %g on the validation products, so no tag is given: "
             "lower it, or train on more products",
             tagger.target_precision,
         )
-    features = np.asarray(encode(catalog, tagger.encoder).values)
-    products = ProductImages.of(catalog)
-    tags = tagger.tag_features(products.mean(features))
-    disagreeing = products.count_others(tags, tagger.tag_features(features))
-    parts = provenance.part_of(catalog) if provenance else np.full(len(catalog), "")
-    rows = _write_tags(folder, catalog, products, parts, tagger, tags, disagreeing)
-    names = [head.name for head in tagger.heads]
-    report = TagReport(
-        out=str(folder),
-        tagger=str(home),
-        target_precision=tagger.target_precision,
-        test=_test_scores(home) if provenance else None,
-        read=catalog.inputs,
-        accepted=len(catalog),
-        products=len(tags),
-        disagreeing=int(disagreeing.sum()),
-        rejected=len(catalog.rejected),
-        parts={name: int((parts == name).sum()) for name in PARTS},
-        without_type=sum(each.rejected for each in tags),
-        tags={name: sum(any(tag.name == name for tag in each.attributes) for each in tags) for name in names},
-        abstained={name: sum(name in each.abstained for each in tags) for name in names},
-    )
-    write_json(folder / "report.json", asdict(report))
-    write_tags_page(asdict(report), rows, data, folder)
-    return report
 
 
-def _check_out(config: TagConfig) -> Path:
-    """Return the folder for the tags: empty, missing, or with the catalog's own tagger if none is given."""
-    out = config.out
-    if not config.tagger and out and any((Path(out) / name).is_dir() for name in (_TAGGER, _UNFINISHED)):
-        return Path(out)
-    return check_output_dir(out, "runs/tags")
-
-
-def _own_tagger(config: TagConfig, fingerprint: str, folder: Path) -> Path:
+def _own_tagger(config: TagConfig, parts: CatalogParts, fingerprint: str, folder: Path) -> Path:
     """Return the folder of a catalog's own tagger: the one in FOLDER/tagger, or one that is trained into it now.
 
     After an interruption training starts again, which is quick: the catalog's features are cached.
     InputError as of `train_tagger`, and when the tagger that is there was trained on something else.
     """
+    if parts.catalog is None:
+        raise InputError(
+            f"{parts.name} is too large to train a tagger on: `train-tagger` one on a part of it (--limit)"
+        )
     # Of the same name, which its figures bear.
     home, unfinished = folder / _TAGGER, folder / _UNFINISHED / _TAGGER
     target = config.target_precision or DEFAULT_TARGET_PRECISION
@@ -155,66 +225,3 @@ def _test_scores(home: Path) -> TagScores | None:
     path = home / "report.json"
     scores = read_json(path).get("together")
     return scores and dataclass_from_json(TagScores, scores, path, "together")
-
-
-@dataclass(frozen=True)
-class ProductImages:
-    """The images of p products: `first` [p], a row of each, and `product` [n], the product of each row."""
-
-    first: NDArray[np.int64]
-    product: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, catalog: Catalog) -> "ProductImages":
-        """Return the images of each SKU of a catalog, in the order in which SKUs appear."""
-        _, first, product = np.unique(catalog.skus, return_index=True, return_inverse=True)
-        order = np.argsort(first)
-        return cls(first[order], np.argsort(order)[product])
-
-    @property
-    def counts(self) -> NDArray[np.int64]:
-        """Images of each product [p]."""
-        return np.bincount(self.product)
-
-    def mean(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the mean features [p, d] of each product's images [n, d]: linear heads then average their logits."""
-        sums = np.zeros((len(self.first), features.shape[1]), np.float64)
-        np.add.at(sums, self.product, features)
-        return (sums / self.counts[:, None]).astype(np.float32)
-
-    def count_others(self, tags: Sequence[Tags], image_tags: Sequence[Tags]) -> NDArray[np.int64]:
-        """Return [p]: how many images of each product have other labels by themselves, `image_tags` [n]."""
-        labels, own = ([_labels(each) for each in group] for group in (tags, image_tags))
-        differs = [labels[product] != own[row] for row, product in enumerate(self.product.tolist())]
-        return np.bincount(self.product, weights=differs).astype(np.int64)
-
-
-def _labels(tags: Tags) -> set[tuple[str, str]]:
-    return {(tag.name, tag.label) for tag in (*tags.types, *tags.attributes)}
-
-
-def _write_tags(
-    folder: Path,
-    catalog: Catalog,
-    products: ProductImages,
-    parts: Sequence[str],
-    tagger: Tagger,
-    tags: Sequence[Tags],
-    disagreeing: NDArray[np.int64],
-) -> list[dict[str, Any]]:
-    """Write tags.csv and rejected.csv; return the rows of tags.csv, one for each of p products."""
-    rows = []
-    for row, product_tags, count, others in zip(products.first, tags, products.counts, disagreeing, strict=True):
-        cells = {"sku": catalog.skus[row], "images": count, "disagreeing": others, "path": catalog.paths[row]}
-        cells |= {"part": parts[row], **_cells("product_types", product_tags.types)}
-        for head in tagger.heads:
-            cells |= _cells(head.name, [tag for tag in product_tags.attributes if tag.name == head.name])
-        rows.append(cells | {"abstained": LABEL_SEPARATOR.join(product_tags.abstained)})
-    write_csv(folder / "tags.csv", list(rows[0]), rows)
-    write_rejected(folder, catalog)
-    return rows
-
-
-def _cells(column: str, tags: Sequence[Tag]) -> dict[str, str]:
-    confidence = f"{min(tag.confidence for tag in tags):.4f}" if tags else ""
-    return {column: LABEL_SEPARATOR.join(tag.label for tag in tags), f"{column}_confidence": confidence}

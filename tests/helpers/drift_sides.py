@@ -1,17 +1,14 @@
 """Indexes and batch folders with known labels and embeddings, for the tests of drift."""
 
-import json
-import sys
-from dataclasses import dataclass
-from types import ModuleType
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fashion_keras.features.batch_folder import COLUMN, BatchFolder, BatchManifest, BatchModel, ShardEntry
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.search.base import IndexSpec, Records
 from fashion_keras.search.local import LocalIndex
+from fashion_keras.support.atomic_files import file_sha256
 
 WIDTH = 8
 SPEC = IndexSpec("fashion_small", "abc", ImageSpec(80, 60), WIDTH, ("gender", "product_display_name"))
@@ -38,61 +35,45 @@ def make_index(folder, images, spec=SPEC):
     return folder
 
 
-def write_batch(folder, count, seed=0, first=0, shards=2, shift=0.0, state="released", **changes):
-    """Write a batch folder of products with a tag of gender each; `changes`: columns to replace, None to leave out."""
-    (folder / "shards").mkdir(parents=True)
-    manifest = {"format": "fashion_keras.batch/1", "encoder": "fashion_small", "encoder_identity": "abc",
-                "width": WIDTH, "attributes": {"gender": ["Men", "Women"]}}  # fmt: skip
-    (folder / "manifest.json").write_text(json.dumps(manifest))
+def embedding_column(values):
+    """Embeddings [n, d] as a shard holds them."""
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
+
+
+def write_batch(folder, count, seed=0, first=0, shards=2, shift=0.0, state="released", tagger="t1", **changes):
+    """Write a batch folder of products with a tag of gender each; `changes`: columns to replace."""
     ids = [f"{first + number:06d}" for number in range(count)]
     random = np.random.default_rng(seed)
-    tag = {"label": ["Men"] if state == "released" else [], "confidence": 0.9, "state": state}
-    columns = {
-        "sku": pa.array(ids),
-        "image_id": pa.array(ids),
-        "embedding": pa.array(list(directions(count, seed, shift).astype(np.float16)), pa.list_(pa.float16())),
-        "signature": pa.array([random.integers(0, 200, 900, np.uint8).tobytes() for _ in ids], pa.binary(900)),
-        "product_types": pa.array([["shoe"]] * count),
-        "outlier_score": pa.array(random.random(count), pa.float32()),
-        "gender": pa.array([tag] * count),
-        "column_season": pa.array(np.resize(["Summer", "Winter"], count).tolist()),
-        "column_year": pa.array(np.resize([2011, 2012, 2013], count)),
-        "column_product_display_name": pa.array([f"Title {name}" for name in ids]),
-    } | changes  # fmt: skip
-    table = pa.table({name: values for name, values in columns.items() if values is not None})
-    for number, rows in enumerate(np.array_split(np.arange(count), shards)):
-        pq.write_table(table.take(pa.array(rows)), folder / "shards" / f"{number:05d}.parquet")
+    tag = {"label": [] if state == "gated" else ["Men"], "confidence": 0.9, "margin": 0.5, "state": state}
+    columns = {"sku": pa.array(ids), "image_id": pa.array(ids)}
+    columns["embedding"] = embedding_column(directions(count, seed, shift).astype(np.float16))
+    columns["signature"] = pa.array([random.integers(0, 200, 900, np.uint8).tobytes() for _ in ids], pa.binary(900))
+    if tagger:
+        columns["outlier_score"] = pa.array(random.random(count), pa.float32())
+        columns["gender"] = pa.array([tag] * count)
+    own = {"season": "text", "year": "int", "product_display_name": "text"}
+    columns[COLUMN + "season"] = pa.array(np.resize(["Summer", "Winter"], count).tolist())
+    columns[COLUMN + "year"] = pa.array(np.resize([2011, 2012, 2013], count))
+    columns[COLUMN + "product_display_name"] = pa.array([f"Title {name}" for name in ids])
+    model = BatchModel(
+        encoder="fashion_small", weights="auto", image_size=None, identity="abc", fingerprint="abc-1",
+        image_spec=ImageSpec(80, 60), width=WIDTH, tagger=tagger, tagger_sha256=tagger,
+        target_precision=0.9 if tagger else None,
+        thresholds={"product type": {"shoe": 0.5}, "gender": {"Men": 0.5, "Women": 0.5}} if tagger else {}, version="1",
+    )  # fmt: skip
+    manifest = BatchManifest(source="toy", model=model, shards=shards, columns=own, is_complete=True)
+    _write_shards(BatchFolder(folder, manifest), pa.table(columns | changes))
     return folder
 
 
-@dataclass(frozen=True)
-class _Manifest:
-    encoder: str
-    encoder_identity: str
-    width: int
-    attributes: dict
-
-
-@dataclass(frozen=True)
-class _BatchFolder:
-    """The reading interface of batch folders, over the files above."""
-
-    folder: object
-    manifest: _Manifest
-
-    @classmethod
-    def open(cls, path):
-        values = json.loads((path / "manifest.json").read_text())
-        values.pop("format")
-        return cls(path, _Manifest(**values))
-
-    def tables(self, columns):
-        for path in sorted((self.folder / "shards").glob("*.parquet")):
-            yield pq.read_table(path, columns=columns)
-
-
-def install_batch_reader(monkeypatch):
-    """Let `fashion_keras.batch.folder` be the reader above."""
-    for name in ("fashion_keras.batch", "fashion_keras.batch.folder"):
-        monkeypatch.setitem(sys.modules, name, ModuleType(name))
-    sys.modules["fashion_keras.batch.folder"].BatchFolder = _BatchFolder
+def _write_shards(batch, table):
+    (batch.folder / "shards").mkdir(parents=True)
+    batch.manifest.write(batch.folder)
+    for number, rows in enumerate(np.array_split(np.arange(len(table)), batch.manifest.shards)):
+        path = batch.shard(number, "p1")
+        pq.write_table(table.take(pa.array(rows)), path)
+        entry = ShardEntry(
+            plan="p1", model=batch.manifest.model.digest, sha256=file_sha256(path), bytes=path.stat().st_size,
+            rows=len(rows), products=len(rows), encoded=len(rows), reused=0,
+        )  # fmt: skip
+        batch.write_entry(number, entry)

@@ -9,12 +9,7 @@ import pytest
 from fashion_keras import drift
 from fashion_keras.monitoring.side import load_side
 from tests.helpers.cli import assert_one_line, run_cli
-from tests.helpers.drift_sides import WIDTH, directions, install_batch_reader, make_index, records, write_batch
-
-
-@pytest.fixture(autouse=True)
-def reader(monkeypatch):
-    install_batch_reader(monkeypatch)
+from tests.helpers.drift_sides import WIDTH, directions, embedding_column, make_index, records, write_batch
 
 
 def test_a_side_has_the_rows_of_all_shards(tmp_path):
@@ -85,22 +80,26 @@ def test_damaged_values_are_named(tmp_path):
     good = write_batch(tmp_path / "good", 100)
     embeddings = directions(100, 1)
     embeddings[70] = np.nan
-    place = write_batch(tmp_path / "nan", 100, embedding=pa.array(list(embeddings)))
+    place = write_batch(tmp_path / "nan", 100, embedding=embedding_column(embeddings))
     assert_one_line(run_cli("drift", place, "--against", good), "embedding of image 000070 is not finite")
-    place = write_batch(tmp_path / "short", 100, embedding=pa.array([[1.0]] * 100))
+    place = write_batch(tmp_path / "short", 100, embedding=embedding_column(np.ones((100, 1), np.float32)))
     assert_one_line(run_cli("drift", place, "--against", good), str(place), f"not all of {WIDTH} numbers")
     place = write_batch(tmp_path / "scores", 100, outlier_score=pa.array([None] * 100, pa.float32()))
     assert_one_line(run_cli("drift", place, "--against", good), "outlier score of image 000000 is missing")
 
 
-def test_missing_columns_are_no_error(tmp_path):
+def test_folders_without_tags(tmp_path):
     """Embeddings alone, as `features encode` writes them."""
-    names = ("signature", "product_types", "outlier_score", "gender", "column_season", "column_year")
-    places = [
-        write_batch(tmp_path / str(seed), 200, seed=seed, first=1000 * seed, **dict.fromkeys(names)) for seed in (1, 2)
-    ]
+    places = [write_batch(tmp_path / str(seed), 200, seed=seed, first=1000 * seed, tagger=None) for seed in (1, 2)]
     report = drift({"new": places[0], "against": places[1]})
-    assert (report["drift"], report["labels"], report["near_duplicates"]["by"]) == (False, [], "cosine")
+    assert (report["drift"], report["outliers"]["by"]) == (False, "nearest_distance")
+    assert {row["kind"] for row in report["labels"]} == {"column"}
+
+
+def test_tags_of_different_taggers_are_compared_with_a_warning(tmp_path):
+    places = [write_batch(tmp_path / name, 100, seed, 1000 * seed, tagger=name) for seed, name in enumerate("ab")]
+    (warning,) = drift({"new": places[0], "against": places[1]})["warnings"]
+    assert "different taggers" in warning
 
 
 def test_a_moved_folder_of_tags_exits_with_3(tmp_path):

@@ -10,12 +10,7 @@ from fashion_keras.catalog.corrections import Correction, append_corrections
 from fashion_keras.monitoring.precision import reviewed_precision
 from fashion_keras.monitoring.side import load_side
 from tests.helpers.cli import assert_one_line, run_cli
-from tests.helpers.drift_sides import directions, install_batch_reader, make_index, records, write_batch
-
-
-@pytest.fixture(autouse=True)
-def reader(monkeypatch):
-    install_batch_reader(monkeypatch)
+from tests.helpers.drift_sides import directions, make_index, records, write_batch
 
 
 @pytest.fixture
@@ -76,9 +71,7 @@ def test_labels_corrected_to_unknown_are_left_out(places, tmp_path):
 
 def test_missed_target_exits_with_3(places, tmp_path):
     path = decide(tmp_path / "c.csv", 60, 20)
-    result = run_cli(
-        "drift", places[1], "--against", places[0], "--corrections", path, "--target-precision", 0.9, "--json"
-    )
+    result = run_cli("drift", places[1], "--against", places[0], "--corrections", path, "--json")
     report = json.loads(result.stdout)
     assert result.returncode == 3
     assert report["fired"] == [
@@ -86,6 +79,12 @@ def test_missed_target_exits_with_3(places, tmp_path):
         f"p {report['precision']['attributes'][0]['p']:.2g}"
     ]
     assert report["precision"]["read"] == 80
+
+
+def test_target_precision_can_be_given(places, tmp_path):
+    path = decide(tmp_path / "c.csv", 60, 20)
+    call = {"new": places[1], "against": places[0], "corrections": path}
+    assert not drift({**call, "target_precision": 0.8})["drift"]
 
 
 def test_page_has_the_precision(places, tmp_path):
@@ -99,7 +98,6 @@ def test_page_has_the_precision(places, tmp_path):
 def test_corrections_that_cannot_be_used(places, tmp_path):
     path = decide(tmp_path / "c.csv", 5, 0)
     call = ["drift", places[1], "--against", places[0], "--corrections"]
-    assert_one_line(run_cli(*call, path), "target precision", "--target-precision", "--tagger")
     assert_one_line(run_cli(*call, tmp_path / "none.csv", "--target-precision", 0.9), "no such file of corrections")
     other = decide(tmp_path / "other.csv", 5, 0, column="usage")
     result = run_cli(*call, other, "--target-precision", 0.9)

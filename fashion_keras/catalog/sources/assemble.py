@@ -1,7 +1,7 @@
 """Assembly of a catalog: rows of a table and their images become SKUs, image ids, product groups and columns."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,17 @@ from fashion_keras.catalog.product_hashes import group_products
 from fashion_keras.catalog.sources.row_images import RowImages
 from fashion_keras.catalog.sources.table import Table
 
+NameImages = Callable[[Sequence[str], Sequence[str]], list[str]]  # SKUs and relative paths of n images -> their ids
 _SHOWN = 3  # merged spellings in a note
 
 
-def make_catalog(folder: Path, table: Table, images: RowImages, notes: Sequence[str] = ()) -> Catalog:
+def make_catalog(
+    folder: Path, table: Table, images: RowImages, notes: Sequence[str] = (), name_images: NameImages | None = None
+) -> Catalog:
     """Return the catalog of a table's rows and their images.
 
     A row without a SKU where others have one, and an image that its product has already, are rejected. In a table
-    without SKUs, the name of its first image is a row's SKU.
+    without SKUs, the name of its first image is a row's SKU. `name_images` makes the ids: `image_ids`, if not given.
     """
     inputs = len(images.rows) + len(images.rejected) + len(images.unused) + len(table.rejected)
     skus = table.columns.pop(SKU, None)
@@ -35,7 +38,7 @@ def make_catalog(folder: Path, table: Table, images: RowImages, notes: Sequence[
     return Catalog(
         folder=folder,
         skus=text_array(skus),
-        image_ids=text_array(_image_ids(skus, [images.names[image] for image in accepted])),
+        image_ids=text_array((name_images or image_ids)(skus, [images.names[image] for image in accepted])),
         paths=text_array([images.paths[image] for image in accepted]),
         columns=columns,
         product_groups=group_products(skus, titles, groups),
@@ -88,8 +91,11 @@ def _merge_notes(name: str, changed: dict[str, int]) -> list[str]:
     return [f"{name}: spellings merged: {shown}{', ...' if len(changed) > _SHOWN else ''}"]
 
 
-def _image_ids(skus: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Return unique ids: the SKU of a product with one image, else "SKU:NAME", with the folder where names repeat."""
+def image_ids(skus: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Return unique ids of images by their SKUs and relative paths.
+
+    The id is the SKU of a product with one image, else "SKU:NAME", with the folder where names repeat.
+    """
     uses = Counter(skus)
     ids = list(skus)
     several = [image for image, sku in enumerate(skus) if uses[sku] > 1]

@@ -3,13 +3,18 @@
 import csv
 import io
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
 
 from fashion_keras.support.errors import InputError
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 _SNIFFED_ROWS = 50
+_PART_BYTES, _MOST_BYTES = 2**22, 2**26  # of a part, and of one that a stray quote keeps from ending
 _MOST_LINES = 200  # of one record beside stray quotes
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
@@ -26,11 +31,13 @@ class TextTable:
         header: the cells of the first line.
         records: line number and cells of each row, as many as the header has or not.
         notes: what was detected about the file.
+        separator: between cells.
     """
 
     header: list[str]
     records: list[Record]
     notes: list[str] = field(default_factory=list)
+    separator: str = ","
 
 
 def read_text_table(path: Path, delimiter: str | None = None) -> TextTable:
@@ -47,6 +54,48 @@ def read_text_table(path: Path, delimiter: str | None = None) -> TextTable:
         InputError: when the file is empty.
     """
     text, notes = decode_text(path.read_bytes(), path.name)
+    return _parse_table(text, str(path), delimiter, notes)
+
+
+def read_text_parts(file: BinaryIO, path: str, delimiter: str | None = None) -> Iterator[TextTable]:
+    """Yield the rows of a CSV file a part at a time, each with the header: as `read_text_table`, in constant memory.
+
+    A part ends with a line, and not within quotes. Of UTF-16 there is one part. `path` is for messages.
+    """
+    first, data, lines, is_last = None, b"", 0, False
+    while not is_last:
+        block = file.read(_PART_BYTES)
+        data += block
+        is_last = len(block) < _PART_BYTES
+        if first is None and "16" in (_encoding(data) or ""):
+            data, is_last = data + file.read(), True
+        end = len(data) if is_last else _last_end(data)
+        part, data = data[:end], data[end:]
+        if not part and (first or not is_last):
+            continue
+        text, notes = decode_text(part, Path(path).name)
+        if first is None:
+            first = _parse_table(text, path, delimiter, notes)
+            yield first
+        else:
+            records = [(lines + line, cells) for line, cells in _parse(text, first.separator)]
+            yield TextTable(first.header, records, notes, first.separator)
+        lines += text.count("\n")
+
+
+def _last_end(data: bytes) -> int:
+    """Return where the last line ends that leaves no quote open; of much data with a stray quote, where any line does.
+
+    0 where no line does.
+    """
+    array = np.frombuffer(data, np.uint8)
+    is_open = np.cumsum(array == ord('"'), dtype=np.int64) % 2 == 1
+    is_end = array == ord("\n")
+    ends = np.flatnonzero(is_end & ~is_open if len(data) < _MOST_BYTES else is_end)
+    return int(ends[-1]) + 1 if len(ends) else 0
+
+
+def _parse_table(text: str, path: str, delimiter: str | None, notes: list[str]) -> TextTable:
     hint = re.match(r'"?sep=(.)[^\r\n]*(\r\n|\r|\n)', text, re.IGNORECASE)
     text = text[hint.end() :] if hint else text
     if not text.strip():
@@ -54,11 +103,11 @@ def read_text_table(path: Path, delimiter: str | None = None) -> TextTable:
     separator = _separator(delimiter) if delimiter else hint[1] if hint else _sniff(text)
     if separator != ",":
         names = {character: name for name, character in DELIMITERS.items()}
-        notes.append(f"{path.name}: cells are separated by {names.get(separator, separator)}")
+        notes.append(f"{Path(path).name}: cells are separated by {names.get(separator, separator)}")
     records = _parse(text, separator)
     if not records:
         raise InputError(f"{path}: empty file; expected a header such as sku,image,category,...")
-    return TextTable(records[0][1], records[1:], notes)
+    return TextTable(records[0][1], records[1:], notes, separator)
 
 
 def _separator(name: str) -> str:
@@ -70,7 +119,7 @@ def _separator(name: str) -> str:
 
 def decode_text(data: bytes, name: str) -> tuple[str, list[str]]:
     """Return the text of a file, and notes on its encoding; InputError for UTF-16 that breaks off."""
-    encoding = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), _guess_utf16(data))
+    encoding = _encoding(data)
     try:
         text = data.decode(encoding or "utf-8")
         return text, [f"{name}: read as UTF-16"] if encoding and "16" in encoding else []
@@ -85,6 +134,10 @@ def decode_text(data: bytes, name: str) -> tuple[str, list[str]]:
             foreign += 1
             lines.append(_decode_windows(line))
     return "\n".join(lines), [f"{name}: {foreign} lines are not UTF-8 and were read as Windows-1252"]
+
+
+def _encoding(data: bytes) -> str | None:
+    return next((encoding for mark, encoding in _MARKS if data.startswith(mark)), _guess_utf16(data))
 
 
 def _guess_utf16(data: bytes) -> str | None:

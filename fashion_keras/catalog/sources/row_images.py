@@ -46,8 +46,10 @@ class RowImages:
         self.names.append(name)
 
 
-def find_row_images(table: Table, files: ImageFiles) -> RowImages:
+def find_row_images(table: Table, files: ImageFiles, is_whole: bool = True) -> RowImages:
     """Return the images of each row, and take the columns that name or hold them out of the table.
+
+    Of a whole table, the images that belong to none of its rows are counted.
 
     Raises:
         InputError: when the table has neither a column of images or paths nor one of SKUs.
@@ -63,8 +65,17 @@ def find_row_images(table: Table, files: ImageFiles) -> RowImages:
             f"columns: {', '.join(table.columns)}; name one with --column sku=HEADER or --column path=HEADER"
         )
     named = _named(table, list(zip(*columns.values(), strict=True)), files) if columns else RowImages()
+    if unused := _count_unused(named.paths) if is_whole else 0:
+        named.notes.append(f"{unused} images beside those of the table belong to no row")
     is_elsewhere = not named.rows and SKU in table.columns and _only_addresses(columns.values())
     return images_by_sku(table, files) if is_elsewhere else named
+
+
+def names_images(table: Table) -> bool:
+    """Return whether the cells of a table hold images or their paths; its rows can then be read a part at a time."""
+    holds = any(any(image_bytes(value) for value in values[:100]) for values in table.columns.values())
+    texts = [name for name, values in table.columns.items() if not isinstance(values, np.ndarray)]
+    return holds or bool(path_columns(texts))
 
 
 def _only_addresses(columns: Any) -> bool:  # noqa: ANN401 - values of a dict
@@ -102,9 +113,6 @@ def _named(table: Table, rows: Sequence[tuple[Any, ...]], files: ImageFiles) -> 
             images.rejected += [_reject(table, row, reason) for reason in missing]
     for folder in {path.rpartition("/")[0] for path in images.paths}:
         files.note_link(folder)
-    unused = _count_unused(images.paths)
-    if unused:
-        images.notes.append(f"{unused} images beside those of the table belong to no row")
     return images
 
 

@@ -4,9 +4,10 @@ import json
 import re
 import tarfile
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from fashion_keras.catalog.sources.table import Table
 from fashion_keras.catalog.sources.table_readers import flatten, table_of_frame, table_of_rows
 from fashion_keras.catalog.sources.tree import PARTS
 from fashion_keras.support.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _OWN = ("__key__", "images", "__error__")  # of a sample, beside its fields
 _MAX_BYTES = 2**28  # of one member of an archive
@@ -40,10 +44,10 @@ def find_shards(folder: Path, tables: Sequence[Path]) -> list[Path]:
         return []
     below = [path for depth in ("*/*.parquet", "*/*/*.parquet") for path in sorted(folder.glob(depth))]
     shards = [*tables, *([] if tables else below)]
-    return shards if all(_part(path) or _NUMBERED.fullmatch(path.name) for path in shards) else []
+    return shards if all(part_of(path) or _NUMBERED.fullmatch(path.name) for path in shards) else []
 
 
-def _part(path: Path) -> str:
+def part_of(path: Path) -> str:
     """Return the part that a file is named after, or its folder; "" for none."""
     words = [*re.split(r"[-_.]", path.name.lower()), path.parent.name.lower()]
     return next((PARTS[word] for word in words if word in PARTS), "")
@@ -52,6 +56,7 @@ def _part(path: Path) -> str:
 def read_parquet_shards(folder: Path, paths: Sequence[Path], mapping: Mapping[str, str]) -> Table:
     """Read Parquet files as one table; codes become the class names that they declare, parts in their names `split`."""
     import pandas as pd  # noqa: PLC0415 - half a second that help must not wait for
+    import pyarrow.parquet as pq  # noqa: PLC0415
 
     frames = []
     for path in paths:
@@ -59,9 +64,9 @@ def read_parquet_shards(folder: Path, paths: Sequence[Path], mapping: Mapping[st
             frame = pd.read_parquet(path)
         except (OSError, ValueError) as error:
             raise InputError(f"{path}: cannot be read ({str(error).splitlines()[0][:200]})") from None
-        for name, names in class_names(path).items():
+        for name, names in class_names(pq.read_schema(path)).items():
             frame[name] = decode_classes(frame[name], names)
-        part = _part(path)
+        part = part_of(path)
         frames.append(frame.assign(split=part) if part and "split" not in frame else frame)
     return table_of_frame(pd.concat(frames, ignore_index=True), mapping, folder.name)
 
@@ -75,8 +80,14 @@ def read_webdataset(paths: Sequence[Path], mapping: Mapping[str, str]) -> tuple[
     Raises:
         InputError: when a file is no tar, or damaged.
     """
-    samples = _read_samples(paths)
-    table = table_of_rows(paths[0].name, samples, range(len(samples)), "sample", mapping, _OWN)
+    return table_of_samples(_read_samples(paths), paths[0].name, mapping)
+
+
+def table_of_samples(
+    samples: Sequence[dict[str, Any]], source: str, mapping: Mapping[str, str], first: int = 0
+) -> tuple[Table, RowImages]:
+    """Return the table of samples, of which the first has the number `first`, and their images."""
+    table = table_of_rows(source, samples, range(first, first + len(samples)), "sample", mapping, _OWN)
     table.columns.setdefault(SKU, [sample["__key__"] for sample in samples])
     images = RowImages()
     for row, sample in enumerate(samples):
@@ -88,11 +99,9 @@ def read_webdataset(paths: Sequence[Path], mapping: Mapping[str, str]) -> tuple[
     return table, images
 
 
-def class_names(path: Path) -> dict[str, list[str]]:
-    """Return column -> names of its codes, as a Parquet file of Hugging Face declares them."""
-    import pyarrow.parquet as pq  # noqa: PLC0415 - as above
-
-    declared = (pq.read_schema(path).metadata or {}).get(b"huggingface", b"{}")
+def class_names(schema: "pa.Schema") -> dict[str, list[str]]:
+    """Return column -> names of its codes, as the schema of a Parquet file of Hugging Face declares them."""
+    declared = (schema.metadata or {}).get(b"huggingface", b"{}")
     try:
         features = json.loads(declared).get("info", {}).get("features", {})
         return {name: row["names"] for name, row in features.items() if isinstance(row, dict) and row.get("names")}
@@ -110,13 +119,11 @@ def decode_classes(codes: Iterable[Any], names: list[str]) -> list[str]:
 def _read_samples(paths: Iterable[Path]) -> list[dict[str, Any]]:
     samples: dict[tuple[Path, str], dict[str, Any]] = {}
     for path in paths:
-        try:
-            with tarfile.open(path, "r|*") as archive:
-                for member in archive:
-                    if member.isfile() and not is_junk(Path(member.name).name):
-                        _add_member(samples, path, member, archive)
-        except (tarfile.TarError, EOFError, OSError) as error:
-            raise InputError(f"{path}: not a complete tar file ({error})") from None
+        with open_tar(path, str(path)) as archive:
+            for member in archive:
+                if key := sample_key(member):
+                    row = samples.setdefault((path, key), new_sample(key))
+                    add_member(row, member, archive, lambda _, data: store_image(data))
     uses = Counter(key for _, key in samples)
     for (path, key), row in samples.items():
         if uses[key] > 1:  # archives that each count from 0
@@ -124,18 +131,43 @@ def _read_samples(paths: Iterable[Path]) -> list[dict[str, Any]]:
     return list(samples.values())
 
 
-def _add_member(
-    samples: dict[tuple[Path, str], dict[str, Any]], path: Path, member: tarfile.TarInfo, archive: tarfile.TarFile
-) -> None:
+@contextmanager
+def open_tar(file: Any, name: str) -> Iterator[tarfile.TarFile]:  # noqa: ANN401 - a path or an open file
+    """Open a tar file, to be read from its beginning to its end; InputError, which names it, where it is damaged."""
+    try:
+        where = {"name": file} if isinstance(file, Path) else {"fileobj": file}
+        with tarfile.open(**where, mode="r|*") as archive:
+            yield archive
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise InputError(f"{name}: not a complete tar file ({error})") from None
+
+
+def sample_key(member: tarfile.TarInfo) -> str:
+    """Return the key of the sample that a member belongs to: its name up to the first dot; "" for none."""
     folder, slash, name = member.name.removeprefix("./").rpartition("/")
-    stem, _, ending = name.partition(".")
-    key = folder + slash + stem
-    row = samples.setdefault((path, key), {"__key__": key, "images": [], "__error__": ""})
+    is_part = member.isfile() and not is_junk(name)
+    return folder + slash + name.partition(".")[0] if is_part else ""
+
+
+def new_sample(key: str) -> dict[str, Any]:
+    """Return a sample without members."""
+    return {"__key__": key, "images": [], "__error__": ""}
+
+
+def add_member(
+    row: dict[str, Any],
+    member: tarfile.TarInfo,
+    archive: tarfile.TarFile,
+    store: Callable[[tarfile.TarInfo, bytes], str],
+) -> None:
+    """Add a member of a tar file to its sample; `store` returns where its bytes are found again."""
+    name = member.name.rpartition("/")[2]
+    ending = name.partition(".")[2]
     if member.size > _MAX_BYTES:
         raise InputError(f"{archive.name}: {member.name} has {member.size} bytes, above the cap of {_MAX_BYTES}")
     data = archive.extractfile(member).read()
     if is_image(name):
-        row["images"].append((member.name, store_image(data)))
+        row["images"].append((member.name, store(member, data)))
     elif ending == "json":
         try:
             fields = json.loads(data)

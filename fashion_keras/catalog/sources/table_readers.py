@@ -10,7 +10,7 @@ import numpy as np
 
 from fashion_keras.catalog.catalog import Rejected
 from fashion_keras.catalog.columns import SKU, TITLE, name_columns, path_columns
-from fashion_keras.catalog.sources.csv_reader import decode_text, read_text_table, trim
+from fashion_keras.catalog.sources.csv_reader import TextTable, decode_text, read_text_table, trim
 from fashion_keras.catalog.sources.embedded_images import image_bytes
 from fashion_keras.catalog.sources.table import Table, make_table
 from fashion_keras.support.errors import InputError
@@ -64,7 +64,7 @@ def read_table(path: Path, mapping: Mapping[str, str], delimiter: str | None = N
             return _read_json_lines(path, mapping)
         if suffix in FOREIGN_SUFFIXES:
             raise InputError(f"{path}: tables of this kind are not read; export it as CSV, Parquet or JSON lines")
-        return _read_csv(path, mapping, delimiter)
+        return table_of_text(path.name, read_text_table(path, delimiter), mapping)
     except InputError:
         raise
     except (OSError, ValueError) as error:
@@ -72,15 +72,15 @@ def read_table(path: Path, mapping: Mapping[str, str], delimiter: str | None = N
         raise InputError(f"{path}: cannot be read ({reason})") from None
 
 
-def _read_csv(path: Path, mapping: Mapping[str, str], delimiter: str | None) -> Table:
-    text = read_text_table(path, delimiter)
+def table_of_text(source: str, text: TextTable, mapping: Mapping[str, str]) -> Table:
+    """Return the rows of a text table; those that do not fit its header are rejected."""
     names, written = name_columns(text.header, mapping)
     rows, lines, rejected, repaired = [], [], [], []
     for line, cells in text.records:
         fitted, is_repaired = (cells, False) if len(cells) == len(names) else _fit(cells, names)
         if fitted is None:
             reason = f"{len(cells)} fields where the header has {len(names)}"
-            rejected.append(Rejected(f"{path.name} line {line}", cells[0], reason))
+            rejected.append(Rejected(f"{source} line {line}", cells[0], reason))
             continue
         if is_repaired:
             repaired.append(line)
@@ -88,7 +88,7 @@ def _read_csv(path: Path, mapping: Mapping[str, str], delimiter: str | None) -> 
         lines.append(line)
     cells_of = dict(enumerate(zip(*rows, strict=True))) if rows else {place: [] for place in range(len(names))}
     del rows, text.records[:]  # of a million products, the largest part of the memory
-    return make_table(path.name, cells_of, names, written, lines, "line", rejected, repaired, text.notes)
+    return make_table(source, cells_of, names, written, lines, "line", rejected, repaired, text.notes)
 
 
 def _fit(cells: list[str], names: list[str]) -> tuple[list[str] | None, bool]:
@@ -160,8 +160,8 @@ def table_of_rows(
     return make_table(source, cells, names, written, lines, unit, rejected)
 
 
-def table_of_frame(frame: "pd.DataFrame", mapping: Mapping[str, str], name: str = "DataFrame") -> Table:
-    """Return the rows of a pandas DataFrame; a named index is a column, too.
+def table_of_frame(frame: "pd.DataFrame", mapping: Mapping[str, str], name: str = "DataFrame", first: int = 0) -> Table:
+    """Return the rows of a pandas DataFrame, of which the first has the number `first`; a named index is a column, too.
 
     Raises:
         InputError: as `read_table`.
@@ -170,7 +170,7 @@ def table_of_frame(frame: "pd.DataFrame", mapping: Mapping[str, str], name: str 
         frame = frame.reset_index(allow_duplicates=True)
     names, written = name_columns([str(header) for header in frame.columns], mapping)
     cells = {place: _frame_cells(frame.iloc[:, place]) for place in range(frame.shape[1])}
-    return make_table(name, cells, names, written, range(len(frame)), "row")
+    return make_table(name, cells, names, written, range(first, first + len(frame)), "row")
 
 
 def _frame_cells(column: "pd.Series") -> Sequence[Any]:

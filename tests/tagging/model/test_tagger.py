@@ -4,7 +4,6 @@ import csv
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,10 +11,12 @@ from PIL import Image
 
 from fashion_keras.images.raster import ImageError
 from fashion_keras.support.errors import InputError
+from fashion_keras.tagging.annotate import TagColumns, product_means
 from fashion_keras.tagging.config import TagConfig, TaggerConfig
+from fashion_keras.tagging.model.heads import LinearHead
 from fashion_keras.tagging.model.manifest import EncoderReference, TaggerManifest
-from fashion_keras.tagging.model.tagger import Tag, Tags, load_tagger
-from fashion_keras.tagging.tag_catalog import ProductImages, tag_catalog
+from fashion_keras.tagging.model.tagger import Tagger, load_tagger
+from fashion_keras.tagging.tag_catalog import tag_catalog
 from fashion_keras.tagging.train_tagger import train_tagger
 from tests.helpers.shop import PLACES, picture, signs_of, toy_encoder, write_shop
 
@@ -269,12 +270,39 @@ def test_shop_shows_every_type():
     assert {signs_of(number)[0] for number in range(5)} == set(PLACES)
 
 
-def test_product_images_average_and_count_others():
-    catalog = SimpleNamespace(skus=np.array(["b", "a", "b"]))
-    products = ProductImages.of(catalog)
-    assert products.first.tolist() == [0, 1]
-    assert products.counts.tolist() == [2, 1]
-    features = np.array([[1, 0], [5, 5], [3, 4]], np.float32)
-    assert products.mean(features).tolist() == [[2, 2], [5, 5]]
-    red, blue = (Tags((), (Tag("color", name, 0.9),), ()) for name in ("red", "blue"))
-    assert products.count_others([red, blue], [red, blue, blue]).tolist() == [1, 0]
+def axes_of(scale):
+    weights = np.eye(2, dtype=np.float32) * scale
+    return {"weights": weights, "bias": np.zeros(2, np.float32), "weight_decay": 0.0, "temperature": 1.0}
+
+
+def test_products_are_tagged_by_the_mean_of_their_images():
+    """Two classes along two axes; the second image of product 0 would be another one by itself."""
+    axes = axes_of(4)
+    gate = LinearHead("product type", "multi", ("x", "y"), ("x", "y"), thresholds=np.array([0.6, 0.6]), **axes)
+    head = LinearHead("color", "single", ("red", "blue"), ("x",), thresholds=np.array([0.9, 0.9]), **axes)
+    features = np.array([[3, 0], [1, 2], [-2, -1], [0.1, 0.05]], np.float32)
+    assert product_means(features, np.array([0, 0, 1, 2])).tolist() == [[2, 1], [-2, -1], [0.1, 0.05]][:2] + [
+        pytest.approx([0.1, 0.05])
+    ]
+    columns = TagColumns(Tagger(None, gate, (head,), 0.9))(features, np.array([0, 0, 1, 2]))
+    assert columns["product_types"].to_pylist() == [["x", "y"], ["x", "y"], [], []]
+    assert columns["disagrees"].to_pylist() == [True, True, False, False]
+    # 1 - sigmoid(8), 1 - sigmoid(-4), 1 - sigmoid(0.4)
+    expected = [0.000335, 0.000335, 0.982014, 0.401312]
+    assert columns["outlier_score"].to_numpy() == pytest.approx(expected, abs=1e-5)
+    color = columns["color"].to_pylist()
+    assert color[0] == color[1]
+    # A softmax of logits 8 and 4: 0.982 and 0.018.
+    assert (color[0]["label"], color[0]["state"]) == (["red"], "released")
+    assert (color[0]["confidence"], color[0]["margin"]) == pytest.approx((0.98201, 0.96403), abs=1e-4)
+    assert color[2] == color[3] == {"label": [], "confidence": None, "margin": None, "state": "gated"}
+
+
+def test_an_abstained_attribute_shows_its_most_probable_label():
+    axes = axes_of(1)
+    gate = LinearHead("product type", "multi", ("x", "y"), ("x", "y"), thresholds=np.array([0.5, 0.5]), **axes)
+    head = LinearHead("color", "single", ("red", "blue"), ("x",), thresholds=np.array([0.9, np.inf]), **axes)
+    columns = TagColumns(Tagger(None, gate, (head,), 0.9))(np.array([[1, 2]], np.float32), np.array([0]))
+    (color,) = columns["color"].to_pylist()
+    assert (color["label"], color["state"]) == (["blue"], "abstained")
+    assert color["confidence"] == pytest.approx(0.73106, abs=1e-4)  # sigmoid(1)

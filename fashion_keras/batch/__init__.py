@@ -1,0 +1,1 @@
+"""Batch processing of catalogs of any size: planned in shards, each written exactly once."""

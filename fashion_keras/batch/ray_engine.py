@@ -1,0 +1,127 @@
+"""Shards on Ray: a pool of workers that load the network once each; a shard of a lost worker is done by another."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from fashion_keras.batch.config import BatchConfig
+from fashion_keras.batch.plan import Plan
+from fashion_keras.batch.shards import Job, process_shards
+from fashion_keras.features.batch_folder import BatchFolder, ShardEntry
+from fashion_keras.support.errors import InputError
+
+log = logging.getLogger("fashion_keras")
+
+_CPUS = 2  # of a worker: one decodes while the network computes
+_TRIES = 5  # of a shard whose worker is lost
+_SECONDS = 30  # that a cluster has to reply
+
+
+class ShardWorker:
+    """A worker's job, loaded when it starts."""
+
+    def __init__(self, folder: str, load_job: Callable[[], Job]) -> None:
+        self.folder, self.job = Path(folder), load_job()
+
+    def process(self, number: int, manifest: Any, plan: Plan) -> tuple[int, ShardEntry]:  # noqa: ANN401
+        """Process one shard and return its number of images and its entry."""
+        folder = BatchFolder(self.folder, manifest)
+        images, finished = 0, None
+        for _, done, entry in process_shards(folder, plan, [number], self.job):
+            images, finished = images + done, entry
+        return images, finished
+
+
+def process_on_ray(
+    config: BatchConfig, folder: BatchFolder, plan: Plan, numbers: list[int], load_job: Callable[[], Job]
+) -> Iterator[tuple[int, int, ShardEntry]]:
+    """Process shards by a pool of workers; as `process_shards`, in the order in which they end.
+
+    All nodes need the package, the images and the output folder under the same paths.
+
+    Raises:
+        InputError: when Ray is not installed, its cluster cannot be reached, or a shard cannot be processed.
+    """
+    ray = _connect(config)
+    try:
+        yield from _hand_out(ray, config, folder, plan, numbers, load_job)
+    finally:
+        if not config.address and "RAY_ADDRESS" not in os.environ:
+            ray.shutdown()
+
+
+def _connect(config: BatchConfig) -> Any:  # noqa: ANN401 - the module
+    try:
+        import ray  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError:
+        raise InputError("--engine ray needs an extra: pip install 'fashion_keras[scale]'") from None
+    if not ray.is_initialized():
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        address = config.address or os.environ.get("RAY_ADDRESS")
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level="error", include_dashboard=False
+                     if address is None else None)  # fmt: skip
+        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"Ray cannot be reached at {address or 'this machine'}: {reason}") from None
+    return ray
+
+
+def _hand_out(
+    ray: Any,  # noqa: ANN401 - the module
+    config: BatchConfig,
+    folder: BatchFolder,
+    plan: Plan,
+    numbers: list[int],
+    load_job: Callable[[], Job],
+) -> Iterator[tuple[int, int, ShardEntry]]:
+    """Give each worker a shard, and the next when it is done."""
+    resources = ray.cluster_resources()
+    count = min(config.workers or _default_workers(resources, config.gpus_per_worker), len(numbers))
+    cpus = min(_CPUS, max(1, int(resources.get("CPU", 1)) // count))
+    actor = ray.remote(ShardWorker).options(
+        num_cpus=cpus, num_gpus=config.gpus_per_worker or None, max_restarts=-1, max_task_retries=_TRIES
+    )
+    absolute = str(folder.folder.absolute())
+    log.info("Ray: %d workers with %d CPUs each", count, cpus)
+    workers = [actor.remote(absolute, load_job) for _ in range(count)]
+    waiting, running = iter(numbers), {}
+
+    def start(worker: Any) -> None:  # noqa: ANN401
+        number = next(waiting, None)
+        if number is not None:
+            running[worker.process.remote(number, folder.manifest, plan)] = worker, number
+
+    try:
+        for worker in workers:
+            start(worker)
+        while running:
+            (done,), _ = ray.wait([*running], num_returns=1)
+            worker, number = running.pop(done)
+            images, entry = _result(ray, done, number)
+            start(worker)
+            yield number, images, entry
+    finally:
+        for worker in workers:
+            ray.kill(worker)
+
+
+def _result(ray: Any, done: Any, number: int) -> tuple[int, ShardEntry]:  # noqa: ANN401
+    try:
+        return ray.get(done)
+    except ray.exceptions.RayTaskError as error:
+        cause = error.cause
+        if isinstance(cause, InputError | OSError):
+            raise cause from None
+        raise
+    except ray.exceptions.RayError as error:
+        raise InputError(f"Ray: shard {number} failed {_TRIES + 1} times ({' '.join(str(error).split())[:200]}); "
+                         "run again to go on") from None  # fmt: skip
+
+
+def _default_workers(resources: dict[str, float], gpus: float) -> int:
+    if gpus:
+        return max(1, int(resources.get("GPU", 0) / gpus))
+    return max(1, int(resources.get("CPU", 1)) // _CPUS)
