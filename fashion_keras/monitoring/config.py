@@ -12,8 +12,12 @@ DRIFT_EXIT_CODE = 3
 class DriftConfig(Config):
     """Settings of the command `drift`: two sides, what is measured, and from where on it counts as drift."""
 
-    new: str = config_field("", "Index (folder or postgresql://...) or folder of tags to check.", metavar="INDEX|TAGS")
-    against: str = config_field("", "Index or folder of tags that it is compared with.", metavar="INDEX|TAGS")
+    new: str = config_field(
+        "", "Index (folder or postgresql://...), or folder of a tagged catalog, to check.", metavar="INDEX|TAGS"
+    )
+    against: str = config_field(
+        "", "Index or folder of a tagged catalog that it is compared with.", metavar="INDEX|TAGS"
+    )
     tagger: str | None = config_field(
         None, "Tagger whose tags of both sides are compared, where they are indexes.", metavar="DIR"
     )

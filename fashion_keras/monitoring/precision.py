@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fashion_keras.catalog.columns import LABEL_SEPARATOR, plain_label, plain_name
+from fashion_keras.catalog.columns import LABEL_SEPARATOR, SYNONYMS, plain_label, plain_name
 from fashion_keras.catalog.corrections import SKIP, read_corrections
 from fashion_keras.evaluation.metrics.intervals import clopper_pearson_interval
 from fashion_keras.monitoring.label_mix import holm
@@ -20,7 +20,7 @@ from fashion_keras.tagging.model.manifest import TaggerManifest
 
 @dataclass(frozen=True)
 class Decisions:
-    """The last decision of people on each label: (SKU, plain column name) -> right label, "" for unknown.
+    """The last decision of people on each label: (SKU, standard name of the column) -> right label, "" for unknown.
 
     `read`, `malformed`: rows of the file.
     """
@@ -33,17 +33,27 @@ class Decisions:
     def of(cls, path: str | Path) -> "Decisions":
         """Read a file of corrections; InputError when it is none."""
         corrections, malformed = read_corrections(path)
-        decided = {(each.sku, plain_name(each.column)): each.label for each in corrections if each.action != SKIP}
+        decided = {(each.sku, standard_name(each.column)): each.label for each in corrections if each.action != SKIP}
         return cls(decided, len(corrections) + len(malformed), len(malformed))
 
 
+def standard_name(column: str) -> str:
+    """Return a column's name as it is compared: the standard name that it is a synonym of, in plain form.
+
+    >>> standard_name("Color") == standard_name("base_colour")
+    True
+    """
+    name = plain_name(column)
+    return next((plain_name(known) for known, words in SYNONYMS.items() if name in map(plain_name, words)), name)
+
+
 def attribute_columns(side: DriftSide, tagger: str | Path | None) -> dict[str, str]:
-    """Return attribute -> plain name of the column of its corrections: that of the taxonomy, or the attribute's own."""
-    columns = {name: plain_name(name) for name in side.tags}
+    """Return attribute -> name of the column of its corrections: that of the taxonomy, or the attribute's own."""
+    columns = {name: standard_name(name) for name in side.tags}
     if tagger is not None:
         for attribute in TaggerManifest.read(tagger).taxonomy["attributes"]:
             if attribute["name"] in columns and attribute["column"]:
-                columns[attribute["name"]] = plain_name(attribute["column"])
+                columns[attribute["name"]] = standard_name(attribute["column"])
     return columns
 
 

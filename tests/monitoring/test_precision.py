@@ -1,13 +1,14 @@
 """Precision of tags on reviewed products: by hand, and by the command."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from scipy.stats import binomtest
 
 from fashion_keras import drift
 from fashion_keras.catalog.corrections import Correction, append_corrections
-from fashion_keras.monitoring.precision import reviewed_precision
+from fashion_keras.monitoring.precision import attribute_columns, reviewed_precision
 from fashion_keras.monitoring.side import load_side
 from tests.helpers.cli import assert_one_line, run_cli
 from tests.helpers.drift_sides import directions, make_index, records, write_batch
@@ -61,6 +62,15 @@ def test_the_last_decision_counts_and_skipped_ones_do_not(places, tmp_path):
     append_corrections(path, [Correction(sku="001000", column="Gender", before="Men", after="", action="skip")])
     row = measure(places, path)
     assert (row["given"], row["right"]) == (10, 10)
+
+
+def test_columns_are_known_by_their_synonyms(places, tmp_path):
+    side = load_side(places[1])
+    side = replace(side, tags={"colour": side.tags["gender"]})
+    path = decide(tmp_path / "c.csv", 10, 0, column="base_colour")
+    columns = attribute_columns(side, None)
+    (row,) = reviewed_precision(side, path, 0.9, columns, 0.01)["attributes"]
+    assert (row["name"], row["given"], row["right"]) == ("colour", 10, 10)
 
 
 def test_labels_corrected_to_unknown_are_left_out(places, tmp_path):
