@@ -9,7 +9,7 @@ import numpy as np
 from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.columns import parse_mapping
 from fashion_keras.catalog.sources.image_files import IMAGE_SUFFIXES
-from fashion_keras.catalog.stream import StreamOptions, stream_catalog
+from fashion_keras.catalog.stream import LISTS, StreamOptions, stream_catalog
 from fashion_keras.images.validation import read_source
 from fashion_keras.support.config_fields import LimitConfig
 from fashion_keras.support.file_systems import is_address
@@ -44,7 +44,7 @@ def read_parts(config: LimitConfig) -> CatalogParts:
     Limits, corrections and groups need the whole catalog. InputError as `read_source`.
     """
     rows = 0 if config.data in (None, "sample", "-") else _guess_rows(config.data)
-    if rows > _LARGE and not (config.limit or config.corrections or config.group):
+    if (rows > _LARGE or (config.data or "").lower().endswith(LISTS)) and not (config.limit or config.corrections or config.group):
         images = Path(config.images) if config.images else None
         options = StreamOptions(images, parse_mapping(config.column), config.delimiter, config.allow_outside)
         catalogs = stream_catalog(config.data, options)

@@ -37,6 +37,8 @@ def read_reference(reference: str) -> bytes:
         data = _read_address(archive, start, start + size)
     else:
         data = _read_part(Path(archive), start, size)
+    if len(data) > size:
+        raise InputError(f"{archive}: its server does not send parts of files; copy the archive here")
     if len(data) != size:
         raise ImageError("truncated archive")
     return data

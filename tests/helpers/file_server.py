@@ -1,6 +1,7 @@
 """An HTTP server of files on a free loopback port, which sends parts of files if asked, and can be stopped."""
 
 import hashlib
+import os
 import re
 import threading
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ class _Parts(_Quiet):
 
     def send_head(self):
         path = self.translate_path(self.path)
-        if self.path.endswith("/"):
+        if os.path.isdir(path):  # noqa: PTH112
             return super().send_head()
         try:
             with open(path, "rb") as file:  # noqa: PTH123 - as the base class
