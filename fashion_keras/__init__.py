@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from fashion_keras.analysis.run_comparison import compare_runs
     from fashion_keras.analysis.run_evaluation import evaluate
     from fashion_keras.analysis.run_list import list_runs
+    from fashion_keras.batch.config import EncodeConfig
+    from fashion_keras.batch.encode import encode_catalog
     from fashion_keras.catalog.datasets import resolve_dataset
     from fashion_keras.catalog.readers import Catalog, read_catalog
     from fashion_keras.exports.config import ExportConfig
     from fashion_keras.exports.export import export
     from fashion_keras.exports.hub import load_from_hub, push_to_hub
+    from fashion_keras.features.batch_folder import BatchFolder
     from fashion_keras.features.encoder import Encoder
     from fashion_keras.features.registry import load_encoder
     from fashion_keras.features.runtime import load_classifier
@@ -34,14 +37,16 @@ if TYPE_CHECKING:
     from fashion_keras.features.zero_shot import ZeroShotClassifier
     from fashion_keras.models.classifier import Classifier
     from fashion_keras.models.predictions import Predictions
+    from fashion_keras.search.from_batch import sync_index
     from fashion_keras.search.indexing import build_index, open_index, update_index
     from fashion_keras.search.match import Match, Matches
     from fashion_keras.search.similar import search_similar
     from fashion_keras.support.errors import InputError
     from fashion_keras.support.progress import set_verbosity
-    from fashion_keras.tagging.config import TaggerConfig
+    from fashion_keras.tagging.config import TagConfig, TaggerConfig
     from fashion_keras.tagging.model.tagger import Tag, Tagger, Tags, load_tagger
     from fashion_keras.tagging.review import build_review_queue
+    from fashion_keras.tagging.tag_catalog import tag_catalog
     from fashion_keras.tagging.train_tagger import train_tagger
     from fashion_keras.training.classifier.lr_find import find_learning_rate
     from fashion_keras.training.classifier.run import resume, train
@@ -68,6 +73,9 @@ _PUBLIC_NAMES = {
     "exports.config": "ExportConfig",
     "exports.export": "export",
     "exports.hub": "load_from_hub push_to_hub",
+    "batch.config": "EncodeConfig",
+    "batch.encode": "encode_catalog",
+    "features.batch_folder": "BatchFolder",
     "features.encoder": "Encoder",
     "features.registry": "load_encoder",
     "features.runtime": "load_classifier",
@@ -75,14 +83,16 @@ _PUBLIC_NAMES = {
     "features.zero_shot": "ZeroShotClassifier",
     "models.classifier": "Classifier",
     "models.predictions": "Predictions",
+    "search.from_batch": "sync_index",
     "search.indexing": "build_index open_index update_index",
     "search.match": "Match Matches",
     "search.similar": "search_similar",
     "support.errors": "InputError",
     "support.progress": "set_verbosity",
-    "tagging.config": "TaggerConfig",
+    "tagging.config": "TagConfig TaggerConfig",
     "tagging.model.tagger": "Tag Tagger Tags load_tagger",
     "tagging.review": "build_review_queue",
+    "tagging.tag_catalog": "tag_catalog",
     "tagging.train_tagger": "train_tagger",
     "training.run_folder": "Run",
     "training.classifier.run": "resume train",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.columns import TITLE
+from fashion_keras.features.batch_folder import BatchFolder, is_batch_folder
 from fashion_keras.features.embedding_file import embedding_path, is_embedding_file
 from fashion_keras.features.hub import HUB
 from fashion_keras.features.registry import resolve_encoder
@@ -147,10 +148,13 @@ def scorable_rows(
 def encoder_training_products(name: str, weights: str = "auto") -> frozenset[str]:
     """Return the hashes of the products that an encoder was trained on; none for a bare backbone or a KerasHub preset.
 
-    None either for a file of embeddings, whose encoder is not known. `name` as `embedding_source` takes it; `weights`
-    of a bare backbone: a run's folder counts with what the run was trained on. Raises InputError for an unknown
-    encoder, or one whose training products are not recorded.
+    None either for a file of embeddings, whose encoder is not known; that of a batch folder is. `name` as
+    `embedding_source` takes it; `weights` of a bare backbone: a run's folder counts with what the run was trained on.
+    Raises InputError for an unknown encoder, or one whose training products are not recorded.
     """
+    if is_batch_folder(name):
+        model = BatchFolder.open(name).manifest.model
+        return encoder_training_products(model.encoder, model.weights)
     if is_embedding_file(name):
         embedding_path(name)
         return frozenset()

@@ -17,6 +17,7 @@ from fashion_keras.analysis.text_retrieval import baseline_rows, text_row
 from fashion_keras.catalog.product_hashes import is_training_product
 from fashion_keras.catalog.readers import Catalog
 from fashion_keras.evaluation.reports.compute import retrieval_scores
+from fashion_keras.features.batch_folder import BatchFolder, is_batch_folder
 from fashion_keras.features.embedding_file import is_embedding_file
 from fashion_keras.features.embeddings import embedding_source
 from fashion_keras.features.encoder import Encoder
@@ -155,7 +156,11 @@ def _sources(config: RetrievalConfig) -> list[_Source]:
         sources.append(_Source(index.name, partial(_stored, index), products, encoder))
     for name in config.encoder:
         products, weights = encoder_training_products(name, config.weights), own_weights(name, config.weights)
-        encoder = None if is_embedding_file(name) else partial(load_encoder, name, weights)
+        if is_batch_folder(name):
+            model = BatchFolder.open(name).manifest.model
+            encoder = partial(load_encoder, model.encoder, model.weights, model.image_size)
+        else:
+            encoder = None if is_embedding_file(name) else partial(load_encoder, name, weights)
         embed = partial(cached_features, name=name, weights=config.weights)
         sources.append(_Source(name, embed, products, encoder))
     sources.append(_Source("color histogram", lambda catalog: color_histograms(catalog.paths.tolist())))

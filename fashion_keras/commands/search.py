@@ -5,8 +5,10 @@ from pathlib import Path
 
 import fashion_keras
 from fashion_keras.commands.arguments import Commands, Report, add_command
+from fashion_keras.features.batch_folder import BatchFolder, is_batch_folder
 from fashion_keras.search.config import IndexConfig, SearchConfig
 from fashion_keras.support.atomic_files import check_png_path
+from fashion_keras.support.errors import InputError
 
 _SHOWN = ("gender", "base_colour", "article_type")
 
@@ -25,6 +27,8 @@ def add(commands: Commands) -> None:
 
 
 def _index(config: IndexConfig) -> Report:
+    if config.data and is_batch_folder(config.data):
+        return _index_batch(config)
     if config.update:
         index = fashion_keras.open_index(config.out)
         return asdict(fashion_keras.update_index(index, config)) | {"images": len(index)}
@@ -32,6 +36,17 @@ def _index(config: IndexConfig) -> Report:
         config, config.encoder, config.out, config.weights, config.image_size, config.overwrite
     )
     return index.stats()
+
+
+def _index_batch(config: IndexConfig) -> Report:
+    """Make an index of a batch folder, or bring one up to date, which needs no flag: what is there shows which."""
+    from fashion_keras.search.from_batch import sync_index
+
+    given = [name for name in ("overwrite", "limit", "corrections", "group") if getattr(config, name)]
+    if given:
+        raise InputError(f"--{given[0]} is not for the shards of a batch folder: {config.data}")
+    summary = sync_index(BatchFolder.open(config.data), config.out)
+    return fashion_keras.open_index(config.out).stats() | asdict(summary)
 
 
 def _print_index(report: Report, config: IndexConfig) -> None:

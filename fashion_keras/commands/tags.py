@@ -108,8 +108,14 @@ def _print_tags(report: Report, config: TagConfig) -> None:
           f"(rejected.csv)")  # fmt: skip
     print(f"{report['products']:>8} products; {report['disagreeing']} images would get other tags than their product")
     print(f"{report['without_type']:>8} products of none of the tagger's product types")
-    for name, count in report["tags"].items():
-        print(f"{name:20}{count:>8} tagged{report['abstained'][name]:>8} abstained")
+    print(
+        f"{'attribute':16}{'tagged':>9}{'abstained':>11}   of the tagged: as in the catalog, new there, another label"
+    )
+    for row in report["updates"]:
+        compared = "".join(f"{row[name]:>9}" for name in ("same", "filled", "changed"))
+        print(f"{row['attribute'][:15]:16}{row['tagged']:>9}{row['abstained']:>11}   {compared}")
+    if report["index"] is not None:
+        print("index " + ", ".join(f"{count} {name}" for name, count in report["index"].items() if name != "rejected"))
     if report["test"] is not None:
         _print_precision(report, report["test"], report["parts"])
     print(f"tags in {report['out']}")

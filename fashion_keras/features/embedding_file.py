@@ -1,4 +1,4 @@
-"""Embedding files: embeddings of a catalog's images, computed by any other program, in a .npy or Parquet file."""
+"""Embedding files: embeddings of a catalog's images, of any other program or of a batch run, in a file or folder."""
 
 import hashlib
 import logging
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.catalog import Catalog
+from fashion_keras.features.batch_folder import BatchFolder, is_batch_folder
 from fashion_keras.support.atomic_files import file_sha256
 from fashion_keras.support.errors import InputError
 
@@ -28,18 +29,23 @@ def is_embedding_file(name: str) -> bool:
     >>> is_embedding_file("runs/clip.parquet"), is_embedding_file("resnet50:max")
     (True, False)
     """
-    return Path(name).suffix.lower() in (_NPY, _PARQUET)
+    return Path(name).suffix.lower() in (_NPY, _PARQUET) or is_batch_folder(name)
 
 
 def embedding_path(name: str) -> Path:
     """Return the path of a file of embeddings; InputError when it is not there."""
-    if not Path(name).is_file():
+    if not Path(name).is_file() and not is_batch_folder(name):
         raise InputError(f"{name}: no such file of embeddings")
     return Path(name)
 
 
 def file_identity(path: Path) -> str:
-    """Return 24 hexadecimal digits of the SHA-256 over the content of a file and of its ids."""
+    """Return 24 hexadecimal digits of the SHA-256 over the content of a file and of its ids; an encoder's of a folder.
+
+    A batch folder has the identity of the encoder that made its embeddings.
+    """
+    if is_batch_folder(path):
+        return BatchFolder.open(path).manifest.model.identity
     digests = [file_sha256(part) for part in (path, path.with_suffix(_IDS)) if part.is_file()]
     return hashlib.sha256("".join(digests).encode()).hexdigest()[:24]
 
@@ -48,6 +54,7 @@ def read_embeddings(path: Path, catalog: Catalog) -> NDArray[np.float32]:
     """Return the embeddings [n, d] float32 of a catalog's n images, scaled to length 1.
 
     - Parquet: columns `image_id`, or `sku` for products with one image each, and `embedding`: lists of d floats;
+    - a batch folder, as `features encode` and `tag` write it;
     - .npy: floats [m, d]. NAME.ids.txt beside NAME.npy has the m image ids, one a line. Without it, the rows are those
       of the catalog as it was read, if there are as many.
 
@@ -56,7 +63,10 @@ def read_embeddings(path: Path, catalog: Catalog) -> NDArray[np.float32]:
     Raises:
         InputError: for another layout; an image without a row, or with two; a row that is not finite, or all zero.
     """
-    ids, values = _read_npy(path, catalog) if path.suffix.lower() == _NPY else _read_parquet(path)
+    if is_batch_folder(path):
+        ids, values = _read_batch(path)
+    else:
+        ids, values = _read_npy(path, catalog) if path.suffix.lower() == _NPY else _read_parquet(path)
     rows = _match(path, ids, catalog.image_ids.tolist())
     with np.errstate(over="ignore"):
         embeddings = values[rows].astype(np.float32)
@@ -122,6 +132,13 @@ def _read_lines(path: Path) -> list[str]:
     # Not `splitlines`, which also splits at characters that may stand in an id.
     lines = text.removesuffix("\n").split("\n")
     return [line.removesuffix("\r") for line in lines]
+
+
+def _read_batch(path: Path) -> tuple[list[str], NDArray[np.floating]]:
+    """Return the ids of the m rows, and the rows [m, d]."""
+    tables = [*BatchFolder.open(path).tables(["image_id", _EMBEDDING])]
+    ids = [name for table in tables for name in table["image_id"].to_pylist()]
+    return ids, np.concatenate([_rows(path, table[_EMBEDDING]) for table in tables if len(table)])
 
 
 def _read_parquet(path: Path) -> tuple[list[str], NDArray[np.floating]]:

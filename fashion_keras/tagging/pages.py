@@ -34,12 +34,15 @@ def write_tags_page(report: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
     tiles = [Tile("products tagged", f"{report['products'] - report['without_type']:,}", f"of {report['products']:,}")]
     if report["test"]:
         tiles += _precision_tiles(report["test"])
-    attributes = [(name, count, report["abstained"][name]) for name, count in report["tags"].items()]
-    columns = ("attribute", "products tagged", "products without a tag")
-    keys = ("read", "accepted", "rejected", "products", "without_type", "disagreeing")
+    names = ("attribute", "tagged", "abstained", "gated", "same", "filled", "changed")
+    attributes = [tuple(row[name] for name in names) for row in report["updates"]]
+    columns = ("attribute", "products tagged", "without a tag", "of other types", "tagged as in the catalog",
+               "new in the catalog", "another label than there")  # fmt: skip
+    keys = ("read", "accepted", "rejected", "encoded", "products", "without_type", "disagreeing")
     counts = [(key.replace("_", " "), report[key]) for key in keys]
     text = [
-        "An attribute is left without a tag where no label reaches its threshold. Disagreeing are images that would "
+        "An attribute is left without a tag where no label reaches its threshold; products of other types do not have "
+        "it. Disagreeing are images that would "
         "get other tags by themselves than their product."
     ]
     trained = report["parts"]["train"]
@@ -99,7 +102,7 @@ def _gate_figure(folder: Path) -> Sequence[Figure]:
     return figure(folder / "gate.png", "Outliers among the images that are given a label, with and without the gate.")
 
 
-def _card(row: Mapping[str, Any], attributes: Sequence[tuple[str, int, int]]) -> Card:
+def _card(row: Mapping[str, Any], attributes: Sequence[tuple[Any, ...]]) -> Card:
     tags = [(name, row.get(name)) for name in ("product_types", *(name for name, *_ in attributes))]
     lines = [f"{name.replace('_', ' ')}: {value}" for name, value in tags if value]
     return Card([(thumbnail_url(row["path"]), str(row["sku"]))], lines or ["no tag"])

@@ -22,6 +22,10 @@ class _Parts(_Quiet):
 
     def send_head(self):
         path = self.translate_path(self.path)
+        if self.server.failures:
+            self.server.failures -= 1
+            self.send_error(503)
+            return None
         if os.path.isdir(path):  # noqa: PTH112
             return super().send_head()
         try:
@@ -47,6 +51,7 @@ def file_server(folder, port=0, has_parts=True):
     """Serve a folder until the block ends; yield the server, whose address is `server.url`."""
     handler = partial(_Parts if has_parts else _Quiet, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
+        server.failures = 0  # of the next requests, so many
         server.url = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
