@@ -2,6 +2,8 @@
 
 import logging
 import os
+import re
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,12 +19,14 @@ log = logging.getLogger("fashion_keras")
 _CPUS = 2  # of a worker: one decodes while the network computes
 _TRIES = 5  # of a shard whose worker is lost
 _SECONDS = 30  # that a cluster has to reply
+_PLACE = re.compile(r"(?:ray://)?\[?(?P<host>[^/]+?)\]?:(?P<port>\d+)")
 
 
 class ShardWorker:
-    """A worker's job, loaded when it starts."""
+    """A worker's job, loaded when it starts; relative paths are those of the process that hands out the shards."""
 
-    def __init__(self, folder: str, load_job: Callable[[], Job]) -> None:
+    def __init__(self, home: str, folder: str, load_job: Callable[[], Job]) -> None:
+        os.chdir(home)
         self.folder, self.job = Path(folder), load_job()
 
     def process(self, number: int, manifest: Any, plan: Plan) -> tuple[int, ShardEntry]:  # noqa: ANN401
@@ -61,12 +65,19 @@ def _connect(config: BatchConfig) -> Any:  # noqa: ANN401 - the module
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         address = config.address or os.environ.get("RAY_ADDRESS")
         try:
+            _knock(address)
             ray.init(address=address, log_to_driver=False, logging_level="error", include_dashboard=False
                      if address is None else None)  # fmt: skip
-        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - Ray's have no class in common
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"Ray cannot be reached at {address or 'this machine'}: {reason}") from None
     return ray
+
+
+def _knock(address: str | None) -> None:
+    """Raise OSError unless somebody listens at a cluster's address; Ray itself would try for minutes."""
+    if place := _PLACE.fullmatch(address or ""):
+        socket.create_connection((place["host"], int(place["port"])), timeout=_SECONDS).close()
 
 
 def _hand_out(
@@ -86,7 +97,7 @@ def _hand_out(
     )
     absolute = str(folder.folder.absolute())
     log.info("Ray: %d workers with %d CPUs each", count, cpus)
-    workers = [actor.remote(absolute, load_job) for _ in range(count)]
+    workers = [actor.remote(str(Path.cwd()), absolute, load_job) for _ in range(count)]
     waiting, running = iter(numbers), {}
 
     def start(worker: Any) -> None:  # noqa: ANN401

@@ -90,7 +90,7 @@ def _request(address: str, request: Callable[[Any, str], Result]) -> Result:
             return request(system, path)
         except IsADirectoryError:
             raise ImageError("is a directory") from None
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - each file system has its own
             if isinstance(error, FileNotFoundError) and _is_missing(error):
                 raise ImageError("no such file") from None
             if attempt + 1 == _TRIES:

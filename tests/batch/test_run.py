@@ -216,7 +216,7 @@ def test_only_what_changed_is_encoded(run_encode, own, tmp_path, change):
 
 
 def test_rejections_agree_with_a_fresh_run(run_encode, own, tmp_path):
-    folder, rows = own
+    folder, _rows = own
     (folder / "images/2_1.jpg").write_bytes(b"")
     run_encode(folder, tmp_path / "out")
     (folder / "images/2_1.jpg").write_bytes(jpeg(77))

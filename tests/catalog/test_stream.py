@@ -69,8 +69,9 @@ TEXTS = {
     "line breaks in quotes": b'sku,image,title\n' + b"".join(
         b'%d,images/%d.jpg,"A ""fine"" shirt\nof cotton,\n\nline %d"\n' % (row, row, row) for row in range(20)
     ),
-    "Windows-1252 lines": "sku,image,title\n".encode() + b"".join(
-        f"{row},images/{row}.jpg,Größe {row} für Mädchen\n".encode("cp1252" if row % 3 else "utf-8") for row in range(30)
+    "Windows-1252 lines": b"sku,image,title\n" + b"".join(
+        f"{row},images/{row}.jpg,Größe {row} für Mädchen\n".encode("cp1252" if row % 3 else "utf-8")
+        for row in range(30)
     ),
     "semicolons": b"sku;image;title\r\n" + b"".join(b'%d;a.jpg;"1,5\r\n;2,5"\r\n' % row for row in range(30)),
     "a hint": b"sep=;\nsku;image;title\n" + b"".join(b"%d;a.jpg;x\n" % row for row in range(30)),
@@ -126,7 +127,7 @@ def test_numbers_that_become_texts_in_a_later_part(small_parts, shop, tmp_path):
     folder, rows = shop
     sizes = ["38", "39.5", "", "40", "41", "M", "42", "L", "43", "44", "45", "46"]
     write_table(folder, [row | {"price": size} for row, size in zip(rows, sizes, strict=True)])
-    images, _, columns = assert_same(tmp_path, folder / "table.csv")
+    _images, _, columns = assert_same(tmp_path, folder / "table.csv")
     assert columns["price"] == "text"
 
 
@@ -262,7 +263,7 @@ def test_sources_that_are_read_as_a_whole(shop, tmp_path):
 @pytest.fixture(params=["memory", "http"])
 def address(request, shop):
     """The address of the shop's folder."""
-    folder, rows = shop
+    folder, _rows = shop
     if request.param == "memory":
         system = fsspec.filesystem("memory")
         system.put(str(folder), "/shop", recursive=True)
@@ -274,7 +275,7 @@ def address(request, shop):
 
 
 def test_a_table_at_an_address(small_parts, shop, tmp_path, address):
-    folder, rows = shop
+    folder, _rows = shop
     for source in (f"{address}/table.csv", address):
         streamed = planned(tmp_path / "streamed", stream_catalog(source, StreamOptions()))
         assert streamed == read_whole(tmp_path / "whole", folder / "table.csv")
@@ -285,7 +286,7 @@ def test_a_table_at_an_address(small_parts, shop, tmp_path, address):
 
 
 def test_images_below_an_address(small_parts, shop, tmp_path, address):
-    folder, rows = shop
+    _folder, rows = shop
     images, rejected, _ = planned(tmp_path / "streamed", stream_catalog(f"{address}/images", StreamOptions()))
     assert sorted(images) == sorted(name.removeprefix("images/") for name in image_names(rows))
     assert rejected == []
@@ -308,7 +309,7 @@ def test_other_kinds_at_an_address(small_parts, shop, tmp_path, address):
 
 
 def test_cells_that_lead_out_of_an_address(small_parts, shop, tmp_path, address):
-    folder, rows = shop
+    folder, _rows = shop
     outside = ["https://other.example/1.jpg", "../secret.jpg", "/etc/secret.jpg", "images/../../x.jpg", f"{address}/a"]
     table = "sku,image\n" + "".join(f"{row},{cell}\n" for row, cell in enumerate([*outside, "images/0_0.jpg"]))
     system = fsspec.filesystem("memory")
@@ -343,7 +344,7 @@ def test_addresses_that_cannot_be_read(tmp_path):
         url = server.url
         with pytest.raises(InputError, match=r"none.csv: no such folder or file"):
             stream_catalog(f"{url}/none.csv", StreamOptions())
-        with pytest.raises(InputError, match="table.json: neither Parquet, CSV, tar nor a list of paths"):
+        with pytest.raises(InputError, match=r"table.json: neither Parquet, CSV, tar nor a list of paths"):
             stream_catalog(f"{url}/table.json", StreamOptions())
     with pytest.raises(InputError, match=url):
         stream_catalog(f"{url}/table.csv", StreamOptions())
@@ -365,7 +366,7 @@ def test_a_server_without_parts_of_files(small_parts, shop, tmp_path):
 
 
 def test_column_names_of_tables(small_parts, shop):
-    folder, rows = shop
+    folder, _rows = shop
     (catalog, *_) = stream_catalog(str(folder / "table.csv"), StreamOptions(mapping={"title": "gender"}))
     assert list(catalog.columns) == ["title", "price"]
     assert list(COLUMNS)[2:] == ["gender", "price"]
