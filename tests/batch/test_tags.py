@@ -53,9 +53,11 @@ def test_tables_of_a_changed_catalog_are_those_of_a_fresh_run(run_tag, shop, tmp
     tags = {row["sku"]: row for row in read_rows(tmp_path / "out/tags.csv")}
     assert len(tags) == report.products == 58
     assert {"8", "4", "11"}.isdisjoint(tags)
-    # By the pictures of these products.
-    assert (tags["6"]["product_types"], tags["6"]["dial"], tags["6"]["gender"]) == ("watch", "Light", "Women")
-    assert (tags["61"]["product_types"], tags["61"]["cloth"], tags["61"]["gender"]) == ("shoe", "Suede", "Men")
+    # As the new pictures of these products show; their dial and cloth may be abstained from.
+    assert (tags["6"]["product_types"], tags["6"]["gender"]) == ("watch", "Women")
+    assert (tags["61"]["product_types"], tags["61"]["gender"]) == ("shoe", "Men")
+    assert tags["6"]["dial"] in ("", "Light")
+    assert tags["61"]["cloth"] in ("", "Suede")
 
 
 def test_stored_tags_are_those_of_the_tagger(run_tag, shop, tagger, tmp_path):
