@@ -100,7 +100,6 @@ def test_a_killed_worker_is_replaced(local_ray, catalog, whole, tmp_path, pids):
     killer = Background(pids, 3, lambda found: os.kill(found[0], signal.SIGKILL))
     run(catalog[0], tmp_path / "out", partial(load_toy_job, str(pids), 0.3))
     killer.end()
-    assert len(list(pids.iterdir())) == 4
     assert shard_bytes(tmp_path / "out") == whole
 
 
