@@ -24,6 +24,7 @@ from fashion_keras.support.progress import ProgressBar
 log = logging.getLogger("fashion_keras")
 
 PROGRESS = "progress.json"
+_PLAN_LOCK = ".plan.lock"
 _SECONDS_BETWEEN_FILES = 2.0
 _PATIENCE = 3600  # seconds that a worker waits for another one that reads the catalog
 
@@ -113,11 +114,16 @@ def run_batch(
                     progress.rejected += len(entry.rejected)
                 progress.advance(done, entry is not None)
         progress.write("done")
-        numbers = range(plan.shards)
-        if count > 1 and not all(is_finished(opened, n, read_shard_plan(folder, n, plan)) for n in numbers):
-            log.info("part %s is done; other parts are not: the one that ends last writes the tables", config.shard)
-            return None
-        return opened.complete(is_complete=True), plan
+        with _held(folder, _PLAN_LOCK, _PATIENCE):
+            if count > 1 and (BatchManifest.read(folder).is_complete or not _all_finished(opened, plan)):
+                log.info("part %s is done; the part that ends last writes the tables", config.shard)
+                return None
+            return opened.complete(is_complete=True), plan
+
+
+def _all_finished(folder: BatchFolder, plan: Plan) -> bool:
+    numbers = range(plan.shards)
+    return all(is_finished(folder, number, read_shard_plan(folder.folder, number, plan)) for number in numbers)
 
 
 def _process(
@@ -134,7 +140,7 @@ def _process(
 
 def _start(folder: Path, model: BatchModel, parts: CatalogParts, shards: int | None) -> tuple[BatchFolder, Plan]:
     """Return the folder of a run with its plan: one that was begun, or a new one."""
-    with _held(folder, ".plan.lock", _PATIENCE):
+    with _held(folder, _PLAN_LOCK, _PATIENCE):
         before = BatchManifest.read(folder) if (folder / BatchManifest.FILE).is_file() else None
         if before and before.model.digest != model.digest:
             raise InputError(f"{folder}: its output is of another model ({_difference(before.model, model)}); "
