@@ -1,4 +1,4 @@
-"""Programs that the crash matrix interrupts: `python -m tests.trust.programs NAME FOLDER`.
+"""Programs that the crash matrix interrupts.
 
 Each goes on from the state that it finds, and prints "done N TIME" when its N-th step is acknowledged.
 """
@@ -89,7 +89,3 @@ def main(name, place, *rest):
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
