@@ -1,5 +1,6 @@
 """Training run: `train(config)` makes a finished run folder, `resume(folder)` completes an interrupted one."""
 
+import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -43,12 +44,13 @@ from fashion_keras.training.classifier.setup import (
 )
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData, prepare
+from fashion_keras.training.distribution import Distribution, start_distribution
 from fashion_keras.training.experiment_log import ExperimentLog
 from fashion_keras.training.feeds import ImageFeed, image_feed, phase_feeds
 from fashion_keras.training.losses import GroupAccuracy
 from fashion_keras.training.manifests import initial_training_products
 from fashion_keras.training.model_card import write_model_card
-from fashion_keras.training.run_folder import Callbacks, Run, begin_run, resume_run, training_run
+from fashion_keras.training.run_folder import Callbacks, Run, begin_run, resume_run, training_run, unfinished_config
 from fashion_keras.training.run_page import write_run_page
 from fashion_keras.training.run_report import evaluate_test, report_fields, training_device
 from fashion_keras.training.targets import model_spec
@@ -87,8 +89,12 @@ def train(
         config = replace(config, backbone=save_backbone(backbone), image_size=None)
     network = Path(config.backbone).stem if backbone is None else backbone.name
     name = f"{config.task}-{network}-{config.strategy_name}".replace(":", "_").replace(",", "_")
-    carry_out = partial(_run_all, objective=UserObjective(loss, tuple(metrics)))
-    return begin_run(config, f"runs/{safe_file_name(name)}", prepare, carry_out, callbacks)
+    distribution = start_distribution(config)
+    carry_out = partial(_run_all, objective=UserObjective(loss, tuple(metrics)), distribution=distribution)
+    with distribution.session(), distribution.worker_folder() as own:
+        config = replace(config, out=own or config.out)
+        first = distribution.chief_first(prepare)
+        return begin_run(config, f"runs/{safe_file_name(name)}", first, carry_out, callbacks)
 
 
 @takes_verbose
@@ -104,14 +110,20 @@ def resume(
     `callbacks`, `loss` and `metrics` are those that `train` was given: the run folder does not hold them.
     InputError when no run was begun there, or its catalog, parts or initial weights have changed since.
     """
-    carry_out = partial(_run_all, objective=UserObjective(loss, tuple(metrics)))
-    return resume_run(folder, TrainConfig, Report, prepare, carry_out, callbacks)
+    folder = Path(folder)
+    config = unfinished_config(folder, TrainConfig, Report)
+    distribution = start_distribution(config) if config else Distribution()
+    carry_out = partial(_run_all, objective=UserObjective(loss, tuple(metrics)), distribution=distribution)
+    with distribution.session(), distribution.worker_folder(folder) as own:
+        first = distribution.chief_first(prepare)
+        return resume_run(own or folder, TrainConfig, Report, first, carry_out, callbacks)
 
 
-def _run_all(
-    config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, objective: UserObjective
-) -> Run:
-    run_one = partial(_run_with_page, callbacks=callbacks, objective=objective)
+def _run_all(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, **parts: Any) -> Run:
+    """Carry out all runs of a config; `parts` are the user's objective and the distribution."""
+    if not parts["distribution"].is_chief:
+        return _train_as_worker(config, prepared, folder, callbacks, **parts)
+    run_one = partial(_run_with_page, callbacks=callbacks, **parts)
     if not config.is_cross_validation:
         return run_one(config, prepared, folder)
     run = Run(folder, cross_validate(config, prepared, folder, run_one))
@@ -120,31 +132,44 @@ def _run_all(
 
 
 def _run_with_page(
-    config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, objective: UserObjective
+    config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, **parts: Any
 ) -> Run:
-    run = _run(config, prepared, folder, callbacks, objective=objective)
+    run = _run(config, prepared, folder, callbacks, **parts)
     write_run_page(folder, prepared.catalog)
     return run
 
 
 @training_run
-def _run(
-    config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, objective: UserObjective
-) -> Report:
+def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, **parts: Any) -> Report:
     """Carry out one run, with its experiment log, and return its report."""
     with ExperimentLog(config, folder) as experiment:
         callbacks = [*callbacks, *experiment.callbacks]
-        report, epochs = _train_and_test(config, prepared, folder, callbacks, objective)
+        report, epochs = _train_and_test(config, prepared, folder, callbacks, **parts)
         experiment.finish(report, epochs)
     return report
 
 
+def _train_as_worker(
+    config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, **parts: Any
+) -> Run:
+    """Train with the other workers; the chief alone writes and tests the run, so that this one has no report."""
+    spec = model_spec(config, prepared.targets.groups)
+    network, source = _initial_network(config, spec)
+    _set_up(config, prepared, network, source, folder, callbacks, **parts).trainer().run()
+    return Run(folder, None)
+
+
 def _train_and_test(
-    config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, objective: UserObjective
+    config: TrainConfig,
+    prepared: PreparedData,
+    folder: Path,
+    callbacks: Callbacks,
+    objective: UserObjective,
+    distribution: Distribution,
 ) -> tuple[Report, int]:
     """Train, save and test a classifier; return its report and the number of epochs."""
     began = time.perf_counter()
-    device = f"{training_device()}, {dtype_policy(config.training_precision)}"
+    device = f"{training_device(distribution.replicas)}, {dtype_policy(config.training_precision)}"
     log.info("training on %s", device)
     spec = model_spec(config, prepared.targets.groups)
     network, source = _initial_network(config, spec)
@@ -153,12 +178,8 @@ def _train_and_test(
     leaked, warnings = _warnings(config, prepared, source)
     _warn(warnings)
     encoding = time.perf_counter()
-    images = image_feed(config, prepared)
-    _plot_augmentation(images, folder, prepared.data)
-    weights = loss_weights(config, prepared)
-    feeds = phase_feeds(config, prepared, network, images)
-    pretrained = source.pretrained
-    setup = ClassifierSetup(config, network, spec.groups, weights, feeds, pretrained, folder, callbacks, objective)
+    _plot_augmentation(image_feed(config, prepared), folder, prepared.data)
+    setup = _set_up(config, prepared, network, source, folder, callbacks, objective, distribution)
     if config.tune:
         setup = search_heads(setup)
     encoding = time.perf_counter() - encoding
@@ -182,6 +203,28 @@ def _train_and_test(
     )
     write_model_card(folder, None, spec, report=report)
     return report, len(history)
+
+
+def _set_up(
+    config: TrainConfig,
+    prepared: PreparedData,
+    network: keras.Model,
+    source: WeightsSource,
+    folder: Path,
+    callbacks: Callbacks,
+    objective: UserObjective,
+    distribution: Distribution,
+) -> ClassifierSetup:
+    """Return the components of the trainer; features of a frozen part are computed by the chief, once."""
+    parts = json.dumps([prepared.parts, prepared.targets.classes, config.strategy_name, config.batch_size, config.seed])
+    distribution.check_same("products, classes and settings", parts.encode())
+    images = replace(image_feed(config, prepared), shares=distribution.shares)
+    feeds = distribution.chief_first(phase_feeds)(config, prepared, network, images)
+    weights = loss_weights(config, prepared)
+    return ClassifierSetup(
+        config, network, prepared.targets.groups, weights, feeds, source.pretrained, folder, callbacks, objective,
+        distribution,
+    )  # fmt: skip
 
 
 def _initial_network(config: TrainConfig, spec: ClassifierSpec) -> tuple[keras.Model, WeightsSource]:

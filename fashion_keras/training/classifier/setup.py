@@ -20,6 +20,7 @@ from fashion_keras.support.atomic_files import write_csv
 from fashion_keras.training.balance import label_weights
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData
+from fashion_keras.training.distribution import Distribution
 from fashion_keras.training.feeds import Feed
 from fashion_keras.training.losses import GroupAccuracy, mixed_loss, multihead_loss
 from fashion_keras.training.strategies import get_strategy
@@ -65,6 +66,7 @@ class ClassifierSetup:
     folder: Path
     callbacks: Sequence[keras.callbacks.Callback] = ()
     objective: UserObjective = UserObjective()
+    distribution: Distribution = Distribution()
 
     def trainer(self) -> Trainer:
         """Return the trainer; it resumes where `folder` holds a checkpoint."""
@@ -88,6 +90,7 @@ class ClassifierSetup:
             seed=config.seed,
             patience=config.patience,
             callbacks=self.callbacks,
+            distribution=self.distribution,
         )
 
     def _own_objective(self, smoothing: float) -> tuple[Loss, Callable[[], list[keras.metrics.Metric]]]:

@@ -1,0 +1,260 @@
+"""Distribution of training over the devices of a machine, or over several machines, with `tf.distribute`.
+
+Every replica computes the gradient of its rows of a global batch; their sum is that of one device on the whole batch.
+"""
+
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+from zlib import crc32
+
+import keras
+import tensorflow as tf
+
+from fashion_keras.images.shares import Shares
+from fashion_keras.support.errors import InputError
+from fashion_keras.training.cluster import Cluster, read_cluster
+from fashion_keras.training.config import TrainConfig
+
+log = logging.getLogger("fashion_keras")
+
+Result = TypeVar("Result")
+RowLoss = Callable[[Any, Any], Any]
+
+# What TensorFlow raises where another worker has ended.
+_LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.InternalError,
+)
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Devices and processes that train one network together.
+
+    Attributes:
+        mode: "none", "mirrored" or "multiworker".
+        strategy: None for "none".
+        cluster: the processes, and which of them this is.
+    """
+
+    mode: str = "none"
+    strategy: tf.distribute.Strategy | None = None
+    cluster: Cluster = Cluster()
+
+    @property
+    def replicas(self) -> int:
+        """Copies of the network in all processes together."""
+        return self.strategy.num_replicas_in_sync if self.strategy else 1
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes the run."""
+        return self.cluster.worker == 0
+
+    @property
+    def shares(self) -> Shares:
+        """Shares of this process's replicas in a global batch."""
+        own = self.replicas // self.cluster.workers
+        return Shares(self.replicas, range(self.cluster.worker * own, (self.cluster.worker + 1) * own))
+
+    def to_dict(self, global_batch: int) -> dict[str, Any] | None:
+        """Return what a report says of it; None for one device."""
+        if self.strategy is None:
+            return None
+        counts = {"replicas": self.replicas, "workers": self.cluster.workers}
+        return {"mode": self.mode, **counts, "global_batch": global_batch}
+
+    def scope(self) -> Any:  # noqa: ANN401 - a context manager
+        """Return the context in which a network is compiled and trained."""
+        return self.strategy.scope() if self.strategy else nullcontext()
+
+    def copy(self, network: keras.Model) -> keras.Model:
+        """Return a copy of a network on every replica, with its weights; InputError where workers have other weights.
+
+        BatchNormalization takes the statistics of the global batch in training.
+        """
+
+        def copied(layer: keras.Layer) -> keras.Layer:
+            changes = {"synchronized": True} if isinstance(layer, keras.layers.BatchNormalization) else {}
+            return type(layer).from_config(layer.get_config() | changes)
+
+        uncompiled = keras.Model(network.input, network.output, name=network.name)
+        with self.scope():
+            copy = keras.models.clone_model(uncompiled, clone_function=copied)
+            copy.set_weights(network.get_weights())
+        self.check_same("initial weights", b"".join(weight.tobytes() for weight in network.get_weights()))
+        return copy
+
+    def batches(self, make: Callable[[], tf.data.Dataset]) -> Any:  # noqa: ANN401 - a data set, distributed or not
+        """Return the batches of `make`, whose data set has those of this process's replicas in turn."""
+        if self.strategy is None:
+            return make()
+        # Without an end, workers need not ask each other in every step whether there is one.
+        return self.strategy.distribute_datasets_from_function(lambda _: make().repeat())
+
+    def loss(self, loss: Any) -> Any:  # noqa: ANN401 - as `keras.Model.compile` takes it
+        """Return a loss whose gradient, summed over the replicas, is that of its mean over the global batch.
+
+        Keras takes the mean of the replicas' means, which is another where they have different numbers of rows.
+        """
+        if self.replicas == 1:
+            return loss
+        given = keras.losses.get(loss)
+        if isinstance(given, keras.losses.Loss) and given.reduction != "sum_over_batch_size":
+            raise InputError(f"--distribute needs a loss of reduction 'sum_over_batch_size', not {given.reduction!r}")
+        return _global_mean(given.call if isinstance(given, keras.losses.Loss) else given, self.replicas)
+
+    def log_normalization(self, learner: keras.Model) -> None:
+        """Log which trainable layers have the statistics of the global batch."""
+        kind = keras.layers.BatchNormalization
+        count = sum(isinstance(layer, kind) and layer.trainable for layer in learner.layers)
+        if count and self.replicas > 1:
+            log.info("BatchNormalization of %d trained layers: statistics of the global batch, of all replicas", count)
+
+    def barrier(self) -> None:
+        """Wait until every worker is here."""
+        if self.cluster.workers > 1:
+            self._sum(1)
+
+    def chief_first(self, work: Callable[..., Result]) -> Callable[..., Result]:
+        """Return `work`, done by the chief while the others wait: then they find in the cache what it has put there."""
+
+        def in_turn(*arguments: Any) -> Result:  # noqa: ANN401 - those of `work`
+            if not self.is_chief:
+                self.barrier()
+            result = work(*arguments)
+            if self.is_chief:
+                self.barrier()
+            return result
+
+        return in_turn
+
+    def check_same(self, what: str, content: bytes) -> None:
+        """Raise InputError unless all workers have the same content."""
+        if self.cluster.workers > 1:
+            own = crc32(content)
+            if self._sum(own) != own * self.replicas:
+                raise InputError(f"the {what} of the workers are not the same: all must have the same data and files")
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Wait at the end until every worker has finished; InputError where another one ended before."""
+        if self.cluster.workers == 1:
+            yield
+            return
+        try:
+            yield
+            self.barrier()
+        except _LOST as error:
+            reason = str(error).strip().splitlines()[0][:200]
+            raise InputError(
+                f"another worker has ended, or cannot be reached: see its messages; then resume all ({reason})"
+            ) from None
+
+    @contextmanager
+    def worker_folder(self, run: Path | None = None) -> Iterator[str | None]:
+        """Yield a temporary folder for the files of a worker other than the chief, with a copy of `run`; else None."""
+        if self.is_chief:
+            yield None
+            return
+        with tempfile.TemporaryDirectory(prefix="fashion-keras-worker-") as folder:
+            if run is not None:
+                shutil.copytree(run, folder, dirs_exist_ok=True)
+            yield folder
+
+    def _sum(self, value: int) -> int:
+        totals = self.strategy.run(lambda: tf.constant(value, tf.int64))
+        return int(self.strategy.reduce(tf.distribute.ReduceOp.SUM, totals, axis=None))
+
+
+def start_distribution(config: TrainConfig) -> Distribution:
+    """Return the distribution that a config asks for, and log it; every worker waits here for all others.
+
+    InputError for another backend than TensorFlow, a TF_CONFIG that cannot be used, settings that cannot be
+    distributed, or a batch size that the replicas do not divide.
+    """
+    if config.distribute == "none":
+        return Distribution()
+    if keras.config.backend() != "tensorflow":
+        raise InputError(f"--distribute needs KERAS_BACKEND=tensorflow, not {keras.config.backend()}")
+    cluster = read_cluster()
+    mode = config.distribute
+    if mode == "auto":
+        mode = _automatic(cluster)
+    if mode == "none":
+        return Distribution()
+    if config.accumulate > 1:
+        raise InputError("--accumulate averages the batches of one device: leave it or --distribute out")
+    if mode == "multiworker":
+        _check_multiworker(config, cluster)
+        distribution = Distribution(mode, _multi_worker_strategy(), cluster)
+    else:
+        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+        distribution = Distribution(mode, tf.distribute.MirroredStrategy([device.name for device in devices]))
+    _check_batch(config.batch_size, distribution)
+    return distribution
+
+
+def _automatic(cluster: Cluster) -> str:
+    """Return the mode that --distribute auto takes, and log it."""
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    mode = "multiworker" if cluster.workers > 1 else "mirrored" if gpus > 1 else "none"
+    log.info("--distribute auto: %s (%d workers in TF_CONFIG, %d GPUs here)", mode, cluster.workers, gpus)
+    return mode
+
+
+def _check_multiworker(config: TrainConfig, cluster: Cluster) -> None:
+    if cluster.workers < 2:
+        raise InputError("--distribute multiworker needs an environment variable TF_CONFIG that names several workers")
+    for flag, given in (("--tune", config.tune), ("--folds", config.is_cross_validation)):
+        if given:
+            raise InputError(f"{flag} trains several networks, which several workers cannot: leave it or TF_CONFIG out")
+
+
+def _check_batch(batch_size: int, distribution: Distribution) -> None:
+    """Log how the global batch is divided; InputError where it is not divisible."""
+    replicas = distribution.replicas
+    if batch_size % replicas:
+        raise InputError(
+            f"--batch-size {batch_size} is the global batch, which {replicas} replicas must divide: give a multiple of "
+            f"{replicas}"
+        )
+    log.info(
+        "--distribute %s: global batch %d = %d replicas x %d images, %d workers; the learning rate is that of one "
+        "device with this batch",
+        distribution.mode, batch_size, replicas, batch_size // replicas, distribution.cluster.workers,
+    )  # fmt: skip
+
+
+@cache
+def _multi_worker_strategy() -> tf.distribute.Strategy:
+    """Return the strategy of TF_CONFIG; TensorFlow allows one in a process."""
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except RuntimeError as error:
+        raise InputError(
+            f"--distribute multiworker must begin before TensorFlow is used in this process: start it anew ({error})"
+        ) from None
+
+
+def _global_mean(loss: RowLoss, replicas: int) -> RowLoss:
+    def weighted(targets: tf.Tensor, outputs: tf.Tensor) -> tf.Tensor:
+        losses = tf.convert_to_tensor(loss(targets, outputs))
+        rows = tf.cast(tf.shape(losses)[0], losses.dtype)
+        total = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, rows)
+        factor = rows * replicas / total
+        # The value stays that of the rows, of which Keras reports the mean; the gradient is weighted.
+        return factor * losses + tf.stop_gradient((1 - factor) * losses)
+
+    return weighted
