@@ -13,7 +13,7 @@ from fashion_keras.images.augment import Augmentation
 from fashion_keras.images.batch_augment import batch_augmentation
 from fashion_keras.images.decode import decode_batch
 from fashion_keras.images.resized_cache import ResizedCache
-from fashion_keras.images.shares import Shares
+from fashion_keras.images.shares import ONE_REPLICA, Shares
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.images.transforms import N_RANDOM_PARAMETERS, augment_batch
 
@@ -48,7 +48,7 @@ def for_training(
     batch_size: int,
     seed: int = 0,
     cache: bool = False,
-    shares: Shares = Shares(),
+    shares: Shares = ONE_REPLICA,
 ) -> "tf.data.Dataset":
     """Yield (pixels [b, h, w, 3] float32 in 0..255, targets [b, c]); the last batch of an epoch may be smaller.
 

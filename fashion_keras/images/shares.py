@@ -18,9 +18,10 @@ class Shares:
     own: range = range(1)
 
     def bounds(self, rows: int, batch_size: int) -> NDArray[np.int64]:
-        """Return the parts of an epoch of `rows` rows in order, [n, 5]: part number, start, stop, first row, batch rows.
+        """Return the parts of an epoch of `rows` rows in order, [n, 5]: number, start, stop, first row, batch rows.
 
-        `start` and `stop` are rows of the epoch, `first row` is the row of the global batch with which the part begins.
+        start and stop are rows of the epoch; first row is the row of the global batch with which the part begins, and
+        batch rows are all rows of that batch.
 
         >>> Shares(2, range(2)).bounds(7, 4).tolist()
         [[0, 0, 2, 0, 4], [1, 2, 4, 2, 4], [2, 4, 5, 0, 3], [3, 5, 7, 1, 3]]
@@ -32,3 +33,6 @@ class Shares:
                 first, end = (count * number // self.replicas for number in (replica, replica + 1))
                 parts.append((step * self.replicas + replica, start + first, start + end, first, count))
         return np.array(parts, np.int64).reshape(-1, 5)
+
+
+ONE_REPLICA = Shares()

@@ -17,6 +17,9 @@ class Cluster:
     worker: int = 0
 
 
+ONE_PROCESS = Cluster()
+
+
 def read_cluster() -> Cluster:
     """Return the cluster in TF_CONFIG, one worker where that is not set; InputError where it cannot be used.
 
@@ -24,7 +27,7 @@ def read_cluster() -> Cluster:
     """
     text = os.environ.get("TF_CONFIG", "")
     if not text:
-        return Cluster()
+        return ONE_PROCESS
     try:
         content = json.loads(text)
         jobs, task = content["cluster"], content["task"]

@@ -125,8 +125,8 @@ class TrainConfig(BackboneConfig):
     )
     distribute: str = config_field(
         "none",
-        "Devices that train together, each on its part of every batch. mirrored: all GPUs of this machine; multiworker: "
-        "the processes that the environment variable TF_CONFIG names; auto: what of these there is.",
+        "Devices that train together, each on its part of every batch. mirrored: all GPUs of this machine; "
+        "multiworker: the processes that the environment variable TF_CONFIG names; auto: what of these there is.",
         DISTRIBUTIONS,
     )
     tune: int | None = config_field(

@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 from zlib import crc32
@@ -19,8 +18,7 @@ import tensorflow as tf
 
 from fashion_keras.images.shares import Shares
 from fashion_keras.support.errors import InputError
-from fashion_keras.training.cluster import Cluster, read_cluster
-from fashion_keras.training.config import TrainConfig
+from fashion_keras.training.cluster import ONE_PROCESS, Cluster
 
 log = logging.getLogger("fashion_keras")
 
@@ -50,7 +48,7 @@ class Distribution:
 
     mode: str = "none"
     strategy: tf.distribute.Strategy | None = None
-    cluster: Cluster = Cluster()
+    cluster: Cluster = ONE_PROCESS
 
     @property
     def replicas(self) -> int:
@@ -79,10 +77,12 @@ class Distribution:
         """Return the context in which a network is compiled and trained."""
         return self.strategy.scope() if self.strategy else nullcontext()
 
-    def copy(self, network: keras.Model) -> keras.Model:
-        """Return a copy of a network on every replica, with its weights; InputError where workers have other weights.
+    @contextmanager
+    def copied(self, network: keras.Model) -> Iterator[keras.Model]:
+        """Yield a copy of a network on every replica, with its weights, which the network gets back at the end.
 
-        BatchNormalization takes the statistics of the global batch in training.
+        BatchNormalization takes the statistics of the global batch in training. InputError where workers have other
+        weights.
         """
 
         def copied(layer: keras.Layer) -> keras.Layer:
@@ -94,7 +94,18 @@ class Distribution:
             copy = keras.models.clone_model(uncompiled, clone_function=copied)
             copy.set_weights(network.get_weights())
         self.check_same("initial weights", b"".join(weight.tobytes() for weight in network.get_weights()))
-        return copy
+        try:
+            yield copy
+        finally:
+            network.set_weights(copy.get_weights())
+
+    def learner(self, model: keras.Model) -> keras.Model:
+        """Return a model of the same layers that is not compiled; make it outside of `scope`.
+
+        For one that was made inside, Keras runs a batch before the first, to build it.
+        """
+        kind = _WorkerModel if self.cluster.workers > 1 else keras.Model
+        return kind(model.input, model.output, name=model.name)
 
     def batches(self, make: Callable[[], tf.data.Dataset]) -> Any:  # noqa: ANN401 - a data set, distributed or not
         """Return the batches of `make`, whose data set has those of this process's replicas in turn."""
@@ -178,74 +189,21 @@ class Distribution:
         return int(self.strategy.reduce(tf.distribute.ReduceOp.SUM, totals, axis=None))
 
 
-def start_distribution(config: TrainConfig) -> Distribution:
-    """Return the distribution that a config asks for, and log it; every worker waits here for all others.
+class _WorkerModel(keras.Model):
+    """Model whose steps return vectors: over several workers, Keras takes the mean of rows, which a scalar lacks."""
 
-    InputError for another backend than TensorFlow, a TF_CONFIG that cannot be used, settings that cannot be
-    distributed, or a batch size that the replicas do not divide.
-    """
-    if config.distribute == "none":
-        return Distribution()
-    if keras.config.backend() != "tensorflow":
-        raise InputError(f"--distribute needs KERAS_BACKEND=tensorflow, not {keras.config.backend()}")
-    cluster = read_cluster()
-    mode = config.distribute
-    if mode == "auto":
-        mode = _automatic(cluster)
-    if mode == "none":
-        return Distribution()
-    if config.accumulate > 1:
-        raise InputError("--accumulate averages the batches of one device: leave it or --distribute out")
-    if mode == "multiworker":
-        _check_multiworker(config, cluster)
-        distribution = Distribution(mode, _multi_worker_strategy(), cluster)
-    else:
-        devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
-        distribution = Distribution(mode, tf.distribute.MirroredStrategy([device.name for device in devices]))
-    _check_batch(config.batch_size, distribution)
-    return distribution
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:  # noqa: ANN401 - as Keras' own
+        return _as_vectors(super().train_step(data))
+
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:  # noqa: ANN401
+        return _as_vectors(super().test_step(data))
 
 
-def _automatic(cluster: Cluster) -> str:
-    """Return the mode that --distribute auto takes, and log it."""
-    gpus = len(tf.config.list_physical_devices("GPU"))
-    mode = "multiworker" if cluster.workers > 1 else "mirrored" if gpus > 1 else "none"
-    log.info("--distribute auto: %s (%d workers in TF_CONFIG, %d GPUs here)", mode, cluster.workers, gpus)
-    return mode
+def _as_vectors(logs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    return {name: tf.reshape(value, [1]) for name, value in logs.items()}
 
 
-def _check_multiworker(config: TrainConfig, cluster: Cluster) -> None:
-    if cluster.workers < 2:
-        raise InputError("--distribute multiworker needs an environment variable TF_CONFIG that names several workers")
-    for flag, given in (("--tune", config.tune), ("--folds", config.is_cross_validation)):
-        if given:
-            raise InputError(f"{flag} trains several networks, which several workers cannot: leave it or TF_CONFIG out")
-
-
-def _check_batch(batch_size: int, distribution: Distribution) -> None:
-    """Log how the global batch is divided; InputError where it is not divisible."""
-    replicas = distribution.replicas
-    if batch_size % replicas:
-        raise InputError(
-            f"--batch-size {batch_size} is the global batch, which {replicas} replicas must divide: give a multiple of "
-            f"{replicas}"
-        )
-    log.info(
-        "--distribute %s: global batch %d = %d replicas x %d images, %d workers; the learning rate is that of one "
-        "device with this batch",
-        distribution.mode, batch_size, replicas, batch_size // replicas, distribution.cluster.workers,
-    )  # fmt: skip
-
-
-@cache
-def _multi_worker_strategy() -> tf.distribute.Strategy:
-    """Return the strategy of TF_CONFIG; TensorFlow allows one in a process."""
-    try:
-        return tf.distribute.MultiWorkerMirroredStrategy()
-    except RuntimeError as error:
-        raise InputError(
-            f"--distribute multiworker must begin before TensorFlow is used in this process: start it anew ({error})"
-        ) from None
+ONE_DEVICE = Distribution()
 
 
 def _global_mean(loss: RowLoss, replicas: int) -> RowLoss:

@@ -20,7 +20,7 @@ from fashion_keras.features.cache import AugmentedView, LazyArray, count_missing
 from fashion_keras.features.compile import compile_encoder
 from fashion_keras.images.augment import Augmentation, get_augmentation, without_color
 from fashion_keras.images.pipeline import Examples, for_training
-from fashion_keras.images.shares import Shares
+from fashion_keras.images.shares import ONE_REPLICA, Shares
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.images.transforms import N_RANDOM_PARAMETERS, augment_batch
 from fashion_keras.models.builder import cast_copy, submodel_from, submodel_until
@@ -53,7 +53,7 @@ class Feed:
     order: Order
     batch_size: int
     seed: int = 0
-    shares: Shares = Shares()
+    shares: Shares = ONE_REPLICA
 
     @property
     def steps(self) -> tuple[int, int]:

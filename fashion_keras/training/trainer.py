@@ -11,13 +11,13 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.images.shares import Shares
+from fashion_keras.images.shares import ONE_REPLICA
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import ProgressBar
 from fashion_keras.training.base_config import BackboneConfig
 from fashion_keras.training.callbacks import CheckpointCallback, ReseedDropout, StopOnNonFiniteLoss
 from fashion_keras.training.checkpoints import Checkpoints, TrainerState, save_weights
-from fashion_keras.training.distribution import Distribution
+from fashion_keras.training.distribution import ONE_DEVICE, Distribution
 from fashion_keras.training.estimate import EstimateCallback
 from fashion_keras.training.feeds import Feed
 from fashion_keras.training.strategies import get_strategy, set_trainable
@@ -119,7 +119,7 @@ class Trainer:
     restore_best: bool = True
     patience: int | None = None
     callbacks: Sequence[keras.callbacks.Callback] = ()
-    distribution: Distribution = Distribution()
+    distribution: Distribution = ONE_DEVICE
 
     def run(self) -> list[dict[str, Any]]:
         """Train, from the last checkpoint where there is one, and return the history, one row per epoch.
@@ -129,11 +129,8 @@ class Trainer:
         """
         if self.distribution.strategy is None:
             return self._run()
-        copy = self.distribution.copy(self.model)
-        try:
+        with self.distribution.copied(self.model) as copy:
             return replace(self, model=copy)._run()
-        finally:
-            self.model.set_weights(copy.get_weights())
 
     def _run(self) -> list[dict[str, Any]]:
         files = Checkpoints(self.folder)
@@ -143,9 +140,8 @@ class Trainer:
             for number, phase in enumerate(self.phases):
                 if number > state.phase:
                     state = state.next_phase()
-                learner = _copy_without_optimizer(phase.feed.learner(self.model))
+                learner = self.distribution.learner(phase.feed.learner(self.model))
                 if number == state.phase and not state.done:
-                    # Not before: Keras runs a batch for a model that was made in a strategy's scope, to build it.
                     with self.distribution.scope():
                         self._run_phase(learner, phase, state, files, bar)
                 _copy_without_optimizer(learner).load_weights(files.folder / state.best_files[number])
@@ -153,7 +149,7 @@ class Trainer:
 
     def validation_outputs(self) -> NDArray[np.float32]:
         """Return the model's outputs [m, ...] for the validation rows of the last phase."""
-        feed = replace(self.phases[-1].feed, shares=Shares())
+        feed = replace(self.phases[-1].feed, shares=ONE_REPLICA)
         batches = feed.validation().map(lambda inputs, *_: inputs)
         outputs = feed.learner(self.model).predict(batches, steps=feed.steps[1], verbose=0)
         return np.asarray(outputs, np.float32)

@@ -1,6 +1,5 @@
 """Training run: `train(config)` makes a finished run folder, `resume(folder)` completes an interrupted one."""
 
-import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -35,18 +34,19 @@ from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training.base_config import INT8
 from fashion_keras.training.classifier.cross_validation import cross_validate
 from fashion_keras.training.classifier.setup import (
-    ClassifierSetup,
+    RunOptions,
     UserLoss,
     UserObjective,
-    loss_weights,
     search_heads,
     searched_options,
+    set_up,
 )
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData, prepare
-from fashion_keras.training.distribution import Distribution, start_distribution
+from fashion_keras.training.distribution import ONE_DEVICE
+from fashion_keras.training.distribution_setup import start_distribution
 from fashion_keras.training.experiment_log import ExperimentLog
-from fashion_keras.training.feeds import ImageFeed, image_feed, phase_feeds
+from fashion_keras.training.feeds import ImageFeed, image_feed
 from fashion_keras.training.losses import GroupAccuracy
 from fashion_keras.training.manifests import initial_training_products
 from fashion_keras.training.model_card import write_model_card
@@ -90,10 +90,10 @@ def train(
     network = Path(config.backbone).stem if backbone is None else backbone.name
     name = f"{config.task}-{network}-{config.strategy_name}".replace(":", "_").replace(",", "_")
     distribution = start_distribution(config)
-    carry_out = partial(_run_all, objective=UserObjective(loss, tuple(metrics)), distribution=distribution)
+    options = RunOptions(objective=UserObjective(loss, tuple(metrics)), distribution=distribution)
     with distribution.session(), distribution.worker_folder() as own:
         config = replace(config, out=own or config.out)
-        first = distribution.chief_first(prepare)
+        first, carry_out = distribution.chief_first(prepare), partial(_run_all, options=options)
         return begin_run(config, f"runs/{safe_file_name(name)}", first, carry_out, callbacks)
 
 
@@ -112,18 +112,19 @@ def resume(
     """
     folder = Path(folder)
     config = unfinished_config(folder, TrainConfig, Report)
-    distribution = start_distribution(config) if config else Distribution()
-    carry_out = partial(_run_all, objective=UserObjective(loss, tuple(metrics)), distribution=distribution)
+    distribution = start_distribution(config) if config else ONE_DEVICE
+    options = RunOptions(objective=UserObjective(loss, tuple(metrics)), distribution=distribution)
     with distribution.session(), distribution.worker_folder(folder) as own:
-        first = distribution.chief_first(prepare)
+        first, carry_out = distribution.chief_first(prepare), partial(_run_all, options=options)
         return resume_run(own or folder, TrainConfig, Report, first, carry_out, callbacks)
 
 
-def _run_all(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, **parts: Any) -> Run:
-    """Carry out all runs of a config; `parts` are the user's objective and the distribution."""
-    if not parts["distribution"].is_chief:
-        return _train_as_worker(config, prepared, folder, callbacks, **parts)
-    run_one = partial(_run_with_page, callbacks=callbacks, **parts)
+def _run_all(
+    config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, options: RunOptions
+) -> Run:
+    if not options.distribution.is_chief:
+        return _train_as_worker(config, prepared, folder, replace(options, callbacks=callbacks))
+    run_one = partial(_run_with_page, callbacks=callbacks, options=options)
     if not config.is_cross_validation:
         return run_one(config, prepared, folder)
     run = Run(folder, cross_validate(config, prepared, folder, run_one))
@@ -132,44 +133,38 @@ def _run_all(config: TrainConfig, prepared: PreparedData, folder: Path, callback
 
 
 def _run_with_page(
-    config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, **parts: Any
+    config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, options: RunOptions
 ) -> Run:
-    run = _run(config, prepared, folder, callbacks, **parts)
+    run = _run(config, prepared, folder, callbacks, options=options)
     write_run_page(folder, prepared.catalog)
     return run
 
 
 @training_run
-def _run(config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, **parts: Any) -> Report:
+def _run(
+    config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, options: RunOptions
+) -> Report:
     """Carry out one run, with its experiment log, and return its report."""
     with ExperimentLog(config, folder) as experiment:
-        callbacks = [*callbacks, *experiment.callbacks]
-        report, epochs = _train_and_test(config, prepared, folder, callbacks, **parts)
+        options = replace(options, callbacks=[*callbacks, *experiment.callbacks])
+        report, epochs = _train_and_test(config, prepared, folder, options)
         experiment.finish(report, epochs)
     return report
 
 
-def _train_as_worker(
-    config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, **parts: Any
-) -> Run:
-    """Train with the other workers; the chief alone writes and tests the run, so that this one has no report."""
-    spec = model_spec(config, prepared.targets.groups)
-    network, source = _initial_network(config, spec)
-    _set_up(config, prepared, network, source, folder, callbacks, **parts).trainer().run()
+def _train_as_worker(config: TrainConfig, prepared: PreparedData, folder: Path, options: RunOptions) -> Run:
+    """Train with the other workers; the chief alone tests and writes the run, so that this one has no report."""
+    network, source = _initial_network(config, model_spec(config, prepared.targets.groups))
+    set_up(config, prepared, network, source.pretrained, folder, options).trainer().run()
     return Run(folder, None)
 
 
 def _train_and_test(
-    config: TrainConfig,
-    prepared: PreparedData,
-    folder: Path,
-    callbacks: Callbacks,
-    objective: UserObjective,
-    distribution: Distribution,
+    config: TrainConfig, prepared: PreparedData, folder: Path, options: RunOptions
 ) -> tuple[Report, int]:
     """Train, save and test a classifier; return its report and the number of epochs."""
     began = time.perf_counter()
-    device = f"{training_device(distribution.replicas)}, {dtype_policy(config.training_precision)}"
+    device = f"{training_device(options.distribution.replicas)}, {dtype_policy(config.training_precision)}"
     log.info("training on %s", device)
     spec = model_spec(config, prepared.targets.groups)
     network, source = _initial_network(config, spec)
@@ -179,7 +174,7 @@ def _train_and_test(
     _warn(warnings)
     encoding = time.perf_counter()
     _plot_augmentation(image_feed(config, prepared), folder, prepared.data)
-    setup = _set_up(config, prepared, network, source, folder, callbacks, objective, distribution)
+    setup = set_up(config, prepared, network, source.pretrained, folder, options)
     if config.tune:
         setup = search_heads(setup)
     encoding = time.perf_counter() - encoding
@@ -203,28 +198,6 @@ def _train_and_test(
     )
     write_model_card(folder, None, spec, report=report)
     return report, len(history)
-
-
-def _set_up(
-    config: TrainConfig,
-    prepared: PreparedData,
-    network: keras.Model,
-    source: WeightsSource,
-    folder: Path,
-    callbacks: Callbacks,
-    objective: UserObjective,
-    distribution: Distribution,
-) -> ClassifierSetup:
-    """Return the components of the trainer; features of a frozen part are computed by the chief, once."""
-    parts = json.dumps([prepared.parts, prepared.targets.classes, config.strategy_name, config.batch_size, config.seed])
-    distribution.check_same("products, classes and settings", parts.encode())
-    images = replace(image_feed(config, prepared), shares=distribution.shares)
-    feeds = distribution.chief_first(phase_feeds)(config, prepared, network, images)
-    weights = loss_weights(config, prepared)
-    return ClassifierSetup(
-        config, network, prepared.targets.groups, weights, feeds, source.pretrained, folder, callbacks, objective,
-        distribution,
-    )  # fmt: skip
 
 
 def _initial_network(config: TrainConfig, spec: ClassifierSpec) -> tuple[keras.Model, WeightsSource]:
