@@ -26,6 +26,7 @@ from fashion_keras.training.balance import epoch_rows  # noqa: E402
 from fashion_keras.training.classifier.setup import ClassifierSetup  # noqa: E402
 from fashion_keras.training.distribution_setup import start_distribution  # noqa: E402
 from fashion_keras.training.feeds import FeatureFeed, ImageFeed  # noqa: E402
+from fashion_keras.training.strategies import get_strategy  # noqa: E402
 from tests.helpers.specs import classifier_spec  # noqa: E402
 
 BATCH = 8
@@ -34,37 +35,42 @@ CASES = {
     "features": {"rows": 39},
     "one row in the last batch": {"rows": 33},
     "batch normalization": {"rows": 39, "normalize": True},
-    "images": {"rows": 21, "strategy": "scratch", "augment": "default"},
+    "frozen, then images": {"rows": 21, "strategy": "frozen+full", "augment": "default"},
+    "dropout": {"rows": 16, "dropout": 0.5},
 }
 
 
-def setup(folder, distribute, rows, normalize=False, strategy="frozen", augment="none"):
-    """The components of a trainer: class weights, smoothing, a schedule that falls in every batch."""
+def feeds(config, spec, rows, shares):
+    """The feeds of the phases: features for the head, images for all layers."""
+    random, codes = np.random.default_rng(0), np.arange(rows)[:, None] % 2
+    shared = {"order": partial(epoch_rows, codes[:, 0], "none", 0), "batch_size": BATCH, "shares": shares}
+    features = random.normal(codes, 1, (2, rows, 64)).astype(np.float32)
+    heads = FeatureFeed(
+        train=Examples((), codes), held_out=Examples((), codes[:13]), cut="pool", views=features,
+        features=features[0, :13], **shared,
+    )  # fmt: skip
+    images = random.integers(0, 256, (rows, 32, 32, 3), np.uint8) // (1 + codes[:, :, None, None].astype(np.uint8))
+    whole = ImageFeed(
+        train=Examples(images, codes), held_out=Examples(images[:13], codes[:13]), image_spec=spec.image_spec,
+        augmentation=get_augmentation(config.augment), **shared,
+    )  # fmt: skip
+    phases = get_strategy(config.strategy_name).phases
+    return tuple(heads if phase.trainable == "head" else whole for phase in phases)
+
+
+def setup(folder, distribute, rows, strategy="frozen", augment="none", **head):
+    """The components of a trainer: class weights, smoothing, a learning rate that changes in every batch."""
     config = TrainConfig(
         backbone="person_detector", strategy=strategy, augment=augment, epochs=2, batch_size=BATCH, optimizer="adamw",
         schedule="cosine", learning_rate=0.003, label_smoothing=0.1, distribute=distribute,
     )  # fmt: skip
     distribution = start_distribution(config)
-    spec = classifier_spec("person_detector", head=Head("plain", normalize=normalize))
+    spec = classifier_spec("person_detector", head=Head("plain", **head))
     keras.utils.set_random_seed(0)
     network = build_network(spec)
-    random, codes = np.random.default_rng(0), np.arange(rows)[:, None] % 2
-    shared = {"order": partial(epoch_rows, codes[:, 0], "none", 0), "batch_size": BATCH, "shares": distribution.shares}
-    if strategy == "frozen":
-        features = random.normal(codes, 1, (2, rows, 64)).astype(np.float32)
-        train, held_out = Examples((), codes), Examples((), codes[:13])
-        feed = FeatureFeed(
-            train=train, held_out=held_out, cut="pool", views=features, features=features[0, :13], **shared
-        )
-    else:
-        images = random.integers(0, 256, (rows, 32, 32, 3), np.uint8) // (1 + codes[:, :, None, None].astype(np.uint8))
-        parts = Examples(images, codes), Examples(images[:13], codes[:13])
-        augmentation = get_augmentation(augment)
-        feed = ImageFeed(
-            train=parts[0], held_out=parts[1], image_spec=spec.image_spec, augmentation=augmentation, **shared
-        )
+    phases = feeds(config, spec, rows, distribution.shares)
     weights = np.array([1, 3], np.float32)
-    return ClassifierSetup(config, network, spec.groups, weights, (feed,), False, folder, distribution=distribution)
+    return ClassifierSetup(config, network, spec.groups, weights, phases, False, folder, distribution=distribution)
 
 
 def run(distribute, **case):
