@@ -168,9 +168,9 @@ class Distribution:
             yield
             self.barrier()
         except _LOST as error:
-            reason = str(error).strip().splitlines()[0][:200]
+            kind = type(error).__name__
             raise InputError(
-                f"another worker has ended, or cannot be reached: see its messages; then resume all ({reason})"
+                f"another worker has ended, or cannot be reached: see its messages, then resume all ({kind})"
             ) from None
 
     @contextmanager

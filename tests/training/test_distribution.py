@@ -134,7 +134,7 @@ def test_mirrored_refuses_a_batch_that_the_replicas_do_not_divide(two_devices):
 # A head on cached features of a random backbone, whose epochs take no time: what is tested is around them.
 FLAGS = [
     "--data", "sample", "--backbone", "custom_cnn", "--weights", "none", "--strategy", "frozen", "--image-size", "32",
-    "--limit", "300", "--min-images", "40", "--batch-size", "30", "--head", "plain", "--views", "2", "--epochs", "15",
+    "--limit", "300", "--min-images", "40", "--batch-size", "30", "--head", "plain", "--views", "2", "--epochs", "10",
     "--patience", "1000", "--precision", "float32",
 ]  # fmt: skip
 

@@ -1,6 +1,6 @@
 """TFDS reader: an image dataset that TensorFlow Datasets has prepared, as a data frame."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,9 +63,21 @@ def read_tfds(name_or_dir: str | Path, store: Callable[[bytes], Any] = bytes) ->
             "split": split,
         }
         for split in builder.info.splits
-        for example in builder.as_dataset(split, decoders={image: tfds.decode.SkipDecoding()}).as_numpy_iterator()
+        for example in _examples(builder, split, image)
     ]
     return pd.DataFrame(rows)
+
+
+def _examples(builder: "tfds.core.DatasetBuilder", split: str, image: str) -> Iterator[dict[str, Any]]:
+    """Yield the examples of a split with the encoded bytes of the image; ArrayRecord has no tf.data.Dataset."""
+    import tensorflow_datasets as tfds  # noqa: PLC0415
+
+    decoders = {image: tfds.decode.SkipDecoding()}
+    if builder.info.file_format.value == "array_record":
+        source = builder.as_data_source(split, decoders=decoders)
+        yield from (source[row] for row in range(len(source)))
+    else:
+        yield from builder.as_dataset(split, decoders=decoders).as_numpy_iterator()
 
 
 def _prepared(name_or_dir: str | Path) -> "tfds.core.DatasetBuilder":
@@ -91,4 +103,5 @@ def _value(feature: "tfds.features.FeatureConnector", value: Any) -> Any:  # noq
         return value.decode() or None
     if hasattr(feature, "int2str"):
         return None if value < 0 else feature.int2str(int(value))
-    return value.item()
+    # ArrayRecord has Python's numbers, a tf.data.Dataset NumPy's.
+    return value.item() if hasattr(value, "item") else value
