@@ -1,4 +1,4 @@
-"""Cluster of the processes that train one network: what the environment variable TF_CONFIG says. No Keras here."""
+"""Cluster of the processes that train one network: as the environment variable TF_CONFIG describes it. No Keras here."""
 
 import json
 import os

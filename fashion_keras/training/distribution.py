@@ -67,7 +67,7 @@ class Distribution:
         return Shares(self.replicas, range(self.cluster.worker * own, (self.cluster.worker + 1) * own))
 
     def to_dict(self, global_batch: int) -> dict[str, Any] | None:
-        """Return what a report says of it; None for one device."""
+        """Return what a report has of it; None for one device."""
         if self.strategy is None:
             return None
         counts = {"replicas": self.replicas, "workers": self.cluster.workers}

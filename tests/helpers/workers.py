@@ -33,5 +33,5 @@ def start_workers(*arguments, count=2):
 
 def finish(processes):
     """Wait for workers and return (exit code, standard output, standard error) of each."""
-    outputs = [process.communicate(timeout=280) for process in processes]
+    outputs = [process.communicate(timeout=900) for process in processes]
     return [(process.returncode, *output) for process, output in zip(processes, outputs, strict=True)]

@@ -97,7 +97,7 @@ def test_train_refuses_another_backend(command, tmp_path, monkeypatch):
 def two_devices():
     """What `tests/helpers/two_devices.py` prints."""
     result = subprocess.run(
-        [sys.executable, "-m", "tests.helpers.two_devices"], capture_output=True, text=True, timeout=280,
+        [sys.executable, "-m", "tests.helpers.two_devices"], capture_output=True, text=True, timeout=900,
         cwd=Path(__file__).parents[2],
     )  # fmt: skip
     assert result.returncode == 0, result.stderr[-3000:]
@@ -144,7 +144,7 @@ def alone(tmp_path_factory):
     """The folder of a run on one device."""
     folder = tmp_path_factory.mktemp("alone") / "run"
     process = start_command("train", *FLAGS, "--out", folder)
-    assert process.wait(280) == 0, process.communicate()[1]
+    assert process.wait(900) == 0, process.communicate()[1]
     return folder
 
 
