@@ -73,17 +73,13 @@ def for_training(
         return pixels, examples.targets[rows]
 
     def batch(epoch: tf.Tensor, bounds: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        part, start, stop, first, count = tf.unstack(bounds)
-        rows = rows[start:stop]
+        rows = rows[bounds[1] : bounds[2]]
         pixels, targets = tf.numpy_function(load, [rows], (tf.uint8, tf.as_dtype(examples.targets.dtype)))
         pixels = tf.cast(tf.ensure_shape(pixels, (None, spec.height, spec.width, 3)), tf.float32)
-        # One stream of random numbers per batch; epochs are far apart, so streams never meet.
-        stream = tf.stack([tf.constant(seed, tf.int64), epoch * 1_000_000 + part // shares.replicas])
-        parameters = tf.random.stateless_uniform([count, N_RANDOM_PARAMETERS], stream)
-        parameters = parameters[first : first + stop - start]
+        parameters = _random_parameters(seed, epoch, bounds, shares.replicas)
         pixels = augment_batch(pixels, parameters, augmentation)
         targets = tf.ensure_shape(targets, (None, *examples.targets.shape[1:]))
-        return mix(pixels, targets, epoch, part) if mix else (pixels, targets)
+        return mix(pixels, targets, epoch, bounds[0]) if mix else (pixels, targets)
 
     def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
         rows = tf.ensure_shape(tf.numpy_function(order, [epoch], tf.int64), (None,))
@@ -93,6 +89,17 @@ def for_training(
 
     steps = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(epoch_batches)
     return steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def _random_parameters(seed: int, epoch: "tf.Tensor", bounds: "tf.Tensor", replicas: int) -> "tf.Tensor":
+    """Return the parameters of the augmentation of a part with these `Shares.bounds`, a row for each image."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    part, start, stop, first, count = tf.unstack(bounds)
+    # One stream of random numbers per global batch; epochs are far apart, so streams never meet.
+    stream = tf.stack([tf.constant(seed, tf.int64), epoch * 1_000_000 + part // replicas])
+    parameters = tf.random.stateless_uniform([count, N_RANDOM_PARAMETERS], stream)
+    return parameters[first : first + stop - start]
 
 
 def for_inference(images: Sequence[Any], spec: ImageSpec, batch_size: int = 64) -> Iterator[NDArray[np.float32]]:

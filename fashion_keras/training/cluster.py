@@ -1,4 +1,4 @@
-"""Cluster of the processes that train one network: as the environment variable TF_CONFIG describes it. No Keras here."""
+"""Cluster of the processes that train one network, from the environment variable TF_CONFIG. No Keras here."""
 
 import json
 import os
