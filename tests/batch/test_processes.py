@@ -102,7 +102,7 @@ def test_a_full_disk(catalog, run_encode, tmp_path, small_disk):
 
 @pytest.mark.slow
 def test_two_processes_in_one_folder(catalog, tmp_path):
-    first = subprocess.Popen(program(catalog[0], tmp_path / "out", 60), stderr=subprocess.PIPE)
+    first = subprocess.Popen(program(catalog[0], tmp_path / "out", 6), stderr=subprocess.PIPE)
     wait_until((tmp_path / "out/shards").is_dir, first)
     second = run_program(catalog[0], tmp_path / "out")
     first.kill()
