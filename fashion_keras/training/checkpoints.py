@@ -1,14 +1,17 @@
 """Training checkpoints: state, weights and history of the last finished epoch, from which a run is resumed."""
 
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fashion_keras.support.atomic_files import atomic_write, read_json, write_csv, write_json
+from fashion_keras.support.atomic_files import atomic_write, check_room, read_json, write_csv, write_json
 from fashion_keras.support.errors import InputError
 
 if TYPE_CHECKING:
     import keras
+
+_HDF5_BYTES = 2**20  # of a weights file beside its values, at most
 
 
 @dataclass
@@ -93,5 +96,7 @@ class Checkpoints:
 
 def save_weights(model: "keras.Model", path: Path) -> None:
     """Save the weights of a model, and its optimizer state when it is compiled, atomically."""
+    values = [*model.variables, *(model.optimizer.variables if model.optimizer else ())]
+    check_room(path, 4 * sum(math.prod(value.shape) for value in values) + _HDF5_BYTES)
     with atomic_write(path) as temporary:
         model.save_weights(temporary)
