@@ -96,7 +96,8 @@ class Checkpoints:
 
 def save_weights(model: "keras.Model", path: Path) -> None:
     """Save the weights of a model, and its optimizer state when it is compiled, atomically."""
-    values = [*model.variables, *(model.optimizer.variables if model.optimizer else ())]
+    optimizer = getattr(model, "optimizer", None)  # only a compiled model has one
+    values = [*model.variables, *(optimizer.variables if optimizer else ())]
     check_room(path, 4 * sum(math.prod(value.shape) for value in values) + _HDF5_BYTES)
     with atomic_write(path) as temporary:
         model.save_weights(temporary)
