@@ -62,7 +62,7 @@ def read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except ValueError as error:
         raise InputError(f"{path}: not JSON ({error})") from None
     except RecursionError:
@@ -142,6 +142,10 @@ def safe_file_name(text: str) -> str:
 def cache_dir() -> Path:
     """Return the cache folder: $FASHION_KERAS_CACHE, or ~/.cache/fashion_keras; its content can be rebuilt."""
     return Path(os.environ.get("FASHION_KERAS_CACHE") or Path.home() / ".cache" / "fashion_keras")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name}, which is no number of JSON")
 
 
 def _numbered(default: str) -> Iterator[Path]:
