@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import h5py
 import numpy as np
 
 from fashion_keras.support.atomic_files import file_sha256
-from fashion_keras.support.errors import InputError
+from fashion_keras.support.errors import InputError, reraise_shortage
 
 if TYPE_CHECKING:
     import keras
@@ -40,19 +40,32 @@ def check_weights(path: Path, sha256: str = "", advice: str = "copy it again") -
         pass
 
 
+def check_open_weights(file: IO[bytes], size: int, path: Path) -> None:
+    """Check an open weight file of `size` bytes, such as a member of the archive at `path`, as `check_weights`."""
+    with _explained(path), h5py.File(file) as opened:
+        _check(opened, size)
+
+
 @contextmanager
 def open_weights(path: Path) -> Iterator[h5py.File]:
     """Yield a weight file, once it is checked as by `check_weights`; errors of HDF5 become an InputError."""
+    with _explained(path), h5py.File(path) as file:
+        _check(file, path.stat().st_size)
+        yield file
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn errors of HDF5 into an InputError that names the file."""
     try:
-        with h5py.File(path) as file:
-            _check(file, path.stat().st_size)
-            yield file
+        yield
     except InputError as error:
         message = str(error)
         raise InputError(message if message.startswith(str(path)) else f"{path}: {message}") from None
     except MemoryError:
         raise InputError(f"{path}: larger than the memory") from None
     except _BROKEN as error:
+        reraise_shortage(error)
         raise InputError(f"{path}: not a whole HDF5 file of weights ({_line(error)})") from None
 
 
@@ -67,6 +80,7 @@ def load_checked(network: "keras.Model", path: Path) -> None:
     try:
         network.load_weights(path)
     except _BROKEN as error:
+        reraise_shortage(error)
         raise InputError(f"{path}: of another network ({_line(error)})") from None
 
 

@@ -16,6 +16,7 @@ from fashion_keras.catalog.column_types import text_array
 from fashion_keras.search.base import Neighbors, Records, is_numeric
 from fashion_keras.search.filters import Where, check_filters
 from fashion_keras.search.manifest import IndexManifest, SegmentEntry, StoredFile, explain_os_errors
+from fashion_keras.support.array_files import map_floats, read_rows
 from fashion_keras.support.atomic_files import atomic_write
 from fashion_keras.support.errors import InputError
 
@@ -61,9 +62,11 @@ class IndexSnapshot:
         with explain_os_errors(folder):
             for file in manifest.files:
                 file.check(folder, content=small and file not in known)
-            segments = tuple(opened.get(entry) or _open_segment(folder, entry) for entry in manifest.segments)
+            segments = tuple(
+                opened.get(entry) or _open_segment(folder, entry, manifest.spec.width) for entry in manifest.segments
+            )
             if manifest.deleted:
-                live_mask[np.load(folder / manifest.deleted.name, allow_pickle=False)] = False
+                live_mask[read_rows(folder / manifest.deleted.name, len(live_mask))] = False
         return cls(manifest, segments, live_mask)
 
     def __len__(self) -> int:
@@ -226,11 +229,18 @@ def top_k(ids: NDArray[np.str_], rows: NDArray[np.int64], scores: NDArray[np.flo
     return Neighbors(names[order], scores[order])
 
 
-def _open_segment(folder: Path, entry: SegmentEntry) -> Segment:
+def _open_segment(folder: Path, entry: SegmentEntry, width: int) -> Segment:
     """Map the embeddings and the table of a segment into memory."""
-    embeddings = np.load(folder / entry.embeddings.name, mmap_mode="r", allow_pickle=False)
-    with pa.memory_map(str(folder / entry.table.name)) as file:
-        return Segment(np.asarray(embeddings), pa.ipc.open_file(file).read_all())
+    embeddings = map_floats(folder / entry.embeddings.name, entry.rows, width)
+    path = folder / entry.table.name
+    try:
+        with pa.memory_map(str(path)) as file:
+            table = pa.ipc.open_file(file).read_all()
+    except pa.ArrowException as error:
+        raise InputError(f"{path}: not a whole Arrow file ({' '.join(str(error).split())[:160]})") from None
+    if len(table) != entry.rows or not {"id", "sku", "path"} <= set(table.column_names):
+        raise InputError(f"{path}: {len(table)} rows of {', '.join(table.column_names)[:200]}; not the index's table")
+    return Segment(embeddings, table)
 
 
 def _table(ids: ArrayLike, skus: ArrayLike, paths: ArrayLike, columns: Mapping[str, NDArray[Any]]) -> pa.Table:

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import secrets
@@ -55,6 +56,19 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: object) -> None:
     """Write indented JSON atomically; NaN, which is not JSON, raises ValueError."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def finite_json(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Return a JSON value with null for numbers that JSON does not have: NaN (an undefined score) and infinity.
+
+    >>> finite_json({"f1": float("nan"), "counts": [1, 2.5]})
+    {'f1': None, 'counts': [1, 2.5]}
+    """
+    if isinstance(value, Mapping):
+        return {key: finite_json(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite_json(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_json(path: Path) -> dict[str, Any]:

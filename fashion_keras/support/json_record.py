@@ -8,7 +8,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, ClassVar, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
 
-from fashion_keras.support.atomic_files import read_json, write_json
+from fashion_keras.support.atomic_files import finite_json, read_json, write_json
 from fashion_keras.support.errors import InputError
 
 Record = TypeVar("Record")
@@ -45,8 +45,8 @@ class JsonRecord:
         return {"format": self.FORMAT, **{name: value for name, value in vars(self).items() if value is not None}}
 
     def write(self, folder: Path) -> None:
-        """Write the record into a folder."""
-        write_json(folder / self.FILE, self.to_dict())
+        """Write the record into a folder; numbers that are NaN or infinite become null."""
+        write_json(folder / self.FILE, finite_json(self.to_dict()))
 
 
 def dataclass_from_json(kind: type[Record], values: object, source: object, key: str = "") -> Record:
