@@ -57,12 +57,16 @@ def _read(path: str, _: int) -> str:
     except (OSError, KeyError, zipfile.BadZipFile, ValueError, RecursionError, NotImplementedError) as error:
         reraise_shortage(error)
         raise InputError(f"{path}: not a Keras file ({error}); write it with model.save") from None
-    if not isinstance(config, dict) or config.get("class_name") not in ("Functional", "Sequential"):
-        raise InputError(f"{path}: a backbone is a Functional or Sequential model, not {config.get('class_name')}")
-    taken = sorted(set(_layer_names(config)) & set(_RESERVED))
+    kind = config.get("class_name") if isinstance(config, dict) else None
+    if kind not in ("Functional", "Sequential"):
+        raise InputError(f"{path}: a backbone is a Functional or Sequential model, not {kind}")
+    try:
+        names, _ = _layer_names(config), input_spec(text, path)
+    except (LookupError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: not a model as Keras writes it ({error!r})") from None
+    taken = sorted(set(names) & set(_RESERVED))
     if taken:
         raise InputError(f"{path}: the layer name {taken[0]!r} is one of this package: give that layer another name")
-    _ = input_spec(text, path)
     return text
 
 
