@@ -3,7 +3,6 @@
 import ast
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -123,22 +122,6 @@ def test_nothing_in_the_package_loads_code_from_data():
                 seen.append(f"{name}:{line} {what}")
     assert not seen
     assert used == set(EXCEPTIONS)  # an exception that is not needed any more is removed
-
-
-def test_loading_reads_no_module_that_unpickles():
-    """What the package's own code imports, directly or not, when it loads a model: no reader of pickles of its own."""
-    program = (
-        "import builtins, sys; real = builtins.__import__\n"
-        "def watch(name, *rest):\n"
-        "    frame = sys._getframe(1).f_code.co_filename\n"
-        "    if 'fashion_keras' in frame and name in ('pickle', 'dill', 'joblib', 'torch'): print(name, frame)\n"
-        "    return real(name, *rest)\n"
-        "builtins.__import__ = watch\n"
-        "import fashion_keras.features.registry, fashion_keras.features.runtime, fashion_keras.tagging.model.tagger\n"
-        "import fashion_keras.search.local, fashion_keras.features.batch_folder, fashion_keras.catalog.readers\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
-    assert (done.returncode, done.stdout) == (0, ""), done.stderr
 
 
 @pytest.mark.slow
