@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "fashion_keras"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-MODULES = {
+MODULES = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "torch"}
     "pickle",
     "cPickle",
     "_pickle",
@@ -26,8 +26,8 @@ MODULES = {
 }
 NAMES = {"eval", "exec", "compile", "__import__"}
 ATTRIBUTES = {
-    "load_pickle", "read_pickle", "to_pickle", "unsafe_load", "unsafe_load_all", "full_load", "full_load_all", "extract",
-    "extractall", "mktemp", "popen", "enable_unsafe_deserialization", "Lambda", "TFSMLayer", "TorchModuleWrapper",
+    "load_pickle", "read_pickle", "to_pickle", "unsafe_load", "unsafe_load_all", "full_load", "full_load_all",
+    "extract", "extractall", "mktemp", "popen", "enable_unsafe_deserialization", "Lambda", "TFSMLayer", "TorchModuleWrapper",
 }  # fmt: skip
 # (file, what): why it is no danger.
 EXCEPTIONS = {
