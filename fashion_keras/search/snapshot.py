@@ -16,7 +16,7 @@ from fashion_keras.catalog.column_types import text_array
 from fashion_keras.search.base import Neighbors, Records, is_numeric
 from fashion_keras.search.filters import Where, check_filters
 from fashion_keras.search.manifest import IndexManifest, SegmentEntry, StoredFile, explain_os_errors
-from fashion_keras.support.array_files import map_floats, read_rows
+from fashion_keras.support.array_files import map_floats, map_table, read_rows
 from fashion_keras.support.atomic_files import atomic_write
 from fashion_keras.support.errors import InputError
 
@@ -232,14 +232,7 @@ def top_k(ids: NDArray[np.str_], rows: NDArray[np.int64], scores: NDArray[np.flo
 def _open_segment(folder: Path, entry: SegmentEntry, width: int) -> Segment:
     """Map the embeddings and the table of a segment into memory."""
     embeddings = map_floats(folder / entry.embeddings.name, entry.rows, width)
-    path = folder / entry.table.name
-    try:
-        with pa.memory_map(str(path)) as file:
-            table = pa.ipc.open_file(file).read_all()
-    except pa.ArrowException as error:
-        raise InputError(f"{path}: not a whole Arrow file ({' '.join(str(error).split())[:160]})") from None
-    if len(table) != entry.rows or not {"id", "sku", "path"} <= set(table.column_names):
-        raise InputError(f"{path}: {len(table)} rows of {', '.join(table.column_names)[:200]}; not the index's table")
+    table = map_table(folder / entry.table.name, entry.rows, ("id", "sku", "path"))
     return Segment(embeddings, table)
 
 

@@ -2,13 +2,17 @@
 
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.support.errors import InputError, reraise_shortage
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _BROKEN = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError, MemoryError)
 
@@ -43,6 +47,20 @@ def map_floats(path: Path, rows: int, width: int) -> NDArray[np.float32]:
     if array.dtype != np.float32 or array.shape != (rows, width):
         raise InputError(f"{path}: {array.dtype} {list(array.shape)}; float32 {[rows, width]} is expected")
     return np.asarray(array)
+
+
+def map_table(path: Path, rows: int, columns: Sequence[str]) -> "pa.Table":
+    """Map an Arrow file into memory; InputError unless it is a whole table of so many rows with these columns."""
+    import pyarrow as pa  # noqa: PLC0415 - help must not wait for it
+
+    try:
+        with pa.memory_map(str(path)) as file:
+            table = pa.ipc.open_file(file).read_all()
+    except pa.ArrowException as error:
+        raise InputError(f"{path}: not a whole Arrow file ({_line(error)})") from None
+    if len(table) != rows or not set(columns) <= set(table.column_names):
+        raise InputError(f"{path}: {len(table)} rows of {', '.join(table.column_names)[:200]}; not the index's table")
+    return table
 
 
 def read_rows(path: Path, count: int) -> NDArray[np.int64]:
