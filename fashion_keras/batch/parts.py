@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +10,15 @@ import numpy as np
 from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.columns import parse_mapping
 from fashion_keras.catalog.sources.image_files import IMAGE_SUFFIXES
-from fashion_keras.catalog.stream import StreamOptions, stream_catalog
+from fashion_keras.catalog.sources.shards import is_tar
+from fashion_keras.catalog.stream import LISTS, StreamOptions, stream_catalog
 from fashion_keras.images.validation import read_source
 from fashion_keras.support.config_fields import LimitConfig
 from fashion_keras.support.file_systems import is_address
 
 _ROWS = 8192
-# Bytes of a source for each image, and images at an address: guesses, which decide the number of shards alone.
-_BYTES = {".tar": 20_000, ".gz": 20_000, ".tgz": 20_000, ".parquet": 100}
-_OTHER_BYTES, _AT_ADDRESS = 80, 250_000
+_START = 2**16  # bytes of a table that show how long its lines are
+_TAR_BYTES, _AT_ADDRESS = 4_000, 250_000  # guesses: bytes of an image in a tar file, images at an address
 _LARGE = 60_000  # images; smaller catalogs are read as a whole
 
 
@@ -44,12 +45,15 @@ def read_parts(config: LimitConfig) -> CatalogParts:
     Limits, corrections and groups need the whole catalog. InputError as `read_source`.
     """
     rows = 0 if config.data in (None, "sample", "-") else _guess_rows(config.data)
-    if rows > _LARGE and not (config.limit or config.corrections or config.group):
+    is_large = rows > _LARGE or (config.data or "").lower().endswith(LISTS)
+    if (is_large or (rows and config.allow_outside)) and not (config.limit or config.corrections or config.group):
         images = Path(config.images) if config.images else None
         options = StreamOptions(images, parse_mapping(config.column), config.delimiter, config.allow_outside)
         catalogs = stream_catalog(config.data, options)
-        if catalogs is not None:
-            return CatalogParts(catalogs, None, config.data, rows)
+        # Only streamed catalogs have images at addresses.
+        first = [] if is_large else [*islice(catalogs or (), 1)]
+        if catalogs is not None and (is_large or any(is_address(path) for part in first for path in part.paths)):
+            return CatalogParts(chain(first, catalogs), None, config.data, rows)
     catalog, name = read_source(config)
     return CatalogParts(_cut(catalog), catalog, name, len(catalog))
 
@@ -63,8 +67,25 @@ def _cut(catalog: Catalog) -> Iterator[Catalog]:
 
 
 def _guess_rows(source: str) -> int:
+    """Return about how many images a source has, as far as its files show it; 0 for a folder of images."""
     if is_address(source):
         return _AT_ADDRESS
     files = [Path(source)] if Path(source).is_file() else Path(source).glob("*")
-    sizes = [(path.suffix.lower(), path.stat().st_size) for path in files if path.is_file()]
-    return sum(size // _BYTES.get(suffix, _OTHER_BYTES) for suffix, size in sizes if suffix not in IMAGE_SUFFIXES)
+    return sum(_rows_of(path) for path in files if path.is_file() and path.suffix.lower() not in IMAGE_SUFFIXES)
+
+
+def _rows_of(path: Path) -> int:
+    size = path.stat().st_size
+    if is_tar(path):
+        return size // _TAR_BYTES
+    if path.suffix.lower() == ".parquet":
+        import pyarrow as pa  # noqa: PLC0415 - help must not wait for it
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        try:
+            return pq.read_metadata(path).num_rows
+        except (OSError, pa.ArrowException):
+            return 0  # its reader reports it
+    with path.open("rb") as file:
+        start = file.read(_START)
+    return size * start.count(b"\n") // max(len(start), 1)

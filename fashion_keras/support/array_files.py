@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from fashion_keras.support.errors import InputError, reraise_shortage
 
@@ -41,11 +41,11 @@ def read_float_arrays(path: Path) -> dict[str, NDArray[np.floating]]:
     return arrays
 
 
-def map_floats(path: Path, rows: int, width: int) -> NDArray[np.float32]:
-    """Map a .npy file of float32 [rows, width] into memory; InputError for another array."""
+def map_array(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Map a .npy file into memory; InputError for an array of another type or shape."""
     array = _map(path)
-    if array.dtype != np.float32 or array.shape != (rows, width):
-        raise InputError(f"{path}: {array.dtype} {list(array.shape)}; float32 {[rows, width]} is expected")
+    if array.dtype != dtype or array.shape != shape:
+        raise InputError(f"{path}: {array.dtype} {list(array.shape)}; {np.dtype(dtype)} {list(shape)} is expected")
     return np.asarray(array)
 
 

@@ -97,7 +97,7 @@ def stored(folder, ending):
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("ending", ["embeddings.npy", "images.arrow", "deleted.npy"])
+@pytest.mark.parametrize("ending", ["embeddings.npy", "images.arrow", "lookup.npy", "deleted.npy"])
 def test_an_altered_file_of_an_index_is_refused(index, ending, damage):
     path = stored(index, ending)
     DAMAGES[damage](path)
@@ -108,7 +108,9 @@ def rehash(folder, path):
     """Write what the manifest names of a file, as its author could."""
     text = json.dumps(json.loads((folder / "manifest.json").read_text()))
     content = json.loads(text)
-    entries = [each[kind] for each in content["segments"] for kind in ("embeddings", "table")] + [content["deleted"]]
+    entries = [each[kind] for each in content["segments"] for kind in ("embeddings", "table", "lookup")] + [
+        content["deleted"]
+    ]
     for entry in entries:
         if entry["name"] == path.name:
             entry |= {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
@@ -121,6 +123,8 @@ def rehash(folder, path):
         ("embeddings.npy", np.zeros((8, 16), np.float64), "float64"),
         ("embeddings.npy", np.zeros((7, 16), np.float32), "[7, 16]"),
         ("embeddings.npy", np.array([{}] * 8, object), "not a whole array"),
+        ("lookup.npy", np.full((2, 8), 8, np.uint64), "row 8 of 8"),
+        ("lookup.npy", np.zeros((2, 7), np.uint64), "[2, 7]"),
         ("deleted.npy", np.array([0, 8], np.int64), "row 8 of 8"),
         ("deleted.npy", np.array([-1], np.int64), "of 8"),
         ("deleted.npy", np.array([0.5]), "float64"),

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-
 from fashion_keras.support.errors import InputError
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
@@ -69,7 +67,7 @@ def read_text_parts(file: BinaryIO, path: str, delimiter: str | None = None) -> 
         is_last = len(block) < _PART_BYTES
         if first is None and "16" in (_encoding(data) or ""):
             data, is_last = data + file.read(), True
-        end = len(data) if is_last else _last_end(data)
+        end = len(data) if is_last else _last_end(data, first.separator if first else delimiter)
         part, data = data[:end], data[end:]
         if not part and (first or not is_last):
             continue
@@ -78,21 +76,30 @@ def read_text_parts(file: BinaryIO, path: str, delimiter: str | None = None) -> 
             first = _parse_table(text, path, delimiter, notes)
             yield first
         else:
-            records = [(lines + line, cells) for line, cells in _parse(text, first.separator)]
+            width = len(first.header)
+            records = [(lines + line, cells) for line, cells in _parse(text, first.separator, width)]
             yield TextTable(first.header, records, notes, first.separator)
         lines += text.count("\n")
 
 
-def _last_end(data: bytes) -> int:
-    """Return where the last line ends that leaves no quote open; of much data with a stray quote, where any line does.
+def _last_end(data: bytes, delimiter: str | None) -> int:
+    """Return where the last line ends that is not within a quoted cell; of much data, where the last line does.
 
-    0 where no line does.
+    0 where no line does. Quotes within a cell without quotes open none.
     """
-    array = np.frombuffer(data, np.uint8)
-    is_open = np.cumsum(array == ord('"'), dtype=np.int64) % 2 == 1
-    is_end = array == ord("\n")
-    ends = np.flatnonzero(is_end & ~is_open if len(data) < _MOST_BYTES else is_end)
-    return int(ends[-1]) + 1 if len(ends) else 0
+    end = data.rfind(b"\n") + 1
+    if b'"' not in data or len(data) >= _MOST_BYTES:
+        return end
+    separators = {*DELIMITERS.values(), _separator(delimiter or ","), "\r", "\n"}
+    boundary = re.escape("".join(separators)).encode()
+    # Opened at the beginning of a cell, closed at its end or, as yet, not at all.
+    cell = rb'"(?:(?<=[%b]")|(?<=\A"))(?:[^"]|"")*+(?:"(?=[%b])|"?\Z)' % (boundary, boundary)
+    for start, stop in reversed([match.span() for match in re.finditer(cell, data)]):
+        if stop < end:
+            break
+        if start < end:
+            end = data.rfind(b"\n", 0, start) + 1
+    return end
 
 
 def _parse_table(text: str, path: str, delimiter: str | None, notes: list[str]) -> TextTable:
@@ -104,7 +111,8 @@ def _parse_table(text: str, path: str, delimiter: str | None, notes: list[str]) 
     if separator != ",":
         names = {character: name for name, character in DELIMITERS.items()}
         notes.append(f"{Path(path).name}: cells are separated by {names.get(separator, separator)}")
-    records = _parse(text, separator)
+    # Lines are counted in the file, which begins with the hint.
+    records = [(line + bool(hint), cells) for line, cells in _parse(text, separator)]
     if not records:
         raise InputError(f"{path}: empty file; expected a header such as sku,image,category,...")
     return TextTable(records[0][1], records[1:], notes, separator)
@@ -174,29 +182,29 @@ def trim(cells: list[str]) -> list[str]:
     return cells[:end]
 
 
-def _parse(text: str, separator: str) -> list[Record]:
-    """Return the records that are not blank, the header first."""
+def _parse(text: str, separator: str, width: int = 0) -> list[Record]:
+    """Return the records that are not blank; `width` is that of the header, 0 where it is the first of them."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     records, line = [], 1
     try:
         for cells in reader:
             if any(cells) and not "".join(cells).isspace():
                 records.append((line, cells))
-            if reader.line_num > line and len(cells) != len(records[0][1]):
-                return _parse_carefully(text, separator)  # a stray quote joined lines
+            if reader.line_num > line and len(cells) != (width or len(records[0][1])):
+                return _parse_carefully(text, separator, width)  # a stray quote joined lines
             line = reader.line_num + 1
     except csv.Error:
-        return _parse_carefully(text, separator)
+        return _parse_carefully(text, separator, width)
     return records
 
 
-def _parse_carefully(text: str, separator: str) -> list[Record]:
+def _parse_carefully(text: str, separator: str, width: int) -> list[Record]:
     """Parse line by line; a record takes further lines only when an open quote then closes and the width is right."""
     lines = list(io.StringIO(text, newline=""))
     records: list[Record] = []
     place = 0
     while place < len(lines):
-        cells, count = _parse_record(lines, place, separator, len(records[0][1]) if records else 0)
+        cells, count = _parse_record(lines, place, separator, width or (len(records[0][1]) if records else 0))
         if any(cells) and not "".join(cells).isspace():
             records.append((place + 1, cells))
         place += count
