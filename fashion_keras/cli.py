@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from fashion_keras import __doc__ as description
 from fashion_keras.commands import analysis, data, drift, evaluate, export, reports, search, serve, studies, tags, train
 from fashion_keras.commands.arguments import Parser
-from fashion_keras.support.errors import InputError, os_error_message
+from fashion_keras.support.errors import InputError, hide_passwords, os_error_message
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,7 +18,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(sys.argv[1:] if arguments is None else arguments)
         if "resume" in options:
             hint = f"; resume with: fashion-keras {options.command_name} --resume and the folder of the run"
-        return options.command(options) or 0
+        code = options.command(options) or 0
+        sys.stdout.flush()
+        return code
     except InputError as error:
         return _fail(2, f"error: {error}")
     except KeyboardInterrupt:
@@ -36,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _fail(code: int, message: str) -> int:
     """Print one line on standard error, whatever line breaks a file name has, and return the exit code."""
-    print(" ".join(message.splitlines()), file=sys.stderr)
+    print(hide_passwords(" ".join(message.splitlines())), file=sys.stderr)
     return code
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.features.batch_folder import BatchFolder, is_batch_folder
 from fashion_keras.support.atomic_files import file_sha256
-from fashion_keras.support.errors import InputError
+from fashion_keras.support.errors import InputError, reraise_shortage
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -105,6 +105,7 @@ def _read_npy(path: Path, catalog: Catalog) -> tuple[list[str], NDArray[np.float
     try:
         values = np.lib.format.open_memmap(path, mode="r")
     except (OSError, ValueError, EOFError) as error:
+        reraise_shortage(error)
         raise InputError(f"{path}: not a whole array of numbers in NumPy's format ({error})") from None
     if values.ndim != 2 or values.dtype.kind != "f" or not values.shape[1]:
         raise InputError(f"{path}: {values.dtype} {list(values.shape)}; embeddings are float32 [n, d]")
@@ -128,6 +129,7 @@ def _read_lines(path: Path) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
+        reraise_shortage(error)
         raise InputError(f"{path}: not UTF-8 text ({error})") from None
     # Not `splitlines`, which also splits at characters that may stand in an id.
     lines = text.removesuffix("\n").split("\n")
@@ -154,6 +156,7 @@ def _read_parquet(path: Path) -> tuple[list[str], NDArray[np.floating]]:
             raise InputError(f"{path}: columns {', '.join(names)}; image_id or sku, and embedding, are needed")
         table = file.read([column, _EMBEDDING])
     except (OSError, pa.ArrowException) as error:
+        reraise_shortage(error)
         raise InputError(f"{path}: not a whole Parquet file ({' '.join(str(error).split())[:160]})") from None
     return _ids(path, table[column]), _rows(path, table[_EMBEDDING])
 

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fashion_keras.search.base import Records, is_numeric
 from fashion_keras.search.manifest import SegmentEntry, StoredFile
+from fashion_keras.support.array_files import map_array, map_table
 from fashion_keras.support.atomic_files import atomic_write, temporary_path
 from fashion_keras.support.errors import InputError
 
@@ -43,13 +44,13 @@ class Segment:
     lookup: NDArray[np.uint64]
 
     @classmethod
-    def open(cls, folder: Path, entry: SegmentEntry) -> "Segment":
-        """Map the files of a segment into memory."""
-        embeddings, lookup = (
-            np.asarray(np.load(folder / file.name, mmap_mode="r", allow_pickle=False))
-            for file in (entry.embeddings, entry.lookup)
-        )
-        return cls(embeddings, _open_table(folder / entry.table.name), lookup)
+    def open(cls, folder: Path, entry: SegmentEntry, width: int) -> "Segment":
+        """Map the files of a segment into memory; InputError for arrays and tables of another kind or size."""
+        embeddings = map_array(folder / entry.embeddings.name, np.float32, (entry.rows, width))
+        lookup = map_array(folder / entry.lookup.name, np.uint64, (2, entry.rows))
+        if entry.rows and lookup[1].max() >= entry.rows:
+            raise InputError(f"{folder / entry.lookup.name}: names row {lookup[1].max()} of {entry.rows}")
+        return cls(embeddings, map_table(folder / entry.table.name, entry.rows, ("id", "sku", "path")), lookup)
 
     def find(self, ids: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return (numbers [p], rows [p]): which of `ids` [m] the segment has, and in which row each is."""

@@ -17,6 +17,7 @@ from fashion_keras.search.base import BLOCK_ROWS, Neighbors, Records, as_ids
 from fashion_keras.search.filters import Where, check_filters
 from fashion_keras.search.manifest import IndexManifest, explain_os_errors
 from fashion_keras.search.segments import PREFIX, Segment, as_numbers, as_table, concat_tables, take_rows
+from fashion_keras.support.array_files import read_rows
 from fashion_keras.support.errors import InputError
 
 # Above so many bytes the checksums are compared when the index is written, not whenever it is opened.
@@ -50,9 +51,11 @@ class IndexSnapshot:
         with explain_os_errors(folder):
             for file in manifest.files:
                 file.check(folder, content=small and file not in known)
-            segments = tuple(opened.get(entry) or Segment.open(folder, entry) for entry in manifest.segments)
+            segments = tuple(
+                opened.get(entry) or Segment.open(folder, entry, manifest.spec.width) for entry in manifest.segments
+            )
             if manifest.deleted:
-                live_mask[np.load(folder / manifest.deleted.name, allow_pickle=False)] = False
+                live_mask[read_rows(folder / manifest.deleted.name, len(live_mask))] = False
         return cls(manifest, segments, live_mask)
 
     def __len__(self) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.images.shares import ONE_REPLICA
+from fashion_keras.models.weights_file import load_weights
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import ProgressBar
 from fashion_keras.training.base_config import BackboneConfig
@@ -144,7 +145,7 @@ class Trainer:
                 if number == state.phase and not state.done:
                     with self.distribution.scope():
                         self._run_phase(learner, phase, state, files, bar)
-                _copy_without_optimizer(learner).load_weights(files.folder / state.best_files[number])
+                load_weights(_copy_without_optimizer(learner), files.folder / state.best_files[number])
         return state.history
 
     def validation_outputs(self) -> NDArray[np.float32]:
@@ -176,7 +177,7 @@ class Trainer:
         learner.compile(optimizer, self.distribution.loss(self.loss), metrics=self.metrics(), jit_compile=False)
         learner.optimizer.build(learner.trainable_variables)
         if state.epoch > state.start:
-            learner.load_weights(files.folder / state.weights_file)
+            load_weights(learner, files.folder / state.weights_file)
         before, kernel = learner.get_weights(), _first_trainable_kernel(learner)
         last, own, best = state.start + phase.epochs, self._own_callbacks(), self.restore_best and self.validate
         epoch_steps = steps, phase.feed.steps[1] if self.validate else 0
@@ -215,7 +216,7 @@ class Trainer:
     def _restore_best(self, learner: keras.Model, state: TrainerState, files: Checkpoints) -> str:
         """Give the model its best weights so far, save them, and return where."""
         if len(state.best_files) > state.phase:
-            _copy_without_optimizer(learner).load_weights(files.folder / state.best_files[state.phase])
+            load_weights(_copy_without_optimizer(learner), files.folder / state.best_files[state.phase])
         if not state.history:
             return "no epoch was finished"
         path = files.folder / "best.weights.h5"

@@ -1,12 +1,14 @@
 """Kaggle's full set: the columns and attribute groups in its `styles/ID.json`, one file per product."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from fashion_keras.catalog.catalog import Rejected
 from fashion_keras.catalog.columns import snake_case
+from fashion_keras.support.errors import reraise_shortage
 
 _FIELDS = {
     "price": "price",
@@ -16,6 +18,7 @@ _FIELDS = {
     "fashionType": "fashion_type",
 }
 _ATTRIBUTES = "articleAttributes"
+_ID = re.compile(r"[\w-]+")
 
 
 def read_style_files(
@@ -34,10 +37,12 @@ def read_style_files(
     for sku in skus:
         path = folder / f"{sku}.json"
         try:
-            data = json.loads(path.read_bytes())["data"] if path.is_file() else {}
+            # A SKU of any other form has no file, which might be one outside the folder.
+            data = json.loads(path.read_bytes())["data"] if _ID.fullmatch(sku) and path.is_file() else {}
             rows.append(_fields(data))
             images[sku] = list(_image_names(data))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
+            reraise_shortage(error)
             rows.append({})
             rejected.append(Rejected(f"{folder.name}/{path.name}", sku, f"no product in JSON ({str(error)[:80]})"))
     names = sorted({name for row in rows for name in row})
