@@ -167,7 +167,9 @@ class BatchFolder:
         if not path.is_file() or path.stat().st_size != entry.bytes or file_sha256(path) != entry.sha256:
             raise InputError(f"{path}: missing or altered; delete {self._entry(number)} and start the run again")
         try:
-            return pq.read_table(path, columns=columns and list(columns), partitioning=None)
+            table = pq.read_table(path, columns=columns and list(columns), partitioning=None)
+            table.validate(full=True)  # texts that are no Unicode, codes beyond a dictionary
+            return table
         except (OSError, pa.ArrowException) as error:
             raise InputError(f"{path}: cannot be read ({str(error).splitlines()[0][:200]})") from None
 

@@ -13,6 +13,7 @@ from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.features.batch_folder import BatchFolder, is_batch_folder
 from fashion_keras.support.atomic_files import file_sha256
 from fashion_keras.support.errors import InputError
+from fashion_keras.support.npy_files import open_npy
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -102,10 +103,7 @@ def _match(path: Path, ids: Sequence[str], wanted: Sequence[str]) -> list[int]:
 
 def _read_npy(path: Path, catalog: Catalog) -> tuple[list[str], NDArray[np.floating]]:
     """Return the ids of the m rows, and the rows [m, d], memory-mapped."""
-    try:
-        values = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: not a whole array of numbers in NumPy's format ({error})") from None
+    values = open_npy(path)
     if values.ndim != 2 or values.dtype.kind != "f" or not values.shape[1]:
         raise InputError(f"{path}: {values.dtype} {list(values.shape)}; embeddings are float32 [n, d]")
     ids_path = path.with_suffix(_IDS)
@@ -153,6 +151,7 @@ def _read_parquet(path: Path) -> tuple[list[str], NDArray[np.floating]]:
         if not column or _EMBEDDING not in names:
             raise InputError(f"{path}: columns {', '.join(names)}; image_id or sku, and embedding, are needed")
         table = file.read([column, _EMBEDDING])
+        table.validate(full=True)  # texts that are no Unicode, codes beyond a dictionary
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path}: not a whole Parquet file ({' '.join(str(error).split())[:160]})") from None
     return _ids(path, table[column]), _rows(path, table[_EMBEDDING])

@@ -84,10 +84,12 @@ def read_file(path: str | Path) -> bytes:
         _check_bytes(os.stat(path).st_size)  # noqa: PTH116 - sooner than by a Path, as the next
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123
             return file.read()
+    except ValueError as error:  # a NUL character, or half of one beyond 16 bits
+        raise ImageError(f"not the name of a file ({error})") from None
     except OSError as error:
         if error.errno in _SHORTAGES:  # no fault of the image, which must not be rejected for it
             raise InputError(f"{path}: {error.strerror.lower()}; close files or raise the limit (ulimit -n)") from error
-        if Path(path).is_dir():
+        if os.path.isdir(path):  # noqa: PTH112 - no error for a name that is too long
             raise ImageError("is a directory; pass its image files, or read it as a catalog") from None
         raise ImageError((error.strerror or str(error)).lower()) from error
 

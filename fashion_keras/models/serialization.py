@@ -2,15 +2,14 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from fashion_keras.catalog.label_groups import LabelGroup
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.heads import Head
 from fashion_keras.models.text import TextSpec
 from fashion_keras.support.atomic_files import file_sha256, read_json, write_json
 from fashion_keras.support.errors import InputError
+from fashion_keras.support.json_record import dataclass_from_json
 
 SPEC, WEIGHTS = "model.json", "model.weights.h5"
 FORMAT = "fashion_keras.model/2"
@@ -65,14 +64,13 @@ def _load(folder: str | Path) -> tuple[Spec | TextSpec, str]:
     if not path.is_file() or not (Path(folder) / WEIGHTS).is_file():
         folds = f"; it is one for each fold: take {Path(folder) / 'fold1'}" if (Path(folder) / "fold1").is_dir() else ""
         raise InputError(f"{folder}: no finished run here ({SPEC} and {WEIGHTS} are needed){folds}")
-    values = _with_tuples(read_json(path))
+    values = read_json(path)
     if (stored := values.pop("format", None)) != FORMAT:
         raise InputError(f"{path}: format {stored!r}; this version reads {FORMAT}: train the model again")
-    try:
-        cls, expected = _KINDS[values.pop("kind")], values.pop("sha256")
-        return _read_spec(cls, values), expected
-    except (AttributeError, KeyError, TypeError) as error:
-        raise InputError(f"{path}: not a model of fashion_keras ({error!r})") from None
+    kind, expected = values.pop("kind", None), values.pop("sha256", None)
+    if not isinstance(kind, str) or kind not in _KINDS or not isinstance(expected, str):
+        raise InputError(f"{path}: not a model of fashion_keras (kind {kind!r}, sha256 {expected!r})"[:300])
+    return dataclass_from_json(_KINDS[kind], values, path), expected
 
 
 def load_classifier_spec(folder: str | Path) -> tuple[ClassifierSpec, str]:
@@ -81,21 +79,3 @@ def load_classifier_spec(folder: str | Path) -> tuple[ClassifierSpec, str]:
     if type(spec) is not ClassifierSpec:
         raise InputError(f"{folder}: an encoder, which has no classes; a run of `fashion-keras train` is needed")
     return spec, expected
-
-
-def _read_spec(cls: type[Spec | TextSpec], values: dict[str, Any]) -> Spec | TextSpec:
-    if cls is TextSpec:
-        return cls(**values)
-    values |= {"image_spec": ImageSpec(**values["image_spec"]), "head": Head(**values["head"])}
-    if "groups" in values:
-        values["groups"] = tuple(LabelGroup(**group) for group in values["groups"])
-    if values.get("person"):
-        values["person"] = _read_spec(ClassifierSpec, values["person"])
-    return cls(**values)
-
-
-def _with_tuples(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Return a JSON value with every list as a tuple."""
-    if isinstance(value, dict):
-        return {name: _with_tuples(item) for name, item in value.items()}
-    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value

@@ -5,7 +5,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from types import UnionType
-from typing import Any, ClassVar, Self, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
 
 from fashion_keras.support.atomic_files import read_json, write_json
 from fashion_keras.support.errors import InputError
@@ -93,6 +93,10 @@ def _value(hint: Any, value: Any, source: object, key: str) -> Any:  # noqa: ANN
     if is_dataclass(hint):
         return dataclass_from_json(hint, value, source, key)
     container, parts = get_origin(hint), get_args(hint)
+    if container is Literal:
+        if value not in parts:
+            raise InputError(f"{source}: {key!r} must be one of {', '.join(parts)}, not {_shortened(value)}")
+        return value
     if container in (tuple, list) and isinstance(value, list):
         return container(_value(parts[0], item, source, f"{key}[{number}]") for number, item in enumerate(value))
     if container is dict and isinstance(value, dict):

@@ -8,13 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-
 from fashion_keras.support.errors import InputError
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 _SNIFFED_ROWS = 50
-_PART_BYTES, _MOST_BYTES = 2**22, 2**26  # of a part, and of one that a stray quote keeps from ending
+_PART_BYTES = 2**22
 _MOST_LINES = 200  # of one record beside stray quotes
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
@@ -54,60 +52,63 @@ def read_text_table(path: Path, delimiter: str | None = None) -> TextTable:
         InputError: when the file is empty.
     """
     text, notes = decode_text(path.read_bytes(), path.name)
-    return _parse_table(text, str(path), delimiter, notes)
+    text, separator, line = _begin(text, path.name, delimiter, notes)
+    records, _, _ = _parse(text, separator, line=line)
+    if not records:
+        raise _empty(str(path))
+    return TextTable(records[0][1], records[1:], notes, separator)
 
 
 def read_text_parts(file: BinaryIO, path: str, delimiter: str | None = None) -> Iterator[TextTable]:
     """Yield the rows of a CSV file a part at a time, each with the header: as `read_text_table`, in constant memory.
 
-    A part ends with a line, and not within quotes. Of UTF-16 there is one part. `path` is for messages.
+    A part ends with a record. Of UTF-16 there is one part. `path` is for messages.
     """
-    first, data, lines, is_last = None, b"", 0, False
+    name = Path(path).name
+    header, separator, text, line = [], "", "", 1
+    for part, notes, is_last in _decoded(file, name):
+        text += part
+        if not separator and (is_last or text.strip()):
+            text, separator, line = _begin(text, name, delimiter, notes)
+        if not separator:
+            continue
+        records, text, line = _parse(text, separator, len(header), line, is_last)
+        if not header and records:
+            header = records.pop(0)[1]
+        if header:
+            yield TextTable(header, records, notes, separator)
+    if not header:
+        raise _empty(path)
+
+
+def _decoded(file: BinaryIO, name: str) -> Iterator[tuple[str, list[str], bool]]:
+    """Yield whole lines as text, notes on their encoding, and whether they are the last."""
+    data, encoding, is_first, is_last = b"", None, True, False
     while not is_last:
         block = file.read(_PART_BYTES)
-        data += block
-        is_last = len(block) < _PART_BYTES
-        if first is None and "16" in (_encoding(data) or ""):
+        data, is_last = data + block, len(block) < _PART_BYTES
+        if is_first and "16" in (_encoding(data) or ""):
             data, is_last = data + file.read(), True
-        end = len(data) if is_last else _last_end(data)
-        part, data = data[:end], data[end:]
-        if not part and (first or not is_last):
-            continue
-        text, notes = decode_text(part, Path(path).name)
-        if first is None:
-            first = _parse_table(text, path, delimiter, notes)
-            yield first
-        else:
-            records = [(lines + line, cells) for line, cells in _parse(text, first.separator)]
-            yield TextTable(first.header, records, notes, first.separator)
-        lines += text.count("\n")
+        end = len(data) if is_last else data.rfind(b"\n") + 1
+        if end or is_last:
+            encoding = _encoding(data) if is_first else None
+            yield *_decode(data[:end], name, encoding), is_last
+            data, is_first = data[end:], False
 
 
-def _last_end(data: bytes) -> int:
-    """Return where the last line ends that leaves no quote open; of much data with a stray quote, where any line does.
-
-    0 where no line does.
-    """
-    array = np.frombuffer(data, np.uint8)
-    is_open = np.cumsum(array == ord('"'), dtype=np.int64) % 2 == 1
-    is_end = array == ord("\n")
-    ends = np.flatnonzero(is_end & ~is_open if len(data) < _MOST_BYTES else is_end)
-    return int(ends[-1]) + 1 if len(ends) else 0
-
-
-def _parse_table(text: str, path: str, delimiter: str | None, notes: list[str]) -> TextTable:
+def _begin(text: str, name: str, delimiter: str | None, notes: list[str]) -> tuple[str, str, int]:
+    """Return the text below a line `sep=;`, the separator, which is noted unless a comma, and the text's first line."""
     hint = re.match(r'"?sep=(.)[^\r\n]*(\r\n|\r|\n)', text, re.IGNORECASE)
     text = text[hint.end() :] if hint else text
-    if not text.strip():
-        raise InputError(f"{path}: empty file; expected a header such as sku,image,category,...")
     separator = _separator(delimiter) if delimiter else hint[1] if hint else _sniff(text)
     if separator != ",":
         names = {character: name for name, character in DELIMITERS.items()}
-        notes.append(f"{Path(path).name}: cells are separated by {names.get(separator, separator)}")
-    records = _parse(text, separator)
-    if not records:
-        raise InputError(f"{path}: empty file; expected a header such as sku,image,category,...")
-    return TextTable(records[0][1], records[1:], notes, separator)
+        notes.append(f"{name}: cells are separated by {names.get(separator, separator)}")
+    return text, separator, 2 if hint else 1
+
+
+def _empty(path: str) -> InputError:
+    return InputError(f"{path}: empty file; expected a header such as sku,image,category,...")
 
 
 def _separator(name: str) -> str:
@@ -119,7 +120,10 @@ def _separator(name: str) -> str:
 
 def decode_text(data: bytes, name: str) -> tuple[str, list[str]]:
     """Return the text of a file, and notes on its encoding; InputError for UTF-16 that breaks off."""
-    encoding = _encoding(data)
+    return _decode(data, name, _encoding(data))
+
+
+def _decode(data: bytes, name: str, encoding: str | None) -> tuple[str, list[str]]:
     try:
         text = data.decode(encoding or "utf-8")
         return text, [f"{name}: read as UTF-16"] if encoding and "16" in encoding else []
@@ -127,7 +131,7 @@ def decode_text(data: bytes, name: str) -> tuple[str, list[str]]:
         if encoding and "16" in encoding:
             raise InputError(f"{name}: UTF-16 that breaks off in a character; export the table again") from None
     lines, foreign = [], 0
-    for line in data.removeprefix(_MARKS[0][0]).split(b"\n"):
+    for line in (data.removeprefix(_MARKS[0][0]) if encoding else data).split(b"\n"):
         try:
             lines.append(line.decode("utf-8"))
         except UnicodeDecodeError:
@@ -160,7 +164,7 @@ def _sniff(text: str) -> str:
     start = text[:200_000]
     scores = {}
     for separator in DELIMITERS.values():
-        counts = [len(cells) for _, cells in _parse(start, separator)[:_SNIFFED_ROWS]]
+        counts = [len(cells) for _, cells in _parse(start, separator)[0][:_SNIFFED_ROWS]]
         if counts and counts[0] > 1:
             scores[separator] = (sum(count == counts[0] for count in counts[1:]) / max(1, len(counts) - 1), counts[0])
     return max(scores, key=scores.__getitem__, default=",")
@@ -174,44 +178,72 @@ def trim(cells: list[str]) -> list[str]:
     return cells[:end]
 
 
-def _parse(text: str, separator: str) -> list[Record]:
-    """Return the records that are not blank, the header first."""
+def _parse(
+    text: str, separator: str, width: int = 0, line: int = 1, is_whole: bool = True
+) -> tuple[list[Record], str, int]:
+    """Return the records that are not blank, the header first, the text that is left, and the number of its first line.
+
+    Args:
+        text: whole lines.
+        separator: between cells.
+        width: cells of the header; 0 where that is the first record.
+        line: number of the first line.
+        is_whole: whether the file ends here; if not, the text may end within a record, which is left.
+    """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    records, line = [], 1
+    records, place = [], 0
     try:
         for cells in reader:
-            if any(cells) and not "".join(cells).isspace():
-                records.append((line, cells))
-            if reader.line_num > line and len(cells) != len(records[0][1]):
-                return _parse_carefully(text, separator)  # a stray quote joined lines
-            line = reader.line_num + 1
+            is_blank = _is_blank(cells)
+            width = width or (0 if is_blank else len(cells))
+            if reader.line_num > place + 1 and len(cells) != width:
+                break  # a stray quote joined lines
+            if not is_blank:
+                records.append((line + place, cells))
+            place = reader.line_num
+        else:
+            return records, "", line + place
     except csv.Error:
-        return _parse_carefully(text, separator)
-    return records
-
-
-def _parse_carefully(text: str, separator: str) -> list[Record]:
-    """Parse line by line; a record takes further lines only when an open quote then closes and the width is right."""
+        pass
     lines = list(io.StringIO(text, newline=""))
-    records: list[Record] = []
-    place = 0
+    place = _parse_carefully(lines, place, separator, width, line, is_whole, records)
+    return records, "".join(lines[place:]), line + place
+
+
+def _parse_carefully(
+    lines: list[str], place: int, separator: str, width: int, line: int, is_whole: bool, records: list[Record]
+) -> int:
+    """Add records line by line from a place on; return where the first one begins that needs lines beyond these.
+
+    A record takes further lines only when an open quote then closes and the width is right.
+    """
     while place < len(lines):
-        cells, count = _parse_record(lines, place, separator, len(records[0][1]) if records else 0)
-        if any(cells) and not "".join(cells).isspace():
-            records.append((place + 1, cells))
+        cells, count = _parse_record(lines, place, separator, width, is_whole)
+        if not count:
+            break
+        if not _is_blank(cells):
+            records.append((line + place, cells))
+            width = width or len(cells)
         place += count
-    return records
+    return place
 
 
-def _parse_record(lines: list[str], place: int, separator: str, width: int) -> tuple[list[str], int]:
-    """Return the cells of the record that begins at a line, and how many lines it takes."""
+def _parse_record(
+    lines: list[str], place: int, separator: str, width: int, is_whole: bool
+) -> tuple[list[str], int]:
+    """Return the cells of the record that begins at a line, and how many lines it takes; 0 where that is not known."""
     if '"' in lines[place]:
         reader = csv.reader(lines[place : place + _MOST_LINES], delimiter=separator, strict=True)
         try:
             cells = next(reader)
         except csv.Error:
-            pass
+            if not is_whole and place + _MOST_LINES > len(lines):
+                return [], 0
         else:
             if reader.line_num == 1 or len(cells) == width:
                 return cells, reader.line_num
     return next(csv.reader([lines[place]], delimiter=separator), []), 1
+
+
+def _is_blank(cells: list[str]) -> bool:
+    return not any(cells) or "".join(cells).isspace()

@@ -1,8 +1,10 @@
 """Reports: the typed content of report.json, of a run and of an evaluation."""
 
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, ClassVar
 
+from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import JsonRecord
 from fashion_keras.support.notebook_table import notebook_table
 
@@ -28,6 +30,16 @@ class Scores(JsonRecord):
     per_product: dict[str, Any] | None = None
     hierarchy: dict[str, Any] | None = None
     corrections: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Raise InputError for a score or count that is missing or no number."""
+        interval = self.test.get("accuracy_ci95")
+        ends = interval if isinstance(interval, list | tuple) and len(interval) == 2 else (None, None)
+        for name, value in (("test.accuracy", self.test.get("accuracy")), *(("test.accuracy_ci95", end) for end in ends)):
+            if not isinstance(value, Real):
+                raise InputError(f"{name!r} is missing or no number")
+        if "test" not in self.counts:
+            raise InputError("'counts.test' is missing")
 
     def _repr_html_(self) -> str:
         """Return the scores, and those of each class, as tables, for notebooks."""
