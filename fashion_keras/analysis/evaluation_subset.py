@@ -148,9 +148,9 @@ def scorable_rows(
 def encoder_training_products(name: str, weights: str = "auto") -> frozenset[str]:
     """Return the hashes of the products that an encoder was trained on; none for a bare backbone or a KerasHub preset.
 
-    None either for a file of embeddings, whose encoder is not known; that of a batch folder is. `name` as `embedding_source` takes it; `weights`
-    of a bare backbone: a run's folder counts with what the run was trained on. Raises InputError for an unknown
-    encoder, or one whose training products are not recorded.
+    None either for a file of embeddings, whose encoder is not known; that of a batch folder is. `name` as
+    `embedding_source` takes it; `weights` of a bare backbone: a run's folder counts with what the run was trained on.
+    Raises InputError for an unknown encoder, or one whose training products are not recorded.
     """
     if is_batch_folder(name):
         model = BatchFolder.open(name).manifest.model

@@ -3,18 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from fashion_keras.batch.config import EncodeConfig
 from fashion_keras.batch.parts import read_parts
 from fashion_keras.batch.plan import remove_plan
-from fashion_keras.batch.run import run_batch
+from fashion_keras.batch.run import check_batch_dir, run_batch
 from fashion_keras.batch.shards import Job, encoder_model
 from fashion_keras.batch.tables import write_rejections
-from fashion_keras.features.batch_folder import BatchManifest
 from fashion_keras.features.registry import load_encoder
-from fashion_keras.support.atomic_files import check_output_dir, write_json
+from fashion_keras.support.atomic_files import write_json
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.verbose_argument import takes_verbose
 
@@ -44,8 +42,7 @@ def encode_catalog(config: EncodeConfig | Mapping[str, Any]) -> EncodeReport | N
         InputError: when catalog or encoder cannot be used, or the folder holds other files or another model's output.
     """
     config = as_config(EncodeConfig, config)
-    is_known = config.out and (Path(config.out) / BatchManifest.FILE).is_file()
-    folder = Path(config.out) if is_known else check_output_dir(config.out, "runs/embeddings")
+    folder = check_batch_dir(config.out, "runs/embeddings")
     load = partial(load_encoding_job, config.encoder, config.weights, config.image_size)
     model = encoder_model(load().encoder, config.encoder, config.weights, config.image_size)
     finished = run_batch(config, folder, model, read_parts(config), load)

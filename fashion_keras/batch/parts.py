@@ -9,15 +9,15 @@ import numpy as np
 from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.columns import parse_mapping
 from fashion_keras.catalog.sources.image_files import IMAGE_SUFFIXES
+from fashion_keras.catalog.sources.shards import is_tar
 from fashion_keras.catalog.stream import StreamOptions, stream_catalog
 from fashion_keras.images.validation import read_source
 from fashion_keras.support.config_fields import LimitConfig
 from fashion_keras.support.file_systems import is_address
 
 _ROWS = 8192
-# Bytes of a source for each image, and images at an address: guesses, which decide the number of shards alone.
-_BYTES = {".tar": 20_000, ".gz": 20_000, ".tgz": 20_000, ".parquet": 100}
-_OTHER_BYTES, _AT_ADDRESS = 80, 250_000
+_START = 2**16  # bytes of a table that show how long its lines are
+_TAR_BYTES, _AT_ADDRESS = 4_000, 250_000  # guesses: bytes of an image in a tar file, images at an address
 _LARGE = 60_000  # images; smaller catalogs are read as a whole
 
 
@@ -63,8 +63,25 @@ def _cut(catalog: Catalog) -> Iterator[Catalog]:
 
 
 def _guess_rows(source: str) -> int:
+    """Return about how many images a source has, as far as its files show it; 0 for a folder of images."""
     if is_address(source):
         return _AT_ADDRESS
     files = [Path(source)] if Path(source).is_file() else Path(source).glob("*")
-    sizes = [(path.suffix.lower(), path.stat().st_size) for path in files if path.is_file()]
-    return sum(size // _BYTES.get(suffix, _OTHER_BYTES) for suffix, size in sizes if suffix not in IMAGE_SUFFIXES)
+    return sum(_rows_of(path) for path in files if path.is_file() and path.suffix.lower() not in IMAGE_SUFFIXES)
+
+
+def _rows_of(path: Path) -> int:
+    size = path.stat().st_size
+    if is_tar(path):
+        return size // _TAR_BYTES
+    if path.suffix.lower() == ".parquet":
+        import pyarrow as pa  # noqa: PLC0415 - help must not wait for it
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        try:
+            return pq.read_metadata(path).num_rows
+        except (OSError, pa.ArrowException):
+            return 0  # its reader reports it
+    with path.open("rb") as file:
+        start = file.read(_START)
+    return size * start.count(b"\n") // max(len(start), 1)

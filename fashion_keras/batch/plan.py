@@ -31,7 +31,9 @@ log = logging.getLogger("fashion_keras")
 
 SHARD_ROWS = 4096
 _FOLDER, _UNFINISHED, _MANIFEST, _REJECTED = "plan", ".plan.part", "plan.json", "rejected.jsonl"
-_KINDS = ("int", "float", "text")
+_MISSING = "missing"
+PLANS = (_FOLDER, _UNFINISHED)
+_KINDS = (_MISSING, "int", "float", "text")
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class _Writer:
     has_final_ids: bool
     rows: int = 0
     rejected: int = 0
-    columns: dict[str, str] = field(default_factory=dict)
+    kinds: dict[str, str] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
 
     def add(self, catalog: Catalog) -> None:
@@ -101,8 +103,13 @@ class _Writer:
     def _note_kind(self, name: str, values: np.ndarray) -> None:
         kind = {"i": "int", "f": "float"}.get(values.dtype.kind, "text")
         if kind == "text" and not any(values.tolist()):
-            return  # all missing
-        self.columns[name] = max(self.columns.get(name, kind), kind, key=_KINDS.index)
+            kind = _MISSING
+        self.kinds[name] = max(self.kinds.get(name, kind), kind, key=_KINDS.index)
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Column -> kind; one without a value in any part is text."""
+        return {name: "text" if kind == _MISSING else kind for name, kind in self.kinds.items()}
 
 
 def shard_of(sku: str, shards: int) -> int:

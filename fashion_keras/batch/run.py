@@ -4,9 +4,9 @@ Run again on the same folder it goes on; once complete, it encodes only images t
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 
@@ -14,16 +14,17 @@ from filelock import FileLock, Timeout
 
 from fashion_keras.batch.config import BatchConfig
 from fashion_keras.batch.parts import CatalogParts
-from fashion_keras.batch.plan import SHARD_ROWS, Plan, make_plan, read_plan, read_shard_plan
+from fashion_keras.batch.plan import PLANS, SHARD_ROWS, Plan, make_plan, read_plan, read_shard_plan
 from fashion_keras.batch.shards import Job, is_finished, process_shards
 from fashion_keras.features.batch_folder import BatchFolder, BatchManifest, BatchModel
-from fashion_keras.support.atomic_files import write_json
+from fashion_keras.support.atomic_files import check_output_dir, write_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import ProgressBar
 
 log = logging.getLogger("fashion_keras")
 
 PROGRESS = "progress.json"
+_PLAN_LOCK = ".plan.lock"
 _SECONDS_BETWEEN_FILES = 2.0
 _PATIENCE = 3600  # seconds that a worker waits for another one that reads the catalog
 
@@ -59,6 +60,17 @@ class Progress:
         left = (self.images - self.images_done) / rate if rate else None
         speed = {"seconds": round(seconds, 1), "images_per_second": round(rate, 1)}
         write_json(self.path, {"state": state, **counts, **speed, "seconds_left": left and round(left, 1)})
+
+
+def check_batch_dir(given: str | Path | None, default: str, others: Sequence[str] = ()) -> Path:
+    """Return the folder for a run: as `check_output_dir`, or that of an earlier run, at whatever moment that ended.
+
+    A folder with a file or folder named in `others` is of an earlier run, too.
+    """
+    names = {path.name for path in Path(given).iterdir()} if given and Path(given).is_dir() else set()
+    has_begun = all(name in PLANS or name.endswith(".lock") for name in names)
+    is_own = has_begun or not names.isdisjoint((BatchManifest.FILE, *others))
+    return Path(given) if names and is_own else check_output_dir(given, default)
 
 
 def run_batch(
@@ -102,11 +114,16 @@ def run_batch(
                     progress.rejected += len(entry.rejected)
                 progress.advance(done, entry is not None)
         progress.write("done")
-        numbers = range(plan.shards)
-        if count > 1 and not all(is_finished(opened, n, read_shard_plan(folder, n, plan)) for n in numbers):
-            log.info("part %s is done; other parts are not: the one that ends last writes the tables", config.shard)
-            return None
-        return opened.complete(is_complete=True), plan
+        with _held(folder, _PLAN_LOCK, _PATIENCE):
+            if count > 1 and (BatchManifest.read(folder).is_complete or not _all_finished(opened, plan)):
+                log.info("part %s is done; the part that ends last writes the tables", config.shard)
+                return None
+            return opened.complete(is_complete=True), plan
+
+
+def _all_finished(folder: BatchFolder, plan: Plan) -> bool:
+    numbers = range(plan.shards)
+    return all(is_finished(folder, number, read_shard_plan(folder.folder, number, plan)) for number in numbers)
 
 
 def _process(
@@ -123,7 +140,7 @@ def _process(
 
 def _start(folder: Path, model: BatchModel, parts: CatalogParts, shards: int | None) -> tuple[BatchFolder, Plan]:
     """Return the folder of a run with its plan: one that was begun, or a new one."""
-    with _held(folder, ".plan.lock", _PATIENCE):
+    with _held(folder, _PLAN_LOCK, _PATIENCE):
         before = BatchManifest.read(folder) if (folder / BatchManifest.FILE).is_file() else None
         if before and before.model.digest != model.digest:
             raise InputError(f"{folder}: its output is of another model ({_difference(before.model, model)}); "
@@ -131,7 +148,8 @@ def _start(folder: Path, model: BatchModel, parts: CatalogParts, shards: int | N
         if before and shards and shards != before.shards:
             raise InputError(f"{folder}: has {before.shards} shards, which cannot be changed to {shards}")
         plan = read_plan(folder)
-        if plan is None or before is None:
+        is_new = plan is None or before is None
+        if is_new:
             count = before.shards if before else shards or max(1, -(-parts.rows // SHARD_ROWS))
             plan = make_plan(folder, parts.catalogs, count, has_final_ids=parts.catalog is not None)
             before = BatchManifest(
@@ -139,9 +157,20 @@ def _start(folder: Path, model: BatchModel, parts: CatalogParts, shards: int | N
             )
         else:
             log.info("%s: a run that has not ended goes on, with the catalog as it was then", folder)
+            before = replace(before, columns=plan.columns)
         (folder / "shards").mkdir(exist_ok=True)
-        opened = BatchFolder(folder, before)
-        return opened.complete(is_complete=False), plan
+        opened = BatchFolder(folder, before).complete(is_complete=False)
+        if is_new:
+            _mark_reused(opened, plan)
+        return opened, plan
+
+
+def _mark_reused(folder: BatchFolder, plan: Plan) -> None:
+    """Note in the entries of shards that a new plan leaves as they are that nothing of them is encoded."""
+    for number in range(plan.shards):
+        if is_finished(folder, number, read_shard_plan(folder.folder, number, plan)):
+            entry = folder.entry(number)
+            folder.write_entry(number, replace(entry, encoded=0, reused=entry.rows))
 
 
 def _difference(before: BatchModel, model: BatchModel) -> str:

@@ -1,10 +1,11 @@
 """Index contents and the Index protocol: what a folder and a database have in common, and the checks they share."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +14,8 @@ from fashion_keras.images.spec import ImageSpec
 from fashion_keras.search.filters import Where
 from fashion_keras.support.errors import InputError, unknown_name_error
 
+# So many images are processed at a time.
+BLOCK_ROWS = 8192
 # How far from 1 the length of an embedding may be.
 _UNIT_TOLERANCE = 1e-2
 
@@ -58,10 +61,15 @@ class Records:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def take(self, rows: NDArray[np.int64]) -> "Records":
-        """Return the images at `rows` [m]."""
+    def take(self, rows: NDArray[np.int64] | slice) -> "Records":
+        """Return the images at `rows` [m], without a copy where these are a slice."""
         arrays = {name: getattr(self, name)[rows] for name in ("ids", "skus", "embeddings", "paths")}
         return replace(self, **arrays, columns={name: values[rows] for name, values in self.columns.items()})
+
+    def blocks(self) -> Iterator["Records"]:
+        """Yield the images in blocks of 1 to `BLOCK_ROWS`."""
+        for start in range(0, len(self), BLOCK_ROWS):
+            yield self.take(slice(start, start + BLOCK_ROWS))
 
     def check(self, spec: IndexSpec) -> None:
         """Raise InputError unless an index of `spec` can take these."""
@@ -109,6 +117,29 @@ class Index(ABC):
     name: str
     id: str
     spec: IndexSpec
+
+    @classmethod
+    @abstractmethod
+    def create(
+        cls,
+        place: str | Path,
+        spec: IndexSpec,
+        records: Records | Iterable[Records] | None = None,
+        overwrite: bool = False,
+    ) -> Self:
+        """Make an index in a folder or a database in one step: when this is ended before, there is none.
+
+        Args:
+            place: the folder, or postgresql://...
+            spec: what the index holds.
+            records: its images, all at once, or in blocks of any size that are stored as they come, so that memory
+                does not hold them all; None for an empty index.
+            overwrite: replace an index that is there; until the new one is complete, searches use the old one.
+
+        Raises:
+            InputError: for a place that is taken; for records that do not fit `spec`, and an id that occurs twice, in
+                whichever blocks: then nothing is left of the new index.
+        """
 
     @abstractmethod
     def __len__(self) -> int:
@@ -181,6 +212,20 @@ class Index(ABC):
 
     def _replaced(self) -> InputError:
         return InputError(f"{self.name}: another index was built here meanwhile; open it again")
+
+
+def checked_blocks(records: Records | Iterable[Records] | None, spec: IndexSpec) -> Iterator[Records]:
+    """Return images in blocks of 1 to `BLOCK_ROWS`; InputError, for `Records` at once, where they do not fit `spec`."""
+    if isinstance(records, Records):
+        records.check(spec)
+        return records.blocks()
+    return _check_each(() if records is None else records, spec)
+
+
+def _check_each(records: Iterable[Records], spec: IndexSpec) -> Iterator[Records]:
+    for block in records:
+        block.check(spec)
+        yield from block.blocks()
 
 
 def check_k(k: int) -> int:

@@ -1,13 +1,14 @@
 """Local index in a folder: segments of embeddings and tables, and a manifest that is replaced atomically.
 
-Exact by NumPy over memory-mapped embeddings; above 20,000 rows HNSW proposes candidates. A change writes new files and
+Exact by NumPy over memory-mapped embeddings; above 20,000 rows HNSW proposes candidates, with a filter that more than
+`MAX_EXACT` rows match, too, or a comparison of all of those in 8 bits. A change writes new files and
 then a new manifest, so it is complete or absent even if the process is killed; an open index keeps showing the version
 that it opened. Readers write nothing: the folder may be read-only.
 """
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import asdict, replace
@@ -20,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
-from fashion_keras.search.base import Index, IndexSpec, Neighbors, Records, as_ids
+from fashion_keras.search.base import Index, IndexSpec, Neighbors, Records, as_ids, checked_blocks
 from fashion_keras.search.filters import Where
 from fashion_keras.search.hnsw import HnswIndex, update_hnsw
 from fashion_keras.search.manifest import (
@@ -31,13 +32,14 @@ from fashion_keras.search.manifest import (
     write_deleted,
     write_lock,
 )
-from fashion_keras.search.snapshot import IndexSnapshot, top_k, write_records, write_segment
+from fashion_keras.search.segments import write_segment
+from fashion_keras.search.snapshot import IndexSnapshot
 from fashion_keras.support.errors import InputError
 
 log = logging.getLogger("fashion_keras")
 
-# At least so many of HNSW's candidates are compared again with the embeddings themselves.
-_MIN_CANDIDATES = 64
+# So many images that match a filter are compared exhaustively, at most, where there is an HNSW index.
+MAX_EXACT = 5_000
 
 
 class LocalIndex(Index):
@@ -55,12 +57,15 @@ class LocalIndex(Index):
 
     @classmethod
     def create(
-        cls, folder: str | Path, spec: IndexSpec, records: Records | None = None, overwrite: bool = False
+        cls,
+        place: str | Path,
+        spec: IndexSpec,
+        records: Records | Iterable[Records] | None = None,
+        overwrite: bool = False,
     ) -> "LocalIndex":
-        """Make an index, of `records` or empty, in one step; InputError where an index or other files are."""
-        folder = Path(folder)
-        if records is not None:
-            records.check(spec)
+        """See `Index`; for each image 16 bytes stay in memory while blocks are stored."""
+        folder = Path(place)
+        blocks = checked_blocks(records, spec)
         cls.check_free(folder, overwrite)
         with explain_os_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -68,10 +73,9 @@ class LocalIndex(Index):
             manifest = IndexManifest(spec, version=next_version(folder, overwrite))
             try:
                 with explain_os_errors(folder, "; no index was made"):
-                    if records is not None and len(records):
-                        manifest = replace(manifest, segments=(write_records(folder, manifest.version, records),))
-                    manifest.write(folder)
-            except InputError:
+                    segment = write_segment(folder, manifest.version, blocks)
+                    replace(manifest, segments=(segment,) if segment else ()).write(folder)
+            except BaseException:
                 for path in folder.glob(f"{manifest.version:010d}.*"):
                     path.unlink()
                 raise
@@ -108,13 +112,13 @@ class LocalIndex(Index):
             elif taken := snapshot.taken(added.ids):
                 raise InputError(f"id {taken[0]} is in the index already; update replaces it")
             if added is not None and len(added):
-                segment = write_records(self.folder, changes["version"], added)
+                segment = write_segment(self.folder, changes["version"], added.blocks())
                 changes["segments"] = (*snapshot.manifest.segments, segment)
 
     def compact(self) -> None:
         """Write the live rows as one segment, and remove the others."""
         with self._next_version() as (snapshot, changes):
-            segment = len(snapshot) and write_segment(self.folder, changes["version"], len(snapshot), snapshot.blocks())
+            segment = write_segment(self.folder, changes["version"], snapshot.blocks())
             changes |= {"segments": (segment,) if segment else (), "deleted": None}
 
     def stats(self) -> dict[str, Any]:
@@ -162,23 +166,16 @@ class LocalIndex(Index):
     def select(self, columns: Sequence[str], where: Where | None = None) -> dict[str, NDArray[Any]]:
         """See `Index`."""
         snapshot = self._snapshot
-        return snapshot.columns(columns, snapshot.matching(where))
+        return snapshot.columns(columns, np.flatnonzero(snapshot.matching(where)))
 
     def _nearest(self, queries: NDArray[np.float32], k: int, where: Where | None) -> list[Neighbors]:
-        """See `Index`; with a filter these are the true nearest of all that match, however many there are."""
+        """See `Index`; exact without HNSW, and where few images match a filter."""
         snapshot, hnsw = self._opened
-        if where or not hnsw.rows:
-            rows = snapshot.matching(where)
-            return [top_k(snapshot.ids, rows, scores, k) for scores in snapshot.scores(queries, rows)]
-        neighbors = []
-        candidates = hnsw.candidates(snapshot, queries, max(_MIN_CANDIDATES, 4 * k))
-        for query, (rows, scores) in zip(queries, candidates, strict=True):
-            if len(rows) < k:
-                # HNSW proposed deleted rows: all live ones are compared.
-                rows = snapshot.matching(None)
-                scores = next(snapshot.scores(query[None], rows))
-            neighbors.append(top_k(snapshot.ids, rows, scores, k))
-        return neighbors
+        mask = snapshot.matching(where)
+        if not hnsw.rows or (where and np.count_nonzero(mask) <= MAX_EXACT):
+            return snapshot.nearest(queries, k, mask)
+        candidates = hnsw.candidates(snapshot, queries, k, mask)
+        return [snapshot.top_k(*pair, k) for pair in candidates]
 
     def _show(self, snapshot: IndexSnapshot) -> None:
         """Let later calls see a snapshot, unless they see a later one already."""

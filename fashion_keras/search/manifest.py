@@ -18,15 +18,15 @@ from fashion_keras.support.atomic_files import atomic_write, file_sha256, read_j
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import dataclass_from_json
 
-FORMAT = "fashion_keras.index/3"
+FORMAT = "fashion_keras.index/4"
 MANIFEST = "manifest.json"
-HNSW_FILE, HNSW_MANIFEST = "hnsw.usearch", "hnsw.json"
+HNSW_FILE, HNSW_CODES, HNSW_MANIFEST = "hnsw.usearch", "hnsw.codes.npy", "hnsw.json"
 _LOCK = "lock"
 # With the names of formats 1 and 2, for an index that is overwritten.
-_DATA = r"\d{10}\.((embeddings|vectors|deleted)\.npy|(images|products)\.arrow)|graph\.(usearch|json)"
+_DATA = r"\d{10}\.((embeddings|vectors|deleted|lookup)\.npy|(images|products)\.arrow)|graph\.(usearch|json)"
 _DATA_FILE = re.compile(_DATA)
 # As `atomic_write` names what it has not finished: a token before the file's own name; formerly a process id.
-_TEMPORARY = re.compile(rf"\.(tmp-[0-9a-f]+-|\d+\.)({_DATA}|manifest\.json|hnsw\.(usearch|json))")
+_TEMPORARY = re.compile(rf"\.(tmp-[0-9a-f]+-|\d+\.)({_DATA}|manifest\.json|hnsw\.(usearch|codes\.npy|json))")
 _ADVICE = {
     **dict.fromkeys((ENOSPC, EFBIG), ": make room and try again"),
     **dict.fromkeys((EMFILE, ENFILE), ": close some, or raise the limit with `ulimit -n`"),
@@ -67,7 +67,7 @@ class StoredFile:
     sha256: str
 
     def __post_init__(self) -> None:
-        if not _DATA_FILE.fullmatch(self.name):
+        if not _DATA_FILE.fullmatch(self.name) and self.name not in (HNSW_FILE, HNSW_CODES):
             raise InputError(f"{self.name!r} is no name of an index file")
 
     @classmethod
@@ -90,11 +90,17 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class SegmentEntry:
-    """A segment: number of images, file of embeddings, file of the table of images."""
+    """A segment: number of images, files of the embeddings, of the table of images, and of the lookup of their ids."""
 
     rows: int
     embeddings: StoredFile
     table: StoredFile
+    lookup: StoredFile
+
+    @property
+    def files(self) -> tuple[StoredFile, ...]:
+        """All files of the segment."""
+        return self.embeddings, self.table, self.lookup
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,7 @@ class IndexManifest:
     @property
     def files(self) -> list[StoredFile]:
         """All files of this version."""
-        files = [file for segment in self.segments for file in (segment.embeddings, segment.table)]
+        files = [file for segment in self.segments for file in segment.files]
         return [*files, self.deleted] if self.deleted else files
 
     @classmethod

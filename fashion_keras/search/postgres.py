@@ -5,10 +5,11 @@ MAX_EXACT of them pass a filter; else by HNSW, which continues until k images pa
 scans).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from psycopg import sql
 
 from fashion_keras.catalog.column_types import text_array, typed
 from fashion_keras.search import pg_schema
-from fashion_keras.search.base import Index, IndexSpec, Neighbors, Records, as_ids
+from fashion_keras.search.base import Index, IndexSpec, Neighbors, Records, as_ids, checked_blocks
 from fashion_keras.search.filters import Filters, Where, check_filters
 from fashion_keras.search.pg_connection import EF_SEARCH, PostgresConnection
 from fashion_keras.support.errors import InputError
@@ -40,18 +41,22 @@ class PostgresIndex(Index):
 
     @classmethod
     def create(
-        cls, url: str, spec: IndexSpec, records: Records | None = None, overwrite: bool = False
+        cls,
+        place: str | Path,
+        spec: IndexSpec,
+        records: Records | Iterable[Records] | None = None,
+        overwrite: bool = False,
     ) -> "PostgresIndex":
-        """Make an index, of `records` or empty, in one transaction; InputError when one is there, and as above."""
-        if records is not None:
-            records.check(spec)
-        session = PostgresConnection(url)
+        """See `Index`; one transaction, so that what was copied is not seen until all is there."""
+        blocks = checked_blocks(records, spec)
+        session = PostgresConnection(str(place))
         with session.transaction() as (connection, _):
             tables = pg_schema.create_schema(connection, session, spec, overwrite)
-            if records is not None:
-                pg_schema.copy_images(connection, tables, records)
+            for block in blocks:
+                pg_schema.copy_images(connection, tables, block, taken="occurs more than once")
+            pg_schema.build_indexes(connection, tables)
         session.close()
-        return cls(url)
+        return cls(str(place))
 
     @staticmethod
     def check_free(url: str, overwrite: bool = False) -> None:
@@ -78,7 +83,9 @@ class PostgresIndex(Index):
             if removed is not None:
                 pg_schema.remove_images(connection, self._tables, removed)
             if added is not None:
-                pg_schema.copy_images(connection, self._tables, added)
+                for block in added.blocks():
+                    pg_schema.copy_images(connection, self._tables, block)
+                pg_schema.build_hnsw(connection, self._tables)
 
     def compact(self) -> None:
         """Free the space of replaced and removed images, and refresh the planner's statistics."""

@@ -12,15 +12,15 @@ import numpy as np
 
 from fashion_keras.batch.parts import CatalogParts, read_parts
 from fashion_keras.batch.plan import Plan, remove_plan
-from fashion_keras.batch.run import run_batch
+from fashion_keras.batch.run import check_batch_dir, run_batch
 from fashion_keras.batch.shards import encoder_model
 from fashion_keras.batch.tables import read_rejections, write_rejections
 from fashion_keras.catalog.columns import Columns
 from fashion_keras.catalog.splits import PARTS
 from fashion_keras.catalog.taxonomy import load_taxonomy
-from fashion_keras.features.batch_folder import COLUMN, BatchFolder, BatchManifest, BatchModel
+from fashion_keras.features.batch_folder import COLUMN, BatchFolder, BatchModel
 from fashion_keras.search.from_batch import sync_index
-from fashion_keras.support.atomic_files import check_output_dir, file_sha256, read_json, write_json
+from fashion_keras.support.atomic_files import file_sha256, read_json, write_json
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import dataclass_from_json
@@ -97,7 +97,7 @@ def tag_catalog(config: TagConfig | Mapping[str, Any]) -> TagReport | None:
             or the output of another model.
     """
     config = as_config(TagConfig, config)
-    folder = _check_out(config)
+    folder = check_batch_dir(config.out, "runs/tags", (_TAGGER, _UNFINISHED))
     parts = read_parts(config)
     fingerprint = parts.catalog.fingerprint if parts.catalog else ""
     home = Path(config.tagger) if config.tagger else _own_tagger(config, parts, fingerprint, folder)
@@ -185,15 +185,6 @@ def _check_tagger(tagger: Tagger) -> None:
             "lower it, or train on more products",
             tagger.target_precision,
         )
-
-
-def _check_out(config: TagConfig) -> Path:
-    """Return the folder for the tags: empty, missing, of an earlier run, or with the catalog's own tagger."""
-    out = config.out
-    own = (_TAGGER, _UNFINISHED, BatchManifest.FILE)
-    if out and any((Path(out) / name).exists() for name in own):
-        return Path(out)
-    return check_output_dir(out, "runs/tags")
 
 
 def _own_tagger(config: TagConfig, parts: CatalogParts, fingerprint: str, folder: Path) -> Path:

@@ -21,7 +21,7 @@ def folder(tmp_path):
     return index.folder
 
 
-@pytest.mark.parametrize("suffix", ["embeddings.npy", "images.arrow", "deleted.npy"])
+@pytest.mark.parametrize("suffix", ["embeddings.npy", "images.arrow", "lookup.npy", "deleted.npy"])
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
@@ -116,7 +116,13 @@ def test_compact_removes_what_no_version_needs(folder):
         (folder / name).write_bytes(b"left by a killed writer")
     LocalIndex(folder).compact()
     files = sorted(path.name for path in folder.iterdir())
-    assert files == ["0000000004.embeddings.npy", "0000000004.images.arrow", "lock", "manifest.json"]
+    assert files == [
+        "0000000004.embeddings.npy",
+        "0000000004.images.arrow",
+        "0000000004.lookup.npy",
+        "lock",
+        "manifest.json",
+    ]
 
 
 def test_change_leaves_foreign_files_alone(folder):
@@ -140,7 +146,7 @@ def test_create_overwrites_an_index_of_an_older_format(folder):
     old = [folder / "0000000007.vectors.npy", folder / "0000000007.products.arrow"]
     for path in old:
         path.write_bytes(b"old")
-    with pytest.raises(InputError, match=r"index/1'; this version reads .*index/3'.*--overwrite"):
+    with pytest.raises(InputError, match=r"index/1'; this version reads .*index/4'.*--overwrite"):
         LocalIndex(folder)
     index = LocalIndex.create(folder, SPEC, records(0, 3), overwrite=True)
     assert (len(index), index.version) == (3, 8)

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -54,7 +54,7 @@ def test_tag_catalog_trains_a_tagger_on_the_catalog(shop, toy, taxonomy, tmp_pat
 def test_tag_catalog_uses_its_tagger_again(shop, toy, taxonomy, tmp_path):
     first = tag_catalog(shop, out=tmp_path, taxonomy=taxonomy)
     rows, before = rows_of(tmp_path), written(tmp_path / "tagger")
-    assert tag_catalog(shop, out=tmp_path, taxonomy=taxonomy) == first
+    assert (first.encoded, tag_catalog(shop, out=tmp_path, taxonomy=taxonomy)) == (697, replace(first, encoded=0))
     assert written(tmp_path / "tagger") == before
     assert rows_of(tmp_path) == rows
 
