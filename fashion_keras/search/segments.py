@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
-from fashion_keras.search.base import Records, is_numeric
+from fashion_keras.search.base import IndexSpec, Records, is_numeric
 from fashion_keras.search.manifest import SegmentEntry, StoredFile
+from fashion_keras.search.segment_checks import open_array, open_lookup, open_table, table_columns
 from fashion_keras.support.atomic_files import atomic_write, temporary_path
 from fashion_keras.support.errors import InputError
 
@@ -43,13 +44,11 @@ class Segment:
     lookup: NDArray[np.uint64]
 
     @classmethod
-    def open(cls, folder: Path, entry: SegmentEntry) -> "Segment":
-        """Map the files of a segment into memory."""
-        embeddings, lookup = (
-            np.asarray(np.load(folder / file.name, mmap_mode="r", allow_pickle=False))
-            for file in (entry.embeddings, entry.lookup)
-        )
-        return cls(embeddings, _open_table(folder / entry.table.name), lookup)
+    def open(cls, folder: Path, entry: SegmentEntry, spec: IndexSpec) -> "Segment":
+        """Map the files of a segment into memory; InputError for one that is not of an index of this spec."""
+        embeddings = open_array(folder / entry.embeddings.name, "<f4", (entry.rows, spec.width))
+        table = open_table(folder / entry.table.name, entry, table_columns(spec, PREFIX))
+        return cls(embeddings, table, open_lookup(folder / entry.lookup.name, entry.rows))
 
     def find(self, ids: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return (numbers [p], rows [p]): which of `ids` [m] the segment has, and in which row each is."""

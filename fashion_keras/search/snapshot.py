@@ -16,6 +16,7 @@ from fashion_keras.catalog.column_types import text_array
 from fashion_keras.search.base import BLOCK_ROWS, Neighbors, Records, as_ids
 from fashion_keras.search.filters import Where, check_filters
 from fashion_keras.search.manifest import IndexManifest, explain_os_errors
+from fashion_keras.search.segment_checks import read_deleted
 from fashion_keras.search.segments import PREFIX, Segment, as_numbers, as_table, concat_tables, take_rows
 from fashion_keras.support.errors import InputError
 
@@ -46,13 +47,15 @@ class IndexSnapshot:
         opened = dict(zip(previous.manifest.segments, previous.segments, strict=True)) if previous else {}
         known = {file for entry in opened for file in entry.files}
         small = sum(file.bytes for file in manifest.files) <= MAX_CHECKED_BYTES
-        live_mask = np.ones(sum(entry.rows for entry in manifest.segments), bool)
         with explain_os_errors(folder):
             for file in manifest.files:
                 file.check(folder, content=small and file not in known)
-            segments = tuple(opened.get(entry) or Segment.open(folder, entry) for entry in manifest.segments)
+            segments = tuple(
+                opened.get(entry) or Segment.open(folder, entry, manifest.spec) for entry in manifest.segments
+            )
+            live_mask = np.ones(sum(len(segment.embeddings) for segment in segments), bool)
             if manifest.deleted:
-                live_mask[np.load(folder / manifest.deleted.name, allow_pickle=False)] = False
+                live_mask[read_deleted(folder / manifest.deleted.name, len(live_mask))] = False
         return cls(manifest, segments, live_mask)
 
     def __len__(self) -> int:

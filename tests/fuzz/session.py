@@ -5,10 +5,13 @@ Input and figures lie in a mapped file, so that they survive when native code en
 
 import json
 import mmap
+import os
 import resource
 import struct
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
@@ -95,12 +98,25 @@ def read_state(path: Path) -> tuple[int, int, float, float, bytes]:
 
 def fuzz_here(target: Target, executions: int, seed: int = 0) -> dict[str, str]:
     """Fuzz a target in this process; return the findings with their details."""
-    with tempfile.TemporaryDirectory(dir=SCRATCH) as name:
+    with tempfile.TemporaryDirectory(dir=SCRATCH) as name, _cache_in(Path(name) / "root" / "cache"):
         folder = Path(name)
         session = Session(target, folder / "root", folder / "crashes", seed)
         for number in range(1, executions + 1):
             session.run(session.input(number), number)
         return {path.name: path.read_text() for path in sorted((folder / "crashes").rglob("*.txt"))}
+
+
+@contextmanager
+def _cache_in(folder: Path) -> Iterator[None]:
+    """Make `folder` the cache of this process."""
+    before = os.environ.get("FASHION_KERAS_CACHE")
+    os.environ["FASHION_KERAS_CACHE"] = str(folder)
+    try:
+        yield
+    finally:
+        os.environ.pop("FASHION_KERAS_CACHE")
+        if before is not None:
+            os.environ["FASHION_KERAS_CACHE"] = before
 
 
 def _open_state(path: Path) -> mmap.mmap:

@@ -15,6 +15,7 @@ from fashion_keras.exports.export import ExportManifest
 from fashion_keras.features.batch_folder import BatchManifest, ShardEntry
 from fashion_keras.models.serialization import load_classifier_spec, load_spec, load_text_spec
 from fashion_keras.search.hnsw import HnswManifest
+from fashion_keras.search.manifest import FORMAT as INDEX_FORMAT
 from fashion_keras.search.manifest import IndexManifest
 from fashion_keras.support.atomic_files import read_json
 from fashion_keras.support.json_record import JsonRecord, dataclass_from_json
@@ -71,7 +72,7 @@ def _record_seeds() -> list[bytes]:
     documents = [(kind.__name__, {"format": kind.FORMAT, **example_record(kind)}) for kind in RECORDS]
     documents += [(kind.__name__, example_record(kind)) for kind in PLAIN]
     documents += [("TrainConfig", json.loads(json.dumps(TrainConfig().to_dict())))]
-    documents = [(name, {**values, "format": "fashion_keras.index/3"} if name == "IndexManifest" else values) for name, values in documents]
+    documents = [(name, {**values, "format": INDEX_FORMAT} if name == "IndexManifest" else values) for name, values in documents]
     return [f"{name}\n{json.dumps(values)}".encode() for name, values in documents]
 
 

@@ -13,7 +13,7 @@ from tests.fuzz.targets.documents import JSON_TOKENS
 from tests.helpers.indexes import SPEC, records
 
 _NAMES = {"manifest": "manifest.json", "embeddings": "0000000000.embeddings.npy", "table": "0000000000.images.arrow",
-          "deleted": "0000000001.deleted.npy"}  # fmt: skip
+          "lookup": "0000000000.lookup.npy", "deleted": "0000000001.deleted.npy"}  # fmt: skip
 
 
 def _make(folder: Path) -> dict[str, bytes]:
@@ -74,5 +74,6 @@ TARGETS = (
     Target("index embeddings", _seeds("embeddings"), _prepare("embeddings"), _NPY_TOKENS, weight=2, in_child=True),
     Target("index table (Arrow)", _seeds("table"), _prepare("table"), (b"ARROW1", b"\xff\xff\xff\xff", b"column_gender"), weight=3,
            in_child=True),
+    Target("index lookup", _seeds("lookup"), _prepare("lookup"), _NPY_TOKENS, weight=2),
     Target("index deleted rows", _seeds("deleted"), _prepare("deleted"), _NPY_TOKENS, weight=2),
 )  # fmt: skip

@@ -4,7 +4,7 @@ import json
 from io import BytesIO
 from pathlib import Path
 
-from fashion_keras.catalog.corrections import Correction, append_corrections, read_corrections
+from fashion_keras.catalog.corrections import Correction, _unescape, append_corrections, escape_cell, read_corrections
 from fashion_keras.catalog.sources import csv_reader
 from fashion_keras.catalog.sources.csv_reader import read_text_parts, read_text_table
 from fashion_keras.search.filters import check_filters, parse_conditions, parse_filters
@@ -116,7 +116,9 @@ def _prepare_corrections(folder: Path) -> Check:
         append_corrections(path, [*corrections[:3], extra])
         again, _ = read_corrections(path)
         assert again[: len(corrections)] == corrections, "a row was changed by what was appended"
-        assert [each.cells[1:] for each in again[len(corrections) : -1]] == [each.cells[1:] for each in corrections[:3]]
+        written = [[_unescape(escape_cell(cell)) for cell in each.cells] for each in corrections[:3]]
+        appended = [list(each.cells) for each in again[len(corrections) : -1]]
+        assert appended == written, (appended, written)
 
     return check
 
