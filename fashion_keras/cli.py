@@ -19,6 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if "resume" in options:
             hint = f"; resume with: fashion-keras {options.command_name} --resume and the folder of the run"
         options.command(options)
+        sys.stdout.flush()
     except InputError as error:
         return _fail(2, f"error: {error}")
     except KeyboardInterrupt:

@@ -9,6 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
+from fashion_keras.support.atomic_files import finite_json
 from fashion_keras.support.config_fields import Config, field_type, flag_name, is_optional
 from fashion_keras.support.errors import InputError, nearest_name
 from fashion_keras.support.progress import LOG, log_to_console
@@ -109,7 +110,7 @@ def add_command(
         config = kind(**values)
         report = run(config)
         if as_json:
-            print(json.dumps(report, ensure_ascii=False, allow_nan=False))
+            print(json.dumps(finite_json(report), ensure_ascii=False, allow_nan=False))
         else:
             show(report, config)
         if draw and config.out is not None:

@@ -5,6 +5,7 @@ are each complete or absent; a shard whose entry is not there, or of another pla
 """
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,14 +14,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from fashion_keras.catalog.catalog import Rejected
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.support.atomic_files import file_sha256, read_json, write_json
-from fashion_keras.support.errors import InputError
+from fashion_keras.support.errors import InputError, reraise_shortage
 from fashion_keras.support.json_record import JsonRecord, dataclass_from_json
+from fashion_keras.support.safe_paths import check_links
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 COLUMN = "column_"  # before the names of the catalog's own columns
 _SHARDS = "shards"
+_DIGEST = re.compile(r"[0-9a-f]{1,64}")
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,10 @@ class ShardEntry:
     encoded: int
     reused: int
     rejected: tuple[Rejected, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not _DIGEST.fullmatch(self.plan):  # a part of its file's name
+            raise InputError(f"plan {self.plan[:100]!r} is no digest")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,13 +171,17 @@ class BatchFolder:
         if entry is None:
             raise InputError(f"{self._entry(number)}: missing; start the run again with the same --out")
         path = self.shard(number, entry.plan)
+        check_links(self.folder, [path.relative_to(self.folder)])
         if not path.is_file() or path.stat().st_size != entry.bytes or file_sha256(path) != entry.sha256:
             raise InputError(f"{path}: missing or altered; delete {self._entry(number)} and start the run again")
         try:
+            if (rows := pq.read_metadata(path).num_rows) != entry.rows:
+                raise InputError(f"{path}: {rows} rows, but its entry names {entry.rows}")
             table = pq.read_table(path, columns=columns and list(columns), partitioning=None)
             table.validate(full=True)  # texts that are no Unicode, codes beyond a dictionary
             return table
         except (OSError, pa.ArrowException) as error:
+            reraise_shortage(error)
             raise InputError(f"{path}: cannot be read ({str(error).splitlines()[0][:200]})") from None
 
     def complete(self, is_complete: bool) -> "BatchFolder":

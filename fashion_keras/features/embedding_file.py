@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.features.batch_folder import BatchFolder, is_batch_folder
+from fashion_keras.support.array_files import map_array
 from fashion_keras.support.atomic_files import file_sha256
-from fashion_keras.support.errors import InputError
-from fashion_keras.support.npy_files import open_npy
+from fashion_keras.support.errors import InputError, reraise_shortage
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -103,7 +103,7 @@ def _match(path: Path, ids: Sequence[str], wanted: Sequence[str]) -> list[int]:
 
 def _read_npy(path: Path, catalog: Catalog) -> tuple[list[str], NDArray[np.floating]]:
     """Return the ids of the m rows, and the rows [m, d], memory-mapped."""
-    values = open_npy(path)
+    values = map_array(path)
     if values.ndim != 2 or values.dtype.kind != "f" or not values.shape[1]:
         raise InputError(f"{path}: {values.dtype} {list(values.shape)}; embeddings are float32 [n, d]")
     ids_path = path.with_suffix(_IDS)
@@ -126,6 +126,7 @@ def _read_lines(path: Path) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
+        reraise_shortage(error)
         raise InputError(f"{path}: not UTF-8 text ({error})") from None
     # Not `splitlines`, which also splits at characters that may stand in an id.
     lines = text.removesuffix("\n").split("\n")
@@ -153,6 +154,7 @@ def _read_parquet(path: Path) -> tuple[list[str], NDArray[np.floating]]:
         table = file.read([column, _EMBEDDING])
         table.validate(full=True)  # texts that are no Unicode, codes beyond a dictionary
     except (OSError, pa.ArrowException) as error:
+        reraise_shortage(error)
         raise InputError(f"{path}: not a whole Parquet file ({' '.join(str(error).split())[:160]})") from None
     return _ids(path, table[column]), _rows(path, table[_EMBEDDING])
 

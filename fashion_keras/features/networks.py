@@ -73,8 +73,12 @@ class OpenVINONetwork:
         import openvino  # noqa: PLC0415 - a machine without OpenVINO works, too
 
         core = openvino.Core()
-        model = core.read_model(self._xml)
-        model.reshape([size, *shape])
+        try:
+            model = core.read_model(self._xml)
+            model.reshape([size, *shape])
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[-160:]
+            raise InputError(f"{self._xml}: OpenVINO cannot read it for images of {shape} ({reason})") from None
         hint = "THROUGHPUT" if size > 1 else "LATENCY"
         settings = {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": _HINTS[self._precision]}
         compiled = core.compile_model(model, "CPU", settings)

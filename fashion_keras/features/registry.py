@@ -208,10 +208,10 @@ def _load_compiled(record: Path) -> Encoder | None:
         return None
     try:
         values = vars(dataclass_from_json(_CompiledEncoder, read_json(record), record)).copy()
+        warning, folder = values.pop("warning"), compiled_folder(values["identity"])
     except InputError as error:
         log.info("%s; compiling the encoder again", error)
         return None
-    warning, folder = values.pop("warning"), compiled_folder(values["identity"])
     runs_here = values["precision"] != "bfloat16" or cpu_computes_bfloat16()
     if not runs_here or compiled_fault(folder, values["identity"]):
         return None

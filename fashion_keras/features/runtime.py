@@ -18,6 +18,7 @@ from fashion_keras.models.classifier import Classifier
 from fashion_keras.models.serialization import WEIGHTS, load_classifier_spec
 from fashion_keras.support.atomic_files import atomic_write, cache_dir, file_sha256, read_json, write_json
 from fashion_keras.support.errors import InputError, unknown_name_error
+from fashion_keras.support.safe_paths import check_file_name, check_links
 from fashion_keras.support.tensorflow_import import import_tensorflow
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def conversion_fault() -> str:
 
 def compiled_folder(identity: str) -> Path:
     """Return the folder of the cache with the network of that identity, compiled for OpenVINO."""
-    return cache_dir() / "networks" / identity
+    return cache_dir() / "networks" / check_file_name(identity, "the identity of an encoder")
 
 
 def ensure_compiled(network: "keras.Model", identity: str) -> Path:
@@ -134,6 +135,10 @@ def compiled_fault(folder: Path, source: str) -> str:
         return f"{path}: made of other weights"
     if not isinstance(files := manifest.get("files"), dict):
         return f"{path}: damaged (no files)"
+    try:
+        check_links(folder, _FILES)
+    except InputError as error:
+        return str(error)
     for name in _FILES:
         if not (folder / name).is_file() or file_sha256(folder / name) != files.get(name):
             return f"{folder / name}: missing or altered"

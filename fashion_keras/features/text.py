@@ -4,13 +4,12 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.models.serialization import TEXT, WEIGHTS, load_text_spec
 from fashion_keras.models.text import token_ids
-from fashion_keras.support.atomic_files import file_sha256
+from fashion_keras.models.weights_file import check_weights, open_weights
 from fashion_keras.support.errors import InputError
 
 _ARRAYS = ("embedding/vars/0", "dense/vars/0", "dense/vars/1", "dense_1/vars/0", "dense_1/vars/1")
@@ -42,12 +41,16 @@ class TextEncoder:
 
     @cached_property
     def _weights(self) -> tuple[NDArray[np.float32], ...]:
-        if file_sha256(self._path) != self._sha256:
+        check_weights(self._path, self._sha256, "copy the encoder again")
+        spec = self.spec
+        sizes = [(spec.buckets + 1, spec.dim), (spec.dim, spec.hidden), (spec.hidden,), (spec.hidden, spec.width)]
+        with open_weights(self._path) as file:
+            arrays = tuple(file[f"layers/{name}"][()].astype(np.float32) for name in _ARRAYS)
+        if (shapes := [array.shape for array in arrays]) != [*sizes, (spec.width,)]:
             raise InputError(
-                f"{self._path}: the content does not match the sha256 in model.json; copy the encoder again"
+                f"{self._path}: of another text tower: arrays {shapes}, expected {[*sizes, (spec.width,)]}"
             )
-        with h5py.File(self._path) as file:
-            return tuple(file[f"layers/{name}"][()].astype(np.float32) for name in _ARRAYS)
+        return arrays
 
 
 def find_text_encoder(folder: Path | None) -> TextEncoder | None:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from fashion_keras.images.formats import MAX_BYTES, read_file
 from fashion_keras.images.raster import ImageError
-from fashion_keras.support.errors import InputError
+from fashion_keras.support.errors import InputError, reraise_shortage
 from fashion_keras.support.file_systems import is_address, open_file_system
 
 _MEMBER = re.compile(r"(?P<archive>.+\.tar)#(?P<offset>[0-9]{1,18})\+(?P<size>[0-9]{1,18})", re.IGNORECASE | re.DOTALL)
@@ -70,6 +70,7 @@ def _read_part(path: Path, start: int, size: int) -> bytes:
     except (ValueError, OverflowError) as error:  # a NUL character; a place beyond all files
         raise ImageError(f"not a place in a file ({error})") from None
     except OSError as error:
+        reraise_shortage(error)
         raise ImageError((error.strerror or str(error)).lower()) from None
 
 

@@ -16,8 +16,8 @@ from fashion_keras.models.layers import POOLING_LAYERS, PersonProbabilityFeature
 from fashion_keras.models.own_backbone import build_own
 from fashion_keras.models.serialization import WEIGHTS, EncoderSpec, Spec, load_spec, write_spec
 from fashion_keras.models.text import TextSpec
-from fashion_keras.support.atomic_files import atomic_write, file_sha256
-from fashion_keras.support.errors import InputError
+from fashion_keras.models.weights_file import check_weights, load_checked
+from fashion_keras.support.atomic_files import atomic_write
 
 _IN_FLOAT32 = ("scaling", "person", "pool", "logits", "projection", "embedding", "reconstruction")
 
@@ -122,10 +122,9 @@ def load_network(folder: str | Path) -> tuple[Spec, keras.Model]:
     """Return spec and float32 network of a model folder; InputError as `load_spec`, or for another sha256."""
     folder = Path(folder)
     spec, expected = load_spec(folder)
-    if file_sha256(folder / WEIGHTS) != expected:
-        raise InputError(f"{folder / WEIGHTS}: the content does not match the sha256 in model.json; copy the run again")
+    check_weights(folder / WEIGHTS, expected, "copy the run again")
     network = build_network(spec)
-    network.load_weights(folder / WEIGHTS)
+    load_checked(network, folder / WEIGHTS)
     return spec, network
 
 

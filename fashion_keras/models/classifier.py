@@ -108,8 +108,15 @@ class Classifier:
     def logits(self, images: Any) -> NDArray[np.float32]:  # noqa: ANN401 - see `as_image_list`
         """Return the logits [n, K] float32 of n images; errors as in `predict`."""
         batches = for_inference(as_image_list(images), self.spec.image_spec)
-        empty = np.zeros((0, len(self.spec.classes)), np.float32)
-        return np.concatenate([empty, *(self.forward(pixels) for pixels in batches)])
+        count = len(self.spec.classes)
+        return np.concatenate([np.zeros((0, count), np.float32), *(self._forward(pixels) for pixels in batches)])
+
+    def _forward(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        logits, shape = self.forward(pixels), (len(pixels), len(self.spec.classes))
+        if logits.shape != shape or not np.isfinite(logits).all():
+            fault = "NaN or infinite" if logits.shape == shape else f"{list(logits.shape)}, not {list(shape)}"
+            raise InputError(f"the network's outputs are {fault}: its files are damaged or of another model")
+        return logits
 
 
 def make_predictions(

@@ -2,19 +2,28 @@
 
 import json
 import zipfile
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fashion_keras.images.spec import ImageSpec
+from fashion_keras.models.weights_file import check_open_weights
 from fashion_keras.support.atomic_files import cache_dir, file_sha256, temporary_path
-from fashion_keras.support.errors import InputError
+from fashion_keras.support.errors import InputError, reraise_shortage
 
 if TYPE_CHECKING:
     import keras
 
 SUFFIX = ".keras"
-_CONFIG = "config.json"
+_CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
+_MEMBERS = (_CONFIG, _WEIGHTS, "metadata.json")
+_MAX_RATIO, _SPARE_BYTES = 20, 2**20
+# Layers that run Python code, or read what a path in their settings names.
+_CODE = (
+    "Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "StringLookup", "IntegerLookup",
+    "TextVectorization", "IndexLookup", "get_file",
+)  # fmt: skip
 # Names that a network of this package gives to its own layers.
 _RESERVED = ("pixels", "scaling", "pool", "person", "logits", "projection", "embedding")
 
@@ -42,17 +51,55 @@ def architecture_of(backbone: str) -> str:
 def _read(path: str, _: int) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
+            _check_members(archive)
             text = archive.read(_CONFIG).decode()
-    except (OSError, KeyError, zipfile.BadZipFile, UnicodeDecodeError) as error:
+        config = json.loads(text)
+    except (OSError, KeyError, zipfile.BadZipFile, ValueError, RecursionError, NotImplementedError) as error:
+        reraise_shortage(error)
         raise InputError(f"{path}: not a Keras file ({error}); write it with model.save") from None
-    config = json.loads(text)
-    if config.get("class_name") not in ("Functional", "Sequential"):
+    if not isinstance(config, dict) or config.get("class_name") not in ("Functional", "Sequential"):
         raise InputError(f"{path}: a backbone is a Functional or Sequential model, not {config.get('class_name')}")
     taken = sorted(set(_layer_names(config)) & set(_RESERVED))
     if taken:
         raise InputError(f"{path}: the layer name {taken[0]!r} is one of this package: give that layer another name")
     _ = input_spec(text, path)
     return text
+
+
+def _check_members(archive: zipfile.ZipFile) -> None:
+    """Raise ValueError for members that Keras does not write for a backbone, or that are larger than the archive."""
+    for member in archive.infolist():
+        if member.filename not in _MEMBERS:
+            raise ValueError(f"a member {member.filename[:80]!r}")
+        if member.file_size > _MAX_RATIO * member.compress_size + _SPARE_BYTES:
+            raise ValueError(f"{member.filename}: {member.file_size} bytes in {member.compress_size}")
+
+
+def check_layers(architecture: str, path: object) -> None:
+    """Raise InputError for an architecture with code or files: layers and functions are Keras' own, or registered.
+
+    Keras refuses Python code (Lambda layers) as well; some of its layers read other files, and versions differ.
+    """
+    import keras  # noqa: PLC0415 - configs are checked without it
+
+    for entry in _objects(json.loads(architecture)):
+        kind, module = str(entry.get("class_name")), entry.get("module")
+        registered = keras.saving.get_registered_object(str(entry.get("registered_name"))) is not None
+        is_own = module is None or str(module).partition(".")[0] in ("keras", "fashion_keras", "builtins")
+        if kind in _CODE or kind.startswith("__lambda") or not (is_own or registered):
+            name = f"{module}.{kind}" if module else kind
+            raise InputError(f"{path}: {name[:100]} is code or reads files, and is not loaded; use layers of Keras")
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - any JSON value
+    """Yield the serialized objects in a JSON value."""
+    if isinstance(value, dict):
+        if "class_name" in value:
+            yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for part in value:
+            yield from _objects(part)
 
 
 def input_spec(architecture: str, path: str) -> ImageSpec:
@@ -93,11 +140,16 @@ def build_own(pixels: "keras.KerasTensor", architecture: str, path: Path | None)
     """
     import keras  # noqa: PLC0415 - configs are checked without it
 
+    place = path or "the backbone in model.json"
+    check_layers(architecture, place)
+    if path:
+        with zipfile.ZipFile(path) as archive, archive.open(_WEIGHTS) as file:
+            check_open_weights(file, archive.getinfo(_WEIGHTS).file_size, path)
     try:
         model = keras.saving.load_model(path, compile=False) if path else keras.models.model_from_json(architecture)
     except (TypeError, ValueError) as error:
         line = str(error).splitlines()[0]
-        raise InputError(f"{path or 'the backbone in model.json'}: Keras cannot load it ({line})") from None
+        raise InputError(f"{place}: Keras cannot load it ({line})") from None
     # Layer by layer, not as one nested model, so that they can be frozen one by one.
     features = model.call(pixels)
     if len(features.shape) != 4:

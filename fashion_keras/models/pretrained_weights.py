@@ -16,6 +16,7 @@ from fashion_keras.models.backbones import get_backbone
 from fashion_keras.models.builder import backbone_of, build_network, load_network
 from fashion_keras.models.serialization import Spec
 from fashion_keras.models.torch_weights import read_float_tensors
+from fashion_keras.models.weights_file import open_weights
 from fashion_keras.support.atomic_files import file_sha256
 from fashion_keras.support.errors import InputError, unknown_name_error
 
@@ -158,7 +159,7 @@ def _load_file(backbone: keras.Model, path: Path) -> None:
     elif not h5py.is_hdf5(path):
         raise InputError(f"{path}: not an HDF5 weights file; expected a no-top .h5, a .weights.h5 or a run folder")
     else:
-        with h5py.File(path) as file:
+        with open_weights(path) as file:
             saved = _read_keras3(file, backbone) if "layers" in file else _read_official(file)
     _set_layers(backbone, saved, path)
 

@@ -6,10 +6,12 @@ from pathlib import Path
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.classifier import ClassifierSpec
 from fashion_keras.models.heads import Head
+from fashion_keras.models.spec_checks import check_spec
 from fashion_keras.models.text import TextSpec
 from fashion_keras.support.atomic_files import file_sha256, read_json, write_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import dataclass_from_json
+from fashion_keras.support.safe_paths import check_links
 
 SPEC, WEIGHTS = "model.json", "model.weights.h5"
 FORMAT = "fashion_keras.model/2"
@@ -45,7 +47,7 @@ def write_spec(spec: Spec | TextSpec, folder: Path) -> None:
 
 def load_text_spec(folder: Path) -> tuple[TextSpec, str]:
     """Read the spec of the text tower of an encoder's folder as `load_spec` does; InputError also for another model."""
-    spec, expected = _load(folder / TEXT)
+    spec, expected = _load(folder / TEXT, folder)
     if type(spec) is not TextSpec:
         raise InputError(f"{folder / TEXT}: not a text tower")
     return spec, expected
@@ -59,18 +61,22 @@ def load_spec(folder: str | Path) -> tuple[Spec, str]:
     return spec, expected
 
 
-def _load(folder: str | Path) -> tuple[Spec | TextSpec, str]:
+def _load(folder: str | Path, home: Path | None = None) -> tuple[Spec | TextSpec, str]:
+    """Read model.json; symbolic links must not lead out of `home`, by default the folder."""
     path = Path(folder) / SPEC
     if not path.is_file() or not (Path(folder) / WEIGHTS).is_file():
         folds = f"; it is one for each fold: take {Path(folder) / 'fold1'}" if (Path(folder) / "fold1").is_dir() else ""
         raise InputError(f"{folder}: no finished run here ({SPEC} and {WEIGHTS} are needed){folds}")
+    check_links(home or folder, [(Path(folder) / name).relative_to(home or folder) for name in (SPEC, WEIGHTS)])
     values = read_json(path)
     if (stored := values.pop("format", None)) != FORMAT:
         raise InputError(f"{path}: format {stored!r}; this version reads {FORMAT}: train the model again")
     kind, expected = values.pop("kind", None), values.pop("sha256", None)
     if not isinstance(kind, str) or kind not in _KINDS or not isinstance(expected, str):
-        raise InputError(f"{path}: not a model of fashion_keras (kind {kind!r}, sha256 {expected!r})"[:300])
-    return dataclass_from_json(_KINDS[kind], values, path), expected
+        raise InputError(f"{path}: not a model of fashion_keras (kind {kind!r}, sha256 {expected!r})")
+    spec = dataclass_from_json(_KINDS[kind], values, path)
+    check_spec(spec, path, (Path(folder) / WEIGHTS).stat().st_size)
+    return spec, expected
 
 
 def load_classifier_spec(folder: str | Path) -> tuple[ClassifierSpec, str]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fashion_keras.support.errors import InputError
+from fashion_keras.support.errors import InputError, reraise_shortage
 
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 _DICT, _TENSOR = "collections OrderedDict", "torch._utils _rebuild_tensor_v2"
@@ -73,6 +73,7 @@ def read_float_tensors(path: Path) -> dict[str, NDArray[np.float32]]:
         with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as stream:
             return _read(stream)
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError, OSError) as error:
+        reraise_shortage(error)
         reason = str(error)[:_MAX_REASON]
         raise InputError(f"{path}: not a file of float tensors as PyTorch wrote them before 1.6 ({reason})") from None
 

@@ -17,6 +17,7 @@ from fashion_keras.search.base import IndexSpec
 from fashion_keras.support.atomic_files import atomic_write, file_sha256, read_json, write_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import dataclass_from_json
+from fashion_keras.support.safe_paths import check_links
 
 FORMAT = "fashion_keras.index/4"
 MANIFEST = "manifest.json"
@@ -78,6 +79,7 @@ class StoredFile:
     def check(self, folder: Path, content: bool) -> None:
         """Raise InputError unless the file is there in its size and, if asked for, with its content."""
         path = folder / self.name
+        check_links(folder, [self.name])
         try:
             size = path.stat().st_size
         except FileNotFoundError:

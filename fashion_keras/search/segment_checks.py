@@ -8,34 +8,18 @@ from numpy.typing import NDArray
 
 from fashion_keras.search.base import IndexSpec
 from fashion_keras.search.manifest import SegmentEntry
+from fashion_keras.support.array_files import map_array
 from fashion_keras.support.errors import InputError
-from fashion_keras.support.npy_files import open_npy
 
 _TEXTS = ("id", "sku", "path")
 
 
-def open_array(path: Path, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Return an array of a file, mapped into memory; InputError for another type or shape."""
-    values = np.asarray(open_npy(path))
-    if values.dtype != np.dtype(dtype) or values.shape != shape:
-        raise InputError(f"{path}: {values.dtype} {list(values.shape)}, expected {dtype} {list(shape)}")
-    return values
-
-
 def open_lookup(path: Path, rows: int) -> NDArray[np.uint64]:
-    """Return the lookup [2, rows] of a segment; InputError for rows that it has not."""
-    lookup = open_array(path, "<u8", (2, rows))
-    if rows and lookup[1].max() >= rows:
-        raise InputError(f"{path}: names a row that the segment has not")
+    """Return the lookup [2, rows] of a segment, mapped into memory; InputError for rows that it has not."""
+    lookup = np.asarray(map_array(path))
+    if lookup.dtype != np.uint64 or lookup.shape != (2, rows) or (rows and lookup[1].max() >= rows):
+        raise InputError(f"{path}: {lookup.dtype} {list(lookup.shape)}; not the lookup of {rows} rows")
     return lookup
-
-
-def read_deleted(path: Path, rows: int) -> NDArray[np.int64]:
-    """Return the numbers of deleted rows, of `rows`; InputError for any other."""
-    deleted = np.asarray(open_npy(path))
-    if deleted.dtype != np.int64 or deleted.ndim != 1 or (deleted.size and not 0 <= deleted.min() <= deleted.max() < rows):
-        raise InputError(f"{path}: not the numbers of deleted rows, of {rows}")
-    return deleted
 
 
 def open_table(path: Path, entry: SegmentEntry, columns: dict[str, bool]) -> pa.Table:

@@ -16,7 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from fashion_keras.search.base import IndexSpec, Records, is_numeric
 from fashion_keras.search.manifest import SegmentEntry, StoredFile
-from fashion_keras.search.segment_checks import open_array, open_lookup, open_table, table_columns
+from fashion_keras.search.segment_checks import open_lookup, open_table, table_columns
+from fashion_keras.support.array_files import map_floats
 from fashion_keras.support.atomic_files import atomic_write, temporary_path
 from fashion_keras.support.errors import InputError
 
@@ -46,7 +47,7 @@ class Segment:
     @classmethod
     def open(cls, folder: Path, entry: SegmentEntry, spec: IndexSpec) -> "Segment":
         """Map the files of a segment into memory; InputError for one that is not of an index of this spec."""
-        embeddings = open_array(folder / entry.embeddings.name, "<f4", (entry.rows, spec.width))
+        embeddings = map_floats(folder / entry.embeddings.name, entry.rows, spec.width)
         table = open_table(folder / entry.table.name, entry, table_columns(spec, PREFIX))
         return cls(embeddings, table, open_lookup(folder / entry.lookup.name, entry.rows))
 

@@ -16,8 +16,8 @@ from fashion_keras.catalog.column_types import text_array
 from fashion_keras.search.base import BLOCK_ROWS, Neighbors, Records, as_ids
 from fashion_keras.search.filters import Where, check_filters
 from fashion_keras.search.manifest import IndexManifest, explain_os_errors
-from fashion_keras.search.segment_checks import read_deleted
 from fashion_keras.search.segments import PREFIX, Segment, as_numbers, as_table, concat_tables, take_rows
+from fashion_keras.support.array_files import read_rows
 from fashion_keras.support.errors import InputError
 
 # Above so many bytes the checksums are compared when the index is written, not whenever it is opened.
@@ -55,7 +55,7 @@ class IndexSnapshot:
             )
             live_mask = np.ones(sum(len(segment.embeddings) for segment in segments), bool)
             if manifest.deleted:
-                live_mask[read_deleted(folder / manifest.deleted.name, len(live_mask))] = False
+                live_mask[read_rows(folder / manifest.deleted.name, len(live_mask))] = False
         return cls(manifest, segments, live_mask)
 
     def __len__(self) -> int:

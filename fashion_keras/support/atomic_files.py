@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import secrets
@@ -57,12 +58,25 @@ def write_json(path: Path, value: object) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def finite_json(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Return a JSON value with null for numbers that JSON does not have: NaN (an undefined score) and infinity.
+
+    >>> finite_json({"f1": float("nan"), "counts": [1, 2.5]})
+    {'f1': None, 'counts': [1, 2.5]}
+    """
+    if isinstance(value, Mapping):
+        return {key: finite_json(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite_json(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object; InputError when the file is missing, is not JSON, or holds something else."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except ValueError as error:
         raise InputError(f"{path}: not JSON ({error})") from None
     except RecursionError:
@@ -142,6 +156,10 @@ def safe_file_name(text: str) -> str:
 def cache_dir() -> Path:
     """Return the cache folder: $FASHION_KERAS_CACHE, or ~/.cache/fashion_keras; its content can be rebuilt."""
     return Path(os.environ.get("FASHION_KERAS_CACHE") or Path.home() / ".cache" / "fashion_keras")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name}, which is no number of JSON")
 
 
 def _numbered(default: str) -> Iterator[Path]:

@@ -5,6 +5,12 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_SHORTAGES = {
+    (errno.ENOSPC, errno.EDQUOT): "no space left on the disk, or its quota is used up; free some and try again",
+    (errno.EMFILE, errno.ENFILE): "too many open files: raise the limit with ulimit -n",
+    (errno.ENOMEM,): "not enough memory; close other programs and try again",
+}
+
 
 class InputError(ValueError):
     """Wrong input or call; the message is one line: what is wrong, where, what to do."""
@@ -29,12 +35,21 @@ def nearest_name(value: str, names: Iterable[str]) -> str:
 
 def os_error_message(error: OSError) -> str:
     """Return a failed file operation as one line with its remedy; "" where neither file nor remedy is known."""
+    if message := _shortage_message(error):
+        return message
+    return "" if error.filename is None else f"{error.filename}: {error.strerror}"
+
+
+def reraise_shortage(error: BaseException) -> None:
+    """Raise InputError when an error is a lack of file handles, memory or disk: its file is not damaged."""
+    message = _shortage_message(error) if isinstance(error, OSError) else ""
+    if message:
+        raise InputError(message) from None
+
+
+def _shortage_message(error: OSError) -> str:
     # HDF5 gives the number in its text only.
     in_text = re.search(r"errno = (\d+)", str(error))
     number = error.errno or (int(in_text[1]) if in_text else 0)
     where = "" if error.filename is None else f"{error.filename}: "
-    if number in (errno.ENOSPC, errno.EDQUOT):
-        return f"{where}no space left on the disk, or its quota is used up; free some and try again"
-    if number in (errno.EMFILE, errno.ENFILE):
-        return f"{where}too many open files: raise the limit with ulimit -n"
-    return f"{where}{error.strerror}" if where else ""
+    return next((f"{where}{text}" for numbers, text in _SHORTAGES.items() if number in numbers), "")

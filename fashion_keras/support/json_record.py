@@ -1,5 +1,6 @@
 """JSON records: dataclasses that are stored as JSON objects and checked when they are read."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
@@ -7,7 +8,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, ClassVar, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
 
-from fashion_keras.support.atomic_files import read_json, write_json
+from fashion_keras.support.atomic_files import finite_json, read_json, write_json
 from fashion_keras.support.errors import InputError
 
 Record = TypeVar("Record")
@@ -44,8 +45,8 @@ class JsonRecord:
         return {"format": self.FORMAT, **{name: value for name, value in vars(self).items() if value is not None}}
 
     def write(self, folder: Path) -> None:
-        """Write the record into a folder."""
-        write_json(folder / self.FILE, self.to_dict())
+        """Write the record into a folder; numbers that are NaN or infinite become null."""
+        write_json(folder / self.FILE, finite_json(self.to_dict()))
 
 
 def dataclass_from_json(kind: type[Record], values: object, source: object, key: str = "") -> Record:
@@ -95,7 +96,7 @@ def _value(hint: Any, value: Any, source: object, key: str) -> Any:  # noqa: ANN
     container, parts = get_origin(hint), get_args(hint)
     if container is Literal:
         if value not in parts:
-            raise InputError(f"{source}: {key!r} must be one of {', '.join(parts)}, not {_shortened(value)}")
+            raise InputError(f"{source}: {key!r} must be {' or '.join(map(str, parts))}, not {_shortened(value)}")
         return value
     if container in (tuple, list) and isinstance(value, list):
         return container(_value(parts[0], item, source, f"{key}[{number}]") for number, item in enumerate(value))
@@ -104,6 +105,8 @@ def _value(hint: Any, value: Any, source: object, key: str) -> Any:  # noqa: ANN
     if type(value) is not hint and not (hint is float and type(value) is int):
         expected = _JSON_NAMES.get(container or hint, getattr(hint, "__name__", str(hint)))
         raise InputError(f"{source}: {key!r} must be {expected}, not {_shortened(value)}")
+    if hint is float and not math.isfinite(value):
+        raise InputError(f"{source}: {key!r} must be a finite number, not {value}")
     return value
 
 

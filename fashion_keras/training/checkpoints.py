@@ -1,11 +1,14 @@
 """Training checkpoints: state, weights and history of the last finished epoch, from which a run is resumed."""
 
 from dataclasses import asdict, dataclass, field
+from math import nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fashion_keras.support.atomic_files import atomic_write, read_json, write_csv, write_json
+from fashion_keras.support.atomic_files import atomic_write, finite_json, read_json, write_csv, write_json
 from fashion_keras.support.errors import InputError
+from fashion_keras.support.json_record import dataclass_from_json
+from fashion_keras.support.safe_paths import check_file_name
 
 if TYPE_CHECKING:
     import keras
@@ -62,10 +65,11 @@ class Checkpoints:
             raise InputError(f"{old}: checkpoint of an older version; start the run again in another folder")
         if not self._state.is_file():
             return TrainerState()
-        try:
-            return TrainerState(**read_json(self._state))
-        except TypeError as error:
-            raise InputError(f"{self._state}: not a training state ({error}); start the run again") from None
+        state = dataclass_from_json(TrainerState, read_json(self._state), self._state)
+        for name in (state.weights_file, *state.best_files):
+            check_file_name(name, self._state)
+        state.history = [{key: nan if value is None else value for key, value in row.items()} for row in state.history]
+        return state
 
     def save_best(self, model: "keras.Model", state: TrainerState) -> None:
         """Save the weights of a phase's best epoch under a name of their own, and enter it in the state."""
@@ -76,9 +80,11 @@ class Checkpoints:
     def write(self, model: "keras.Model", state: TrainerState) -> None:
         """Save a compiled model and its state, then delete the weights that the state does not name."""
         save_weights(model, self.folder / state.weights_file)
-        write_json(self._state, asdict(state))
+        # A metric may be NaN, as that of an empty class is: null in JSON, an empty cell in the table.
+        written = finite_json(asdict(state))
+        write_json(self._state, written)
         columns = dict.fromkeys(key for row in state.history for key in row)
-        write_csv(self._history, list(columns), state.history)
+        write_csv(self._history, list(columns), written["history"])
         named = {state.weights_file, *state.best_files}
         for path in self.folder.glob("*.weights.h5"):
             if path.name not in named:

@@ -11,10 +11,11 @@ from fashion_keras.catalog.catalog import write_rejected
 from fashion_keras.catalog.fixed_splits import write_split
 from fashion_keras.evaluation.reports.report import Report
 from fashion_keras.support.atomic_files import check_output_dir, make_output_dir, read_json, write_json
-from fashion_keras.support.errors import InputError
+from fashion_keras.support.errors import InputError, reraise_shortage
 from fashion_keras.support.json_record import JsonRecord
 from fashion_keras.support.notebook_table import notebook_table
 from fashion_keras.support.progress import LogFile
+from fashion_keras.support.safe_paths import check_file_name, check_links
 from fashion_keras.training.base_config import BackboneConfig, TrainingConfig, with_image_size
 from fashion_keras.training.checkpoints import Checkpoints
 from fashion_keras.training.manifests import RunManifest, TrainingData
@@ -75,12 +76,14 @@ class Run:
         import pandas as pd  # noqa: PLC0415 - half a second that training must not wait for
 
         if folds := getattr(self.report, "folds", None):
-            frames = {row["fold"]: Run(self.folder / row["folder"], None).history for row in folds}
+            names = {row["fold"]: check_file_name(row["folder"], self.folder / Report.FILE) for row in folds}
+            frames = {fold: Run(self.folder / name, None).history for fold, name in names.items()}
             return pd.concat(frames, names=["fold"]).reset_index("fold").reset_index(drop=True)
         path = self.folder / "history.csv"
         try:
             return pd.read_csv(path)
         except (OSError, ValueError) as error:
+            reraise_shortage(error)
             raise InputError(f"{path}: cannot be read ({error})") from None
 
 
@@ -149,6 +152,7 @@ def resume_run(
     InputError when no run was begun there, or its catalog, parts or initial weights have changed since.
     """
     folder = Path(folder)
+    check_links(folder)  # files are written, and deleted, there
     if not (folder / CONFIG).is_file():
         raise InputError(f"{folder}: no run was begun here (no {CONFIG})")
     if (folder / report.FILE).is_file():

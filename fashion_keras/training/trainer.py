@@ -11,6 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.models.weights_file import load_weights
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import ProgressBar
 from fashion_keras.training.base_config import BackboneConfig
@@ -132,7 +133,7 @@ class Trainer:
                 learner = _copy_without_optimizer(phase.feed.learner(self.model))
                 if number == state.phase and not state.done:
                     self._run_phase(learner, phase, state, files, bar)
-                _copy_without_optimizer(learner).load_weights(files.folder / state.best_files[number])
+                load_weights(_copy_without_optimizer(learner), files.folder / state.best_files[number])
         return state.history
 
     def validation_outputs(self) -> NDArray[np.float32]:
@@ -163,7 +164,7 @@ class Trainer:
         learner.compile(optimizer, self.loss, metrics=self.metrics(), jit_compile=False)
         learner.optimizer.build(learner.trainable_variables)
         if state.epoch > state.start:
-            learner.load_weights(files.folder / state.weights_file)
+            load_weights(learner, files.folder / state.weights_file)
         before, kernel = learner.get_weights(), _first_trainable_kernel(learner)
         last, own, best = state.start + phase.epochs, self._own_callbacks(), self.restore_best and self.validate
         epoch_steps = steps, phase.feed.steps[1] if self.validate else 0
@@ -202,7 +203,7 @@ class Trainer:
     def _restore_best(self, learner: keras.Model, state: TrainerState, files: Checkpoints) -> str:
         """Give the model its best weights so far, save them, and return where."""
         if len(state.best_files) > state.phase:
-            _copy_without_optimizer(learner).load_weights(files.folder / state.best_files[state.phase])
+            load_weights(_copy_without_optimizer(learner), files.folder / state.best_files[state.phase])
         if not state.history:
             return "no epoch was finished"
         path = files.folder / "best.weights.h5"

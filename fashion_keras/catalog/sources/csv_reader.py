@@ -228,9 +228,7 @@ def _parse_carefully(
     return place
 
 
-def _parse_record(
-    lines: list[str], place: int, separator: str, width: int, is_whole: bool
-) -> tuple[list[str], int]:
+def _parse_record(lines: list[str], place: int, separator: str, width: int, is_whole: bool) -> tuple[list[str], int]:
     """Return the cells of the record that begins at a line, and how many lines it takes; 0 where that is not known."""
     if '"' in lines[place]:
         reader = csv.reader(lines[place : place + _MOST_LINES], delimiter=separator, strict=True)

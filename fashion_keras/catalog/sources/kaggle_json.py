@@ -7,6 +7,7 @@ from typing import Any
 
 from fashion_keras.catalog.catalog import Rejected
 from fashion_keras.catalog.columns import snake_case
+from fashion_keras.support.errors import reraise_shortage
 
 _FIELDS = {
     "price": "price",
@@ -38,6 +39,7 @@ def read_style_files(
             rows.append(_fields(data))
             images[sku] = list(_image_names(data))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
+            reraise_shortage(error)
             rows.append({})
             rejected.append(Rejected(f"{folder.name}/{path.name}", sku, f"no product in JSON ({str(error)[:80]})"))
     names = sorted({name for row in rows for name in row})

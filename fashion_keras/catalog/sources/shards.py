@@ -19,7 +19,7 @@ from fashion_keras.catalog.sources.row_images import RowImages
 from fashion_keras.catalog.sources.table import Table
 from fashion_keras.catalog.sources.table_readers import flatten, table_of_frame, table_of_rows
 from fashion_keras.catalog.sources.tree import PARTS
-from fashion_keras.support.errors import InputError
+from fashion_keras.support.errors import InputError, reraise_shortage
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,6 +63,7 @@ def read_parquet_shards(folder: Path, paths: Sequence[Path], mapping: Mapping[st
         try:
             frame = pd.read_parquet(path)
         except (OSError, ValueError) as error:
+            reraise_shortage(error)
             raise InputError(f"{path}: cannot be read ({str(error).splitlines()[0][:200]})") from None
         for name, names in class_names(pq.read_schema(path)).items():
             frame[name] = decode_classes(frame[name], names)
@@ -139,6 +140,7 @@ def open_tar(file: Any, name: str) -> Iterator[tarfile.TarFile]:  # noqa: ANN401
         with tarfile.open(**where, mode="r|*") as archive:
             yield archive
     except (tarfile.TarError, EOFError, OSError) as error:
+        reraise_shortage(error)
         raise InputError(f"{name}: not a complete tar file ({error})") from None
 
 

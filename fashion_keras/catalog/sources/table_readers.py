@@ -13,7 +13,7 @@ from fashion_keras.catalog.columns import SKU, TITLE, name_columns, path_columns
 from fashion_keras.catalog.sources.csv_reader import TextTable, decode_text, read_text_table, trim
 from fashion_keras.catalog.sources.embedded_images import image_bytes
 from fashion_keras.catalog.sources.table import Table, make_table
-from fashion_keras.support.errors import InputError
+from fashion_keras.support.errors import InputError, reraise_shortage
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,6 +68,7 @@ def read_table(path: Path, mapping: Mapping[str, str], delimiter: str | None = N
     except InputError:
         raise
     except (OSError, ValueError) as error:
+        reraise_shortage(error)
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise InputError(f"{path}: cannot be read ({reason})") from None
 

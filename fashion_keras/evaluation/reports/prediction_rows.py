@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fashion_keras.evaluation.reports.report import Scores
 from fashion_keras.evaluation.reports.write import PREDICTIONS
-from fashion_keras.support.errors import InputError
+from fashion_keras.support.errors import InputError, reraise_shortage
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ def read_prediction_rows(folder: Path, scores: Scores) -> dict[str, PredictionRo
         prefix = {name: f"{name}." if len(scores.groups) > 1 else "" for name in names}
         return {name: _rows(table, ids, prefix[name], tuple(scores.groups[name]["classes"])) for name in names}
     except (pa.ArrowException, KeyError, OSError, ValueError) as error:
+        reraise_shortage(error)
         raise InputError(f"{path}: not the predictions of this run ({error}); train it again") from None
 
 

@@ -35,7 +35,10 @@ class Scores(JsonRecord):
         """Raise InputError for a score or count that is missing or no number."""
         interval = self.test.get("accuracy_ci95")
         ends = interval if isinstance(interval, list | tuple) and len(interval) == 2 else (None, None)
-        for name, value in (("test.accuracy", self.test.get("accuracy")), *(("test.accuracy_ci95", end) for end in ends)):
+        for name, value in (
+            ("test.accuracy", self.test.get("accuracy")),
+            *(("test.accuracy_ci95", end) for end in ends),
+        ):
             if not isinstance(value, Real):
                 raise InputError(f"{name!r} is missing or no number")
         if "test" not in self.counts:

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from fashion_keras.catalog.attributes import AttributeGroup, TitleSource
 from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.taxonomy import Taxonomy
+from fashion_keras.support.array_files import read_float_arrays
 from fashion_keras.support.atomic_files import atomic_write, file_sha256, read_json, write_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import JsonRecord, dataclass_from_json
+from fashion_keras.support.safe_paths import check_links
 from fashion_keras.tagging.model.heads import LinearHead
 
 ARRAYS, ORIGIN = "heads.npz", "origin.json"
@@ -31,6 +33,13 @@ class HeadSpec:
     weight_decay: float
     temperature: float
     thresholds: tuple[float | None, ...]
+
+    def __post_init__(self) -> None:
+        if not self.classes or len(self.thresholds) != len(self.classes) or not self.temperature > 0:
+            raise InputError(
+                f"{self.name!r}: {len(self.classes)} classes, {len(self.thresholds)} thresholds, temperature "
+                f"{self.temperature}"
+            )
 
 
 @dataclass(frozen=True)
@@ -76,14 +85,20 @@ class TaggerManifest(JsonRecord):
     def load_heads(self, folder: Path) -> list[LinearHead]:
         """Return the gate and the heads of `folder`; InputError when heads.npz is missing or not the one named here."""
         path = folder / ARRAYS
+        check_links(folder, (self.FILE, ARRAYS))
         if not path.is_file() or file_sha256(path) != self.sha256:
             raise InputError(f"{path}: missing or damaged, not what {self.FILE} names; train the tagger again")
-        with np.load(path, allow_pickle=False) as arrays:
-            heads = []
-            for index, spec in enumerate((self.gate, *self.heads)):
-                layer = {name: arrays[f"{name}_{index}"] for name in ("weights", "bias")}
-                thresholds = np.array([np.inf if value is None else value for value in spec.thresholds])
-                heads.append(LinearHead(**{**vars(spec), **layer, "thresholds": thresholds}))
+        arrays = read_float_arrays(path)
+        widths = {array.shape[1:] for name, array in arrays.items() if name.startswith("weights_")}
+        heads = []
+        for index, spec in enumerate((self.gate, *self.heads)):
+            layer = {name: arrays.get(f"{name}_{index}") for name in ("weights", "bias")}
+            shapes = [None if array is None else array.shape for array in layer.values()]
+            count = len(spec.classes)
+            if len(widths) != 1 or shapes != [(count, *min(widths)), (count,)]:
+                raise InputError(f"{path}: arrays of {spec.name!r} are {shapes}, and it has {count} classes")
+            thresholds = np.array([np.inf if value is None else value for value in spec.thresholds])
+            heads.append(LinearHead(**{**vars(spec), **layer, "thresholds": thresholds}))
         return heads
 
 

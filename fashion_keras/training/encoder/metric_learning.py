@@ -25,6 +25,7 @@ from fashion_keras.models.builder import build_network, cast_copy, save_network
 from fashion_keras.models.dtype_policy import dtype_policy
 from fashion_keras.models.pretrained_weights import WeightsSource, initialize
 from fashion_keras.models.serialization import SPEC, TEXT, WEIGHTS, EncoderSpec, load_spec, write_spec
+from fashion_keras.models.weights_file import load_weights
 from fashion_keras.support.config_fields import as_config
 from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training import losses
@@ -142,7 +143,7 @@ def _initial_network(config: EncoderConfig) -> tuple[keras.Model, WeightsSource]
     if isinstance(given, EncoderSpec) and replace(given, head=head) == config.spec:
         # An encoder of the same network but for dropout, which has no weights: its projection is trained further, too.
         network = build_network(config.spec, policy)
-        network.load_weights(Path(weights) / WEIGHTS)
+        load_weights(network, Path(weights) / WEIGHTS)
         return network, WeightsSource(weights)
     network, source = initialize(config.spec, weights, policy)
     if source.warning:
