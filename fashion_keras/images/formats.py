@@ -24,7 +24,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from fashion_keras.images.jpeg import has_hole, read_jpeg
+from fashion_keras.images.jpeg import check_scans, has_hole, read_jpeg
 from fashion_keras.images.raster import BROKEN, ImageError, Raster, check_size, from_loaded
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.support.errors import InputError
@@ -119,8 +119,10 @@ def from_bytes(data: bytes, spec: ImageSpec | None = None) -> Raster:
     """
     format_ = _format_of(data)
     _check_pillow()
-    if format_.name == "JPEG" and (raster := read_jpeg(data, spec)):
-        return raster
+    if format_.name == "JPEG":
+        check_scans(data)
+        if raster := read_jpeg(data, spec):
+            return raster
     with _explained(format_.name):
         image = _load(format_.reader(BytesIO(data)))
         if format_.name == "JPEG" and has_hole(image, data):

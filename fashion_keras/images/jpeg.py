@@ -7,9 +7,10 @@ import simplejpeg
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from fashion_keras.images.raster import BROKEN, Raster, check_size, orientation, turn
+from fashion_keras.images.raster import BROKEN, ImageError, Raster, bands, check_size, orientation, turn
 from fashion_keras.images.spec import ImageSpec
 
+_MOST_SCANS = 100  # progressive JPEGs have about ten
 _COLORS = ("RGB", "YCbCr", "Gray")
 # Metadata that may hold an orientation; reading the header for it takes as long as decoding a thumbnail.
 _METADATA = (b"Exif\0\0", b"tiff:Orientation")
@@ -56,4 +57,13 @@ def has_hole(image: Image.Image, data: bytes) -> bool:
         return False
     end = data.rfind(b"\xff\xd9")
     filled = JpegImageFile(BytesIO(data[:end] + bytes(range(64)) + data[end:]))
-    return image.tobytes() != filled.tobytes()
+    boxes = [(0, top, image.width, bottom) for top, bottom in bands(image.height, image.width)]
+    return any(image.crop(box).tobytes() != filled.crop(box).tobytes() for box in boxes)
+
+
+def check_scans(data: bytes) -> None:
+    """Raise ImageError for a JPEG of very many scans: each takes a hundred bytes, and time for every pixel."""
+    # Nowhere else but in metadata: within coded data, 0 follows 255.
+    scans = data.count(b"\xff\xda")
+    if scans > _MOST_SCANS:
+        raise ImageError(f"a JPEG of {scans} scans; at most {_MOST_SCANS} are decoded")

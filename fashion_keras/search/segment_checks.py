@@ -1,4 +1,4 @@
-"""Checks of an index's files as they are opened: no array or table in them can crash what reads it, whoever wrote it."""
+"""Checks of a segment's files as they are opened: no table in them can crash what reads it, whoever wrote it."""
 
 from pathlib import Path
 

@@ -14,8 +14,8 @@ from fashion_keras.support.errors import InputError, reraise_shortage
 
 # NumPy parses a header with Python's own tokenizer.
 _BROKEN = (
-    OSError, ValueError, TypeError, EOFError, KeyError, OverflowError, RecursionError, SyntaxError, TokenError, RuntimeError,
-    struct.error, zipfile.BadZipFile, zlib.error, MemoryError,
+    OSError, ValueError, TypeError, EOFError, KeyError, OverflowError, RuntimeError, SyntaxError, TokenError, MemoryError,
+    struct.error, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 
 

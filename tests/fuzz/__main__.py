@@ -4,8 +4,6 @@ import argparse
 import os
 from pathlib import Path
 
-from tests.fuzz.runner import Options, run_all, summary
-from tests.fuzz.targets import TARGETS
 
 
 def main() -> int:
@@ -18,6 +16,10 @@ def main() -> int:
     parser.add_argument("--engine", choices=("mutation", "atheris"), default="mutation")
     parser.add_argument("--jobs", type=int, default=1, help="targets at a time")
     options = parser.parse_args()
+    # Not above: Atheris starts other processes from this file, and instruments the package as they load it.
+    from tests.fuzz.runner import Options, run_all, summary
+    from tests.fuzz.targets import TARGETS
+
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     names = options.targets.split(",") if options.targets else [target.name for target in TARGETS]
     if unknown := set(names) - {target.name for target in TARGETS}:

@@ -1,21 +1,22 @@
 """Runner of a long fuzzing run: each target in child processes, which may crash or hang, and one table at the end."""
 
 import json
-import subprocess
-import sys
+import multiprocessing
+import shutil
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.fuzz.child import Job, run_job
 from tests.fuzz.session import SCRATCH, read_state, store_crash
 from tests.fuzz.target import Target
 
-_HANG = 60.0  # seconds without a new execution, on a machine that may do other work
-_MOST_RESTARTS = 50
+# Seconds without a new execution, and until the first one, on a machine that may do other work.
+_HANG, _START = 120.0, 1200.0
+_MOST_RESTARTS = 30
 
 
 @dataclass
@@ -42,67 +43,90 @@ class Options:
 def run_all(targets: Sequence[Target], executions: int, options: Options) -> list[Result]:
     """Fuzz targets, `executions` in all by their weights, and print a row for each as it ends."""
     total = sum(target.weight for target in targets)
-
-    def run(target: Target) -> Result:
-        result = run_target(target, max(20, round(executions * target.weight / total)), options)
-        print(row(result), flush=True)
-        return result
-
+    waiting = [(target, max(20, round(executions * target.weight / total))) for target in targets]
+    running: list[_Running] = []
+    results: list[Result] = []
     print(HEADER, flush=True)
-    with ThreadPoolExecutor(options.jobs) as threads:
-        return list(threads.map(run, targets))
+    try:
+        while waiting or running:
+            while waiting and len(running) < options.jobs:
+                running.append(_Running(*waiting.pop(0), options))
+            for each in [each for each in running if each.has_ended()]:
+                running.remove(each)
+                results.append(each.result)
+                print(row(each.result), flush=True)
+            time.sleep(0.1)
+    finally:
+        for each in running:
+            each.process.kill()
+    return results
 
 
-def run_target(target: Target, executions: int, options: Options) -> Result:
-    """Fuzz a target in child processes: one that dies or hangs is a finding, and the next one goes on after it."""
-    result, first = Result(target.name), 1
-    for _ in range(_MOST_RESTARTS):
-        if first > executions:
-            break
-        with tempfile.TemporaryDirectory(dir=SCRATCH) as folder:
-            first = _run_child(target, first, executions, Path(folder), options, result)
-    return result
+class _Running:
+    """A target at work in a child process, and in another one after that when it dies or hangs, which is a finding."""
 
+    def __init__(self, target: Target, executions: int, options: Options) -> None:
+        self.result = Result(target.name)
+        self._target, self._last, self._options = target, executions, options
+        # A fork has the package loaded already; Atheris instruments it while it is loaded.
+        self._context = multiprocessing.get_context("spawn" if options.engine == "atheris" else "fork")
+        self._restarts = 0
+        self._start(1)
 
-def _run_child(target: Target, first: int, last: int, folder: Path, options: Options, result: Result) -> int:
-    """Run inputs from `first` on in one child; return the number of the next input."""
-    root, crashes = folder / "root", options.crashes.absolute()
-    arguments = [target.name, root, crashes, options.seed, first, last, options.engine]
-    errors = folder / "stderr"
-    with errors.open("wb") as file:
-        program = [sys.executable, "-B", "-m", "tests.fuzz.child", *map(str, arguments)]
-        child = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=file)
-        end = _wait(child, root / "state")
-    state = root / "state"
-    if not state.is_file():
-        raise SystemExit(f"{target.name}: did not start:\n{errors.read_text(errors='replace')[-3000:]}")
-    done, number, slowest, mebibytes, data = read_state(state)
-    result.executions += done
-    result.slowest, result.mebibytes = max(result.slowest, slowest), max(result.mebibytes, mebibytes)
-    found = root / "findings.json"
-    if end == "" and found.is_file():
-        result.findings += Counter(json.loads(found.read_text()))
-        return last + 1
-    result.findings[end or "process ended early"] += 1
-    store_crash(crashes / target.name, end or "ended early", data, errors.read_text(errors="replace")[-4000:])
-    return max(number, first) + 1
+    def _start(self, first: int) -> None:
+        self._folder = Path(tempfile.mkdtemp(dir=SCRATCH))
+        self._root, self._before, self._since = self._folder / "root", b"", time.monotonic()
+        target, options = self._target, self._options
+        job = Job(target.prepare.__module__, target.name, self._root, options.crashes.absolute(), options.seed, first,
+                  self._last, options.engine)  # fmt: skip
+        self.process = self._context.Process(target=run_job, args=(job,))
+        self.process.start()
 
+    def has_ended(self) -> bool:
+        """Return whether all executions are done; start another child where one has died."""
+        end = self._end()
+        if end is None:
+            return False
+        first = self._collect(end)
+        shutil.rmtree(self._folder, ignore_errors=True)
+        if first > self._last or self._restarts >= _MOST_RESTARTS:
+            return True
+        self._restarts += 1
+        self._start(first)
+        return False
 
-def _wait(child: subprocess.Popen, state: Path) -> str:
-    """Wait for a child; return "" for a good end, else how it ended: by a signal, or killed as it hangs."""
-    before, since = (-1, b""), time.monotonic()
-    while child.poll() is None:
-        time.sleep(0.2)
-        if state.is_file() and state.stat().st_size:
-            now = state.read_bytes()[:16]
-            if now != before:
-                before, since = now, time.monotonic()
-        if time.monotonic() - since > _HANG:
-            child.kill()
-            child.wait()
-            return "hang"
-    code = child.returncode
-    return "" if code == 0 else f"signal {-code}" if code < 0 else f"exit code {code}"
+    def _end(self) -> str | None:
+        """Return how the child ended, "" for well; None while it runs."""
+        if not self.process.is_alive():
+            code = self.process.exitcode
+            return "" if code == 0 else f"signal {-code}" if code < 0 else f"exit code {code}"
+        state = self._root / "state"
+        now = _head(state) if state.is_file() else b""
+        if now != self._before:
+            self._before, self._since = now, time.monotonic()
+        if time.monotonic() - self._since < (_HANG if any(now) else _START):
+            return None
+        self.process.kill()
+        self.process.join()
+        return "hang"
+
+    def _collect(self, end: str) -> int:
+        """Add the figures of a child that has ended; return the number of the next input."""
+        log = Path(f"{self._root}.log")
+        text = log.read_text(errors="replace")[-4000:] if log.is_file() else ""
+        if not (self._root / "state").is_file():
+            raise SystemExit(f"{self.result.name}: did not start ({end}):\n{text}")
+        done, number, slowest, mebibytes, data = read_state(self._root / "state")
+        result, findings = self.result, self._root / "findings.json"
+        result.executions += done
+        result.slowest, result.mebibytes = max(result.slowest, slowest), max(result.mebibytes, mebibytes)
+        if findings.is_file():
+            result.findings += Counter(json.loads(findings.read_text()))
+        if end == "":
+            return self._last + 1
+        result.findings[end] += 1
+        store_crash(self._options.crashes / result.name, f"{end} {number}", data, text)
+        return number + 1
 
 
 HEADER = (
@@ -129,3 +153,9 @@ def summary(results: Iterable[Result]) -> str:
     total.findings.update(f"{result.name}: {key}" for result in results for key in result.findings)
     lines = [f"{result.name}: {key} ({count})" for result in results for key, count in result.findings.items()]
     return "\n".join([row(total), *lines])
+
+
+def _head(state: Path) -> bytes:
+    """Return the counts in the state of a session."""
+    with state.open("rb") as file:
+        return file.read(16)

@@ -69,11 +69,11 @@ class Session:
             self.findings[finding.key] += 1
             if self.findings[finding.key] == 1:
                 store_crash(self._crashes, finding.key, data, finding.details)
+            (self.root / "findings.json").write_text(json.dumps(self.findings))
 
     def finish(self, number: int) -> None:
-        """Write the figures for the parent."""
+        """Write the last figures for the parent."""
         self._write_state(number, b"")
-        (self.root / "findings.json").write_text(json.dumps(self.findings))
 
     def _write_state(self, number: int, data: bytes) -> None:
         growth = (_peak() - self._start) / 1024 if number else 0.0

@@ -32,15 +32,11 @@ class Scores(JsonRecord):
     corrections: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        """Raise InputError for a score or count that is missing or no number."""
+        """Raise InputError for a score or count that is missing or no number; undefined scores are None."""
         interval = self.test.get("accuracy_ci95")
-        ends = interval if isinstance(interval, list | tuple) and len(interval) == 2 else (None, None)
-        for name, value in (
-            ("test.accuracy", self.test.get("accuracy")),
-            *(("test.accuracy_ci95", end) for end in ends),
-        ):
-            if not isinstance(value, Real):
-                raise InputError(f"{name!r} is missing or no number")
+        ends = interval if isinstance(interval, list | tuple) and len(interval) == 2 else ("missing",)
+        if not all(isinstance(value, Real | None) for value in (self.test.get("accuracy", "missing"), *ends)):
+            raise InputError("'test.accuracy' or 'test.accuracy_ci95' is missing or no number")
         if "test" not in self.counts:
             raise InputError("'counts.test' is missing")
 
@@ -52,9 +48,12 @@ class Scores(JsonRecord):
 
     def summary(self) -> list[tuple[str, Any]]:
         """Return (name, value) of the task, the test scores and the number of test images."""
-        low, high = self.test["accuracy_ci95"]
+        shown = [
+            "undefined" if value is None else f"{value:.3f}"
+            for value in (self.test["accuracy"], *self.test["accuracy_ci95"])
+        ]
         scores = [(name, self.test.get(name)) for name in ("top_3", "macro_f1", "ece")]
-        accuracy = f"{self.test['accuracy']:.3f} (95 % interval {low:.3f}–{high:.3f})"
+        accuracy = f"{shown[0]} (95 % interval {shown[1]}–{shown[2]})"
         return [("task", self.task), ("accuracy", accuracy), *scores, ("test images", self.counts["test"])]
 
 

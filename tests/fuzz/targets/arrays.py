@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.features.batch_folder import BatchFolder, BatchManifest, BatchModel, ShardEntry
 from fashion_keras.features.embedding_file import read_embeddings
 from fashion_keras.features.store import read_rows
-from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.support.atomic_files import file_sha256
 from tests.fuzz.target import Check, Target
@@ -53,7 +53,13 @@ def _embedding_check(name: str):
 
 
 def _npy_seeds() -> list[bytes]:
-    return [npy(VALUES), npy(VALUES.astype(np.float64)), npy(VALUES.astype(np.float16)), npy(np.asfortranarray(VALUES)), npy(VALUES.astype(">f4"))]
+    return [
+        npy(VALUES),
+        npy(VALUES.astype(np.float64)),
+        npy(VALUES.astype(np.float16)),
+        npy(np.asfortranarray(VALUES)),
+        npy(VALUES.astype(">f4")),
+    ]
 
 
 def _parquet_seeds() -> list[bytes]:
@@ -73,14 +79,18 @@ def _batch_model() -> BatchModel:
 
 def _shard() -> pa.Table:
     texts = pa.array(IDS, pa.string())
-    return pa.table({"sku": texts, "image_id": texts, "reference": texts, "state": texts, "image_hash": texts, "embedding": FIXED})
+    return pa.table(
+        {"sku": texts, "image_id": texts, "reference": texts, "state": texts, "image_hash": texts, "embedding": FIXED}
+    )
 
 
 def _batch_files() -> dict[str, bytes]:
     data = parquet(_shard(), compression="none")
     model = _batch_model()
     manifest = BatchManifest(source="s", model=model, shards=1, columns={"price": "float"}, is_complete=True)
-    entry = ShardEntry(plan="p", model=model.digest, sha256="", bytes=len(data), rows=12, products=12, encoded=12, reused=0)
+    entry = ShardEntry(
+        plan="p", model=model.digest, sha256="", bytes=len(data), rows=12, products=12, encoded=12, reused=0
+    )
     return {"manifest.json": json.dumps(manifest.to_dict()).encode(), "shards/00000.json": json.dumps(asdict(entry)).encode(),
             "shards/00000-p.parquet": data}  # fmt: skip
 
@@ -97,7 +107,10 @@ def _batch_check(name: str):
                 (folder / "batch" / path).write_bytes(content)
             if name != "shards/00000.json":
                 shard = folder / "batch" / "shards" / "00000-p.parquet"
-                entry = json.loads(files["shards/00000.json"]) | {"sha256": file_sha256(shard), "bytes": shard.stat().st_size}
+                entry = json.loads(files["shards/00000.json"]) | {
+                    "sha256": file_sha256(shard),
+                    "bytes": shard.stat().st_size,
+                }
                 (folder / "batch" / "shards" / "00000.json").write_text(json.dumps(entry))
             opened = BatchFolder.open(folder / "batch")
             _ = opened.attributes, opened.manifest.model.digest
@@ -141,11 +154,11 @@ def _store_seeds() -> list[bytes]:
 
 
 TARGETS = (
-    Target("embeddings .npy", _npy_seeds, _embedding_check("e.npy"), _NPY_TOKENS, weight=4),
-    Target("embeddings Parquet", _parquet_seeds, _embedding_check("e.parquet"), (b"PAR1", b"embedding", b"image_id"), weight=4, in_child=True),
-    Target("feature store", _store_seeds, _prepare_store, (b"float32", b"object", b"x", b"-", b"O8", b"|V9", b"99999999"), weight=3),
-    Target("batch manifest", _batch_seeds("manifest.json"), _batch_check("manifest.json"), JSON_TOKENS, weight=2),
-    Target("batch entry", _batch_seeds("shards/00000.json"), _batch_check("shards/00000.json"), JSON_TOKENS, weight=2),
-    Target("batch shard", _batch_seeds("shards/00000-p.parquet"), _batch_check("shards/00000-p.parquet"), (b"PAR1", b"embedding"), weight=3,
+    Target("embeddings .npy", _npy_seeds, _embedding_check("e.npy"), _NPY_TOKENS, weight=1),
+    Target("embeddings Parquet", _parquet_seeds, _embedding_check("e.parquet"), (b"PAR1", b"embedding", b"image_id"), weight=1, in_child=True),
+    Target("feature store", _store_seeds, _prepare_store, (b"float32", b"object", b"x", b"-", b"O8", b"|V9", b"99999999"), weight=2),
+    Target("batch manifest", _batch_seeds("manifest.json"), _batch_check("manifest.json"), JSON_TOKENS, weight=0.5),
+    Target("batch entry", _batch_seeds("shards/00000.json"), _batch_check("shards/00000.json"), JSON_TOKENS, weight=0.5),
+    Target("batch shard", _batch_seeds("shards/00000-p.parquet"), _batch_check("shards/00000-p.parquet"), (b"PAR1", b"embedding"), weight=0.6,
            in_child=True),
 )  # fmt: skip

@@ -20,7 +20,9 @@ _PATHS = (b"../outside/secret.jpg", b"/etc/passwd", b"images/a.jpg", b"a.jpg|b.j
           b"a.jpg\0", b"C:\\a.jpg", b"~/a.jpg")  # fmt: skip
 
 
-def _prepare(name: str, files: Callable[[Path], None] = lambda folder: None, source: str = "") -> Callable[[Path], Check]:
+def _prepare(
+    name: str, files: Callable[[Path], None] = lambda folder: None, source: str = ""
+) -> Callable[[Path], Check]:
     """Return the check of a catalog whose file `name` is the input; `files` writes the others."""
 
     def prepare(folder: Path) -> Check:
@@ -36,7 +38,9 @@ def _prepare(name: str, files: Callable[[Path], None] = lambda folder: None, sou
             catalog = read_catalog(folder / source if source else folder)
             assert len(catalog) + len(catalog.rejected) == catalog.inputs
             root = str(folder.parent)
-            assert all(os.path.realpath(path).startswith((f"{root}/inside", f"{root}/cache")) for path in catalog.paths), "outside"
+            assert all(
+                os.path.realpath(path).startswith((f"{root}/inside", f"{root}/cache")) for path in catalog.paths
+            ), "outside"
             _ = catalog.fingerprint, catalog.to_frame()
 
         return check
@@ -50,12 +54,17 @@ def _csv_seeds() -> list[bytes]:
 
 
 def _jsonl_seeds() -> list[bytes]:
-    rows = [{"sku": n, "image": f"{name}.jpg", "price": 1.5, "tags": ["a", "b"], "size": {"h": 1}} for n, name in enumerate("ab")]
+    rows = [
+        {"sku": n, "image": f"{name}.jpg", "price": 1.5, "tags": ["a", "b"], "size": {"h": 1}}
+        for n, name in enumerate("ab")
+    ]
     return ["\n".join(map(json.dumps, rows)).encode() + b"\n", json.dumps(rows).encode()]
 
 
 def _kaggle_styles(folder: Path) -> None:
-    (folder / "styles.csv").write_text("id,gender,articleType,productDisplayName\n1,Men,Shirts,One\n2,Women,Shoes,Two\n")
+    (folder / "styles.csv").write_text(
+        "id,gender,articleType,productDisplayName\n1,Men,Shirts,One\n2,Women,Shoes,Two\n"
+    )
 
 
 def _kaggle_seeds() -> list[bytes]:
@@ -129,14 +138,14 @@ def repair_tar(data: bytes) -> bytes:
 
 
 TARGETS = (
-    Target("catalog CSV", _csv_seeds, _prepare("products.csv"), (*CSV_TOKENS, *_PATHS, b"image_2", b"unnamed: 0"), weight=2),
-    Target("catalog JSON lines", _jsonl_seeds, _prepare("products.jsonl"), (*JSON_TOKENS, *_PATHS, b"\n"), weight=2),
-    Target("catalog Parquet", _parquet_seeds, _prepare("products.parquet"), (b"PAR1", b"huggingface", b"ARROW:schema"), weight=2,
+    Target("catalog CSV", _csv_seeds, _prepare("products.csv"), (*CSV_TOKENS, *_PATHS, b"image_2", b"unnamed: 0"), weight=0.4),
+    Target("catalog JSON lines", _jsonl_seeds, _prepare("products.jsonl"), (*JSON_TOKENS, *_PATHS, b"\n"), weight=0.4),
+    Target("catalog Parquet", _parquet_seeds, _prepare("products.parquet"), (b"PAR1", b"huggingface", b"ARROW:schema"), weight=0.4,
            in_child=True),
     Target("catalog tar", _tar_seeds, _prepare("x.tar", source="x.tar"), (b"ustar", b"0.jpg", b"../x.jpg", b"\0" * 512, b"5", b"2", b"L", b"x",
-           b"0000644", b"77777777777"), repair_tar, weight=2),
-    Target("Kaggle JSON", _kaggle_seeds, _prepare("styles/1.json", _kaggle_styles), JSON_TOKENS, weight=2),
-    Target("Kaggle styles.csv", table_seeds, _prepare("styles.csv"), (*CSV_TOKENS, *_PATHS), weight=2),
-    Target("iMaterialist JSON", _imaterialist_seeds, _prepare("train.json", _label_map), JSON_TOKENS, weight=3),
-    Target("iMaterialist labels", _label_map_seeds, _prepare("label_map.csv", _annotations), (*CSV_TOKENS, b"../../x"), weight=2),
+           b"0000644", b"77777777777"), repair_tar, weight=0.4),
+    Target("Kaggle JSON", _kaggle_seeds, _prepare("styles/1.json", _kaggle_styles), JSON_TOKENS, weight=0.4),
+    Target("Kaggle styles.csv", table_seeds, _prepare("styles.csv"), (*CSV_TOKENS, *_PATHS), weight=0.4),
+    Target("iMaterialist JSON", _imaterialist_seeds, _prepare("train.json", _label_map), JSON_TOKENS, weight=0.4),
+    Target("iMaterialist labels", _label_map_seeds, _prepare("label_map.csv", _annotations), (*CSV_TOKENS, b"../../x"), weight=0.4),
 )  # fmt: skip

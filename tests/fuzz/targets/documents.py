@@ -40,7 +40,7 @@ _USES: dict[type, Callable[[Any], object]] = {
 }
 
 
-def example(hint: Any, name: str = "") -> Any:  # noqa: ANN401 - of any field
+def example(hint: Any, name: str = "") -> Any:
     """Return a small JSON value of a field's type."""
     if name == "accuracy_ci95":
         return [0.1, 0.9]
@@ -72,7 +72,9 @@ def _record_seeds() -> list[bytes]:
     documents = [(kind.__name__, {"format": kind.FORMAT, **example_record(kind)}) for kind in RECORDS]
     documents += [(kind.__name__, example_record(kind)) for kind in PLAIN]
     documents += [("TrainConfig", json.loads(json.dumps(TrainConfig().to_dict())))]
-    documents = [(name, {**values, "format": INDEX_FORMAT} if name == "IndexManifest" else values) for name, values in documents]
+    documents = [
+        (name, {**values, "format": INDEX_FORMAT} if name == "IndexManifest" else values) for name, values in documents
+    ]
     return [f"{name}\n{json.dumps(values)}".encode() for name, values in documents]
 
 
@@ -133,7 +135,11 @@ def _prepare_model(folder: Path) -> Check:
         hash(spec)
         if hasattr(spec, "groups"):
             load_classifier_spec(folder)
-            _ = spec.classes, [group.threshold_array for group in spec.groups], [group.target_width for group in spec.groups]
+            _ = (
+                spec.classes,
+                [group.threshold_array for group in spec.groups],
+                [group.target_width for group in spec.groups],
+            )
 
     return check
 
@@ -151,7 +157,11 @@ attributes:
     applies_to: [watch]
   - {name: gender, kind: multi, labels: [Men, Women], column: gender}
 """
-    return [small, small.replace(b"\n", b"\r\n"), *(path.read_bytes()[:6000] for path in sorted(shipped.glob("*.yaml")))]
+    return [
+        small,
+        small.replace(b"\n", b"\r\n"),
+        *(path.read_bytes()[:6000] for path in sorted(shipped.glob("*.yaml"))),
+    ]
 
 
 def _prepare_taxonomy(folder: Path) -> Check:
@@ -167,9 +177,21 @@ def _prepare_taxonomy(folder: Path) -> Check:
 YAML_TOKENS = (b"&a", b"*a", b"!!python/object/apply:os.system", b"!x", b"<<: *a", b"[", b"{", b"- ", b"? ", b"|\n", b">\n", b"---\n",
                b"...\n", b"%YAML 1.1\n", b"\t", b"'", b'"', b"#", b"\xef\xbb\xbf", b"\0", b"\x85", b": ", b"[[[[[[[[[[[[[[[[",
                b"rules: display", b"\xff\xfe", "\ufeff".encode())  # fmt: skip
-JSON_TOKENS = (b"null", b"NaN", b"Infinity", b"1e999", b"[[[[[[[[", b"{}", b'"\\ud800"', b"\\u0000", b"9" * 400, b"-0", b"true")
+JSON_TOKENS = (
+    b"null",
+    b"NaN",
+    b"Infinity",
+    b"1e999",
+    b"[[[[[[[[",
+    b"{}",
+    b'"\\ud800"',
+    b"\\u0000",
+    b"9" * 400,
+    b"-0",
+    b"true",
+)
 TARGETS = (
-    Target("taxonomy", _taxonomy_seeds, _prepare_taxonomy, YAML_TOKENS, weight=3),
-    Target("JSON records", _record_seeds, _prepare_records, JSON_TOKENS, weight=12),
-    Target("model.json", _model_seeds, _prepare_model, JSON_TOKENS, weight=8),
+    Target("taxonomy", _taxonomy_seeds, _prepare_taxonomy, YAML_TOKENS, weight=1),
+    Target("JSON records", _record_seeds, _prepare_records, JSON_TOKENS, weight=16),
+    Target("model.json", _model_seeds, _prepare_model, JSON_TOKENS, weight=10),
 )

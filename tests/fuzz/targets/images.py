@@ -106,14 +106,22 @@ def _try(call):
 def bomb(width: int, height: int, color: int, depth: int, interlace: int = 0, extra: bytes = b"") -> bytes:
     """A PNG of zeros: `width` x `height` pixels that take a thousandth of their size."""
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[color]
-    line = bytes(1 + (width * channels * depth + 7) // 8)
-    packer = zlib.compressobj(9)
-    body = b"".join(packer.compress(line) for _ in range(height)) + packer.flush()
+    body = _packed_zeros(height * (1 + (width * channels * depth + 7) // 8))
     header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, interlace)
     chunks = ((b"IHDR", header), *([(b"PLTE", bytes(768))] if color == 3 else []), (b"IDAT", body), (b"IEND", b""))
     return _PNG + b"".join(
         struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
     )
+
+
+def _packed_zeros(count: int) -> bytes:
+    """`count` zeros as zlib packs them, made of one packed block that is repeated."""
+    size = min(count, 2**20)
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    block = packer.compress(bytes(size)) + packer.flush(zlib.Z_FULL_FLUSH)
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    rest = packer.compress(bytes(count % size)) + packer.flush()
+    return b"\x78\xda" + block * (count // size) + rest + struct.pack(">I", (count % 65521) << 16 | 1)
 
 
 def _bombs() -> list[bytes]:
@@ -122,14 +130,13 @@ def _bombs() -> list[bytes]:
     return [
         bomb(8000, 7999, 2, 8), bomb(8000, 7999, 6, 8), bomb(8000, 7999, 0, 16), bomb(8000, 7999, 3, 8),
         bomb(8000, 7999, 4, 16), bomb(8000, 7999, 0, 1), bomb(8001, 8001, 0, 8), bomb(64000, 999, 2, 8),
-        bomb(1, 65000, 6, 16), encoded(flat, "TIFF", compression="tiff_adobe_deflate"), encoded(flat, "GIF"),
-        encoded(flat.resize((8000, 4000)).convert("F"), "TIFF", compression="tiff_adobe_deflate"),
-        encoded(flat.convert("I"), "TIFF", compression="tiff_adobe_deflate"),
-        encoded(flat.convert("RGB"), "TIFF", compression="tiff_lzw"),
-        encoded(flat.resize((6000, 6000)).convert("LAB"), "TIFF", compression="tiff_adobe_deflate"),
-        encoded(flat, "JPEG"), encoded(flat, "JPEG", progressive=True),
-        encoded(flat.resize((6000, 6000)).convert("CMYK"), "JPEG", quality=5),
-        encoded(Image.new("RGB", (16383, 3900)), "WEBP", quality=1, method=0),
+        bomb(1, 65000, 6, 16), bomb(8000, 7999, 2, 8, interlace=1), encoded(flat, "GIF"),
+        encoded(Image.new("F", (8000, 7999), 9.5), "TIFF", compression="packbits"),
+        encoded(Image.new("I", (8000, 7999), 9), "TIFF", compression="packbits"),
+        encoded(Image.new("LAB", (8000, 7999), "white"), "TIFF", compression="packbits"),
+        encoded(Image.new("CMYK", (8000, 7999)), "TIFF", compression="packbits"),
+        encoded(flat, "JPEG", quality=5), encoded(flat, "JPEG", quality=5, progressive=True),
+        encoded(Image.new("CMYK", (8000, 7999)), "JPEG", quality=5),
     ]  # fmt: skip
 
 
@@ -160,8 +167,8 @@ def _reference_seeds() -> list[bytes]:
 TARGETS = (
     Target("images", seeds, _prepare, (b"\xff\xd8", b"\xff\xc4", b"\xff\xda", b"IDAT", b"PLTE", b"tRNS", b"acTL", b"fcTL",
            b"eXIf", b"iCCP", b"VP8X", b"ANMF", b"ALPH", b"\x21\xf9\x04", b"\x2c", b"ftypavif", b"meta", b"iloc"),
-           repair_png, weight=14),
-    Target("image bombs", _bombs, _prepare_bombs, repair=repair_png, weight=0.02, in_child=True),
+           repair_png, weight=10),
+    Target("image bombs", _bombs, _prepare_bombs, repair=repair_png, weight=0.01, in_child=True),
     Target("image references", _reference_seeds, _prepare_reference, (b"#", b"+", b".tar", b"..", b"/", b"\0", b"FOLDER",
-           b"99999999999999999999", b"-1", b"\n", b"~", b"%00", "²".encode()), weight=10),
+           b"99999999999999999999", b"-1", b"\n", b"~", b"%00", "²".encode()), weight=30),
 )  # fmt: skip

@@ -70,10 +70,10 @@ def _use(index: LocalIndex, query: np.ndarray) -> None:
 
 
 TARGETS = (
-    Target("index manifest", _seeds("manifest"), _prepare("manifest"), JSON_TOKENS, weight=2),
-    Target("index embeddings", _seeds("embeddings"), _prepare("embeddings"), _NPY_TOKENS, weight=2, in_child=True),
-    Target("index table (Arrow)", _seeds("table"), _prepare("table"), (b"ARROW1", b"\xff\xff\xff\xff", b"column_gender"), weight=3,
+    Target("index manifest", _seeds("manifest"), _prepare("manifest"), JSON_TOKENS, weight=0.4),
+    Target("index embeddings", _seeds("embeddings"), _prepare("embeddings"), _NPY_TOKENS, weight=0.4, in_child=True),
+    Target("index table (Arrow)", _seeds("table"), _prepare("table"), (b"ARROW1", b"\xff\xff\xff\xff", b"column_gender"), weight=0.4,
            in_child=True),
-    Target("index lookup", _seeds("lookup"), _prepare("lookup"), _NPY_TOKENS, weight=2),
-    Target("index deleted rows", _seeds("deleted"), _prepare("deleted"), _NPY_TOKENS, weight=2),
+    Target("index lookup", _seeds("lookup"), _prepare("lookup"), _NPY_TOKENS, weight=0.4),
+    Target("index deleted rows", _seeds("deleted"), _prepare("deleted"), _NPY_TOKENS, weight=0.4),
 )  # fmt: skip

@@ -71,7 +71,11 @@ def _tagger_manifest() -> dict:
 
 
 def _npz_seeds() -> list[bytes]:
-    arrays = {f"{name}_{n}": np.ones((4, 2) if name == "weights" else 2, np.float32) for n in (0, 1) for name in ("weights", "bias")}
+    arrays = {
+        f"{name}_{n}": np.ones((4, 2) if name == "weights" else 2, np.float32)
+        for n in (0, 1)
+        for name in ("weights", "bias")
+    }
     files = []
     for save in (np.savez, np.savez_compressed):
         sink = io.BytesIO()
@@ -193,7 +197,9 @@ def _prepare_openvino(folder: Path) -> Check:
     def write(data: bytes) -> None:
         files = {name: file_sha256(folder / name) for name in ("network.xml", "network.bin")}
         path.write_bytes(data)
-        (folder / "network.json").write_text(json.dumps({"format": "fashion_keras.openvino/2", "source": "s", "files": files}))
+        (folder / "network.json").write_text(
+            json.dumps({"format": "fashion_keras.openvino/2", "source": "s", "files": files})
+        )
 
     path.write_bytes(xml)
 
@@ -214,11 +220,11 @@ _XML_TOKENS = (b"<layer", b"</layer>", b'type="Const"', b'id="0"', b'size="99999
                b"from-layer", b'<!DOCTYPE a [<!ENTITY b SYSTEM "/etc/passwd">]>', b"&b;", b"f32", b"i64", b"-1", b"TensorIterator")  # fmt: skip
 TARGETS = (
     Target("PyTorch tensors", _torch_seeds, _prepare_torch, (b"\x80\x02", b"c", b"R", b"t", b"u", b".", b"q\0", b"h\0", b"Q", b"\x8a\xff",
-           b"cos\nsystem\n", b"K\xff"), weight=4),
-    Target("Keras file", _keras_seeds, _prepare_keras, (*JSON_TOKENS, b"PK\x03\x04", b"PK\x01\x02", b"config.json"), repair_zip, weight=3),
+           b"cos\nsystem\n", b"K\xff"), weight=2),
+    Target("Keras file", _keras_seeds, _prepare_keras, (*JSON_TOKENS, b"PK\x03\x04", b"PK\x01\x02", b"config.json"), repair_zip, weight=1),
     Target("tagger arrays", _npz_seeds, _prepare_npz, (b"PK\x03\x04", b"PK\x01\x02", b"weights_0.npy", b"'|O'", b"'<f4'", b"(4, 2)",
-           b"(99999999, 9)"), repair_zip, weight=3),
-    Target("weights HDF5", _hdf5_seeds, _prepare_hdf5, (b"OHDR", b"TREE", b"HEAP", b"SNOD", b"layer_names", b"weight_names", b"FRHP"), weight=1.5,
+           b"(99999999, 9)"), repair_zip, weight=1),
+    Target("weights HDF5", _hdf5_seeds, _prepare_hdf5, (b"OHDR", b"TREE", b"HEAP", b"SNOD", b"layer_names", b"weight_names", b"FRHP"), weight=0.3,
            in_child=True),
-    Target("OpenVINO network", lambda: [_openvino_files()[0]], _prepare_openvino, _XML_TOKENS, weight=0.15, in_child=True),
+    Target("OpenVINO network", lambda: [_openvino_files()[0]], _prepare_openvino, _XML_TOKENS, weight=0.05, in_child=True),
 )  # fmt: skip
