@@ -182,7 +182,7 @@ class BatchFolder:
             return table
         except (OSError, pa.ArrowException) as error:
             reraise_shortage(error)
-            raise InputError(f"{path}: cannot be read ({str(error).splitlines()[0][:200]})") from None
+            raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())[:200]})") from None
 
     def complete(self, is_complete: bool) -> "BatchFolder":
         """Write, and return, the folder with its manifest marked."""

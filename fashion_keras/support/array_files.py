@@ -14,9 +14,20 @@ from fashion_keras.support.errors import InputError, reraise_shortage
 
 # NumPy parses a header with Python's own tokenizer.
 _BROKEN = (
-    OSError, ValueError, TypeError, EOFError, KeyError, OverflowError, RuntimeError, SyntaxError, TokenError, MemoryError,
-    struct.error, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
+    OSError,
+    ValueError,
+    TypeError,
+    EOFError,
+    KeyError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    TokenError,
+    MemoryError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def read_float_arrays(path: Path) -> dict[str, NDArray[np.floating]]:

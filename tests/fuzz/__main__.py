@@ -5,7 +5,6 @@ import os
 from pathlib import Path
 
 
-
 def main() -> int:
     """Run the targets and print the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
@@ -25,7 +24,10 @@ def main() -> int:
     if unknown := set(names) - {target.name for target in TARGETS}:
         parser.error(f"unknown targets {', '.join(sorted(unknown))}; known: {', '.join(t.name for t in TARGETS)}")
     targets = [target for target in TARGETS if target.name in names]
-    results = run_all(targets, options.executions, Options(options.crashes, options.seed, options.engine, options.jobs))
+    start = "spawn" if options.engine == "atheris" else "fork"
+    results = run_all(
+        targets, options.executions, Options(options.crashes, options.seed, options.engine, options.jobs, start)
+    )
     print(summary(results))
     return int(any(result.findings for result in results))
 

@@ -43,7 +43,7 @@ def run_job(job: Job) -> None:
     session.finish(job.last + 1)
 
 
-def _session(job: Job) -> Any:  # noqa: ANN401 - imported here, so that Atheris can instrument the package
+def _session(job: Job) -> Any:
     from tests.fuzz.session import Session
 
     targets = importlib.import_module(job.module).TARGETS

@@ -1,4 +1,4 @@
-"""Mutations: a seed becomes a hostile input, by the bytes or, of JSON, by its values; the same number, the same input."""
+"""Mutations: a seed becomes a hostile input, by its bytes or, of JSON, by its values; equal numbers, equal inputs."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -9,9 +9,37 @@ LARGEST = 2**18  # bytes of an input
 _NUMBERS = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 2**63 - 1, 2**64 - 1)
 _BYTES = b"\0\x01\x7f\x80\xff\n\r\t \"',;|<>=./\\{}[]0"
 _VALUES = (
-    None, True, False, -1, 0, 1, 2**31, 2**63, 10**30, -0.5, 1e308, float("nan"), float("inf"), "", "a", "0", "\0", "\n",
-    "a\nb", "../outside/secret.jpg", "/etc/passwd", "\ud800", "é", "x" * 300, [], {}, [[]], [None], {"": None}, [[[[[]]]]],
-)  # fmt: skip
+    None,
+    True,
+    False,
+    -1,
+    0,
+    1,
+    2**31,
+    2**63,
+    10**30,
+    -0.5,
+    1e308,
+    float("nan"),
+    float("inf"),
+    "",
+    "a",
+    "0",
+    "\0",
+    "\n",
+    "a\nb",
+    "../outside/secret.jpg",
+    "/etc/passwd",
+    "\ud800",
+    "é",
+    "x" * 300,
+    [],
+    {},
+    [[]],
+    [None],
+    {"": None},
+    [[[[[]]]]],
+)
 
 
 def mutate(random: Random, seeds: Sequence[bytes], tokens: Sequence[bytes]) -> bytes:
@@ -92,9 +120,19 @@ def _span(random: Random, data: bytearray) -> tuple[int, int]:
 
 
 _CHANGES: tuple[Callable[..., None], ...] = (
-    _flip, _put_byte, _put_byte, _put_number, _put_number, _insert_token, _insert_token, _delete, _repeat, _move,
-    _truncate, _splice,
-)  # fmt: skip
+    _flip,
+    _put_byte,
+    _put_byte,
+    _put_number,
+    _put_number,
+    _insert_token,
+    _insert_token,
+    _delete,
+    _repeat,
+    _move,
+    _truncate,
+    _splice,
+)
 
 
 def _mutate_json(random: Random, data: bytes) -> bytes | None:

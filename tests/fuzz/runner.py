@@ -32,12 +32,17 @@ class Result:
 
 @dataclass(frozen=True)
 class Options:
-    """Settings of a run: where crashing inputs go, seed, engine ("mutation" or "atheris"), targets at a time."""
+    """Settings of a run: where crashing inputs go, seed, engine ("mutation" or "atheris"), targets at a time.
+
+    `start` is how child processes start: a "fork" has the package loaded already, but must not come from a process
+    with TensorFlow; Atheris, which instruments the package while it is loaded, needs "spawn".
+    """
 
     crashes: Path
     seed: int = 0
     engine: str = "mutation"
     jobs: int = 1
+    start: str = "fork"
 
 
 def run_all(targets: Sequence[Target], executions: int, options: Options) -> list[Result]:
@@ -68,8 +73,7 @@ class _Running:
     def __init__(self, target: Target, executions: int, options: Options) -> None:
         self.result = Result(target.name)
         self._target, self._last, self._options = target, executions, options
-        # A fork has the package loaded already; Atheris instruments it while it is loaded.
-        self._context = multiprocessing.get_context("spawn" if options.engine == "atheris" else "fork")
+        self._context = multiprocessing.get_context(options.start)
         self._restarts = 0
         self._start(1)
 

@@ -19,8 +19,26 @@ from tests.fuzz.target import Check, Target
 from tests.fuzz.targets.documents import JSON_TOKENS
 from tests.helpers.embedding_files import FIXED, IDS, LISTS, VALUES, write_products
 
-_NPY_TOKENS = (b"\x93NUMPY", b"'<f4'", b"'|O'", b"(12, 4)", b"(9999999999, 4)", b"()", b"True", b"False", b"'descr'", b"-1", b"'<c8'", b"'<f2'",
-               b"[('a', '<f4')]", b"__import__('os')", b"(" * 50, b"9" * 30, b"\x02\0", b"\x03\0")  # fmt: skip
+_NPY_TOKENS = (
+    b"\x93NUMPY",
+    b"'<f4'",
+    b"'|O'",
+    b"(12, 4)",
+    b"(9999999999, 4)",
+    b"()",
+    b"True",
+    b"False",
+    b"'descr'",
+    b"-1",
+    b"'<c8'",
+    b"'<f2'",
+    b"[('a', '<f4')]",
+    b"__import__('os')",
+    b"(" * 50,
+    b"9" * 30,
+    b"\x02\0",
+    b"\x03\0",
+)
 
 
 def npy(values: np.ndarray, **options: object) -> bytes:
@@ -64,17 +82,28 @@ def _npy_seeds() -> list[bytes]:
 
 def _parquet_seeds() -> list[bytes]:
     return [
-        parquet(pa.table({"image_id": IDS, "embedding": LISTS})), parquet(pa.table({"sku": IDS, "embedding": FIXED}), compression="zstd"),
+        parquet(pa.table({"image_id": IDS, "embedding": LISTS})),
+        parquet(pa.table({"sku": IDS, "embedding": FIXED}), compression="zstd"),
         parquet(pa.table({"image_id": pa.array(IDS).dictionary_encode(), "embedding": LISTS}), compression="none"),
         parquet(pa.table({"image_id": [int(name) for name in IDS], "embedding": LISTS}), row_group_size=5),
-    ]  # fmt: skip
+    ]
 
 
 def _batch_model() -> BatchModel:
     return BatchModel(
-        encoder="fashion_encoder", weights="auto", image_size=None, identity="i", fingerprint="f", image_spec=ImageSpec(8, 6), width=4,
-        tagger=None, tagger_sha256=None, target_precision=None, thresholds={"gender": {"Men": 0.5, "Women": None}}, version="1",
-    )  # fmt: skip
+        encoder="fashion_encoder",
+        weights="auto",
+        image_size=None,
+        identity="i",
+        fingerprint="f",
+        image_spec=ImageSpec(8, 6),
+        width=4,
+        tagger=None,
+        tagger_sha256=None,
+        target_precision=None,
+        thresholds={"gender": {"Men": 0.5, "Women": None}},
+        version="1",
+    )
 
 
 def _shard() -> pa.Table:
@@ -91,12 +120,15 @@ def _batch_files() -> dict[str, bytes]:
     entry = ShardEntry(
         plan="p", model=model.digest, sha256="", bytes=len(data), rows=12, products=12, encoded=12, reused=0
     )
-    return {"manifest.json": json.dumps(manifest.to_dict()).encode(), "shards/00000.json": json.dumps(asdict(entry)).encode(),
-            "shards/00000-p.parquet": data}  # fmt: skip
+    return {
+        "manifest.json": json.dumps(manifest.to_dict()).encode(),
+        "shards/00000.json": json.dumps(asdict(entry)).encode(),
+        "shards/00000-p.parquet": data,
+    }
 
 
 def _batch_check(name: str):
-    """Return the check of a batch folder, one file of which is the input; the sha256 is right, as an attacker makes it."""
+    """Return the check of a batch folder, one file of which is the input; its sha256 is right: an attacker's is."""
 
     def prepare(folder: Path) -> Check:
         catalog, files = read_catalog(write_products(folder / "catalog")), _batch_files()
@@ -155,10 +187,31 @@ def _store_seeds() -> list[bytes]:
 
 TARGETS = (
     Target("embeddings .npy", _npy_seeds, _embedding_check("e.npy"), _NPY_TOKENS, weight=1),
-    Target("embeddings Parquet", _parquet_seeds, _embedding_check("e.parquet"), (b"PAR1", b"embedding", b"image_id"), weight=1, in_child=True),
-    Target("feature store", _store_seeds, _prepare_store, (b"float32", b"object", b"x", b"-", b"O8", b"|V9", b"99999999"), weight=2),
+    Target(
+        "embeddings Parquet",
+        _parquet_seeds,
+        _embedding_check("e.parquet"),
+        (b"PAR1", b"embedding", b"image_id"),
+        weight=1,
+        in_child=True,
+    ),
+    Target(
+        "feature store",
+        _store_seeds,
+        _prepare_store,
+        (b"float32", b"object", b"x", b"-", b"O8", b"|V9", b"99999999"),
+        weight=2,
+    ),
     Target("batch manifest", _batch_seeds("manifest.json"), _batch_check("manifest.json"), JSON_TOKENS, weight=0.5),
-    Target("batch entry", _batch_seeds("shards/00000.json"), _batch_check("shards/00000.json"), JSON_TOKENS, weight=0.5),
-    Target("batch shard", _batch_seeds("shards/00000-p.parquet"), _batch_check("shards/00000-p.parquet"), (b"PAR1", b"embedding"), weight=0.6,
-           in_child=True),
-)  # fmt: skip
+    Target(
+        "batch entry", _batch_seeds("shards/00000.json"), _batch_check("shards/00000.json"), JSON_TOKENS, weight=0.5
+    ),
+    Target(
+        "batch shard",
+        _batch_seeds("shards/00000-p.parquet"),
+        _batch_check("shards/00000-p.parquet"),
+        (b"PAR1", b"embedding"),
+        weight=0.6,
+        in_child=True,
+    ),
+)

@@ -16,8 +16,18 @@ from tests.fuzz.targets.documents import JSON_TOKENS
 from tests.fuzz.targets.images import drawn, encoded
 from tests.fuzz.targets.tables import CSV_TOKENS, ROWS, table_seeds
 
-_PATHS = (b"../outside/secret.jpg", b"/etc/passwd", b"images/a.jpg", b"a.jpg|b.jpg", b"http://x/a.jpg", b"x" * 300, b"\\..\\..\\x",
-          b"a.jpg\0", b"C:\\a.jpg", b"~/a.jpg")  # fmt: skip
+_PATHS = (
+    b"../outside/secret.jpg",
+    b"/etc/passwd",
+    b"images/a.jpg",
+    b"a.jpg|b.jpg",
+    b"http://x/a.jpg",
+    b"x" * 300,
+    b"\\..\\..\\x",
+    b"a.jpg\0",
+    b"C:\\a.jpg",
+    b"~/a.jpg",
+)
 
 
 def _prepare(
@@ -68,9 +78,22 @@ def _kaggle_styles(folder: Path) -> None:
 
 
 def _kaggle_seeds() -> list[bytes]:
-    data = {"data": {"id": 1, "price": 10.5, "discountedPrice": 9, "brandName": "B", "ageGroup": "Adults", "fashionType": "Core",
+    data = {
+        "data": {
+            "id": 1,
+            "price": 10.5,
+            "discountedPrice": 9,
+            "brandName": "B",
+            "ageGroup": "Adults",
+            "fashionType": "Core",
             "articleAttributes": {"Neck": "Round", "Sleeve Length": "Short"},
-            "styleImages": {"default": {"imageURL": "http://x/1.jpg"}, "back": {"imageURL": "http://x/y/1_b.jpg"}, "x": {}}}}  # fmt: skip
+            "styleImages": {
+                "default": {"imageURL": "http://x/1.jpg"},
+                "back": {"imageURL": "http://x/y/1_b.jpg"},
+                "x": {},
+            },
+        }
+    }
     return [json.dumps(data).encode(), json.dumps({"data": {}}).encode()]
 
 
@@ -84,8 +107,10 @@ def _annotations(folder: Path) -> None:
 
 
 def _imaterialist_seeds() -> list[bytes]:
-    document = {"images": [{"imageId": "1", "url": ["http://x"]}, {"imageId": "2"}],
-                "annotations": [{"imageId": "1", "labelId": ["0", "2"]}, {"imageId": "2", "labelId": ["1"]}]}  # fmt: skip
+    document = {
+        "images": [{"imageId": "1", "url": ["http://x"]}, {"imageId": "2"}],
+        "annotations": [{"imageId": "1", "labelId": ["0", "2"]}, {"imageId": "2", "labelId": ["1"]}],
+    }
     return [json.dumps(document).encode(), json.dumps(document, indent=1).encode()]
 
 
@@ -98,9 +123,15 @@ def _parquet_seeds() -> list[bytes]:
     image = encoded(drawn((12, 14)), "PNG")
     tables = [
         pa.table({"sku": ["1", "2"], "image": ["a.jpg", "b.jpg"], "price": [1.5, None]}),
-        pa.table({"id": [1, 2], "image": [{"bytes": image, "path": "a.png"}, {"bytes": image, "path": None}], "label": [0, 1]}),
+        pa.table(
+            {
+                "id": [1, 2],
+                "image": [{"bytes": image, "path": "a.png"}, {"bytes": image, "path": None}],
+                "label": [0, 1],
+            }
+        ),
         pa.table({"sku": ["1", "2"], "path": ["a.jpg", "b.jpg"], "n": pa.array(["x", "y"]).dictionary_encode()}),
-    ]  # fmt: skip
+    ]
     features = {"info": {"features": {"label": {"names": ["Men", "Women"], "_type": "ClassLabel"}}}}
     tables.append(tables[1].replace_schema_metadata({"huggingface": json.dumps(features)}))
     files = []
@@ -116,8 +147,13 @@ def _tar_seeds() -> list[bytes]:
     for kind in ("w", "w:gz"):
         sink = io.BytesIO()
         with tarfile.open(fileobj=sink, mode=kind) as archive:
-            for name, data in (("0.jpg", encoded(drawn((12, 14)), "JPEG")), ("0.json", b'{"sku": "a", "n": {"x": 1}}'), ("0.cls", b"Shirts"),
-                               ("1.png", encoded(drawn((12, 14)), "PNG")), ("1.txt", b"Title")):  # fmt: skip
+            for name, data in (
+                ("0.jpg", encoded(drawn((12, 14)), "JPEG")),
+                ("0.json", b'{"sku": "a", "n": {"x": 1}}'),
+                ("0.cls", b"Shirts"),
+                ("1.png", encoded(drawn((12, 14)), "PNG")),
+                ("1.txt", b"Title"),
+            ):
                 member = tarfile.TarInfo(name)
                 member.size = len(data)
                 archive.addfile(member, io.BytesIO(data))
@@ -138,14 +174,38 @@ def repair_tar(data: bytes) -> bytes:
 
 
 TARGETS = (
-    Target("catalog CSV", _csv_seeds, _prepare("products.csv"), (*CSV_TOKENS, *_PATHS, b"image_2", b"unnamed: 0"), weight=0.4),
+    Target(
+        "catalog CSV",
+        _csv_seeds,
+        _prepare("products.csv"),
+        (*CSV_TOKENS, *_PATHS, b"image_2", b"unnamed: 0"),
+        weight=0.4,
+    ),
     Target("catalog JSON lines", _jsonl_seeds, _prepare("products.jsonl"), (*JSON_TOKENS, *_PATHS, b"\n"), weight=0.4),
-    Target("catalog Parquet", _parquet_seeds, _prepare("products.parquet"), (b"PAR1", b"huggingface", b"ARROW:schema"), weight=0.4,
-           in_child=True),
-    Target("catalog tar", _tar_seeds, _prepare("x.tar", source="x.tar"), (b"ustar", b"0.jpg", b"../x.jpg", b"\0" * 512, b"5", b"2", b"L", b"x",
-           b"0000644", b"77777777777"), repair_tar, weight=0.4),
+    Target(
+        "catalog Parquet",
+        _parquet_seeds,
+        _prepare("products.parquet"),
+        (b"PAR1", b"huggingface", b"ARROW:schema"),
+        weight=0.4,
+        in_child=True,
+    ),
+    Target(
+        "catalog tar",
+        _tar_seeds,
+        _prepare("x.tar", source="x.tar"),
+        (b"ustar", b"0.jpg", b"../x.jpg", b"\0" * 512, b"5", b"2", b"L", b"x", b"0000644", b"77777777777"),
+        repair_tar,
+        weight=0.4,
+    ),
     Target("Kaggle JSON", _kaggle_seeds, _prepare("styles/1.json", _kaggle_styles), JSON_TOKENS, weight=0.4),
     Target("Kaggle styles.csv", table_seeds, _prepare("styles.csv"), (*CSV_TOKENS, *_PATHS), weight=0.4),
     Target("iMaterialist JSON", _imaterialist_seeds, _prepare("train.json", _label_map), JSON_TOKENS, weight=0.4),
-    Target("iMaterialist labels", _label_map_seeds, _prepare("label_map.csv", _annotations), (*CSV_TOKENS, b"../../x"), weight=0.4),
-)  # fmt: skip
+    Target(
+        "iMaterialist labels",
+        _label_map_seeds,
+        _prepare("label_map.csv", _annotations),
+        (*CSV_TOKENS, b"../../x"),
+        weight=0.4,
+    ),
+)

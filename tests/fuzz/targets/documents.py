@@ -25,8 +25,17 @@ from fashion_keras.training.encoder.config import EncoderReport
 from fashion_keras.training.manifests import EncoderManifest, RunManifest
 from tests.fuzz.target import Check, Target
 
-RECORDS = (Report, EvaluationReport, RunManifest, EncoderManifest, EncoderReport, Contract, ExportManifest, BatchManifest,
-           TaggerManifest)  # fmt: skip
+RECORDS = (
+    Report,
+    EvaluationReport,
+    RunManifest,
+    EncoderManifest,
+    EncoderReport,
+    Contract,
+    ExportManifest,
+    BatchManifest,
+    TaggerManifest,
+)
 PLAIN = (ShardEntry, HnswManifest, Provenance, Plan, IndexManifest)
 # What the package takes of a record that was read.
 _USES: dict[type, Callable[[Any], object]] = {
@@ -59,8 +68,13 @@ def example(hint: Any, name: str = "") -> Any:
 def example_record(kind: type) -> dict[str, Any]:
     """Return the JSON object of a dataclass with every field."""
     hints = get_type_hints(kind)
-    own = {"image_spec": {"height": 8, "width": 6}, "sha256": "0" * 64, "test": {"accuracy": 0.5, "accuracy_ci95": [0.1, 0.9]},
-           "counts": {"test": 3}, "per_class": [{"name": "a", "support": 2}]}  # fmt: skip
+    own = {
+        "image_spec": {"height": 8, "width": 6},
+        "sha256": "0" * 64,
+        "test": {"accuracy": 0.5, "accuracy_ci95": [0.1, 0.9]},
+        "counts": {"test": 3},
+        "per_class": [{"name": "a", "support": 2}],
+    }
     values = {each.name: own.get(each.name, example(hints[each.name])) for each in fields(kind)}
     if kind.__name__ == "StoredFile":
         values["name"] = "0000000001.embeddings.npy"
@@ -105,16 +119,46 @@ def _prepare_records(folder: Path) -> Check:
 def _model_seeds() -> list[bytes]:
     spec = {"height": 32, "width": 24, "fit": "pad", "interpolation": "bilinear"}
     head = {"name": "plain", "pooling": "avg", "normalize": False, "dropout_before": 0.0, "dense": [8], "dropout": 0.0}
-    group = {"name": "gender", "kind": "single", "classes": ["Men", "Women"], "paths": [["Men"], ["Women"]],
-             "activation": "softmax", "temperature": 1.5, "thresholds": []}  # fmt: skip
-    common = {"format": "fashion_keras.model/2", "sha256": "0" * 64, "backbone": "custom_cnn", "image_spec": spec,
-              "scaling": "unit", "head": head, "cut": "", "architecture": ""}  # fmt: skip
+    group = {
+        "name": "gender",
+        "kind": "single",
+        "classes": ["Men", "Women"],
+        "paths": [["Men"], ["Women"]],
+        "activation": "softmax",
+        "temperature": 1.5,
+        "thresholds": [],
+    }
+    common = {
+        "format": "fashion_keras.model/2",
+        "sha256": "0" * 64,
+        "backbone": "custom_cnn",
+        "image_spec": spec,
+        "scaling": "unit",
+        "head": head,
+        "cut": "",
+        "architecture": "",
+    }
     classifier = {**common, "kind": "classifier", "task": "gender", "groups": [group], "person": None}
     tags = {**group, "kind": "multi", "activation": "sigmoid", "thresholds": [0.5, None]}
-    text = {"format": "fashion_keras.model/2", "kind": "text", "sha256": "0" * 64, "width": 8, "buckets": 32, "dim": 4, "hidden": 8,
-            "tokens": 8, "temperature": 0.05, "floor": -1.0}  # fmt: skip
-    documents = [classifier, {**classifier, "person": classifier | {}}, {**common, "kind": "encoder", "width": 4},
-                 {**classifier, "groups": [group, tags]}, text]  # fmt: skip
+    text = {
+        "format": "fashion_keras.model/2",
+        "kind": "text",
+        "sha256": "0" * 64,
+        "width": 8,
+        "buckets": 32,
+        "dim": 4,
+        "hidden": 8,
+        "tokens": 8,
+        "temperature": 0.05,
+        "floor": -1.0,
+    }
+    documents = [
+        classifier,
+        {**classifier, "person": classifier | {}},
+        {**common, "kind": "encoder", "width": 4},
+        {**classifier, "groups": [group, tags]},
+        text,
+    ]
     for document in documents:
         document.get("person") and [document["person"].pop(key) for key in ("format", "kind", "sha256")]
     return [json.dumps(document).encode() for document in documents]
@@ -174,9 +218,34 @@ def _prepare_taxonomy(folder: Path) -> Check:
     return check
 
 
-YAML_TOKENS = (b"&a", b"*a", b"!!python/object/apply:os.system", b"!x", b"<<: *a", b"[", b"{", b"- ", b"? ", b"|\n", b">\n", b"---\n",
-               b"...\n", b"%YAML 1.1\n", b"\t", b"'", b'"', b"#", b"\xef\xbb\xbf", b"\0", b"\x85", b": ", b"[[[[[[[[[[[[[[[[",
-               b"rules: display", b"\xff\xfe", "\ufeff".encode())  # fmt: skip
+YAML_TOKENS = (
+    b"&a",
+    b"*a",
+    b"!!python/object/apply:os.system",
+    b"!x",
+    b"<<: *a",
+    b"[",
+    b"{",
+    b"- ",
+    b"? ",
+    b"|\n",
+    b">\n",
+    b"---\n",
+    b"...\n",
+    b"%YAML 1.1\n",
+    b"\t",
+    b"'",
+    b'"',
+    b"#",
+    b"\xef\xbb\xbf",
+    b"\0",
+    b"\x85",
+    b": ",
+    b"[[[[[[[[[[[[[[[[",
+    b"rules: display",
+    b"\xff\xfe",
+    "\ufeff".encode(),
+)
 JSON_TOKENS = (
     b"null",
     b"NaN",

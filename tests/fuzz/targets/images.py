@@ -43,18 +43,32 @@ def seeds() -> list[bytes]:
     frames = {"save_all": True, "append_images": [drawn(mode="RGB").rotate(90), drawn().rotate(180)]}
     deep = Image.fromarray(np.arange(24 * 32, dtype=np.uint16).reshape(32, 24) * 80)
     files = [
-        encoded(rgb, "JPEG"), encoded(rgb, "JPEG", progressive=True), encoded(rgb, "JPEG", exif=exif),
-        encoded(drawn(mode="L"), "JPEG"), encoded(drawn(mode="CMYK"), "JPEG"), encoded(drawn((90, 70)), "JPEG"),
+        encoded(rgb, "JPEG"),
+        encoded(rgb, "JPEG", progressive=True),
+        encoded(rgb, "JPEG", exif=exif),
+        encoded(drawn(mode="L"), "JPEG"),
+        encoded(drawn(mode="CMYK"), "JPEG"),
+        encoded(drawn((90, 70)), "JPEG"),
         encoded(rgb, "JPEG", subsampling=0, restart_marker_blocks=1),
         *(encoded(drawn(mode=mode), "PNG") for mode in ("RGB", "RGBA", "L", "LA", "P", "1")),
-        encoded(drawn(mode="P"), "PNG", transparency=3), encoded(deep, "PNG"), encoded(rgb, "PNG", **frames),
-        encoded(rgb, "WEBP"), encoded(rgb, "WEBP", lossless=True), encoded(rgb, "WEBP", **frames),
-        encoded(drawn(mode="P"), "GIF"), encoded(rgb, "GIF", **frames, duration=50, loop=0),
+        encoded(drawn(mode="P"), "PNG", transparency=3),
+        encoded(deep, "PNG"),
+        encoded(rgb, "PNG", **frames),
+        encoded(rgb, "WEBP"),
+        encoded(rgb, "WEBP", lossless=True),
+        encoded(rgb, "WEBP", **frames),
+        encoded(drawn(mode="P"), "GIF"),
+        encoded(rgb, "GIF", **frames, duration=50, loop=0),
         *(encoded(drawn(mode=mode), "BMP") for mode in ("RGB", "P", "1", "RGBA")),
-        *(encoded(rgb, "TIFF", compression=name) for name in (None, "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg")),
+        *(
+            encoded(rgb, "TIFF", compression=name)
+            for name in (None, "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg")
+        ),
         *(encoded(drawn(mode=mode), "TIFF") for mode in ("CMYK", "1", "LAB", "RGBA", "F", "I", "P")),
-        encoded(deep, "TIFF"), encoded(rgb, "TIFF", **frames), encoded(rgb, "AVIF"),
-    ]  # fmt: skip
+        encoded(deep, "TIFF"),
+        encoded(rgb, "TIFF", **frames),
+        encoded(rgb, "AVIF"),
+    ]
     try:
         from pillow_heif import from_pillow
     except ImportError:
@@ -128,16 +142,25 @@ def _bombs() -> list[bytes]:
     """Images at the limit of pixels, of every kind, and beyond it."""
     flat = Image.new("L", (8000, 8000), 99)
     return [
-        bomb(8000, 7999, 2, 8), bomb(8000, 7999, 6, 8), bomb(8000, 7999, 0, 16), bomb(8000, 7999, 3, 8),
-        bomb(8000, 7999, 4, 16), bomb(8000, 7999, 0, 1), bomb(8001, 8001, 0, 8), bomb(64000, 999, 2, 8),
-        bomb(1, 65000, 6, 16), bomb(8000, 7999, 2, 8, interlace=1), encoded(flat, "GIF"),
+        bomb(8000, 7999, 2, 8),
+        bomb(8000, 7999, 6, 8),
+        bomb(8000, 7999, 0, 16),
+        bomb(8000, 7999, 3, 8),
+        bomb(8000, 7999, 4, 16),
+        bomb(8000, 7999, 0, 1),
+        bomb(8001, 8001, 0, 8),
+        bomb(64000, 999, 2, 8),
+        bomb(1, 65000, 6, 16),
+        bomb(8000, 7999, 2, 8, interlace=1),
+        encoded(flat, "GIF"),
         encoded(Image.new("F", (8000, 7999), 9.5), "TIFF", compression="packbits"),
         encoded(Image.new("I", (8000, 7999), 9), "TIFF", compression="packbits"),
         encoded(Image.new("LAB", (8000, 7999), "white"), "TIFF", compression="packbits"),
         encoded(Image.new("CMYK", (8000, 7999)), "TIFF", compression="packbits"),
-        encoded(flat, "JPEG", quality=5), encoded(flat, "JPEG", quality=5, progressive=True),
+        encoded(flat, "JPEG", quality=5),
+        encoded(flat, "JPEG", quality=5, progressive=True),
         encoded(Image.new("CMYK", (8000, 7999)), "JPEG", quality=5),
-    ]  # fmt: skip
+    ]
 
 
 def _prepare_bombs(_: Path) -> Check:
@@ -165,10 +188,53 @@ def _reference_seeds() -> list[bytes]:
 
 
 TARGETS = (
-    Target("images", seeds, _prepare, (b"\xff\xd8", b"\xff\xc4", b"\xff\xda", b"IDAT", b"PLTE", b"tRNS", b"acTL", b"fcTL",
-           b"eXIf", b"iCCP", b"VP8X", b"ANMF", b"ALPH", b"\x21\xf9\x04", b"\x2c", b"ftypavif", b"meta", b"iloc"),
-           repair_png, weight=10),
+    Target(
+        "images",
+        seeds,
+        _prepare,
+        (
+            b"\xff\xd8",
+            b"\xff\xc4",
+            b"\xff\xda",
+            b"IDAT",
+            b"PLTE",
+            b"tRNS",
+            b"acTL",
+            b"fcTL",
+            b"eXIf",
+            b"iCCP",
+            b"VP8X",
+            b"ANMF",
+            b"ALPH",
+            b"\x21\xf9\x04",
+            b"\x2c",
+            b"ftypavif",
+            b"meta",
+            b"iloc",
+        ),
+        repair_png,
+        weight=10,
+    ),
     Target("image bombs", _bombs, _prepare_bombs, repair=repair_png, weight=0.01, in_child=True),
-    Target("image references", _reference_seeds, _prepare_reference, (b"#", b"+", b".tar", b"..", b"/", b"\0", b"FOLDER",
-           b"99999999999999999999", b"-1", b"\n", b"~", b"%00", "²".encode()), weight=30),
-)  # fmt: skip
+    Target(
+        "image references",
+        _reference_seeds,
+        _prepare_reference,
+        (
+            b"#",
+            b"+",
+            b".tar",
+            b"..",
+            b"/",
+            b"\0",
+            b"FOLDER",
+            b"99999999999999999999",
+            b"-1",
+            b"\n",
+            b"~",
+            b"%00",
+            "²".encode(),
+        ),
+        weight=30,
+    ),
+)

@@ -12,8 +12,13 @@ from tests.fuzz.targets.arrays import _NPY_TOKENS
 from tests.fuzz.targets.documents import JSON_TOKENS
 from tests.helpers.indexes import SPEC, records
 
-_NAMES = {"manifest": "manifest.json", "embeddings": "0000000000.embeddings.npy", "table": "0000000000.images.arrow",
-          "lookup": "0000000000.lookup.npy", "deleted": "0000000001.deleted.npy"}  # fmt: skip
+_NAMES = {
+    "manifest": "manifest.json",
+    "embeddings": "0000000000.embeddings.npy",
+    "table": "0000000000.images.arrow",
+    "lookup": "0000000000.lookup.npy",
+    "deleted": "0000000001.deleted.npy",
+}
 
 
 def _make(folder: Path) -> dict[str, bytes]:
@@ -72,8 +77,14 @@ def _use(index: LocalIndex, query: np.ndarray) -> None:
 TARGETS = (
     Target("index manifest", _seeds("manifest"), _prepare("manifest"), JSON_TOKENS, weight=0.4),
     Target("index embeddings", _seeds("embeddings"), _prepare("embeddings"), _NPY_TOKENS, weight=0.4, in_child=True),
-    Target("index table (Arrow)", _seeds("table"), _prepare("table"), (b"ARROW1", b"\xff\xff\xff\xff", b"column_gender"), weight=0.4,
-           in_child=True),
+    Target(
+        "index table (Arrow)",
+        _seeds("table"),
+        _prepare("table"),
+        (b"ARROW1", b"\xff\xff\xff\xff", b"column_gender"),
+        weight=0.4,
+        in_child=True,
+    ),
     Target("index lookup", _seeds("lookup"), _prepare("lookup"), _NPY_TOKENS, weight=0.4),
     Target("index deleted rows", _seeds("deleted"), _prepare("deleted"), _NPY_TOKENS, weight=0.4),
-)  # fmt: skip
+)

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import struct
 import tempfile
 import zipfile
@@ -64,10 +63,24 @@ def _prepare_hdf5(folder: Path) -> Check:
 
 
 def _tagger_manifest() -> dict:
-    head = {"name": "gate", "kind": "multi", "classes": ["a", "b"], "applies_to": [], "weight_decay": 0.1, "temperature": 1.0,
-            "thresholds": [0.5, None]}  # fmt: skip
-    return {"format": TaggerManifest.FORMAT, "sha256": "", "encoder": {"name": "e", "weights": "auto", "identity": "i"},
-            "target_precision": 0.9, "taxonomy": {}, "gate": head, "heads": [{**head, "name": "h", "kind": "single"}]}  # fmt: skip
+    head = {
+        "name": "gate",
+        "kind": "multi",
+        "classes": ["a", "b"],
+        "applies_to": [],
+        "weight_decay": 0.1,
+        "temperature": 1.0,
+        "thresholds": [0.5, None],
+    }
+    return {
+        "format": TaggerManifest.FORMAT,
+        "sha256": "",
+        "encoder": {"name": "e", "weights": "auto", "identity": "i"},
+        "target_precision": 0.9,
+        "taxonomy": {},
+        "gate": head,
+        "heads": [{**head, "name": "h", "kind": "single"}],
+    }
 
 
 def _npz_seeds() -> list[bytes]:
@@ -117,8 +130,10 @@ def repair_zip(data: bytes) -> bytes:
 
 
 def _keras_seeds() -> list[bytes]:
-    layers = [{"class_name": "InputLayer", "config": {"name": "in", "batch_shape": [None, 32, 24, 3]}},
-              {"class_name": "Conv2D", "config": {"name": "conv", "filters": 4}}]  # fmt: skip
+    layers = [
+        {"class_name": "InputLayer", "config": {"name": "in", "batch_shape": [None, 32, 24, 3]}},
+        {"class_name": "Conv2D", "config": {"name": "conv", "filters": 4}},
+    ]
     config = json.dumps({"class_name": "Functional", "config": {"name": "m", "layers": layers}})
     files = []
     for kind in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -156,10 +171,12 @@ def _torch_seeds() -> list[bytes]:
     """PyTorch's legacy format, written by hand: five pickles and the values."""
     import pickle
 
-    tensor = b"".join([
-        b"\x80\x02ccollections\nOrderedDict\nq\0)Rq\1(X\1\0\0\0wq\2ctorch._utils\n_rebuild_tensor_v2\nq\3((X\7\0\0\0storageq\4"
-        b"ctorch\nFloatStorage\nq\5X\1\0\0\x000q\6X\3\0\0\0cpuq\7K\4Ntq\x08QK\0K\2K\2\x86q\tK\2K\1\x86q\n\x89h\0)Rq\x0btq\x0cRq\ru.",
-    ])  # fmt: skip
+    tensor = b"".join(
+        [
+            b"\x80\x02ccollections\nOrderedDict\nq\0)Rq\1(X\1\0\0\0wq\2ctorch._utils\n_rebuild_tensor_v2\nq\3((X\7\0\0\0storageq\4"
+            b"ctorch\nFloatStorage\nq\5X\1\0\0\x000q\6X\3\0\0\0cpuq\7K\4Ntq\x08QK\0K\2K\2\x86q\tK\2K\1\x86q\n\x89h\0)Rq\x0btq\x0cRq\ru.",
+        ]
+    )
     head = [pickle.dumps(value, 2) for value in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True})]
     keys = pickle.dumps(["0"], 2)
     return [b"".join([*head, tensor, keys, struct.pack("<q", 4), np.arange(4, dtype="<f4").tobytes()])]
@@ -183,13 +200,13 @@ def _openvino_files() -> tuple[bytes, bytes]:
     values = ops.reshape(ops.relu(pixels), ops.constant(np.array([1, 144])), False)
     output = ops.matmul(values, ops.constant(np.ones((144, 2), np.float32)), False, False)
     with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "network.xml")
+        path = str(Path(folder) / "network.xml")
         openvino.serialize(openvino.Model([output], [pixels], "m"), path)
         return Path(path).read_bytes(), Path(path).with_suffix(".bin").read_bytes()
 
 
 def _prepare_openvino(folder: Path) -> Check:
-    """Our own check first: an altered network is refused; then OpenVINO itself, for a folder whose hashes are right too."""
+    """Our own check first: an altered network is refused; then OpenVINO itself, where the hashes are right too."""
     xml, binary = _openvino_files()
     (folder / "network.bin").write_bytes(binary)
     path, pixels = folder / "network.xml", np.zeros((1, 8, 6, 3), np.float32)
@@ -216,15 +233,56 @@ def _prepare_openvino(folder: Path) -> Check:
     return check
 
 
-_XML_TOKENS = (b"<layer", b"</layer>", b'type="Const"', b'id="0"', b'size="99999999999"', b'offset="-1"', b'shape="1,8,6,3"', b"<edge",
-               b"from-layer", b'<!DOCTYPE a [<!ENTITY b SYSTEM "/etc/passwd">]>', b"&b;", b"f32", b"i64", b"-1", b"TensorIterator")  # fmt: skip
+_XML_TOKENS = (
+    b"<layer",
+    b"</layer>",
+    b'type="Const"',
+    b'id="0"',
+    b'size="99999999999"',
+    b'offset="-1"',
+    b'shape="1,8,6,3"',
+    b"<edge",
+    b"from-layer",
+    b'<!DOCTYPE a [<!ENTITY b SYSTEM "/etc/passwd">]>',
+    b"&b;",
+    b"f32",
+    b"i64",
+    b"-1",
+    b"TensorIterator",
+)
 TARGETS = (
-    Target("PyTorch tensors", _torch_seeds, _prepare_torch, (b"\x80\x02", b"c", b"R", b"t", b"u", b".", b"q\0", b"h\0", b"Q", b"\x8a\xff",
-           b"cos\nsystem\n", b"K\xff"), weight=2),
-    Target("Keras file", _keras_seeds, _prepare_keras, (*JSON_TOKENS, b"PK\x03\x04", b"PK\x01\x02", b"config.json"), repair_zip, weight=1),
-    Target("tagger arrays", _npz_seeds, _prepare_npz, (b"PK\x03\x04", b"PK\x01\x02", b"weights_0.npy", b"'|O'", b"'<f4'", b"(4, 2)",
-           b"(99999999, 9)"), repair_zip, weight=1),
-    Target("weights HDF5", _hdf5_seeds, _prepare_hdf5, (b"OHDR", b"TREE", b"HEAP", b"SNOD", b"layer_names", b"weight_names", b"FRHP"), weight=0.3,
-           in_child=True),
-    Target("OpenVINO network", lambda: [_openvino_files()[0]], _prepare_openvino, _XML_TOKENS, weight=0.05, in_child=True),
-)  # fmt: skip
+    Target(
+        "PyTorch tensors",
+        _torch_seeds,
+        _prepare_torch,
+        (b"\x80\x02", b"c", b"R", b"t", b"u", b".", b"q\0", b"h\0", b"Q", b"\x8a\xff", b"cos\nsystem\n", b"K\xff"),
+        weight=2,
+    ),
+    Target(
+        "Keras file",
+        _keras_seeds,
+        _prepare_keras,
+        (*JSON_TOKENS, b"PK\x03\x04", b"PK\x01\x02", b"config.json"),
+        repair_zip,
+        weight=1,
+    ),
+    Target(
+        "tagger arrays",
+        _npz_seeds,
+        _prepare_npz,
+        (b"PK\x03\x04", b"PK\x01\x02", b"weights_0.npy", b"'|O'", b"'<f4'", b"(4, 2)", b"(99999999, 9)"),
+        repair_zip,
+        weight=1,
+    ),
+    Target(
+        "weights HDF5",
+        _hdf5_seeds,
+        _prepare_hdf5,
+        (b"OHDR", b"TREE", b"HEAP", b"SNOD", b"layer_names", b"weight_names", b"FRHP"),
+        weight=0.3,
+        in_child=True,
+    ),
+    Target(
+        "OpenVINO network", lambda: [_openvino_files()[0]], _prepare_openvino, _XML_TOKENS, weight=0.05, in_child=True
+    ),
+)

@@ -14,8 +14,31 @@ from tests.fuzz.target import Check, Target
 ROWS = (
     'sku,image,title,price\n1,a.jpg,Blue shirt,9.5\n2,b.jpg,"Shoe, red",10\n3,c.jpg,"two\nlines",\n4,d.jpg,"q""q",7\n'
 )
-CSV_TOKENS = (b'"', b'""', b",", b";", b"\t", b"|", b"\n", b"\r", b"\r\n", b'"\n"', b"sep=;\n", b"\xff\xfe", b"\xef\xbb\xbf",
-              b"\0", b"\xe9", "é".encode(), b'=\"1\"', b"NaN", b"1e999", b"\x85", "\u2028".encode(), b",,,", b"\n\n")  # fmt: skip
+CSV_TOKENS = (
+    b'"',
+    b'""',
+    b",",
+    b";",
+    b"\t",
+    b"|",
+    b"\n",
+    b"\r",
+    b"\r\n",
+    b'"\n"',
+    b"sep=;\n",
+    b"\xff\xfe",
+    b"\xef\xbb\xbf",
+    b"\0",
+    b"\xe9",
+    "é".encode(),
+    b'="1"',
+    b"NaN",
+    b"1e999",
+    b"\x85",
+    "\u2028".encode(),
+    b",,,",
+    b"\n\n",
+)
 
 
 def table_seeds() -> list[bytes]:
@@ -23,11 +46,20 @@ def table_seeds() -> list[bytes]:
     semicolons, long = ROWS.replace(",", ";"), "sku,image\n" + "".join(f"{n},{n}.jpg\n" for n in range(60))
     quoted = "sku,title\n" + "".join(f'{n},"line\nand {n}"\n' for n in range(30))
     return [
-        ROWS.encode(), ROWS.replace("\n", "\r\n").encode(), ROWS.replace(",", "\t").encode(), semicolons.encode(),
-        b"sep=;\n" + semicolons.encode(), b"\xef\xbb\xbf" + ROWS.encode(), ROWS.encode("utf-16"), ROWS.encode("utf-16-le"),
-        ROWS.replace("shirt", "Hülle").encode("cp1252"), ROWS.replace("\n", "\r").encode(), long.encode(), quoted.encode(),
+        ROWS.encode(),
+        ROWS.replace("\n", "\r\n").encode(),
+        ROWS.replace(",", "\t").encode(),
+        semicolons.encode(),
+        b"sep=;\n" + semicolons.encode(),
+        b"\xef\xbb\xbf" + ROWS.encode(),
+        ROWS.encode("utf-16"),
+        ROWS.encode("utf-16-le"),
+        ROWS.replace("shirt", "Hülle").encode("cp1252"),
+        ROWS.replace("\n", "\r").encode(),
+        long.encode(),
+        quoted.encode(),
         ROWS.replace("Blue", '5" Blue').encode(),
-    ]  # fmt: skip
+    ]
 
 
 def _prepare_text(folder: Path) -> Check:
@@ -104,9 +136,15 @@ def _prepare_where(_: Path) -> Check:
 
 def _where_seeds() -> list[bytes]:
     return [
-        b"gender=Women", b"gender=Women&gender=Men", b"price>=100&price<5e2", b"base_colour=", b"price=", b"price=nan",
-        b'{"gender": ["Women", null], "price": {"gte": 1, "lt": 5.5}, "base colour": "Red"}', b'{"price": 3}',
-    ]  # fmt: skip
+        b"gender=Women",
+        b"gender=Women&gender=Men",
+        b"price>=100&price<5e2",
+        b"base_colour=",
+        b"price=",
+        b"price=nan",
+        b'{"gender": ["Women", null], "price": {"gte": 1, "lt": 5.5}, "base colour": "Red"}',
+        b'{"price": 3}',
+    ]
 
 
 def _prepare_corrections(folder: Path) -> Check:
@@ -129,16 +167,42 @@ def _prepare_corrections(folder: Path) -> Check:
 
 def _correction_seeds() -> list[bytes]:
     header = b"when,who,sku,image_id,column,from,to,action\n"
-    rows = (b"2026-01-31T12:00:00+00:00,me,1,1,gender,Men,Women,correct\n"
-            b"2026-01-31T12:00:01+00:00,,2,2:b,gender,Men,,accept\n2026-02-01,,\"a,b\",,usage,'=1,Casual,skip\n")  # fmt: skip
+    rows = (
+        b"2026-01-31T12:00:00+00:00,me,1,1,gender,Men,Women,correct\n"
+        b'2026-01-31T12:00:01+00:00,,2,2:b,gender,Men,,accept\n2026-02-01,,"a,b",,usage,\'=1,Casual,skip\n'
+    )
     return [header + rows, header, b"\xef\xbb\xbf" + header.replace(b"\n", b"\r\n") + rows, header + rows[:-1]]
 
 
 TARGETS = (
     Target("text tables", table_seeds, _prepare_text, CSV_TOKENS, weight=10),
     Target("text tables in parts", _long_seeds, _prepare_parts, CSV_TOKENS, weight=4),
-    Target("where", _where_seeds, _prepare_where, (b"=", b">=", b"<", b"&", b"price", b"nan", b"inf", b"1e999", b"True",
-           b"_", "٣".encode(), b"null", b"Base Colour"), weight=30),
-    Target("corrections", _correction_seeds, _prepare_corrections, (*CSV_TOKENS, b"accept", b"correct", b"'=", b"@",
-           b"2026-01-31", b"9999-12-31T23:59:60"), weight=2),
-)  # fmt: skip
+    Target(
+        "where",
+        _where_seeds,
+        _prepare_where,
+        (
+            b"=",
+            b">=",
+            b"<",
+            b"&",
+            b"price",
+            b"nan",
+            b"inf",
+            b"1e999",
+            b"True",
+            b"_",
+            "٣".encode(),
+            b"null",
+            b"Base Colour",
+        ),
+        weight=30,
+    ),
+    Target(
+        "corrections",
+        _correction_seeds,
+        _prepare_corrections,
+        (*CSV_TOKENS, b"accept", b"correct", b"'=", b"@", b"2026-01-31", b"9999-12-31T23:59:60"),
+        weight=2,
+    ),
+)
