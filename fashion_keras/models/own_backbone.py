@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.weights_file import check_open_weights
-from fashion_keras.support.atomic_files import cache_dir, file_sha256, temporary_path
+from fashion_keras.support.atomic_files import cache_dir, file_sha256, is_deep, temporary_path
 from fashion_keras.support.errors import InputError, reraise_shortage
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ def _read(path: str, _: int) -> str:
     except (OSError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, ValueError, RuntimeError) as error:
         reraise_shortage(error)
         raise InputError(f"{path}: not a Keras file ({error}); write it with model.save") from None
+    if is_deep(config):
+        raise InputError(f"{path}: not a Keras file (its config is nested too deeply)")
     kind = config.get("class_name") if isinstance(config, dict) else None
     if kind not in ("Functional", "Sequential"):
         raise InputError(f"{path}: a backbone is a Functional or Sequential model, not {str(kind)[:80]!r}")

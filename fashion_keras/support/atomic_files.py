@@ -84,21 +84,17 @@ def read_json(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not JSON of ours (nested too deeply)") from None
     if not isinstance(value, dict):
         raise InputError(f"{path}: expected one JSON object")
-    if _is_deep(value):
+    if is_deep(value):
         raise InputError(f"{path}: not JSON of ours (nested too deeply)")
     return value
 
 
-def _is_deep(value: Any) -> bool:  # noqa: ANN401 - any JSON value
+def is_deep(value: Any) -> bool:  # noqa: ANN401 - any JSON value
     """Return whether a value is nested deeper than functions that call themselves could follow."""
     level = [value]
     for _ in range(_DEEPEST):
-        level = [
-            part
-            for each in level
-            for part in (each.values() if isinstance(each, dict) else each)
-            if isinstance(part, dict | list)
-        ]
+        parts = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list))
+        level = [part for group in parts for part in group if isinstance(part, dict | list)]
         if not level:
             return False
     return True

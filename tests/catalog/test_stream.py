@@ -67,7 +67,7 @@ TEXTS = {
     "line breaks in quotes": b'sku,image,title\n' + b"".join(
         b'%d,images/%d.jpg,"A ""fine"" shirt\nof cotton,\n\nline %d"\n' % (row, row, row) for row in range(20)
     ),
-    "Windows-1252 lines": b"sku,image,title\n" + b"".join(
+    "Windows-1252 lines": "sku,image,title\n".encode() + b"".join(
         f"{row},images/{row}.jpg,Größe {row} für Mädchen\n".encode("cp1252" if row % 3 else "utf-8") for row in range(30)
     ),
     "semicolons": b"sku;image;title\r\n" + b"".join(b'%d;a.jpg;"1,5\r\n;2,5"\r\n' % row for row in range(30)),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from random import Random
 from typing import Any
 
@@ -159,13 +160,13 @@ def _change_value(random: Random, root: list[Any]) -> None:
     if kind < 0.15 and parent is not root:
         del parent[key]
     elif kind < 0.25 and isinstance(parent, dict):
-        parent[f"{key}x"] = parent[key]
+        parent[f"{key}x"] = deepcopy(parent[key])
     elif kind < 0.35 and isinstance(parent, list) and parent is not root:
-        parent.insert(key, parent[key])
+        parent.insert(key, deepcopy(parent[key]))
     elif kind < 0.45:
-        parent[key] = json.loads(json.dumps(random.choice([node for node in parents if node is not root] or [0])))
+        parent[key] = deepcopy(random.choice([node for node in parents if node is not root] or [0]))
     else:
-        parent[key] = random.choice(_VALUES)
+        parent[key] = deepcopy(random.choice(_VALUES))
 
 
 def _collect(value: Any, parents: list[Any]) -> None:

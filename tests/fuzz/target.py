@@ -16,7 +16,7 @@ from fashion_keras.support.errors import InputError
 
 Check = Callable[[bytes], None]
 SLOWEST_SECONDS = 2.0
-_LONGEST_MESSAGE = 5000  # characters; messages name up to 100 known values
+_LONGEST_MESSAGE = 20_000  # characters
 _PACKAGE = str(Path(__file__).parents[2] / "fashion_keras")
 _HARMLESS = ("/dev/", "/proc/", "/sys/")
 

@@ -110,7 +110,7 @@ def class_names(schema: "pa.Schema") -> dict[str, list[str]]:
     try:
         features = json.loads(declared).get("info", {}).get("features", {})
         return {name: row["names"] for name, row in features.items() if isinstance(row, dict) and row.get("names")}
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return {}
 
 
