@@ -62,7 +62,7 @@ class Session:
     def run(self, data: bytes, number: int) -> None:
         """Execute an input and note what comes of it."""
         self._write_state(number, data)
-        finding, seconds = execute(self._check, data, self.root)
+        finding, seconds = execute(self._check, data, self.root, self.target.seconds)
         self.executions += 1
         self.slowest = max(self.slowest, 1000 * seconds)
         if finding:

@@ -15,7 +15,6 @@ from pathlib import Path
 from fashion_keras.support.errors import InputError
 
 Check = Callable[[bytes], None]
-SLOWEST_SECONDS = 2.0
 _LONGEST_MESSAGE = 20_000  # characters
 _PACKAGE = str(Path(__file__).parents[2] / "fashion_keras")
 _HARMLESS = ("/dev/", "/proc/", "/sys/")
@@ -31,6 +30,7 @@ class Target:
         tokens: words of the format, which mutations insert.
         repair: makes checksums of a mutated input right again, so that mutations get behind them; None: there are none.
         weight: share of all executions, relative to others.
+        seconds: processor time that an execution may take.
         in_child: whether it runs in a process of its own even in tests: it is slow, or native code may crash.
     """
 
@@ -41,6 +41,7 @@ class Target:
     repair: Callable[[bytes], bytes] | None = None
     weight: float = 1.0
     in_child: bool = False
+    seconds: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,8 @@ class FileWatch:
             cls.breaches.append(f"{event} {place}")
 
 
-def execute(check: Check, data: bytes, root: Path) -> tuple[Finding | None, float]:
-    """Run one input; return the finding, None where all is well, and the processor seconds."""
+def execute(check: Check, data: bytes, root: Path, limit: float = 2.0) -> tuple[Finding | None, float]:
+    """Run one input; return the finding, None where all is well, and the processor seconds, `limit` at most."""
     finding = None
     FileWatch.start(root)
     started = time.process_time()
@@ -108,7 +109,7 @@ def execute(check: Check, data: bytes, root: Path) -> tuple[Finding | None, floa
     FileWatch.stop()
     if finding is None and FileWatch.breaches:
         finding = Finding("file outside", "\n".join(FileWatch.breaches[:5]))
-    if finding is None and seconds > SLOWEST_SECONDS:
+    if finding is None and seconds > limit:
         finding = Finding("slow", f"{seconds:.1f} s of processor time")
     return finding, seconds
 
