@@ -1,6 +1,7 @@
 """Raster images: Pillow images and arrays become upright 8-bit RGB pixels on white, or one reason why not."""
 
 import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,7 +15,10 @@ MAX_PIXELS = 64_000_000
 _BAND_PIXELS = 2**22  # converted at a time: whole images of MAX_PIXELS would take gigabytes on the way
 
 # What Pillow raises on broken files.
-BROKEN = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, RuntimeError, struct.error)
+BROKEN = (
+    OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, RuntimeError, AssertionError, AttributeError,
+    ArithmeticError, struct.error, zlib.error,
+)  # fmt: skip
 Pixels = NDArray[np.uint8]
 
 
