@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--tagger", required=True, type=Path)
     parser.add_argument("--rows", type=int, nargs="+", default=[20_000, 400_000])
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--index", default="", help="where `rows` builds its index: a URL of PostgreSQL, or a folder")
     parser.add_argument("--out", type=Path, metavar="FILE")
     options = parser.parse_args()
@@ -60,7 +61,7 @@ def _speed(options: argparse.Namespace) -> tuple[str, list[dict]]:
     network = _keras_network(encoder.name)
     network.predict(pixels[:32], verbose=0)
     rows = []
-    for number in range(3):
+    for number in range(options.rounds):
         bare = len(pixels) / _seconds(lambda: encoder.forward(pixels))
         with tempfile.TemporaryDirectory() as folder:
             config = TagConfig(data=str(options.data), tagger=str(options.tagger), out=f"{folder}/tags")

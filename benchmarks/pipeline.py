@@ -7,6 +7,7 @@ import argparse
 import io
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -19,11 +20,13 @@ import tensorflow as tf
 from measure import median_seconds, print_table
 from PIL import Image
 
-from fashion_keras import read_catalog
+from fashion_keras import datasets, read_catalog
+from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.images.augment import get_augmentation
 from fashion_keras.images.decode import decode
 from fashion_keras.images.pipeline import Examples, for_inference, for_training
 from fashion_keras.images.spec import ImageSpec
+from fashion_keras.support.atomic_files import cache_dir
 
 BATCH = 64
 PHOTO, TARGET = (1500, 2000), ImageSpec(224, 224, "stretch")
@@ -42,7 +45,10 @@ def main() -> None:
     options = parser.parse_args()
     catalog, spec = read_catalog(options.data), ImageSpec(options.height, options.width)
     paths = catalog.paths[np.arange(options.images) % len(catalog)]
-    batches = _rates(_batch_sides(paths, spec), len(paths), options.rounds)
+    with tempfile.TemporaryDirectory() as folder:
+        sharded, reading = _sharded(catalog.take(np.arange(min(options.images, len(catalog)))), Path(folder))
+        stored = sharded[np.arange(options.images) % len(sharded)]
+        batches = _rates(_batch_sides(paths, stored, spec), len(paths), options.rounds) | reading
     with tempfile.TemporaryDirectory() as folder:
         photos = _write_photos(catalog.paths[: options.photos], Path(folder))
         single = _rates(_photo_sides(photos), len(photos), options.rounds)
@@ -59,10 +65,24 @@ def _rates(sides: dict[str, Callable[[], None]], count: int, rounds: int) -> dic
     return {name: count / seconds for name, seconds in median_seconds(sides, rounds).items()}
 
 
-def _batch_sides(paths: np.ndarray, spec: ImageSpec) -> dict[str, Callable[[], None]]:
+def _sharded(catalog: Catalog, folder: Path) -> tuple[np.ndarray, dict[str, float]]:
+    """Store a catalog as ArrayRecord, read it as `--data` does into an empty cache: paths, and images a second."""
+    builder = datasets.store_catalog(catalog, folder)
+    before = cache_dir()
+    os.environ["FASHION_KERAS_CACHE"] = str(folder / "cache")
+    began = time.perf_counter()
+    paths = read_catalog(builder.data_dir).paths
+    seconds = time.perf_counter() - began
+    os.environ["FASHION_KERAS_CACHE"] = str(before)
+    return paths, {"ArrayRecord into an empty cache, once": len(paths) / seconds}
+
+
+def _batch_sides(paths: np.ndarray, stored: np.ndarray, spec: ImageSpec) -> dict[str, Callable[[], None]]:
     targets, augmentation = np.zeros(len(paths)), get_augmentation("li2020")
     return {
         "ours, decoding": lambda: _drain(for_inference(paths, spec)),
+        "ours, decoding, of files": partial(_drain, _ours(paths, spec, "none")),
+        "ours, decoding, of ArrayRecord": partial(_drain, _ours(stored, spec, "none")),
         "ours, from the cache": partial(_drain, _ours(paths, spec, "none", cache=True)),
         "tf.data, decoding": partial(_drain, keras_baseline.batches(paths, targets, spec, BATCH)),
         "ours, one warp": partial(_drain, _ours(paths, spec, "li2020")),

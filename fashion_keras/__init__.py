@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from fashion_keras.features.zero_shot import ZeroShotClassifier
     from fashion_keras.models.classifier import Classifier
     from fashion_keras.models.predictions import Predictions
+    from fashion_keras.monitoring.config import DriftConfig
+    from fashion_keras.monitoring.drift import drift
     from fashion_keras.search.from_batch import sync_index
     from fashion_keras.search.indexing import build_index, open_index, update_index
     from fashion_keras.search.match import Match, Matches
@@ -83,6 +85,8 @@ _PUBLIC_NAMES = {
     "features.zero_shot": "ZeroShotClassifier",
     "models.classifier": "Classifier",
     "models.predictions": "Predictions",
+    "monitoring.config": "DriftConfig",
+    "monitoring.drift": "drift",
     "search.from_batch": "sync_index",
     "search.indexing": "build_index open_index update_index",
     "search.match": "Match Matches",

@@ -6,20 +6,21 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from fashion_keras import __doc__ as description
-from fashion_keras.commands import analysis, data, evaluate, export, reports, search, serve, studies, tags, train
+from fashion_keras.commands import analysis, data, drift, evaluate, export, reports, search, serve, studies, tags, train
 from fashion_keras.commands.arguments import Parser
 from fashion_keras.support.errors import InputError, os_error_message
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0 done, 2 wrong input or call, 130 interrupted."""
+    """Run one command and return its exit code: 0 done, 2 wrong input or call, 3 drift, 130 interrupted."""
     hint = ""
     try:
         options = _parser().parse_args(sys.argv[1:] if arguments is None else arguments)
         if "resume" in options:
             hint = f"; resume with: fashion-keras {options.command_name} --resume and the folder of the run"
-        options.command(options)
+        code = options.command(options) or 0
         sys.stdout.flush()
+        return code
     except InputError as error:
         return _fail(2, f"error: {error}")
     except KeyboardInterrupt:
@@ -47,7 +48,7 @@ def _parser() -> Parser:
     commands = parser.add_subparsers(
         title="commands", dest="command_name", required=True, metavar="COMMAND", parser_class=Parser
     )
-    for family in (train, evaluate, reports, analysis, search, data, tags, studies, export, serve):
+    for family in (train, evaluate, reports, analysis, search, data, tags, drift, studies, export, serve):
         family.add(commands)
     return parser
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import tensorflow_datasets as tfds
 
+from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.columns import TITLE
 from fashion_keras.catalog.datasets import LARGE, SMALL, download
 from fashion_keras.catalog.readers import read_catalog
@@ -101,6 +102,48 @@ class FashionProductImages(tfds.core.GeneratorBasedBuilder):
             return download(large, Path(dl_manager.download_dir))
         folders = [manual, manual / (LARGE if large else SMALL).partition("/")[2]]
         return next((each for each in folders if (each / "styles.csv").is_file()), None) or download(large, manual)
+
+
+def store_catalog(
+    catalog: Catalog, data_dir: str | Path, name: str = "catalog", file_format: str = "array_record"
+) -> tfds.core.DatasetBuilder:
+    """Write the readable images of any catalog and its columns as a prepared dataset in a few large files.
+
+    Its folder, `data_dir` of what is returned, is then a `--data`. Images go in byte for byte. The splits are the
+    values of the column `split` where every image has one; else train, validation and test by hash of the product.
+
+    Args:
+        data_dir: folder that gets NAME/1.0.0.
+        name: of the dataset; a Python identifier in lower case.
+        file_format: "array_record" or "tfrecord".
+    """
+    catalog = reject_unreadable(catalog)
+    frame = catalog.to_frame().drop(columns="product_group")
+    parts = split(np.zeros(len(catalog), np.int64), catalog.product_groups, (), seed=0)
+    rows = {part: getattr(parts, part) for part in SPLITS}
+    given = frame.pop("split") if "split" in frame else None
+    if given is not None and (given.fillna("") != "").all():
+        rows = {str(part): np.flatnonzero(given == part) for part in sorted(set(given))}
+    numbers = [column for column in frame if pd.api.types.is_numeric_dtype(frame[column])]
+    texts = [column for column in frame if column not in numbers and column != "path"]
+    frame[texts] = frame[texts].fillna("").astype(str)
+    image = tfds.features.Image(shape=(None, None, 3))
+    kinds = {column: tfds.features.Scalar(np.float64) for column in numbers} | dict.fromkeys(
+        texts, tfds.features.Text()
+    )
+    return tfds.dataset_builders.store_as_tfds_dataset(
+        name,
+        "1.0.0",
+        tfds.features.FeaturesDict({"image": image, **kinds}),
+        {part: list(_stored_examples(frame.iloc[chosen])) for part, chosen in rows.items() if len(chosen)},
+        data_dir=data_dir,
+        file_format=file_format,
+    )
+
+
+def _stored_examples(frame: pd.DataFrame) -> Iterator[tuple[str, dict[str, Any]]]:
+    for row in frame.to_dict("records"):
+        yield row["image_id"], {"image": row.pop("path"), **row}
 
 
 def _as_text(value: Any) -> str:  # noqa: ANN401 - a cell

@@ -11,7 +11,7 @@ from tests.helpers.cli import run_python
 PACKAGE = Path(__file__).parents[1] / "fashion_keras"
 FOLDERS = (
     "support", "catalog", "images", "models", "features", "batch", "evaluation", "training", "search", "analysis",
-    "tagging", "exports", "studies", "web", "commands",
+    "tagging", "monitoring", "exports", "studies", "web", "commands",
 )  # fmt: skip
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -68,6 +68,8 @@ def test_no_import_cycles_within_a_folder(folder):
         ("explain --help", 0),
         ("map --help", 0),
         ("serve --help", 0),
+        ("drift --help", 0),
+        ("drift my-index", 2),
         ("serve --host 0.0.0.0", 2),
         ("train --task nonsense", 2),
         ("train --backbone vgg99", 2),

@@ -116,6 +116,22 @@ def test_read_tfds_refuses_what_is_not_prepared(tmp_path):
         read_tfds(f"{NAME}/large")
 
 
+@pytest.mark.parametrize("file_format", ["array_record", "tfrecord"])
+def test_catalog_stored_in_shards_reads_back_as_the_same_catalog(catalog, tmp_path, file_format):
+    builder = datasets.store_catalog(catalog, tmp_path, file_format=file_format)
+    assert list(Path(builder.data_dir).glob(f"*.{file_format}-*"))
+    stored = read_catalog(builder.data_dir)
+    order = {key: row for row, key in enumerate(stored.image_ids)}
+    rows = np.array([order[key] for key in catalog.image_ids])
+    assert len(rows) == len(stored)
+    np.testing.assert_array_equal(stored.skus[rows], catalog.skus)
+    np.testing.assert_array_equal(stored.product_groups[rows], catalog.product_groups)
+    for name, values in catalog.columns.items():
+        np.testing.assert_array_equal(stored.columns[name][rows], values, err_msg=name)
+    for path, original in zip(stored.paths[rows], catalog.paths, strict=True):
+        assert Path(path).read_bytes() == Path(original).read_bytes()
+
+
 def test_tfds_build_makes_the_dataset(folder, tmp_path):
     """The `build` command alone: the `tfds` program imports apache_beam and mlcroissant for its others."""
     program = (

@@ -32,9 +32,6 @@ class BatchConfig(LimitConfig, DataConfig):
         None, "Number of shards of a new folder. Default: one for some 4,000 images.", metavar="N", at_least=1,
         at_most=99_999,
     )  # fmt: skip
-    index: str | None = config_field(
-        None, "Index that is made of the embeddings and tags, or brought up to date.", metavar="DIR|URL"
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

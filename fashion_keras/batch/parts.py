@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.catalog.columns import parse_mapping
 from fashion_keras.catalog.sources.image_files import IMAGE_SUFFIXES
 from fashion_keras.catalog.sources.shards import is_tar
-from fashion_keras.catalog.stream import StreamOptions, stream_catalog
+from fashion_keras.catalog.stream import LISTS, StreamOptions, stream_catalog
 from fashion_keras.images.validation import read_source
 from fashion_keras.support.config_fields import LimitConfig
 from fashion_keras.support.file_systems import is_address
@@ -44,12 +45,15 @@ def read_parts(config: LimitConfig) -> CatalogParts:
     Limits, corrections and groups need the whole catalog. InputError as `read_source`.
     """
     rows = 0 if config.data in (None, "sample", "-") else _guess_rows(config.data)
-    if rows > _LARGE and not (config.limit or config.corrections or config.group):
+    is_large = rows > _LARGE or (config.data or "").lower().endswith(LISTS)
+    if (is_large or (rows and config.allow_outside)) and not (config.limit or config.corrections or config.group):
         images = Path(config.images) if config.images else None
         options = StreamOptions(images, parse_mapping(config.column), config.delimiter, config.allow_outside)
         catalogs = stream_catalog(config.data, options)
-        if catalogs is not None:
-            return CatalogParts(catalogs, None, config.data, rows)
+        # Only streamed catalogs have images at addresses.
+        first = [] if is_large else [*islice(catalogs or (), 1)]
+        if catalogs is not None and (is_large or any(is_address(path) for part in first for path in part.paths)):
+            return CatalogParts(chain(first, catalogs), None, config.data, rows)
     catalog, name = read_source(config)
     return CatalogParts(_cut(catalog), catalog, name, len(catalog))
 

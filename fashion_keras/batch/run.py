@@ -176,7 +176,7 @@ def _mark_reused(folder: BatchFolder, plan: Plan) -> None:
 def _difference(before: BatchModel, model: BatchModel) -> str:
     old, new = asdict(before), asdict(model)
     name = next(name for name in old if old[name] != new[name] and name != "tagger")
-    return f"another {name}"
+    return f"another {name.removesuffix('_sha256').replace('_', ' ')}"
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from fashion_keras.catalog.sources.table_readers import (
     read_table,
     table_of_frame,
 )
-from fashion_keras.catalog.sources.tfds_reader import INFO, read_tfds
+from fashion_keras.catalog.sources.tfds_reader import INFO, read_tfds_table
 from fashion_keras.catalog.sources.tree import PARTS, read_path_list, read_tree
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import LOG
@@ -119,8 +119,8 @@ def _read_any(source: "str | Path | pd.DataFrame", options: _Options) -> Catalog
     if hasattr(source, "iloc"):
         return _catalog_of_table(table_of_frame(source, options.mapping), options.images or Path(), options)
     if str(source).startswith(TFDS) or (Path(source) / INFO).is_file():
-        table = table_of_frame(read_tfds(str(source).removeprefix(TFDS)), options.mapping, str(source))
-        return _catalog_of_table(table, Path(), options, f"{source}: prepared by TensorFlow Datasets")
+        table, images = read_tfds_table(str(source).removeprefix(TFDS), options.mapping)
+        return make_catalog(Path(), table, images, [f"{source}: prepared by TensorFlow Datasets"])
     if str(source) == "-":
         table, images = read_path_list(sys.stdin.read())
         return make_catalog(Path(), table, images, [f"{len(table)} paths on standard input"])

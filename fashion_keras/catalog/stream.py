@@ -6,6 +6,7 @@ that fsspec reads. The image ids of a part are relative paths: only all images o
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -37,7 +38,8 @@ from fashion_keras.support.errors import InputError
 from fashion_keras.support.file_systems import is_address, open_file_system
 
 _ROWS = 8192  # of a part
-_PARQUET, _TEXT, _LISTS = (".parquet",), (".csv", ".tsv", ".tab"), (".txt", ".lst", ".list")
+_PARQUET, _TEXT, LISTS = (".parquet",), (".csv", ".tsv", ".tab"), (".txt", ".lst", ".list")
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")  # by gzip, bzip2, xz, whatever the file's name is
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,11 @@ def _stream_files(root: str, files: Sequence[_File], images: Any, options: Strea
     suffix = files[0].path.suffix.lower()
     if is_tar(files[0].path):
         return _catalogs(root, _samples(files, options), images)
-    if suffix in _LISTS:
+    if suffix in LISTS:
         return _catalogs(root, _path_lists(_lines(files[0])), images)
     tables = _parquet_tables(files, options) if suffix in _PARQUET else _text_tables(files, options)
     first = next(tables, None)
-    if first is None or not names_images(first):
+    if first is None or not names_images(first, images.reads_addresses):
         return None
     parts = ((table, find_row_images(table, images, is_whole=False)) for table in chain([first], tables))
     return _catalogs(root, parts, images)
@@ -109,7 +111,7 @@ def _local_files(source: Path) -> tuple[str, list[_File]]:
     else:
         return str(source), []
     kinds = {"tar" if is_tar(path) else path.suffix.lower() for path in paths}
-    is_list = kinds <= set(_LISTS) and not any(is_table(path) for path in paths)
+    is_list = kinds <= set(LISTS) and not any(is_table(path) for path in paths)
     one_kind = kinds in ({"tar"}, {".parquet"}) or (len(paths) == 1 and (is_list or kinds <= set(_TEXT)))
     return str(root), [_File(str(path), partial(path.open, "rb")) for path in paths] if one_kind else []
 
@@ -129,35 +131,36 @@ def _files_at(source: str, system: Any, path: str) -> tuple[str, list[_File]]:  
             return root, [_File(f"{root}/{Path(name).name}", partial(system.open, name, "rb")) for name in chosen]
     if is_folder:
         return root, []
-    if Path(path).suffix.lower() not in _LISTS:
+    if Path(path).suffix.lower() not in LISTS:
         raise InputError(f"{source}: neither Parquet, CSV, tar nor a list of paths (.txt)")
     return root, [_File(source, partial(system.open, path, "rb"))]
 
 
-def _walk(system: Any, path: str, root: str) -> Iterator[tuple[str, str]]:  # noqa: ANN401
-    """Yield the images below an address, folder by folder, and where each is named."""
+def _walk(system: Any, path: str, root: str) -> Iterator[tuple[str, str, str]]:  # noqa: ANN401
+    """Yield the images below an address, folder by folder: address, relative path, and where it is named."""
     for folder, _, names in system.walk(path):
         below = folder.removeprefix(path.rstrip("/")).strip("/")
         for name in sorted(name for name in names if is_image(name) and not is_junk(name)):
             relative = f"{below}/{name}" if below else name
-            yield f"{root}/{relative}", relative
+            yield f"{root}/{relative}", relative, relative
 
 
-def _lines(file: _File) -> Iterator[tuple[str, str]]:
-    with file.open() as lines:
+def _lines(file: _File) -> Iterator[tuple[str, str, str]]:
+    """Yield the paths of a list: path, its name, which is the same, and the line."""
+    with _explained(file), file.open() as lines:
         for number, line in enumerate(lines, 1):
             text = line.decode("utf-8", "replace").removeprefix("\ufeff").strip()
             if text:
-                yield text, f"{file.path.name} line {number}"
+                yield text, text, f"{file.path.name} line {number}"
 
 
-def _path_lists(entries: Iterable[tuple[str, str]]) -> Iterator[tuple[Table, RowImages]]:
+def _path_lists(entries: Iterable[tuple[str, str, str]]) -> Iterator[tuple[Table, RowImages]]:
     """Yield tables without columns: the images of a list, some thousand at a time."""
     for part in _parts(entries):
         table, images = Table({}, "list", range(1, len(part) + 1), "line"), RowImages()
-        for row, (reference, where) in enumerate(part):
+        for row, (reference, name, where) in enumerate(part):
             if is_address(reference) or os.path.isfile(reference):  # noqa: PTH113 - no error for a long name
-                images.add(row, reference, reference)
+                images.add(row, reference, name)
             else:
                 images.rejected.append(Rejected(where, "", f"no file {reference[:300]}"))
         yield table, images
@@ -165,7 +168,7 @@ def _path_lists(entries: Iterable[tuple[str, str]]) -> Iterator[tuple[Table, Row
 
 def _text_tables(files: Sequence[_File], options: StreamOptions) -> Iterator[Table]:
     for file in files:
-        with file.open() as opened:
+        with _explained(file), file.open() as opened:
             for part in read_text_parts(opened, file.name, options.delimiter):
                 yield table_of_text(file.path.name, part, options.mapping)
 
@@ -177,7 +180,7 @@ def _parquet_tables(files: Sequence[_File], options: StreamOptions) -> Iterator[
     for file in files:
         first = 0
         try:
-            with file.open() as opened, pq.ParquetFile(opened) as parquet:
+            with _explained(file), file.open() as opened, pq.ParquetFile(opened) as parquet:
                 names, part = class_names(parquet.schema_arrow), part_of(file.path)
                 for batch in parquet.iter_batches(_ROWS):
                     frame = batch.to_pandas()
@@ -205,12 +208,13 @@ def _samples(files: Sequence[_File], options: StreamOptions) -> Iterator[tuple[T
 
 def _tar_samples(file: _File, prefix: str) -> Iterator[dict[str, Any]]:
     """Yield the samples of a tar file, whose members stand next to each other."""
-    stays = file.name.lower().endswith(".tar")
+    with _explained(file), file.open() as opened:
+        stays = file.name.lower().endswith(".tar") and not opened.read(6).startswith(_COMPRESSED)
 
     def store(member: Any, data: bytes) -> str:  # noqa: ANN401
         return member_reference(file.name, member.offset_data, member.size) if stays else store_image(data)
 
-    with file.open() as opened, open_tar(opened, file.name) as archive:
+    with _explained(file), file.open() as opened, open_tar(opened, file.name) as archive:
         sample = None
         for member in archive:
             key = sample_key(member)
@@ -224,6 +228,20 @@ def _tar_samples(file: _File, prefix: str) -> Iterator[dict[str, Any]]:
             add_member(sample, member, archive, store)
         if sample:
             yield sample
+
+
+@contextmanager
+def _explained(file: _File) -> Iterator[None]:
+    """Raise InputError, which names it, where a file at an address cannot be read."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        if not is_address(file.name):
+            raise
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(f"{file.name}: cannot be read ({reason}); run again to go on") from None
 
 
 def _parts(items: Iterable[Any]) -> Iterator[list[Any]]:

@@ -88,6 +88,7 @@ def add_command(
     figure: str | None = None,
     has_json: bool = True,
     draw: Callable[[Report, Any], None] | None = None,
+    exit_code: Callable[[Report], int] | None = None,
 ) -> None:
     """Add a command with the flags of a config class and, if `has_json`, --json.
 
@@ -96,17 +97,15 @@ def add_command(
         show: (report, config); prints the report as text.
         figure: `out` of the config where neither --out nor --json is given, and the working folder can be written.
         draw: (report, config); draws into `out`, where that is not None, once the report is printed.
+        exit_code: report -> exit code of the command, called last. Default: 0.
     """
 
-    def command(options: argparse.Namespace) -> None:
+    def command(options: argparse.Namespace) -> int:
         as_json = has_json and options.json
         values = given_values(options, kind)
-        wants_figure = bool(figure) and not as_json and "out" not in values
         log_to_console()
-        if wants_figure and os.access(Path(), os.W_OK):
-            values["out"] = figure
-        elif wants_figure:
-            LOG.warning("no %s: this folder cannot be written; --out names another file", figure)
+        if figure and not as_json and "out" not in values:
+            values |= _default_figure(figure)
         config = kind(**values)
         report = run(config)
         if as_json:
@@ -118,12 +117,21 @@ def add_command(
             draw(report, config)
             if not as_json:
                 print(f"contact sheet  {config.out}")
+        return exit_code(report) if exit_code else 0
 
     parser = commands.add_parser(name, help=summary, description=description)
     add_config_flags(parser, kind, positional)
     if has_json:
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
     parser.set_defaults(command=command)
+
+
+def _default_figure(figure: str) -> dict[str, str]:
+    """Return `out` of a figure in the working folder; nothing, with a warning, where that cannot be written."""
+    if os.access(Path(), os.W_OK):
+        return {"out": figure}
+    LOG.warning("no %s: this folder cannot be written; --out names another file", figure)
+    return {}
 
 
 def given_values(options: argparse.Namespace, kind: type[Config]) -> dict[str, Any]:

@@ -113,6 +113,9 @@ def _print_rate(report: Report, config: RateTestConfig) -> None:
 
 
 def _print_run(run: Run) -> None:
+    if run.report is None:
+        print("trained with the other workers; worker 0 writes the run")
+        return
     report = run.report.to_dict()
     print(f"run folder  {run.folder}")
     if report.get("folds"):

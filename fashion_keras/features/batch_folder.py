@@ -140,11 +140,12 @@ class BatchFolder:
         return dataclass_from_json(ShardEntry, read_json(path), path) if path.is_file() else None
 
     def write_entry(self, number: int, entry: ShardEntry) -> None:
-        """Write the entry of a shard, which thereby is finished, and remove the files of earlier plans."""
+        """Write the entry of a shard, which thereby is finished, and remove files of earlier plans and killed runs."""
         write_json(self._entry(number), asdict(entry))
-        for path in (self.folder / _SHARDS).glob(f"{number:05d}-*.parquet"):
-            if path != self.shard(number, entry.plan):
-                path.unlink()
+        for pattern in (f"{number:05d}-*.parquet", f".tmp-*-{number:05d}[.-]*"):
+            for path in (self.folder / _SHARDS).glob(pattern):
+                if path != self.shard(number, entry.plan):
+                    path.unlink()
 
     def _entry(self, number: int) -> Path:
         return self.folder / _SHARDS / f"{number:05d}.json"

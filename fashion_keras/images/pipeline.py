@@ -13,6 +13,7 @@ from fashion_keras.images.augment import Augmentation
 from fashion_keras.images.batch_augment import batch_augmentation
 from fashion_keras.images.decode import decode_batch
 from fashion_keras.images.resized_cache import ResizedCache
+from fashion_keras.images.shares import ONE_REPLICA, Shares
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.images.transforms import N_RANDOM_PARAMETERS, augment_batch
 
@@ -47,6 +48,7 @@ def for_training(
     batch_size: int,
     seed: int = 0,
     cache: bool = False,
+    shares: Shares = ONE_REPLICA,
 ) -> "tf.data.Dataset":
     """Yield (pixels [b, h, w, 3] float32 in 0..255, targets [b, c]); the last batch of an epoch may be smaller.
 
@@ -57,6 +59,8 @@ def for_training(
         order: epoch -> rows of that epoch, in order.
         seed: of the augmentation.
         cache: keep the resized images of files on disk, see `ResizedCache`.
+        shares: yield a batch for each replica of this process instead; together they are the global batch of
+            `batch_size`, with the same augmentation. Only mixing and RandAugment differ: they see a replica's rows.
     """
     import tensorflow as tf  # noqa: PLC0415 - inference must not wait for it
 
@@ -68,23 +72,34 @@ def for_training(
         pixels = resized(rows) if resized else decode_batch([examples.images[row] for row in rows], spec)
         return pixels, examples.targets[rows]
 
-    def batch(epoch: tf.Tensor, step: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def batch(epoch: tf.Tensor, bounds: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        rows = rows[bounds[1] : bounds[2]]
         pixels, targets = tf.numpy_function(load, [rows], (tf.uint8, tf.as_dtype(examples.targets.dtype)))
         pixels = tf.cast(tf.ensure_shape(pixels, (None, spec.height, spec.width, 3)), tf.float32)
-        # One stream of random numbers per batch; epochs are far apart, so streams never meet.
-        stream = tf.stack([tf.constant(seed, tf.int64), epoch * 1_000_000 + step])
-        parameters = tf.random.stateless_uniform([tf.shape(rows)[0], N_RANDOM_PARAMETERS], stream)
+        parameters = _random_parameters(seed, epoch, bounds, shares.replicas)
         pixels = augment_batch(pixels, parameters, augmentation)
         targets = tf.ensure_shape(targets, (None, *examples.targets.shape[1:]))
-        return mix(pixels, targets, epoch, step) if mix else (pixels, targets)
+        return mix(pixels, targets, epoch, bounds[0]) if mix else (pixels, targets)
 
     def epoch_batches(epoch: tf.Tensor) -> tf.data.Dataset:
-        rows = tf.numpy_function(order, [epoch], tf.int64)
-        batches = tf.data.Dataset.from_tensor_slices(tf.ensure_shape(rows, (None,))).batch(batch_size)
-        return batches.enumerate().map(lambda step, rows: (epoch, step, rows))
+        rows = tf.ensure_shape(tf.numpy_function(order, [epoch], tf.int64), (None,))
+        bounds = tf.numpy_function(shares.bounds, [tf.size(rows), batch_size], tf.int64)
+        parts = tf.data.Dataset.from_tensor_slices(tf.ensure_shape(bounds, (None, 5)))
+        return parts.map(lambda bounds: (epoch, bounds, rows))
 
     steps = tf.data.Dataset.range(epochs.start, epochs.stop).flat_map(epoch_batches)
     return steps.map(batch, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def _random_parameters(seed: int, epoch: "tf.Tensor", bounds: "tf.Tensor", replicas: int) -> "tf.Tensor":
+    """Return the parameters of the augmentation of a part with these `Shares.bounds`, a row for each image."""
+    import tensorflow as tf  # noqa: PLC0415
+
+    part, start, stop, first, count = tf.unstack(bounds)
+    # One stream of random numbers per global batch; epochs are far apart, so streams never meet.
+    stream = tf.stack([tf.constant(seed, tf.int64), epoch * 1_000_000 + part // replicas])
+    parameters = tf.random.stateless_uniform([count, N_RANDOM_PARAMETERS], stream)
+    return parameters[first : first + stop - start]
 
 
 def for_inference(images: Sequence[Any], spec: ImageSpec, batch_size: int = 64) -> Iterator[NDArray[np.float32]]:

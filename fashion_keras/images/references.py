@@ -15,6 +15,7 @@ from fashion_keras.support.errors import InputError, reraise_shortage
 from fashion_keras.support.file_systems import is_address, open_file_system
 
 _MEMBER = re.compile(r"(?P<archive>.+\.tar)#(?P<offset>[0-9]{1,18})\+(?P<size>[0-9]{1,18})", re.IGNORECASE | re.DOTALL)
+_GONE = (404, 410)  # status of HTTP
 _TRIES, _PAUSE = 4, 0.5  # the pause in seconds doubles each time
 
 Result = TypeVar("Result")
@@ -37,6 +38,8 @@ def read_reference(reference: str) -> bytes:
         data = _read_address(archive, start, start + size)
     else:
         data = _read_part(Path(archive), start, size)
+    if len(data) > size:
+        raise InputError(f"{archive}: its server does not send parts of files; copy the archive here")
     if len(data) != size:
         raise ImageError("truncated archive")
     return data
@@ -88,11 +91,19 @@ def _request(address: str, request: Callable[[Any, str], Result]) -> Result:
     for attempt in range(_TRIES):
         try:
             return request(system, path)
-        except (FileNotFoundError, IsADirectoryError) as error:
-            raise ImageError("no such file" if isinstance(error, FileNotFoundError) else "is a directory") from None
+        except IsADirectoryError:
+            raise ImageError("is a directory") from None
         except Exception as error:  # noqa: BLE001 - each file system has its own
+            if isinstance(error, FileNotFoundError) and _is_missing(error):
+                raise ImageError("no such file") from None
             if attempt + 1 == _TRIES:
                 reason = " ".join(str(error).split())[:200] or type(error).__name__
                 raise InputError(f"{address}: cannot be read ({reason}); run again to go on") from None
             time.sleep(_PAUSE * 2**attempt)
     raise AssertionError
+
+
+def _is_missing(error: FileNotFoundError) -> bool:
+    """Return whether the file is not there: fsspec raises this, with another cause, for a server that fails, too."""
+    cause = error.__cause__
+    return isinstance(cause, LookupError | FileNotFoundError | None) or getattr(cause, "status", 0) in _GONE

@@ -17,8 +17,6 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
 from fashion_keras.search.base import Index, IndexSpec, Neighbors, Records, as_ids, checked_blocks
@@ -126,7 +124,7 @@ class LocalIndex(Index):
         snapshot, hnsw = self._opened
         return {
             "images": len(snapshot),
-            "products": pc.count_distinct(snapshot.table["sku"].filter(pa.array(snapshot.live_mask))).as_py(),
+            "products": snapshot.products,
             "removed": len(snapshot.live_mask) - len(snapshot),
             "segments": len(snapshot.segments),
             "hnsw_rows": hnsw.rows,

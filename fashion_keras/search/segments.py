@@ -82,7 +82,7 @@ def write_segment(folder: Path, version: int, blocks: Iterable[Records]) -> Segm
             embeddings.unlink()
             return None
         with atomic_write(images) as temporary:
-            _write_table(temporary, (types.encode(table) for table in _batches(spool)))
+            _write_table(temporary, (types.encode(table) for table in _batches(spool, types.blocks)))
     finally:
         spool.unlink(missing_ok=True)
     _write_lookup(lookup, np.frombuffer(hashes, "<u8"), _open_table(images))
@@ -110,9 +110,21 @@ def as_texts(values: ArrayLike) -> pa.Array:
 
 def take_rows(table: pa.Table, rows: NDArray[np.int64]) -> pa.Table:
     """Return `rows` [m] of a table, in that order."""
+    # Batch by batch: Table.take copies each column as a whole first, of all rows.
+    batches = table.to_batches()
+    starts = np.cumsum([0, *(batch.num_rows for batch in batches)])
+    batch_of = np.searchsorted(starts, rows, side="right") - 1
+    order = np.argsort(batch_of, kind="stable")
+    parts = [
+        batches[number].take(_as_indices(rows[batch_of == number] - starts[number])) for number in np.unique(batch_of)
+    ]
+    grouped = pa.Table.from_batches(parts, table.schema)
+    return grouped if (np.diff(order) == 1).all() else grouped.take(_as_indices(np.argsort(order)))
+
+
+def _as_indices(rows: NDArray[np.int64]) -> pa.Array:
     # Not pa.array, which imports pandas: that takes longer than a search.
-    rows = np.ascontiguousarray(rows, np.int64)
-    return table.take(pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(rows)]))
+    return pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(np.ascontiguousarray(rows, np.int64))])
 
 
 def as_numbers(column: pa.ChunkedArray) -> NDArray[Any]:
@@ -138,9 +150,11 @@ class _ColumnTypes:
         self._texts: dict[str, dict[str, None]] = {}
         self._floats: set[str] = set()
         self._plain: set[str] = set()
+        self.blocks = 0
 
     def include(self, table: pa.Table) -> None:
         """See the columns of a block."""
+        self.blocks += 1
         for field in table.schema:
             if pa.types.is_floating(field.type):
                 self._floats.add(field.name)
@@ -192,18 +206,16 @@ def _write_header(file: IO[bytes], rows: int, block: Records) -> None:
     np.lib.format.write_array_header_1_0(file, header)
 
 
-def _batches(spool: Path) -> Iterator[pa.Table]:
+def _batches(spool: Path, blocks: int) -> Iterator[pa.Table]:
     """Yield the tables of a spool, many small ones as one."""
-    tables, rows = [], 0
+    tables = []
     with pa.OSFile(str(spool), "rb") as file:
-        size = file.size()
-        while file.tell() < size:
+        for number in range(1, blocks + 1):
             with pa.ipc.open_stream(file) as reader:
                 tables.append(reader.read_all())
-            rows += len(tables[-1])
-            if rows >= _BATCH_ROWS or file.tell() == size:
+            if number == blocks or sum(map(len, tables)) >= _BATCH_ROWS:
                 yield concat_tables(tables)
-                tables, rows = [], 0
+                tables = []
 
 
 def _write_table(path: Path, tables: Iterator[pa.Table]) -> None:

@@ -61,9 +61,8 @@ def search_similar(
             an image give a list of lists. It needs an index of an encoder with a text tower, such as fashion_encoder.
         index: a folder, or postgresql://...
         where: column -> value, or several values of which one must match, or a range of numbers (gte, gt, lte, lt):
-            {"base_colour": ["Blue", "Navy Blue"], "price": {"gte": 100, "lt": 500}}. The nearest of all that match,
-            however few; of more than 5,000 in a large index by HNSW or 8 bits (recall@10 above 0.98). Case, spaces and
-            Unicode form make no difference; None matches a missing value.
+            {"base_colour": ["Blue", "Navy Blue"], "price": {"gte": 100, "lt": 500}}. Returns the nearest of all that
+            match, see docs/search.md. Case, spaces and Unicode form make no difference; None is a missing value.
         text_weight, without: share of the text beside an image, 0..1; words of what products should not show.
         hybrid: also match the text with product names, SKUs and brands, and fuse both rankings; scores stay cosines.
         exclude_self: leave out the product searched for, and products with the query's very image.

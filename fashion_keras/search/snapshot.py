@@ -76,6 +76,11 @@ class IndexSnapshot:
         return np.cumsum([0, *(len(segment.embeddings) for segment in self.segments)])
 
     @cached_property
+    def products(self) -> int:
+        """How many SKUs the live rows have."""
+        return pc.count_distinct(self.table["sku"].filter(pa.array(self.live_mask))).as_py()
+
+    @cached_property
     def live_ids(self) -> NDArray[np.str_]:
         """The ids of the live rows, ascending."""
         return self.columns((), np.flatnonzero(self.live_mask))["id"]

@@ -86,6 +86,9 @@ class TagConfig(BatchConfig):
         below=1,
     )
     attributes: str | None = config_field(None, "Attributes of the tagger to predict. Default: all.", metavar="NAME,..")
+    index: str | None = config_field(
+        None, "Index that is made of the embeddings and tags, or brought up to date.", metavar="DIR|URL"
+    )
     out: str | None = config_field(
         None, "New folder, or that of an earlier run, which goes on or is brought up to date. Default: runs/tags-N.",
         metavar="DIR",

@@ -39,7 +39,7 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):
         if not math.isfinite(loss):
             raise FloatingPointError(
                 f"training stopped in epoch {self.epoch}: the loss is {loss} at learning rate "
-                f"{float(self.model.optimizer.learning_rate):.3g}; try a lower --learning-rate or --precision float32"
+                f"{_learning_rate(self.model):.3g}; try a lower --learning-rate or --precision float32"
             )
 
 
@@ -93,7 +93,7 @@ class CheckpointCallback(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Note time and learning rate."""
-        self.learning_rate, self.began = float(self.model.optimizer.learning_rate), time.perf_counter()
+        self.learning_rate, self.began = _learning_rate(self.model), time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Advance the progress bar."""
@@ -127,6 +127,11 @@ class CheckpointCallback(keras.callbacks.Callback):
         if improved:
             self.state.best_loss = row["val_loss"]
         return improved
+
+
+def _learning_rate(model: keras.Model) -> float:
+    # A copy on several devices is no number.
+    return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
 
 
 def _log_epoch(row: dict[str, Any], scores: dict[str, float], last: int) -> None:

@@ -24,6 +24,7 @@ OPTIMIZERS = ("adam", "rmsprop", "sgd", "adamw")
 SCHEDULES = ("plateau", "cosine", "constant")
 LOSSES = ("grouped", "bce", "weighted_bce")
 LOGS = ("tensorboard", "mlflow", "wandb", "none")
+DISTRIBUTIONS = ("auto", "none", "mirrored", "multiworker")
 
 
 def _names(rows: tuple[Any, ...]) -> tuple[str, ...]:
@@ -122,6 +123,12 @@ class TrainConfig(BackboneConfig):
         "that package is installed, else none.",
         LOGS,
     )
+    distribute: str = config_field(
+        "none",
+        "Devices that train together, each on its part of every batch. mirrored: all GPUs of this machine; "
+        "multiworker: the processes that the environment variable TF_CONFIG names; auto: what of these there is.",
+        DISTRIBUTIONS,
+    )
     tune: int | None = config_field(
         None, "With --strategy frozen, number of heads to try; the best is trained.", metavar="N", at_least=1
     )
@@ -208,5 +215,7 @@ class RateTestConfig(TrainConfig):
             raise InputError(f"--lowest {self.lowest:g} must be below --highest {self.highest:g}")
         if self.out is not None:
             check_png_path(Path(self.out))
+        if self.distribute != "none":
+            raise InputError("lr-find runs on one device: leave --distribute out")
         if self.is_cross_validation:
             raise InputError("lr-find runs on one split: give --fold N, or leave --folds out")

@@ -20,6 +20,7 @@ from fashion_keras.features.cache import AugmentedView, LazyArray, count_missing
 from fashion_keras.features.compile import compile_encoder
 from fashion_keras.images.augment import Augmentation, get_augmentation, without_color
 from fashion_keras.images.pipeline import Examples, for_training
+from fashion_keras.images.shares import ONE_REPLICA, Shares
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.images.transforms import N_RANDOM_PARAMETERS, augment_batch
 from fashion_keras.models.builder import cast_copy, submodel_from, submodel_until
@@ -43,7 +44,8 @@ Order = Callable[[int], NDArray[np.int64]]
 class Feed:
     """Training and validation batches (inputs, targets).
 
-    `order` maps an epoch to its rows of `train`; `seed` is that of augmentation, or of the choice of a view.
+    `order` maps an epoch to its rows of `train`; `seed` is that of augmentation, or of the choice of a view. With
+    `shares` of several replicas, a global batch of `batch_size` is one batch for each replica of this process.
     """
 
     train: Examples
@@ -51,10 +53,11 @@ class Feed:
     order: Order
     batch_size: int
     seed: int = 0
+    shares: Shares = ONE_REPLICA
 
     @property
     def steps(self) -> tuple[int, int]:
-        """Batches in a training epoch, and in a validation."""
+        """Global batches in a training epoch, and in a validation."""
         rows = len(self.order(0)), len(self.held_out)
         return math.ceil(rows[0] / self.batch_size), math.ceil(rows[1] / self.batch_size)
 
@@ -93,7 +96,7 @@ class ImageFeed(Feed):
         return self._batches(self.held_out, get_augmentation("none"), lambda _: rows, range(1))
 
     def _batches(self, examples: Examples, augmentation: Augmentation, order: Order, epochs: range) -> tf.data.Dataset:
-        settings = self.batch_size, self.seed, self.cache
+        settings = self.batch_size, self.seed, self.cache, self.shares
         return for_training(examples, self.image_spec, augmentation, order, epochs, *settings)
 
 
@@ -138,7 +141,7 @@ class FeatureFeed(Feed):
         return self._dataset(lambda: ((self.features[part], self.held_out.targets[part]) for part in parts))
 
     def _parts(self, count: int) -> list[slice]:
-        return [slice(start, start + self.batch_size) for start in range(0, count, self.batch_size)]
+        return [slice(start, stop) for _, start, stop, _, _ in self.shares.bounds(count, self.batch_size)]
 
     def _dataset(self, batches: Callable[[], Iterator[tuple[np.ndarray, ...]]]) -> tf.data.Dataset:
         targets = self.train.targets
@@ -210,7 +213,7 @@ def _phase_feed(
     if isinstance(config, TrainConfig) and config.balance == "smote":
         features, codes = smote(np.asarray(features), train.codes, config.seed)
         train, order = Examples((), codes[:, None]), partial(epoch_rows, codes, "none", config.seed)
-    shared = {"held_out": images.held_out, "batch_size": images.batch_size, "seed": images.seed}
+    shared = {name: getattr(images, name) for name in ("held_out", "batch_size", "seed", "shares")}
     held_out = encode(parts[1], encoder).values
     return FeatureFeed(train=train, order=order, cut=cut, views=features, features=held_out, **shared)
 

@@ -152,10 +152,13 @@ def resume_run(
     InputError when no run was begun there, or its catalog, parts or initial weights have changed since.
     """
     folder = Path(folder)
+    values = unfinished_config(folder, config, report)
+    return carry_out(values, prepare(values), folder, callbacks) if values else Run(folder, report.read(folder))
+
+
+def unfinished_config(folder: Path, config: type[ConfigType], report: type[JsonRecord]) -> ConfigType | None:
+    """Return the config of a run that was begun, None for a finished one; InputError where no run was begun."""
     check_links(folder)  # files are written, and deleted, there
     if not (folder / CONFIG).is_file():
         raise InputError(f"{folder}: no run was begun here (no {CONFIG})")
-    if (folder / report.FILE).is_file():
-        return Run(folder, report.read(folder))
-    values = config.from_dict(read_json(folder / CONFIG))
-    return carry_out(values, prepare(values), folder, callbacks)
+    return None if (folder / report.FILE).is_file() else config.from_dict(read_json(folder / CONFIG))

@@ -81,6 +81,7 @@ def report_fields(
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _VERSIONS}},
         "seconds": {name: round(value, 2) for name, value in times.items()},
         "images_per_second": {part: round(count / times[part], 1) for part, count in images.items()},
+        "distribute": trainer.distribution.to_dict(config.batch_size),
     }
 
 
@@ -100,12 +101,12 @@ def _test_logits(
     return submodel_from(network, "pool").predict_on_batch(np.asarray(encode(test, encoder).values))
 
 
-def training_device() -> str:
-    """Return "GPU " and its name, or "CPU " and its model."""
+def training_device(replicas: int = 1) -> str:
+    """Return "GPU " and its name, or "CPU " and its model; of several GPUs, how many are used here."""
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         name = tf.config.experimental.get_device_details(gpus[0]).get("device_name", gpus[0].name)
-        return f"GPU {name}" + (f" (the first of {len(gpus)})" if len(gpus) > 1 else "")
+        return f"GPU {name}" + (f" ({'the first' if replicas == 1 else 'all'} of {len(gpus)})" if len(gpus) > 1 else "")
     info = Path("/proc/cpuinfo")
     text = info.read_text(encoding="utf-8") if info.is_file() else ""
     match = re.search(r"^model name\s*: (.+)$", text, re.MULTILINE)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,14 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from fashion_keras.images.shares import ONE_REPLICA
 from fashion_keras.models.weights_file import load_weights
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import ProgressBar
 from fashion_keras.training.base_config import BackboneConfig
 from fashion_keras.training.callbacks import CheckpointCallback, ReseedDropout, StopOnNonFiniteLoss
 from fashion_keras.training.checkpoints import Checkpoints, TrainerState, save_weights
+from fashion_keras.training.distribution import ONE_DEVICE, Distribution
 from fashion_keras.training.estimate import EstimateCallback
 from fashion_keras.training.feeds import Feed
 from fashion_keras.training.strategies import get_strategy, set_trainable
@@ -104,6 +106,7 @@ class Trainer:
         restore_best: end each phase with the weights of lowest validation loss; else with those of its last epoch.
         patience: epochs without a lower validation loss after which a phase ends; None for no early stopping.
         callbacks: of the user, in every phase. Their `model` is the part that it trains; checkpoints lack their state.
+        distribution: devices that train together; `model` then has the weights of their copies at the end.
     """
 
     model: keras.Model
@@ -117,6 +120,7 @@ class Trainer:
     restore_best: bool = True
     patience: int | None = None
     callbacks: Sequence[keras.callbacks.Callback] = ()
+    distribution: Distribution = ONE_DEVICE
 
     def run(self) -> list[dict[str, Any]]:
         """Train, from the last checkpoint where there is one, and return the history, one row per epoch.
@@ -124,21 +128,29 @@ class Trainer:
         InputError when the loss becomes NaN or infinite: the model then has its best weights so far, which are
         also in checkpoint/best.weights.h5 once an epoch was finished.
         """
+        if self.distribution.strategy is None:
+            return self._run()
+        with self.distribution.copied(self.model) as copy:
+            return replace(self, model=copy)._run()
+
+    def _run(self) -> list[dict[str, Any]]:
         files = Checkpoints(self.folder)
         state = files.read()
+        self.distribution.check_same("checkpoints", f"{state.phase} {state.epoch}".encode())
         with ProgressBar("training", self._steps_left(state)) as bar:
             for number, phase in enumerate(self.phases):
                 if number > state.phase:
                     state = state.next_phase()
-                learner = _copy_without_optimizer(phase.feed.learner(self.model))
+                learner = self.distribution.learner(phase.feed.learner(self.model))
                 if number == state.phase and not state.done:
-                    self._run_phase(learner, phase, state, files, bar)
+                    with self.distribution.scope():
+                        self._run_phase(learner, phase, state, files, bar)
                 load_weights(_copy_without_optimizer(learner), files.folder / state.best_files[number])
         return state.history
 
     def validation_outputs(self) -> NDArray[np.float32]:
         """Return the model's outputs [m, ...] for the validation rows of the last phase."""
-        feed = self.phases[-1].feed
+        feed = replace(self.phases[-1].feed, shares=ONE_REPLICA)
         batches = feed.validation().map(lambda inputs, *_: inputs)
         outputs = feed.learner(self.model).predict(batches, steps=feed.steps[1], verbose=0)
         return np.asarray(outputs, np.float32)
@@ -159,9 +171,10 @@ class Trainer:
             raise InputError(f"--accumulate must be at most {steps}, the batches of an epoch")
         names = ["head", *phase.freeze(self.model)] if phase.freeze else ["all layers"]
         _log_phase(phase.name, self.model, names)
+        self.distribution.log_normalization(learner)
         # XLA is ten times slower than oneDNN on a CPU.
         optimizer = self.optimizer.build(phase.learning_rate, phase.epochs, steps)
-        learner.compile(optimizer, self.loss, metrics=self.metrics(), jit_compile=False)
+        learner.compile(optimizer, self.distribution.loss(self.loss), metrics=self.metrics(), jit_compile=False)
         learner.optimizer.build(learner.trainable_variables)
         if state.epoch > state.start:
             load_weights(learner, files.folder / state.weights_file)
@@ -173,12 +186,12 @@ class Trainer:
         try:
             learner.fit(
                 # One epoch more than is used: Keras warns of a data set that ends.
-                phase.feed.training(range(state.epoch, last + 1)),
+                self.distribution.batches(partial(phase.feed.training, range(state.epoch, last + 1))),
                 shuffle=False,
                 initial_epoch=state.epoch,
                 epochs=last,
                 steps_per_epoch=steps,
-                validation_data=phase.feed.validation() if self.validate else None,
+                validation_data=self.distribution.batches(phase.feed.validation) if self.validate else None,
                 validation_steps=phase.feed.steps[1] if self.validate else None,
                 # Saving comes last: the others have counted the epoch then.
                 callbacks=[*own, estimate, *self.callbacks, saving],

@@ -130,6 +130,17 @@ def test_interrupted_runs_end_with_the_same_bytes(run_encode, catalog, tmp_path,
     assert all(entry.encoded == entry.rows for entry in entries)  # each image was encoded in its shard's one run
 
 
+def test_files_that_a_killed_run_left_are_removed(run_encode, catalog, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        interrupted(patch, KeyboardInterrupt(), 1)
+        with pytest.raises(KeyboardInterrupt):
+            run_encode(catalog[0], tmp_path / "out")
+    for name in (".tmp-0123456789abcdef-00000-9.parquet", ".tmp-0123456789abcdef-00000.json", "00000-9.parquet"):
+        (tmp_path / "out/shards" / name).write_bytes(b"PAR1")
+    run_encode(catalog[0], tmp_path / "out")
+    assert len([*(tmp_path / "out/shards").iterdir()]) == 8
+
+
 def test_a_run_that_ended_while_it_read_the_catalog_goes_on(run_encode, catalog, tmp_path, monkeypatch):
     def broken(_):
         raise KeyboardInterrupt
@@ -216,7 +227,7 @@ def test_only_what_changed_is_encoded(run_encode, own, tmp_path, change):
 
 
 def test_rejections_agree_with_a_fresh_run(run_encode, own, tmp_path):
-    folder, rows = own
+    folder, _rows = own
     (folder / "images/2_1.jpg").write_bytes(b"")
     run_encode(folder, tmp_path / "out")
     (folder / "images/2_1.jpg").write_bytes(jpeg(77))

@@ -1,6 +1,7 @@
 """An HTTP server of files on a free loopback port, which sends parts of files if asked, and can be stopped."""
 
 import hashlib
+import os
 import re
 import threading
 from contextlib import contextmanager
@@ -21,7 +22,11 @@ class _Parts(_Quiet):
 
     def send_head(self):
         path = self.translate_path(self.path)
-        if self.path.endswith("/"):
+        if self.server.failures:
+            self.server.failures -= 1
+            self.send_error(503)
+            return None
+        if os.path.isdir(path):  # noqa: PTH112
             return super().send_head()
         try:
             with open(path, "rb") as file:  # noqa: PTH123 - as the base class
@@ -46,6 +51,7 @@ def file_server(folder, port=0, has_parts=True):
     """Serve a folder until the block ends; yield the server, whose address is `server.url`."""
     handler = partial(_Parts if has_parts else _Quiet, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", port), handler) as server:
+        server.failures = 0  # of the next requests, so many
         server.url = f"http://127.0.0.1:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()

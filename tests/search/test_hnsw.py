@@ -91,6 +91,8 @@ ov.Core().read_model(sys.argv[1])
         lambda folder: (folder / "hnsw.usearch").unlink(),
         lambda folder: (folder / "hnsw.usearch").write_bytes((folder / "hnsw.usearch").read_bytes()[:-10]),
         lambda folder: altered(folder / "hnsw.usearch"),
+        lambda folder: (folder / "hnsw.codes.npy").unlink(),
+        lambda folder: altered(folder / "hnsw.codes.npy"),
         lambda folder: (folder / "hnsw.json").write_text("{"),
     ],
 )

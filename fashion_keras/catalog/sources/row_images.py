@@ -67,15 +67,20 @@ def find_row_images(table: Table, files: ImageFiles, is_whole: bool = True) -> R
     named = _named(table, list(zip(*columns.values(), strict=True)), files) if columns else RowImages()
     if unused := _count_unused(named.paths) if is_whole else 0:
         named.notes.append(f"{unused} images beside those of the table belong to no row")
-    is_elsewhere = not named.rows and SKU in table.columns and _only_addresses(columns.values())
+    is_elsewhere = is_whole and not named.rows and SKU in table.columns and _only_addresses(columns.values())
     return images_by_sku(table, files) if is_elsewhere else named
 
 
-def names_images(table: Table) -> bool:
-    """Return whether the cells of a table hold images or their paths; its rows can then be read a part at a time."""
-    holds = any(any(image_bytes(value) for value in values[:100]) for values in table.columns.values())
-    texts = [name for name, values in table.columns.items() if not isinstance(values, np.ndarray)]
-    return holds or bool(path_columns(texts))
+def names_images(table: Table, reads_addresses: bool) -> bool:
+    """Return whether the cells of a table hold images or their paths; its rows can then be read a part at a time.
+
+    Images whose addresses are not read may be found by their SKUs.
+    """
+    if any(any(image_bytes(value) for value in values[:100]) for values in table.columns.values()):
+        return True
+    texts = {name: values for name, values in table.columns.items() if not isinstance(values, np.ndarray)}
+    paths = [texts[name] for name in path_columns(list(texts))]
+    return bool(paths) and (reads_addresses or not _only_addresses(paths))
 
 
 def _only_addresses(columns: Any) -> bool:  # noqa: ANN401 - values of a dict

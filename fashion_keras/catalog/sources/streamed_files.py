@@ -1,7 +1,11 @@
 """Image files of a streamed catalog: below an address, or below a folder."""
 
-from fashion_keras.catalog.sources.image_files import ImageFiles
+import re
+
+from fashion_keras.catalog.sources.image_files import ImageFiles, is_image
 from fashion_keras.support.file_systems import is_address
+
+_BETWEEN_PATHS = re.compile(r"[|;,\n]")
 
 
 class AddressFiles:
@@ -11,8 +15,18 @@ class AddressFiles:
         """Take an address; nothing is read."""
         self.root, self.allow_outside = root.rstrip("/"), allow_outside
 
+    @property
+    def reads_addresses(self) -> bool:
+        """Whether addresses in cells are read at all."""
+        return True
+
     def has(self, cell: str) -> bool:
-        """Return whether a cell is a plain relative path."""
+        """Return whether a cell is one relative path that stays below the address."""
+        parts = _BETWEEN_PATHS.split(cell)
+        is_one = len(parts) == 1 or not all(is_image(part.strip(" []\"'")) for part in parts)
+        return is_one and not cell.startswith("[") and self._is_below(cell)
+
+    def _is_below(self, cell: str) -> bool:
         return bool(cell) and not is_address(cell) and ".." not in cell.split("/") and not cell.startswith("/")
 
     def path(self, cell: str) -> str:
@@ -20,7 +34,9 @@ class AddressFiles:
         return f"{self.root}/{cell}"
 
     def find(self, cell: str) -> tuple[list[str], str]:
-        """Return the address in a cell, or [] and why it is not read."""
+        """Return the address of a path, which may be one itself, or [] and why it is not read."""
+        if self._is_below(cell):
+            return [self.path(cell)], ""
         if is_address(cell) and (self.allow_outside or cell.startswith(f"{self.root}/")):
             return [cell], ""
         return [], f"{cell[:200]} leads out of {self.root}; --allow-outside reads it"
@@ -31,6 +47,11 @@ class AddressFiles:
 
 class StreamedFiles(ImageFiles):
     """Files below a folder; also addresses, where paths may lead out of it."""
+
+    @property
+    def reads_addresses(self) -> bool:
+        """Whether addresses in cells are read; of others the file name counts."""
+        return self.allow_outside
 
     def find(self, cell: str) -> tuple[list[str], str]:
         """See `ImageFiles`."""

@@ -64,7 +64,8 @@ class Report(Scores):
     seconds and images_per_second are of encoding, training and testing; test_in_initial_weights counts test images of
     products that the initial weights were trained on; calibration: group name -> temperature, ece_before, ece_after;
     tuned: the head that the search chose; leaks: as of `count_leaks`; over_folds: best, mean and deviation of each
-    score over `folds`; int8: comparison of the int8 network with float32, with --precision int8.
+    score over `folds`; int8: comparison of the int8 network with float32, with --precision int8; distribute: mode,
+    replicas, workers and global_batch of a run with --distribute.
     """
 
     FORMAT: ClassVar[str] = "fashion_keras.report/2"
@@ -83,6 +84,7 @@ class Report(Scores):
     calibration: dict[str, Any] | None = None
     tuned: dict[str, Any] | None = None
     int8: dict[str, Any] | None = None
+    distribute: dict[str, Any] | None = None
     folds: list[dict[str, Any]] | None = None
     over_folds: dict[str, Any] | None = None
 

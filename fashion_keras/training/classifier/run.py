@@ -34,21 +34,23 @@ from fashion_keras.support.verbose_argument import takes_verbose
 from fashion_keras.training.base_config import INT8
 from fashion_keras.training.classifier.cross_validation import cross_validate
 from fashion_keras.training.classifier.setup import (
-    ClassifierSetup,
+    RunOptions,
     UserLoss,
     UserObjective,
-    loss_weights,
     search_heads,
     searched_options,
+    set_up,
 )
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData, prepare
+from fashion_keras.training.distribution import ONE_DEVICE
+from fashion_keras.training.distribution_setup import start_distribution
 from fashion_keras.training.experiment_log import ExperimentLog
-from fashion_keras.training.feeds import ImageFeed, image_feed, phase_feeds
+from fashion_keras.training.feeds import ImageFeed, image_feed
 from fashion_keras.training.losses import GroupAccuracy
 from fashion_keras.training.manifests import initial_training_products
 from fashion_keras.training.model_card import write_model_card
-from fashion_keras.training.run_folder import Callbacks, Run, begin_run, resume_run, training_run
+from fashion_keras.training.run_folder import Callbacks, Run, begin_run, resume_run, training_run, unfinished_config
 from fashion_keras.training.run_page import write_run_page
 from fashion_keras.training.run_report import evaluate_test, report_fields, training_device
 from fashion_keras.training.targets import model_spec
@@ -87,8 +89,12 @@ def train(
         config = replace(config, backbone=save_backbone(backbone), image_size=None)
     network = Path(config.backbone).stem if backbone is None else backbone.name
     name = f"{config.task}-{network}-{config.strategy_name}".replace(":", "_").replace(",", "_")
-    carry_out = partial(_run_all, objective=UserObjective(loss, tuple(metrics)))
-    return begin_run(config, f"runs/{safe_file_name(name)}", prepare, carry_out, callbacks)
+    distribution = start_distribution(config)
+    options = RunOptions(objective=UserObjective(loss, tuple(metrics)), distribution=distribution)
+    with distribution.session(), distribution.worker_folder() as own:
+        config = replace(config, out=own or config.out)
+        first, carry_out = distribution.chief_first(prepare), partial(_run_all, options=options)
+        return begin_run(config, f"runs/{safe_file_name(name)}", first, carry_out, callbacks)
 
 
 @takes_verbose
@@ -104,14 +110,21 @@ def resume(
     `callbacks`, `loss` and `metrics` are those that `train` was given: the run folder does not hold them.
     InputError when no run was begun there, or its catalog, parts or initial weights have changed since.
     """
-    carry_out = partial(_run_all, objective=UserObjective(loss, tuple(metrics)))
-    return resume_run(folder, TrainConfig, Report, prepare, carry_out, callbacks)
+    folder = Path(folder)
+    config = unfinished_config(folder, TrainConfig, Report)
+    distribution = start_distribution(config) if config else ONE_DEVICE
+    options = RunOptions(objective=UserObjective(loss, tuple(metrics)), distribution=distribution)
+    with distribution.session(), distribution.worker_folder(folder) as own:
+        first, carry_out = distribution.chief_first(prepare), partial(_run_all, options=options)
+        return resume_run(own or folder, TrainConfig, Report, first, carry_out, callbacks)
 
 
 def _run_all(
-    config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, objective: UserObjective
+    config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, options: RunOptions
 ) -> Run:
-    run_one = partial(_run_with_page, callbacks=callbacks, objective=objective)
+    if not options.distribution.is_chief:
+        return _train_as_worker(config, prepared, folder, replace(options, callbacks=callbacks))
+    run_one = partial(_run_with_page, callbacks=callbacks, options=options)
     if not config.is_cross_validation:
         return run_one(config, prepared, folder)
     run = Run(folder, cross_validate(config, prepared, folder, run_one))
@@ -120,31 +133,38 @@ def _run_all(
 
 
 def _run_with_page(
-    config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, objective: UserObjective
+    config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, options: RunOptions
 ) -> Run:
-    run = _run(config, prepared, folder, callbacks, objective=objective)
+    run = _run(config, prepared, folder, callbacks, options=options)
     write_run_page(folder, prepared.catalog)
     return run
 
 
 @training_run
 def _run(
-    config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, objective: UserObjective
+    config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, options: RunOptions
 ) -> Report:
     """Carry out one run, with its experiment log, and return its report."""
     with ExperimentLog(config, folder) as experiment:
-        callbacks = [*callbacks, *experiment.callbacks]
-        report, epochs = _train_and_test(config, prepared, folder, callbacks, objective)
+        options = replace(options, callbacks=[*callbacks, *experiment.callbacks])
+        report, epochs = _train_and_test(config, prepared, folder, options)
         experiment.finish(report, epochs)
     return report
 
 
+def _train_as_worker(config: TrainConfig, prepared: PreparedData, folder: Path, options: RunOptions) -> Run:
+    """Train with the other workers; the chief alone tests and writes the run, so that this one has no report."""
+    network, source = _initial_network(config, model_spec(config, prepared.targets.groups))
+    set_up(config, prepared, network, source.pretrained, folder, options).trainer().run()
+    return Run(folder, None)
+
+
 def _train_and_test(
-    config: TrainConfig, prepared: PreparedData, folder: Path, callbacks: Callbacks, objective: UserObjective
+    config: TrainConfig, prepared: PreparedData, folder: Path, options: RunOptions
 ) -> tuple[Report, int]:
     """Train, save and test a classifier; return its report and the number of epochs."""
     began = time.perf_counter()
-    device = f"{training_device()}, {dtype_policy(config.training_precision)}"
+    device = f"{training_device(options.distribution.replicas)}, {dtype_policy(config.training_precision)}"
     log.info("training on %s", device)
     spec = model_spec(config, prepared.targets.groups)
     network, source = _initial_network(config, spec)
@@ -153,12 +173,8 @@ def _train_and_test(
     leaked, warnings = _warnings(config, prepared, source)
     _warn(warnings)
     encoding = time.perf_counter()
-    images = image_feed(config, prepared)
-    _plot_augmentation(images, folder, prepared.data)
-    weights = loss_weights(config, prepared)
-    feeds = phase_feeds(config, prepared, network, images)
-    pretrained = source.pretrained
-    setup = ClassifierSetup(config, network, spec.groups, weights, feeds, pretrained, folder, callbacks, objective)
+    _plot_augmentation(image_feed(config, prepared), folder, prepared.data)
+    setup = set_up(config, prepared, network, source.pretrained, folder, options)
     if config.tune:
         setup = search_heads(setup)
     encoding = time.perf_counter() - encoding

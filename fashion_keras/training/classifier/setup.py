@@ -1,6 +1,7 @@
 """Trainer setup of a classifier as a `TrainConfig` describes it, and random search over its head."""
 
 import csv
+import json
 import logging
 import shutil
 from collections.abc import Callable, Sequence
@@ -20,7 +21,8 @@ from fashion_keras.support.atomic_files import write_csv
 from fashion_keras.training.balance import label_weights
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.dataset_prep import PreparedData
-from fashion_keras.training.feeds import Feed
+from fashion_keras.training.distribution import ONE_DEVICE, Distribution
+from fashion_keras.training.feeds import Feed, image_feed, phase_feeds
 from fashion_keras.training.losses import GroupAccuracy, mixed_loss, multihead_loss
 from fashion_keras.training.strategies import get_strategy
 from fashion_keras.training.trainer import Loss, OptimizerSettings, Trainer, trainer_phases
@@ -46,6 +48,15 @@ class UserObjective:
 
 
 @dataclass(frozen=True)
+class RunOptions:
+    """What a caller gives a run besides its config: callbacks, the own objective, and the devices."""
+
+    callbacks: Sequence[keras.callbacks.Callback] = ()
+    objective: UserObjective = UserObjective()
+    distribution: Distribution = ONE_DEVICE
+
+
+@dataclass(frozen=True)
 class ClassifierSetup:
     """Components of a classifier's trainer.
 
@@ -65,6 +76,7 @@ class ClassifierSetup:
     folder: Path
     callbacks: Sequence[keras.callbacks.Callback] = ()
     objective: UserObjective = UserObjective()
+    distribution: Distribution = ONE_DEVICE
 
     def trainer(self) -> Trainer:
         """Return the trainer; it resumes where `folder` holds a checkpoint."""
@@ -88,6 +100,7 @@ class ClassifierSetup:
             seed=config.seed,
             patience=config.patience,
             callbacks=self.callbacks,
+            distribution=self.distribution,
         )
 
     def _own_objective(self, smoothing: float) -> tuple[Loss, Callable[[], list[keras.metrics.Metric]]]:
@@ -97,6 +110,26 @@ class ClassifierSetup:
             return mixed, lambda: [keras.metrics.CategoricalAccuracy(name="accuracy")]
         separate = partial(multihead_loss, groups=self.groups, weights=self.weights, smoothing=smoothing)
         return separate, lambda: [GroupAccuracy(self.groups)]
+
+
+def set_up(
+    config: TrainConfig,
+    prepared: PreparedData,
+    network: keras.Model,
+    pretrained: bool,
+    folder: Path,
+    options: RunOptions,
+) -> ClassifierSetup:
+    """Return the components of a run's trainer; features of a frozen part are computed once, by the chief."""
+    distribution = options.distribution
+    parts = json.dumps([prepared.parts, prepared.targets.classes, config.strategy_name, config.batch_size, config.seed])
+    distribution.check_same("products, classes and settings", parts.encode())
+    images = replace(image_feed(config, prepared), shares=distribution.shares)
+    feeds = distribution.chief_first(phase_feeds)(config, prepared, network, images)
+    groups, weights = prepared.targets.groups, loss_weights(config, prepared)
+    return ClassifierSetup(
+        config, network, groups, weights, feeds, pretrained, folder, options.callbacks, options.objective, distribution
+    )
 
 
 def loss_weights(config: TrainConfig, prepared: PreparedData) -> NDArray[np.float32]:

@@ -1,0 +1,1 @@
+"""Monitoring: drift of a catalog or its tags against a reference."""
