@@ -2,7 +2,6 @@
 
 from io import BytesIO
 
-import numpy as np
 import simplejpeg
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
@@ -13,6 +12,9 @@ from fashion_keras.images.spec import ImageSpec
 _COLORS = ("RGB", "YCbCr", "Gray")
 # Metadata that may hold an orientation; reading the header for it takes as long as decoding a thumbnail.
 _METADATA = (b"Exif\0\0", b"tiff:Orientation")
+
+# Bytes that no decoder takes for nothing: of mixed bits, and without 0xff, with which markers begin.
+_FILLERS = (bytes(range(64)), b"\xaa\x55" * 32, bytes(range(254, 190, -1)))
 
 
 def read_jpeg(data: bytes, spec: ImageSpec | None) -> Raster | None:
@@ -48,12 +50,9 @@ def _reduction(height: int, width: int, turned: int, spec: ImageSpec | None) -> 
 
 
 def has_hole(image: Image.Image, data: bytes) -> bool:
-    """Return whether a JPEG's data stop before its last block: libjpeg paints the rest mid-gray and only warns.
+    """Return whether a JPEG's data stop before its last block: libjpeg fills up the rest and only warns.
 
-    Filler before the end marker changes no whole image but shows in a hole; only tried below mid-gray.
+    Filler before the end marker changes no whole image but shows in a hole, whatever color that has.
     """
-    if not {127, 128}.issuperset(np.atleast_1d(image.getpixel((image.width - 1, image.height - 1)))):
-        return False
-    end = data.rfind(b"\xff\xd9")
-    filled = JpegImageFile(BytesIO(data[:end] + bytes(range(64)) + data[end:]))
-    return image.tobytes() != filled.tobytes()
+    end, pixels = data.rfind(b"\xff\xd9"), image.tobytes()
+    return any(JpegImageFile(BytesIO(data[:end] + filler + data[end:])).tobytes() != pixels for filler in _FILLERS)

@@ -17,7 +17,7 @@ LOCK = (ROOT / "requirements-lock.txt").read_text()
 
 # Permissive licenses, whose code Apache-2.0 software may use and be distributed with.
 PERMISSIVE = re.compile(
-    r"\b(Apache|MIT|MIT-0|MIT-CMU|BSD|0BSD|BSD-[23]-Clause|[23]-Clause BSD|ISC|PSF|Python Software Foundation|Zlib|CC0)\b"
+    r"\b(Apache|MIT|MIT-0|MIT-CMU|BSD|0BSD|BSD-[23]-Clause|[23]-Clause BSD|ISC|PSF|Python Software Foundation|CC0)\b"
 )
 COPYLEFT = re.compile(
     r"GPL|MPL|Mozilla|EUPL|CDDL|EPL|SSPL|Commons Clause|BUSL|Proprietary|NonCommercial", re.IGNORECASE
