@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from fashion_keras import __doc__ as description
 from fashion_keras.commands import analysis, data, drift, evaluate, export, reports, search, serve, studies, tags, train
 from fashion_keras.commands.arguments import Parser
-from fashion_keras.support.errors import InputError, os_error_message
+from fashion_keras.support.errors import InputError, hide_passwords, os_error_message
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _fail(code: int, message: str) -> int:
     """Print one line on standard error, whatever line breaks a file name has, and return the exit code."""
-    print(" ".join(message.splitlines()), file=sys.stderr)
+    print(hide_passwords(" ".join(message.splitlines())), file=sys.stderr)
     return code
 
 

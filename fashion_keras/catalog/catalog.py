@@ -15,6 +15,7 @@ from fashion_keras.catalog.attributes import KAGGLE_GROUPS, AttributeGroup
 from fashion_keras.catalog.columns import Columns
 from fashion_keras.catalog.corrections import CorrectionSummary
 from fashion_keras.support.atomic_files import write_csv
+from fashion_keras.support.errors import hide_passwords
 from fashion_keras.support.notebook_table import Thumbnail, notebook_table
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ class Rejected:
     where: str
     sku: str
     reason: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "where", hide_passwords(self.where))
+        object.__setattr__(self, "reason", hide_passwords(self.reason))
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ SMALL = "paramaggarwal/fashion-product-images-small"
 LARGE = "paramaggarwal/fashion-product-images-dataset"
 SAMPLE = "sample"
 _DATA = Path("data")
+_MAX_RATIO = 50  # of bytes to compressed bytes: styles/*.json shrink to a fifth, images hardly
 _VERSION = 1  # of both sets on Kaggle: a fixed one is found in the cache without a network
 
 
@@ -101,12 +102,27 @@ def _unpack(archive: Path, folder: Path) -> None:
                 raise InputError(f"{archive}: no styles.csv inside; delete it and download again")
             home = min(tables, key=len).removesuffix("styles.csv")
             wanted = (home + "styles.csv", home + "images/", home + "styles/")
-            file.extractall(temporary, [name for name in file.namelist() if name.startswith(wanted)])
+            _extract(file, [member for member in file.infolist() if member.filename.startswith(wanted)], temporary)
         (temporary / home).replace(folder)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise InputError(f"{archive}: not a complete archive ({error}); delete it and download again") from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _extract(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], folder: Path) -> None:
+    """Extract members below a folder; BadZipFile for a name that leads out of it, or far more bytes than they take."""
+    if sum(member.file_size for member in members) > _MAX_RATIO * sum(member.compress_size for member in members):
+        raise zipfile.BadZipFile("its files are declared to be much larger than it is")
+    for member in members:
+        path = folder / member.filename
+        if ".." in path.parts or not path.is_relative_to(folder):
+            raise zipfile.BadZipFile(f"the name {member.filename[:80]!r} leads out of it")
+        if member.is_dir():
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with archive.open(member) as source, path.open("wb") as target:
+            shutil.copyfileobj(source, target)
 
 
 def _home(dataset: str) -> Path:

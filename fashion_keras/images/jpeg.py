@@ -2,7 +2,6 @@
 
 from io import BytesIO
 
-import numpy as np
 import simplejpeg
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
@@ -14,6 +13,9 @@ _MOST_SCANS = 100  # progressive JPEGs have about ten
 _COLORS = ("RGB", "YCbCr", "Gray")
 # Metadata that may hold an orientation; reading the header for it takes as long as decoding a thumbnail.
 _METADATA = (b"Exif\0\0", b"tiff:Orientation")
+
+# Bytes that no decoder takes for nothing: of mixed bits, and without 0xff, with which markers begin.
+_FILLERS = (bytes(range(64)), b"\xaa\x55" * 32, bytes(range(254, 190, -1)))
 
 
 def read_jpeg(data: bytes, spec: ImageSpec | None) -> Raster | None:
@@ -49,16 +51,17 @@ def _reduction(height: int, width: int, turned: int, spec: ImageSpec | None) -> 
 
 
 def has_hole(image: Image.Image, data: bytes) -> bool:
-    """Return whether a JPEG's data stop before its last block: libjpeg paints the rest mid-gray and only warns.
+    """Return whether a JPEG's data stop before its last block: libjpeg fills up the rest and only warns.
 
-    Filler before the end marker changes no whole image but shows in a hole; only tried below mid-gray.
+    Filler before the end marker changes no whole image but shows in a hole, whatever color that has.
     """
-    if not {127, 128}.issuperset(np.atleast_1d(image.getpixel((image.width - 1, image.height - 1)))):
-        return False
     end = data.rfind(b"\xff\xd9")
-    filled = JpegImageFile(BytesIO(data[:end] + bytes(range(64)) + data[end:]))
     boxes = [(0, top, image.width, bottom) for top, bottom in bands(image.height, image.width)]
-    return any(image.crop(box).tobytes() != filled.crop(box).tobytes() for box in boxes)
+    for filler in _FILLERS:
+        filled = JpegImageFile(BytesIO(data[:end] + filler + data[end:]))
+        if any(image.crop(box).tobytes() != filled.crop(box).tobytes() for box in boxes):
+            return True
+    return False
 
 
 def check_scans(data: bytes) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Self, TypeVar, get_args, get_origin, get_type_hints
 from fashion_keras.support.errors import InputError, unknown_name_error
 
 ConfigType = TypeVar("ConfigType", bound="Config")
+_LARGEST = 2**31 - 1  # what every library takes for a count
 _BOUNDS = {"at_least": operator.ge, "above": operator.gt, "at_most": operator.le, "below": operator.lt}
 
 
@@ -187,6 +188,8 @@ def _check(field_: Field, value: Any) -> None:  # noqa: ANN401
         raise unknown_name_error(flag_name(field_.name), value, choices)
     if type(value) not in (int, float):
         return
+    if type(value) is int and "at_most" not in bounds and abs(value) > _LARGEST:
+        raise InputError(f"{flag_name(field_.name)} must be a whole number of at most {_LARGEST}, not {value}")
     if not -inf < value < inf or not all(_BOUNDS[kind](value, bound) for kind, bound in bounds.items()):
         texts = [f"{kind.replace('_', ' ')} {bound}" for kind, bound in bounds.items()]
         expected = f"{'a whole number ' if type(value) is int else ''}{' and '.join(texts) or 'finite'}"

@@ -13,14 +13,27 @@ _SHORTAGES = {
 }
 
 
+# What stands between the user's name and the host of an address; a port has digits alone. A Path has one slash of two.
+_PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]+://?[^\s/:@'\"]*):(?!\d+(/|$))[^\s'\"]*@", re.IGNORECASE)
+
+
 class InputError(ValueError):
-    """Wrong input or call; the message is one line: what is wrong, where, what to do.
+    """Wrong input or call; the message is one line: what is wrong, where, what to do. It shows no password.
 
     Line breaks in it, which names in files may have, become spaces; beyond 20,000 characters it is cut off.
     """
 
     def __init__(self, message: object = "") -> None:
-        super().__init__(" ".join(str(message).splitlines())[:_LONGEST])
+        super().__init__(hide_passwords(" ".join(str(message).splitlines())[:_LONGEST]))
+
+
+def hide_passwords(text: str) -> str:
+    """Return a text with *** for the passwords of addresses in it.
+
+    >>> hide_passwords("s3://me:secret@host/a.jpg: no such file; http://host:80/x")
+    's3://me:***@host/a.jpg: no such file; http://host:80/x'
+    """
+    return _PASSWORD.sub(r"\1:***@", text) if ":/" in text else text
 
 
 def unknown_name_error(kind: str, value: object, known: Iterable[str]) -> InputError:

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from fashion_keras.support.errors import InputError
+from fashion_keras.support.errors import InputError, hide_passwords
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 
@@ -18,7 +18,15 @@ def is_address(text: str) -> bool:
 
 
 def open_file_system(address: str) -> tuple[Any, str]:
-    """Return fsspec's file system of an address, and the path in it; InputError when one is missing or unknown."""
+    """Return fsspec's file system of an address, and the path in it; InputError when one is missing or unknown.
+
+    An address with a password is refused: it would stand in every table and file that names an image.
+    """
+    if hide_passwords(address) != address:
+        raise InputError(
+            f"{address}: no password in an address, which tables and reports repeat; give it as fsspec takes it, in "
+            "the environment or in ~/.config/fsspec"
+        )
     try:
         from fsspec.core import url_to_fs  # noqa: PLC0415 - an extra
     except ModuleNotFoundError:

@@ -14,10 +14,19 @@ from typing import ClassVar, Self, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from fashion_keras.support.errors import InputError
+from fashion_keras.support.errors import InputError, hide_passwords
 
 CONSOLE = Console(stderr=True)
 LOG = logging.getLogger("fashion_keras")
+
+
+def _hide_passwords(record: logging.LogRecord) -> bool:
+    record.msg, record.args = hide_passwords(record.getMessage()), None
+    return True
+
+
+# Of the log itself, so that every handler, and the log files of runs, get the text without them.
+LOG.addFilter(_hide_passwords)
 
 
 class ProgressBar:

@@ -1,6 +1,7 @@
 """Kaggle's full set: the columns and attribute groups in its `styles/ID.json`, one file per product."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ _FIELDS = {
     "fashionType": "fashion_type",
 }
 _ATTRIBUTES = "articleAttributes"
+_ID = re.compile(r"[\w-]+")
 
 
 def read_style_files(
@@ -35,7 +37,8 @@ def read_style_files(
     for sku in skus:
         path = folder / f"{sku}.json"
         try:
-            data = json.loads(path.read_bytes())["data"] if path.is_file() else {}
+            # A SKU of any other form has no file, which might be one outside the folder.
+            data = json.loads(path.read_bytes())["data"] if _ID.fullmatch(sku) and path.is_file() else {}
             rows.append(_fields(data))
             images[sku] = list(_image_names(data))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:

@@ -118,12 +118,19 @@ def _batch_files() -> dict[str, bytes]:
     model = _batch_model()
     manifest = BatchManifest(source="s", model=model, shards=1, columns={"price": "float"}, is_complete=True)
     entry = ShardEntry(
-        plan="p", model=model.digest, sha256="", bytes=len(data), rows=12, products=12, encoded=12, reused=0
+        plan="0123456789abcdef",
+        model=model.digest,
+        sha256="",
+        bytes=len(data),
+        rows=12,
+        products=12,
+        encoded=12,
+        reused=0,
     )
     return {
         "manifest.json": json.dumps(manifest.to_dict()).encode(),
         "shards/00000.json": json.dumps(asdict(entry)).encode(),
-        "shards/00000-p.parquet": data,
+        "shards/00000-0123456789abcdef.parquet": data,
     }
 
 
@@ -138,7 +145,7 @@ def _batch_check(name: str):
             for path, content in (files | {name: data}).items():
                 (folder / "batch" / path).write_bytes(content)
             if name != "shards/00000.json":
-                shard = folder / "batch" / "shards" / "00000-p.parquet"
+                shard = folder / "batch" / "shards" / "00000-0123456789abcdef.parquet"
                 entry = json.loads(files["shards/00000.json"]) | {
                     "sha256": file_sha256(shard),
                     "bytes": shard.stat().st_size,
@@ -208,8 +215,8 @@ TARGETS = (
     ),
     Target(
         "batch shard",
-        _batch_seeds("shards/00000-p.parquet"),
-        _batch_check("shards/00000-p.parquet"),
+        _batch_seeds("shards/00000-0123456789abcdef.parquet"),
+        _batch_check("shards/00000-0123456789abcdef.parquet"),
         (b"PAR1", b"embedding"),
         weight=0.6,
         in_child=True,
