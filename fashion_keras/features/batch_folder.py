@@ -181,7 +181,7 @@ class BatchFolder:
             table = pq.read_table(path, columns=columns and list(columns), partitioning=None)
             table.validate(full=True)  # texts that are no Unicode, codes beyond a dictionary
             return table
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, UnicodeDecodeError, OverflowError, MemoryError, pa.ArrowException) as error:
             reraise_shortage(error)
             raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())[:200]})") from None
 

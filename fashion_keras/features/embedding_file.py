@@ -153,7 +153,7 @@ def _read_parquet(path: Path) -> tuple[list[str], NDArray[np.floating]]:
             raise InputError(f"{path}: columns {', '.join(names)}; image_id or sku, and embedding, are needed")
         table = file.read([column, _EMBEDDING])
         table.validate(full=True)  # texts that are no Unicode, codes beyond a dictionary
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, UnicodeDecodeError, OverflowError, MemoryError, pa.ArrowException) as error:
         reraise_shortage(error)
         raise InputError(f"{path}: not a whole Parquet file ({' '.join(str(error).split())[:160]})") from None
     return _ids(path, table[column]), _rows(path, table[_EMBEDDING])
