@@ -46,7 +46,7 @@ class Options:
 
 
 def run_all(targets: Sequence[Target], executions: int, options: Options) -> list[Result]:
-    """Fuzz targets, `executions` in all by their weights, and print a row for each as it ends."""
+    """Fuzz targets, `executions` in all by their weights, and print a row for each as it ends, or is interrupted."""
     total = sum(target.weight for target in targets)
     waiting = [(target, max(20, round(executions * target.weight / total))) for target in targets]
     running: list[_Running] = []
@@ -61,9 +61,10 @@ def run_all(targets: Sequence[Target], executions: int, options: Options) -> lis
                 results.append(each.result)
                 print(row(each.result), flush=True)
             time.sleep(0.1)
-    finally:
+    except KeyboardInterrupt:
         for each in running:
-            each.process.kill()
+            results.append(each.stop())
+            print(row(each.result), flush=True)
     return results
 
 
@@ -99,6 +100,15 @@ class _Running:
         self._start(first)
         return False
 
+    def stop(self) -> Result:
+        """End the child and return the figures so far."""
+        self.process.kill()
+        self.process.join()
+        if (self._root / "state").is_file():
+            self._add_figures()
+        shutil.rmtree(self._folder, ignore_errors=True)
+        return self.result
+
     def _end(self) -> str | None:
         """Return how the child ended, "" for well; None while it runs."""
         if not self.process.is_alive():
@@ -120,17 +130,22 @@ class _Running:
         text = log.read_text(errors="replace")[-4000:] if log.is_file() else ""
         if not (self._root / "state").is_file():
             raise SystemExit(f"{self.result.name}: did not start ({end}):\n{text}")
+        number, data = self._add_figures()
+        if end == "":
+            return self._last + 1
+        self.result.findings[end] += 1
+        store_crash(self._options.crashes / self.result.name, f"{end} {number}", data, text)
+        return number + 1
+
+    def _add_figures(self) -> tuple[int, bytes]:
+        """Add a child's figures to the result; return the number of its last input, and that."""
         done, number, slowest, mebibytes, data = read_state(self._root / "state")
         result, findings = self.result, self._root / "findings.json"
         result.executions += done
         result.slowest, result.mebibytes = max(result.slowest, slowest), max(result.mebibytes, mebibytes)
         if findings.is_file():
             result.findings += Counter(json.loads(findings.read_text()))
-        if end == "":
-            return self._last + 1
-        result.findings[end] += 1
-        store_crash(self._options.crashes / result.name, f"{end} {number}", data, text)
-        return number + 1
+        return number, data
 
 
 HEADER = (
