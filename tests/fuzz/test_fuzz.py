@@ -26,7 +26,9 @@ from tests.fuzz.targets.images import bomb, drawn, encoded
 QUICK = [target for target in TARGETS if not target.in_child]
 IN_CHILD = [target for target in TARGETS if target.in_child]
 KEPT = Path(__file__).parent / "kept"
-EXACT = settings(deadline=None, derandomize=True, max_examples=150, suppress_health_check=list(HealthCheck))
+EXACT = settings(
+    deadline=None, derandomize=True, database=None, max_examples=150, suppress_health_check=list(HealthCheck)
+)
 
 
 def names(target):
