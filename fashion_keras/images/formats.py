@@ -170,8 +170,11 @@ def _explained(name: str) -> Iterator[None]:
 
 
 def _load(image: Image.Image) -> Image.Image:
+    declared = image.size
     check_size(image.height, image.width)  # the header's, before any pixel is decoded
     image.load()
+    if sorted(image.size) != sorted(declared):  # some are turned as they are loaded
+        raise ImageError("{}x{} pixels in the header, {}x{} in the data".format(*declared, *image.size))
     return image
 
 

@@ -13,7 +13,7 @@ from fashion_keras.support.errors import InputError
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 _SNIFFED_ROWS = 50
 _PART_BYTES = 2**22
-_MOST_LINES = 200  # of one record beside stray quotes
+_MOST_CHARACTERS = 2**26  # of a part that a stray quote keeps from ending
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 csv.field_size_limit(2**31 - 1)  # descriptions of products can be long
@@ -183,6 +183,9 @@ def _parse(
 ) -> tuple[list[Record], str, int]:
     """Return the records that are not blank, the header first, the text that is left, and the number of its first line.
 
+    A record takes further lines only when an open quote then closes and the width is right; else the quote is a stray
+    one, and its line a record.
+
     Args:
         text: whole lines.
         separator: between cells.
@@ -190,58 +193,32 @@ def _parse(
         line: number of the first line.
         is_whole: whether the file ends here; if not, the text may end within a record, which is left.
     """
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    records, place = [], 0
-    try:
-        for cells in reader:
-            is_blank = _is_blank(cells)
-            width = width or (0 if is_blank else len(cells))
-            if reader.line_num > place + 1 and len(cells) != width:
-                break  # a stray quote joined lines
-            if not is_blank:
-                records.append((line + place, cells))
-            place = reader.line_num
-        else:
-            return records, "", line + place
-    except csv.Error:
-        pass
-    lines = list(io.StringIO(text, newline=""))
-    place = _parse_carefully(lines, place, separator, width, line, is_whole, records)
-    return records, "".join(lines[place:]), line + place
-
-
-def _parse_carefully(
-    lines: list[str], place: int, separator: str, width: int, line: int, is_whole: bool, records: list[Record]
-) -> int:
-    """Add records line by line from a place on; return where the first one begins that needs lines beyond these.
-
-    A record takes further lines only when an open quote then closes and the width is right.
-    """
-    while place < len(lines):
-        cells, count = _parse_record(lines, place, separator, width, is_whole)
-        if not count:
-            break
-        if not _is_blank(cells):
-            records.append((line + place, cells))
-            width = width or len(cells)
-        place += count
-    return place
-
-
-def _parse_record(lines: list[str], place: int, separator: str, width: int, is_whole: bool) -> tuple[list[str], int]:
-    """Return the cells of the record that begins at a line, and how many lines it takes; 0 where that is not known."""
-    if '"' in lines[place]:
-        reader = csv.reader(lines[place : place + _MOST_LINES], delimiter=separator, strict=True)
+    records: list[Record] = []
+    place, lines = 0, []
+    while True:
+        source = (lines[number] for number in range(place, len(lines))) if lines else io.StringIO(text, newline="")
+        reader = csv.reader(source, delimiter=separator, strict=True)
+        start, is_open = place, False
         try:
-            cells = next(reader)
-        except csv.Error:
-            if not is_whole and place + _MOST_LINES > len(lines):
-                return [], 0
-        else:
-            if reader.line_num == 1 or len(cells) == width:
-                return cells, reader.line_num
-    return next(csv.reader([lines[place]], delimiter=separator), []), 1
+            for cells in reader:
+                if start + reader.line_num > place + 1 and len(cells) != (width or len(cells)):
+                    break
+                width = _add(records, line + place, cells, width)
+                place = start + reader.line_num
+            else:
+                return records, "", line + place
+        except csv.Error as error:
+            is_open = "end of data" in str(error)
+        lines = lines or list(io.StringIO(text, newline=""))
+        if is_open and not is_whole and len(text) < _MOST_CHARACTERS:
+            return records, "".join(lines[place:]), line + place
+        width = _add(records, line + place, next(csv.reader([lines[place]], delimiter=separator), []), width)
+        place += 1
 
 
-def _is_blank(cells: list[str]) -> bool:
-    return not any(cells) or "".join(cells).isspace()
+def _add(records: list[Record], line: int, cells: list[str], width: int) -> int:
+    """Add a record unless it is blank; return the width of the header, the first that is not."""
+    if not any(cells) or "".join(cells).isspace():
+        return width
+    records.append((line, cells))
+    return width or len(cells)
