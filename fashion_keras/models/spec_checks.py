@@ -6,23 +6,19 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fashion_keras.catalog.label_groups import LabelGroup
 from fashion_keras.images.raster import MAX_PIXELS
 from fashion_keras.models.heads import POOLINGS, Head
+from fashion_keras.models.text import TextSpec
 from fashion_keras.support.atomic_files import is_deep
 from fashion_keras.support.errors import InputError, unknown_name_error
-
-if TYPE_CHECKING:
-    from fashion_keras.models.classifier import ClassifierSpec
-    from fashion_keras.models.serialization import EncoderSpec
-    from fashion_keras.models.text import TextSpec
 
 _SMALLEST_FLOAT = 2  # bytes of float16
 
 
-def check_spec(spec: "ClassifierSpec | EncoderSpec | TextSpec", path: Path, size: int) -> None:
+def check_spec(spec: Any, path: Path, size: int) -> None:  # noqa: ANN401 - ClassifierSpec, EncoderSpec or TextSpec
     """Raise InputError, which names `path`, for a spec that is no network's, or of more than `size` bytes of weights.
 
     A layer has at least as many weights as it has outputs: widths, classes and the numbers of a user's own backbone
@@ -59,7 +55,7 @@ def _check_head(head: Head) -> None:
         raise InputError(f"head {head.name!r} has layers of no width, or drops out all")
 
 
-def _check_text(spec: "TextSpec") -> None:
+def _check_text(spec: TextSpec) -> None:
     if min(spec.width, spec.buckets, spec.dim, spec.hidden, spec.tokens) < 1 or not spec.temperature > 0:
         raise InputError("a text tower of no width or temperature")
     if spec.tokens > 2**16:

@@ -23,6 +23,7 @@ from fashion_keras.search.base import Index, IndexSpec, Records, is_numeric
 from fashion_keras.search.config import DEFAULT_INDEX
 from fashion_keras.search.local import LocalIndex
 from fashion_keras.support.errors import InputError
+from fashion_keras.support.file_systems import is_address
 from fashion_keras.support.verbose_argument import takes_verbose
 
 log = logging.getLogger("fashion_keras")
@@ -162,6 +163,10 @@ def index_location(location: str | Path) -> tuple[type, str | Path]:
     if not _URL.match(str(location)):
         if isinstance(location, str) and _KEYWORDS.search(location):
             raise InputError("a connection string of keywords is not supported: write postgresql://USER@HOST/DATABASE")
+        if is_address(str(location)):
+            raise InputError(
+                f"{location}: an index lies in a folder, or in PostgreSQL at postgresql://USER@HOST/DATABASE"
+            )
         return LocalIndex, location
     try:
         from fashion_keras.search.postgres import PostgresIndex  # noqa: PLC0415 - an extra, not installed by all

@@ -24,8 +24,8 @@ def open_file_system(address: str) -> tuple[Any, str]:
     """
     if hide_passwords(address) != address:
         raise InputError(
-            f"{address}: no password in an address, which tables and reports repeat; give it as fsspec takes it, in "
-            "the environment or in ~/.config/fsspec"
+            f"{address}: no password in an address, which tables and reports repeat; give it to fsspec, in the "
+            "environment or in ~/.config/fsspec"
         )
     try:
         from fsspec.core import url_to_fs  # noqa: PLC0415 - an extra

@@ -72,9 +72,11 @@ def test_addresses_without_a_password_are_shown_as_they_are():
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("address", ADDRESSES[:2])
-def test_no_command_prints_a_password(words, address):
+def test_no_command_prints_a_password(words, address, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     result = run_cli(*words, address)
     assert result.returncode == 2
+    assert not [path for path in Path().iterdir() if ":" in path.name]
     assert "s3cr3t" not in result.stdout + result.stderr
     assert "Traceback" not in result.stderr
 

@@ -26,8 +26,9 @@ MODULES = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "cloudpi
 }
 NAMES = {"eval", "exec", "compile", "__import__"}
 ATTRIBUTES = {
-    "load_pickle", "read_pickle", "to_pickle", "unsafe_load", "unsafe_load_all", "full_load", "full_load_all", "extract",
-    "extractall", "mktemp", "popen", "enable_unsafe_deserialization", "Lambda", "TFSMLayer", "TorchModuleWrapper",
+    "load_pickle", "read_pickle", "to_pickle", "unsafe_load", "unsafe_load_all", "full_load", "full_load_all",
+    "extract", "extractall", "mktemp", "popen", "enable_unsafe_deserialization", "Lambda", "TFSMLayer",
+    "TorchModuleWrapper",
 }  # fmt: skip
 # (file, what): why it is no danger.
 EXCEPTIONS = {
