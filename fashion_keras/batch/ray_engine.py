@@ -71,8 +71,9 @@ def _connect(config: BatchConfig) -> Any:  # noqa: ANN401 - the module
         address = config.address or os.environ.get("RAY_ADDRESS")
         try:
             _knock(address)
-            ray.init(address=address, log_to_driver=False, logging_level="error", include_dashboard=False
-                     if address is None else None)  # fmt: skip
+            # "local": never a cluster that somebody else has started on this machine.
+            ray.init(address=address or "local", log_to_driver=False, logging_level="error",
+                     include_dashboard=None if address else False)  # fmt: skip
         except Exception as error:  # noqa: BLE001 - Ray's have no class in common
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"Ray cannot be reached at {address or 'this machine'}: {reason}") from None

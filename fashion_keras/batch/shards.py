@@ -23,7 +23,7 @@ from fashion_keras.images.decode import DECODING_VERSION, decode_views, parallel
 from fashion_keras.images.near_duplicates import THUMBNAIL
 from fashion_keras.images.pipeline import prefetch
 from fashion_keras.images.raster import ImageError
-from fashion_keras.images.references import read_reference
+from fashion_keras.images.references import read_reference, reference_state
 from fashion_keras.support.atomic_files import atomic_write, file_sha256
 from fashion_keras.support.errors import InputError
 
@@ -142,6 +142,11 @@ def _decode(batch: tuple[_OpenShard, list[PlannedImage]], spec: Any) -> _Batch: 
             data = read_reference(images[row].reference)
             view, thumbnail = decode_views(data, [spec, THUMBNAIL])
         except ImageError as error:
+            image = images[row]
+            if image.state and not reference_state(image.reference):
+                raise InputError(
+                    f"{image.reference}: gone since the catalog was read; if its disk is away, run again when it is back"
+                ) from None
             return str(error)
         pixels[row], is_whole[row] = view, True
         return hashlib.sha256(data).hexdigest()[:16], thumbnail.tobytes()

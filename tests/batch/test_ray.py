@@ -37,7 +37,7 @@ def whole(catalog, tmp_path_factory):
 @pytest.fixture
 def local_ray():
     """Ray on this machine, with three CPUs."""
-    ray.init(num_cpus=3, log_to_driver=False, **SMALL)
+    ray.init("local", num_cpus=3, log_to_driver=False, **SMALL)
     yield
     ray.shutdown()
 
@@ -128,7 +128,7 @@ def test_workers_find_relative_paths(tmp_path, monkeypatch):
     write_products(tmp_path / "here/shop", 6)
     (tmp_path / "there").mkdir()
     monkeypatch.chdir(tmp_path / "there")
-    ray.init(num_cpus=2, log_to_driver=False, **SMALL)
+    ray.init("local", num_cpus=2, log_to_driver=False, **SMALL)
     monkeypatch.chdir(tmp_path / "here")
     run("shop", "out", load_toy_job, workers=2, shards=2)
     run("shop", "whole", load_toy_job, engine="local", shards=2)

@@ -130,6 +130,25 @@ def test_interrupted_runs_end_with_the_same_bytes(run_encode, catalog, tmp_path,
     assert all(entry.encoded == entry.rows for entry in entries)  # each image was encoded in its shard's one run
 
 
+def test_images_whose_disk_goes_away_are_not_rejected(run_encode, own, tmp_path, monkeypatch):
+    images, away = own[0] / "images", own[0] / "away"
+
+    def forward(pixels):
+        if len(pixels) > 1 and images.is_dir():  # not when the width is asked for
+            images.rename(away)
+        return toy_encoder().forward(pixels)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(encode, "load_encoder", lambda *_: replace(toy_encoder(), forward=forward))
+        with pytest.raises(InputError, match=r"gone since the catalog was read; .* run again when it is back"):
+            run_encode(own[0], tmp_path / "out")
+    away.rename(images)
+    report = run_encode(own[0], tmp_path / "out")
+    assert (report.accepted, report.rejected) == (24, 0)
+    run_encode(own[0], tmp_path / "whole")
+    assert shard_bytes(tmp_path / "out") == shard_bytes(tmp_path / "whole")
+
+
 def test_files_that_a_killed_run_left_are_removed(run_encode, catalog, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         interrupted(patch, KeyboardInterrupt(), 1)
