@@ -82,6 +82,10 @@ class OpenVINONetwork:
         except (RuntimeError, UnicodeDecodeError) as error:  # the latter where a message quotes what is no Unicode
             reason = " ".join(str(error).split())[-160:]
             raise InputError(f"{self._xml}: OpenVINO cannot read it for images of {shape} ({reason})") from None
+        if len(compiled.inputs) != 1 or not compiled.outputs:
+            raise InputError(
+                f"{self._xml}: {len(compiled.inputs)} inputs and {len(compiled.outputs)} outputs; not one of ours"
+            )
         idle: LifoQueue = LifoQueue()
         for _ in range(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")):
             idle.put(compiled.create_infer_request())
