@@ -135,9 +135,17 @@ def _read_lines(path: Path) -> list[str]:
 
 def _read_batch(path: Path) -> tuple[list[str], NDArray[np.floating]]:
     """Return the ids of the m rows, and the rows [m, d]."""
-    tables = [*BatchFolder.open(path).tables(["image_id", _EMBEDDING])]
+    folder = BatchFolder.open(path)
+    tables = [*folder.tables(["image_id", _EMBEDDING])]
     ids = [name for table in tables for name in table["image_id"].to_pylist()]
-    return ids, np.concatenate([_rows(path, table[_EMBEDDING]) for table in tables if len(table)])
+    parts = [_rows(path, table[_EMBEDDING]) for table in tables if len(table)]
+    if not parts:
+        raise InputError(f"{path}: no rows")
+    if any(part.shape[1] != folder.manifest.model.width for part in parts):
+        raise InputError(
+            f"{path}: a shard's embeddings have not the {folder.manifest.model.width} numbers of its manifest"
+        )
+    return ids, np.concatenate(parts)
 
 
 def _read_parquet(path: Path) -> tuple[list[str], NDArray[np.floating]]:
