@@ -108,6 +108,7 @@ def name_columns(headers: Sequence[str], mapping: Mapping[str, str]) -> tuple[li
     Raises:
         InputError: when `mapping` names a header that is not there.
     """
+    headers = [valid_text(header) for header in headers]
     plain = [plain_name(header) for header in headers]
     chosen: dict[int, str] = {}
     for name, header in mapping.items():
@@ -168,10 +169,13 @@ def clean_cells(values: Iterable[str]) -> list[str]:
     return [cleaned[value] for value in values]
 
 
+def valid_text(text: str) -> str:
+    """Return a text with "?" for lone surrogates, which JSON can hold and no file."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
 def _clean(value: str) -> str:
-    value = value.replace("\0", "").strip()
-    if not value.isascii():
-        value = value.encode("utf-8", "replace").decode()  # a lone surrogate could be written to no file
+    value = valid_text(value.replace("\0", "").strip())
     excel = _EXCEL_TEXT.fullmatch(value) if value.startswith("=") else None
     if excel:
         value = excel[1].replace('""', '"').strip()

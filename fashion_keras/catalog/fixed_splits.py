@@ -1,5 +1,6 @@
 """Fixed splits: parts that a file, the catalog or the products' years name."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,9 +24,11 @@ _YEAR = re.compile(r"year(?::(\d{4}))?")
 
 def check_recipe(recipe: str) -> str:
     """Return the name of a split, a file by its full path; InputError when it is neither a recipe nor a file."""
+    if not isinstance(recipe, str):
+        return recipe  # of another type, which the config refuses
     if recipe in SPLITS or recipe == "given" or _YEAR.fullmatch(recipe):
         return recipe
-    if Path(recipe).is_file():
+    if os.path.isfile(recipe):  # noqa: PTH113 - no error for a long name
         return str(Path(recipe).resolve())
     if recipe.endswith(".csv"):
         raise InputError(f"--split {recipe}: no such file; expected a CSV of sku, part")

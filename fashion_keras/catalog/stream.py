@@ -4,6 +4,7 @@ Parquet files by row groups, CSV files by parts, tar files by samples, lists by 
 that fsspec reads. The image ids of a part are relative paths: only all images of a product show what its ids are.
 """
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,7 +33,7 @@ from fashion_keras.catalog.sources.shards import (
 )
 from fashion_keras.catalog.sources.streamed_files import AddressFiles, StreamedFiles
 from fashion_keras.catalog.sources.table import Table
-from fashion_keras.catalog.sources.table_readers import is_table, table_of_frame, table_of_text
+from fashion_keras.catalog.sources.table_readers import BROKEN_PARQUET, is_table, table_of_frame, table_of_text
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.file_systems import is_address, open_file_system
 
@@ -158,7 +159,7 @@ def _path_lists(entries: Iterable[tuple[str, str, str]]) -> Iterator[tuple[Table
     for part in _parts(entries):
         table, images = Table({}, "list", range(1, len(part) + 1), "line"), RowImages()
         for row, (reference, name, where) in enumerate(part):
-            if is_address(reference) or Path(reference).is_file():
+            if is_address(reference) or os.path.isfile(reference):  # noqa: PTH113 - no error for a long name
                 images.add(row, reference, name)
             else:
                 images.rejected.append(Rejected(where, "", f"no file {reference[:300]}"))
@@ -189,8 +190,10 @@ def _parquet_tables(files: Sequence[_File], options: StreamOptions) -> Iterator[
                         frame = frame.assign(split=part)
                     yield table_of_frame(frame, options.mapping, file.path.name, first)
                     first += len(frame)
-        except (OSError, pa.ArrowException) as error:
-            raise InputError(f"{file.name}: cannot be read ({str(error).splitlines()[0][:200]})") from None
+        except InputError:
+            raise
+        except (OSError, ValueError, pa.ArrowException, *BROKEN_PARQUET) as error:
+            raise InputError(f"{file.name}: cannot be read ({' '.join(str(error).split())[:200]})") from None
 
 
 def _samples(files: Sequence[_File], options: StreamOptions) -> Iterator[tuple[Table, RowImages]]:

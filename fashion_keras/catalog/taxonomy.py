@@ -82,7 +82,9 @@ class _Reader:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             raise InputError(f"{self.path}:{line}: not YAML ({error.problem})") from None
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise InputError(f"{self.path}:1: not YAML ({str(error).splitlines()[0]})") from None
+            raise InputError(f"{self.path}:1: not YAML ({' '.join(str(error).split())[:200]})") from None
+        except RecursionError:
+            raise InputError(f"{self.path}:1: not a taxonomy (nested too deeply)") from None
         if node is None:
             raise InputError(f"{self.path}:1: empty; expected the keys product_types and attributes")
         return node

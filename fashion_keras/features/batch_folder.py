@@ -178,10 +178,12 @@ class BatchFolder:
         try:
             if (rows := pq.read_metadata(path).num_rows) != entry.rows:
                 raise InputError(f"{path}: {rows} rows, but its entry names {entry.rows}")
-            return pq.read_table(path, columns=columns and list(columns), partitioning=None)
-        except (OSError, pa.ArrowException) as error:
+            table = pq.read_table(path, columns=columns and list(columns), partitioning=None)
+            table.validate(full=True)  # texts that are no Unicode, codes beyond a dictionary
+            return table
+        except (OSError, UnicodeDecodeError, OverflowError, MemoryError, pa.ArrowException) as error:
             reraise_shortage(error)
-            raise InputError(f"{path}: cannot be read ({str(error).splitlines()[0][:200]})") from None
+            raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())[:200]})") from None
 
     def complete(self, is_complete: bool) -> "BatchFolder":
         """Write, and return, the folder with its manifest marked."""

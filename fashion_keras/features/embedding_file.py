@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from fashion_keras.catalog.catalog import Catalog
 from fashion_keras.features.batch_folder import BatchFolder, is_batch_folder
+from fashion_keras.support.array_files import map_array
 from fashion_keras.support.atomic_files import file_sha256
 from fashion_keras.support.errors import InputError, reraise_shortage
 
@@ -102,11 +103,7 @@ def _match(path: Path, ids: Sequence[str], wanted: Sequence[str]) -> list[int]:
 
 def _read_npy(path: Path, catalog: Catalog) -> tuple[list[str], NDArray[np.floating]]:
     """Return the ids of the m rows, and the rows [m, d], memory-mapped."""
-    try:
-        values = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        reraise_shortage(error)
-        raise InputError(f"{path}: not a whole array of numbers in NumPy's format ({error})") from None
+    values = map_array(path)
     if values.ndim != 2 or values.dtype.kind != "f" or not values.shape[1]:
         raise InputError(f"{path}: {values.dtype} {list(values.shape)}; embeddings are float32 [n, d]")
     ids_path = path.with_suffix(_IDS)
@@ -138,9 +135,17 @@ def _read_lines(path: Path) -> list[str]:
 
 def _read_batch(path: Path) -> tuple[list[str], NDArray[np.floating]]:
     """Return the ids of the m rows, and the rows [m, d]."""
-    tables = [*BatchFolder.open(path).tables(["image_id", _EMBEDDING])]
+    folder = BatchFolder.open(path)
+    tables = [*folder.tables(["image_id", _EMBEDDING])]
     ids = [name for table in tables for name in table["image_id"].to_pylist()]
-    return ids, np.concatenate([_rows(path, table[_EMBEDDING]) for table in tables if len(table)])
+    parts = [_rows(path, table[_EMBEDDING]) for table in tables if len(table)]
+    if not parts:
+        raise InputError(f"{path}: no rows")
+    if any(part.shape[1] != folder.manifest.model.width for part in parts):
+        raise InputError(
+            f"{path}: a shard's embeddings have not the {folder.manifest.model.width} numbers of its manifest"
+        )
+    return ids, np.concatenate(parts)
 
 
 def _read_parquet(path: Path) -> tuple[list[str], NDArray[np.floating]]:
@@ -155,7 +160,8 @@ def _read_parquet(path: Path) -> tuple[list[str], NDArray[np.floating]]:
         if not column or _EMBEDDING not in names:
             raise InputError(f"{path}: columns {', '.join(names)}; image_id or sku, and embedding, are needed")
         table = file.read([column, _EMBEDDING])
-    except (OSError, pa.ArrowException) as error:
+        table.validate(full=True)  # texts that are no Unicode, codes beyond a dictionary
+    except (OSError, UnicodeDecodeError, OverflowError, MemoryError, pa.ArrowException) as error:
         reraise_shortage(error)
         raise InputError(f"{path}: not a whole Parquet file ({' '.join(str(error).split())[:160]})") from None
     return _ids(path, table[column]), _rows(path, table[_EMBEDDING])

@@ -73,15 +73,19 @@ class OpenVINONetwork:
         import openvino  # noqa: PLC0415 - a machine without OpenVINO works, too
 
         core = openvino.Core()
+        hint = "THROUGHPUT" if size > 1 else "LATENCY"
+        settings = {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": _HINTS[self._precision]}
         try:
             model = core.read_model(self._xml)
             model.reshape([size, *shape])
-        except RuntimeError as error:
+            compiled = core.compile_model(model, "CPU", settings)
+        except (RuntimeError, UnicodeDecodeError) as error:  # the latter where a message quotes what is no Unicode
             reason = " ".join(str(error).split())[-160:]
             raise InputError(f"{self._xml}: OpenVINO cannot read it for images of {shape} ({reason})") from None
-        hint = "THROUGHPUT" if size > 1 else "LATENCY"
-        settings = {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": _HINTS[self._precision]}
-        compiled = core.compile_model(model, "CPU", settings)
+        if len(compiled.inputs) != 1 or not compiled.outputs:
+            raise InputError(
+                f"{self._xml}: {len(compiled.inputs)} inputs and {len(compiled.outputs)} outputs; not one of ours"
+            )
         idle: LifoQueue = LifoQueue()
         for _ in range(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")):
             idle.put(compiled.create_infer_request())

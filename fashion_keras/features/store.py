@@ -4,7 +4,9 @@ A folder holds two files for each type and shape of row, however many rows there
 end, and TYPE-SHAPE.keys, their keys, 24 bytes each. A row counts once its key is written, which is after its values.
 """
 
+import math
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from fashion_keras.support.errors import InputError
 
 KEY_LENGTH = 24
+_NAME = re.compile(r"(?P<dtype>float16|float32|float64)-(?P<sides>[0-9]{1,9}(x[0-9]{1,9}){0,3})")
 Keys = NDArray[np.bytes_]
 
 
@@ -111,9 +114,11 @@ def _find(tables: Sequence[Keys], keys: Sequence[str]) -> NDArray[np.int64]:
 
 def _map(path: Path, count: int) -> NDArray[np.floating]:
     values = path.with_suffix(".values")
-    dtype, _, sides = path.stem.partition("-")
-    shape = (count, *map(int, sides.split("x")))
-    expected = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    name = _NAME.fullmatch(path.stem)
+    if name is None:
+        raise InputError(f"{path}: not a file of the feature cache; delete it")
+    dtype, shape = name["dtype"], (count, *map(int, name["sides"].split("x")))
+    expected = math.prod(shape) * np.dtype(dtype).itemsize
     size = values.stat().st_size if values.is_file() else 0
     if size < expected:
         raise InputError(f"{values}: damaged ({size} bytes, expected {expected}); run `fashion-keras features rm`")

@@ -24,7 +24,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from fashion_keras.images.jpeg import has_hole, read_jpeg
+from fashion_keras.images.jpeg import check_scans, has_hole, read_jpeg
 from fashion_keras.images.raster import BROKEN, ImageError, Raster, check_size, from_loaded
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.support.errors import InputError
@@ -84,10 +84,12 @@ def read_file(path: str | Path) -> bytes:
         _check_bytes(os.stat(path).st_size)  # noqa: PTH116 - sooner than by a Path, as the next
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123
             return file.read()
+    except ValueError as error:  # a NUL character, or half of one beyond 16 bits
+        raise ImageError(f"not the name of a file ({error})") from None
     except OSError as error:
         if error.errno in _SHORTAGES:  # no fault of the image, which must not be rejected for it
             raise InputError(f"{path}: {error.strerror.lower()}; close files or raise the limit (ulimit -n)") from error
-        if Path(path).is_dir():
+        if os.path.isdir(path):  # noqa: PTH112 - no error for a name that is too long
             raise ImageError("is a directory; pass its image files, or read it as a catalog") from None
         raise ImageError((error.strerror or str(error)).lower()) from error
 
@@ -117,8 +119,10 @@ def from_bytes(data: bytes, spec: ImageSpec | None = None) -> Raster:
     """
     format_ = _format_of(data)
     _check_pillow()
-    if format_.name == "JPEG" and (raster := read_jpeg(data, spec)):
-        return raster
+    if format_.name == "JPEG":
+        check_scans(data)
+        if raster := read_jpeg(data, spec):
+            return raster
     with _explained(format_.name):
         image = _load(format_.reader(BytesIO(data)))
         if format_.name == "JPEG" and has_hole(image, data):
@@ -166,8 +170,11 @@ def _explained(name: str) -> Iterator[None]:
 
 
 def _load(image: Image.Image) -> Image.Image:
+    declared = image.size
     check_size(image.height, image.width)  # the header's, before any pixel is decoded
     image.load()
+    if sorted(image.size) != sorted(declared):  # some are turned as they are loaded
+        raise ImageError("{}x{} pixels in the header, {}x{} in the data".format(*declared, *image.size))
     return image
 
 

@@ -6,9 +6,10 @@ import simplejpeg
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from fashion_keras.images.raster import BROKEN, Raster, check_size, orientation, turn
+from fashion_keras.images.raster import BROKEN, ImageError, Raster, bands, check_size, orientation, turn
 from fashion_keras.images.spec import ImageSpec
 
+_MOST_SCANS = 100  # progressive JPEGs have about ten
 _COLORS = ("RGB", "YCbCr", "Gray")
 # Metadata that may hold an orientation; reading the header for it takes as long as decoding a thumbnail.
 _METADATA = (b"Exif\0\0", b"tiff:Orientation")
@@ -54,5 +55,18 @@ def has_hole(image: Image.Image, data: bytes) -> bool:
 
     Filler before the end marker changes no whole image but shows in a hole, whatever color that has.
     """
-    end, pixels = data.rfind(b"\xff\xd9"), image.tobytes()
-    return any(JpegImageFile(BytesIO(data[:end] + filler + data[end:])).tobytes() != pixels for filler in _FILLERS)
+    end = data.rfind(b"\xff\xd9")
+    boxes = [(0, top, image.width, bottom) for top, bottom in bands(image.height, image.width)]
+    for filler in _FILLERS:
+        filled = JpegImageFile(BytesIO(data[:end] + filler + data[end:]))
+        if any(image.crop(box).tobytes() != filled.crop(box).tobytes() for box in boxes):
+            return True
+    return False
+
+
+def check_scans(data: bytes) -> None:
+    """Raise ImageError for a JPEG of very many scans: each takes a hundred bytes, and time for every pixel."""
+    # Nowhere else but in metadata: within coded data, 0 follows 255.
+    scans = data.count(b"\xff\xda")
+    if scans > _MOST_SCANS:
+        raise ImageError(f"a JPEG of {scans} scans; at most {_MOST_SCANS} are decoded")

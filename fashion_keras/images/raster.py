@@ -1,6 +1,8 @@
 """Raster images: Pillow images and arrays become upright 8-bit RGB pixels on white, or one reason why not."""
 
 import struct
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +12,13 @@ from PIL import ExifTags, Image, ImageCms
 from fashion_keras.support.errors import InputError
 
 MAX_PIXELS = 64_000_000
+_BAND_PIXELS = 2**22  # converted at a time: whole images of MAX_PIXELS would take gigabytes on the way
 
 # What Pillow raises on broken files.
-BROKEN = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, RuntimeError, struct.error)
+BROKEN = (
+    OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, RuntimeError, AssertionError, AttributeError,
+    ArithmeticError, struct.error, zlib.error,
+)  # fmt: skip
 Pixels = NDArray[np.uint8]
 
 
@@ -51,8 +57,22 @@ def from_array(array: NDArray) -> Raster:
 
 def from_loaded(image: Image.Image) -> Raster:
     """Return a PIL image of any mode whose pixels are loaded; it stays as it is."""
-    pixels = turn(np.array(_to_rgb(image)), orientation(image))
+    turned = orientation(image)
+    if image.mode in ("I", "F"):
+        image = Image.fromarray(to_8_bits(np.asarray(image)))
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for top, bottom in bands(image.height, image.width):
+        band = image if bottom - top == image.height else image.crop((0, top, image.width, bottom))
+        pixels[top:bottom] = np.asarray(_to_rgb(band))
+    pixels = turn(pixels, turned)
     return Raster(pixels, *pixels.shape[:2])
+
+
+def bands(height: int, width: int) -> Iterator[tuple[int, int]]:
+    """Yield (first row, row after the last) of bands of an image; what is made of a band takes some 100 MB at most."""
+    rows = max(1, _BAND_PIXELS // width)
+    for top in range(0, height, rows):
+        yield top, min(top + rows, height)
 
 
 def to_8_bits(array: NDArray) -> Pixels:
@@ -72,11 +92,15 @@ def to_8_bits(array: NDArray) -> Pixels:
         raise ImageError(
             f"{array.dtype} array with values in {low:g}..{high:g}: pass pixels in 0..255, or fractions in 0..1"
         )
-    if array.dtype.kind == "f" and 0 < high <= 1:
-        if ((array == 0) | (array == 1)).all():
-            raise ImageError(f"{array.dtype} array of 0 and 1 alone: pass pixels in 0..255 as uint8")
-        array = array.astype(np.float64) * 255
-    return np.rint(array).astype(np.uint8)
+    scale = 255 if array.dtype.kind == "f" and 0 < high <= 1 else 1
+    if scale == 255 and ((array == 0) | (array == 1)).all():
+        raise ImageError(f"{array.dtype} array of 0 and 1 alone: pass pixels in 0..255 as uint8")
+    pixels = np.empty(array.shape, np.uint8)
+    size = max(1, _BAND_PIXELS // array[0].size)
+    for start in range(0, len(array), size):
+        part = array[start : start + size]
+        pixels[start : start + size] = np.rint(part.astype(np.float64) * scale if scale > 1 else part)
+    return pixels
 
 
 def check_size(height: int, width: int) -> None:
@@ -113,8 +137,6 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     """Return `image` 8 bits deep, on white, in RGB; an image that already is all that comes back itself."""
     if image.mode.startswith("I;16"):  # deep gray, which Pillow would clip
         image = Image.fromarray(np.rint(np.asarray(image) * (255 / 65535)).astype(np.uint8))
-    elif image.mode in ("I", "F"):
-        image = Image.fromarray(to_8_bits(np.asarray(image)))
     elif image.mode == "LAB":
         profiles = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
         image = ImageCms.profileToProfile(image, *profiles, outputMode="RGB")

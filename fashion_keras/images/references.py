@@ -14,7 +14,7 @@ from fashion_keras.images.raster import ImageError
 from fashion_keras.support.errors import InputError, reraise_shortage
 from fashion_keras.support.file_systems import is_address, open_file_system
 
-_MEMBER = re.compile(r"(?P<archive>.+\.tar)#(?P<offset>\d+)\+(?P<size>\d+)", re.IGNORECASE | re.DOTALL)
+_MEMBER = re.compile(r"(?P<archive>.+\.tar)#(?P<offset>[0-9]{1,18})\+(?P<size>[0-9]{1,18})", re.IGNORECASE | re.DOTALL)
 _GONE = (404, 410)  # status of HTTP
 _TRIES, _PAUSE = 4, 0.5  # the pause in seconds doubles each time
 
@@ -70,6 +70,8 @@ def _read_part(path: Path, start: int, size: int) -> bytes:
         with path.open("rb") as file:
             file.seek(start)
             return file.read(size)
+    except (ValueError, OverflowError) as error:  # a NUL character; a place beyond all files
+        raise ImageError(f"not a place in a file ({error})") from None
     except OSError as error:
         reraise_shortage(error)
         raise ImageError((error.strerror or str(error)).lower()) from None

@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+import zlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.weights_file import check_open_weights
-from fashion_keras.support.atomic_files import cache_dir, file_sha256, temporary_path
+from fashion_keras.support.atomic_files import cache_dir, file_sha256, is_deep, temporary_path
 from fashion_keras.support.errors import InputError, reraise_shortage
 
 if TYPE_CHECKING:
@@ -54,17 +55,15 @@ def _read(path: str, _: int) -> str:
             _check_members(archive)
             text = archive.read(_CONFIG).decode()
         config = json.loads(text)
-    except (OSError, KeyError, zipfile.BadZipFile, ValueError, RecursionError, NotImplementedError) as error:
+    except (OSError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, ValueError, RuntimeError) as error:
         reraise_shortage(error)
         raise InputError(f"{path}: not a Keras file ({error}); write it with model.save") from None
+    if is_deep(config):
+        raise InputError(f"{path}: not a Keras file (its config is nested too deeply)")
     kind = config.get("class_name") if isinstance(config, dict) else None
     if kind not in ("Functional", "Sequential"):
-        raise InputError(f"{path}: a backbone is a Functional or Sequential model, not {kind}")
-    try:
-        names, _ = _layer_names(config), input_spec(text, path)
-    except (LookupError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: not a model as Keras writes it ({error!r})") from None
-    taken = sorted(set(names) & set(_RESERVED))
+        raise InputError(f"{path}: a backbone is a Functional or Sequential model, not {str(kind)[:80]!r}")
+    taken = sorted({layer["config"]["name"] for layer in _layers(config, path)} & set(_RESERVED))
     if taken:
         raise InputError(f"{path}: the layer name {taken[0]!r} is one of this package: give that layer another name")
     return text
@@ -108,10 +107,12 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 - any JSON
 
 def input_spec(architecture: str, path: str) -> ImageSpec:
     """Return the size of the images that a backbone takes; InputError where it is not one RGB image of fixed size."""
-    layers = json.loads(architecture)["config"]["layers"]
-    shapes = [layer["config"]["batch_shape"] for layer in layers if layer["class_name"] == "InputLayer"]
+    layers = _layers(json.loads(architecture), path, are_inputs=True)
+    shapes = [layer["config"].get("batch_shape") for layer in layers]
+    if not all(isinstance(shape, list) for shape in shapes):
+        raise InputError(f"{path}: an input without a shape; write the file with model.save")
     if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][3] != 3 or None in shapes[0][1:]:
-        shown = [tuple(shape[1:]) for shape in shapes]
+        shown = str([tuple(shape[1:]) for shape in shapes])[:200]
         raise InputError(f"{path}: a backbone has one input of a fixed size (height, width, 3), not {shown}")
     return ImageSpec(*shapes[0][1:3])
 
@@ -166,6 +167,16 @@ def build_own(pixels: "keras.KerasTensor", architecture: str, path: Path | None)
     return network
 
 
-def _layer_names(config: dict[str, Any]) -> list[str]:
-    layers = config["config"]["layers"]
-    return [layer["config"]["name"] for layer in layers if layer["class_name"] != "InputLayer"]
+def _layers(config: Any, path: object, are_inputs: bool = False) -> list[dict[str, Any]]:  # noqa: ANN401 - any JSON value
+    """Return the layers of a model's config but its inputs, or the inputs; InputError for another form."""
+    inner = config.get("config") if isinstance(config, dict) else None
+    layers = inner.get("layers") if isinstance(inner, dict) else None
+    for layer in layers if isinstance(layers, list) else [None]:
+        own = layer.get("config") if isinstance(layer, dict) else None
+        if (
+            not isinstance(own, dict)
+            or not isinstance(own.get("name"), str)
+            or not isinstance(layer.get("class_name"), str)
+        ):
+            raise InputError(f"{path}: layers without class or name; write the file with model.save")
+    return [layer for layer in layers if (layer["class_name"] == "InputLayer") == are_inputs]

@@ -72,7 +72,7 @@ def _load(folder: str | Path, home: Path | None = None) -> tuple[Spec | TextSpec
     if (stored := values.pop("format", None)) != FORMAT:
         raise InputError(f"{path}: format {stored!r}; this version reads {FORMAT}: train the model again")
     kind, expected = values.pop("kind", None), values.pop("sha256", None)
-    if str(kind) not in _KINDS or not isinstance(expected, str):
+    if not isinstance(kind, str) or kind not in _KINDS or not isinstance(expected, str):
         raise InputError(f"{path}: not a model of fashion_keras (kind {kind!r}, sha256 {expected!r})")
     spec = dataclass_from_json(_KINDS[kind], values, path)
     check_spec(spec, path, (Path(folder) / WEIGHTS).stat().st_size)

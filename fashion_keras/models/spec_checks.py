@@ -12,6 +12,7 @@ from fashion_keras.catalog.label_groups import LabelGroup
 from fashion_keras.images.raster import MAX_PIXELS
 from fashion_keras.models.heads import POOLINGS, Head
 from fashion_keras.models.text import TextSpec
+from fashion_keras.support.atomic_files import is_deep
 from fashion_keras.support.errors import InputError, unknown_name_error
 
 _SMALLEST_FLOAT = 2  # bytes of float16
@@ -90,9 +91,12 @@ def _check_widths(spec: Any, size: int) -> None:  # noqa: ANN401 - of any kind
 
 def _read_architecture(text: str) -> Any:  # noqa: ANN401 - any JSON value
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise InputError(f"the architecture is not JSON ({str(error)[:80]})") from None
+    if is_deep(value):
+        raise InputError("the architecture is nested too deeply")
+    return value
 
 
 def _numbers(value: Any) -> Iterator[int]:  # noqa: ANN401 - any JSON value

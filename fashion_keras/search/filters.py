@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from math import isnan, nan
-from numbers import Real
+from numbers import Integral, Real
 from os import PathLike, fspath
 from typing import Any
 
@@ -145,6 +145,8 @@ def _parse(name: str, value: Any) -> Condition:  # noqa: ANN401 - whatever a cal
 def _text(value: Any) -> str:  # noqa: ANN401 - whatever a caller passes
     if value is None or value != value:  # NaN is the one value that differs from itself
         return ""
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return str(int(value))
     if isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer():
         return str(int(value))
     return fspath(value) if isinstance(value, PathLike) else str(value)

@@ -20,6 +20,7 @@ from fashion_keras.search.base import BLOCK_ROWS
 from fashion_keras.search.manifest import HNSW_CODES, HNSW_FILE, HNSW_MANIFEST, StoredFile
 from fashion_keras.search.quantized import nearest_codes, quantization_scale, quantize
 from fashion_keras.search.snapshot import MAX_CHECKED_BYTES, IndexSnapshot, cosines
+from fashion_keras.support.array_files import map_array
 from fashion_keras.support.atomic_files import atomic_write, read_json, write_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import dataclass_from_json
@@ -84,9 +85,11 @@ class HnswIndex:
             return None
         if not manifest.rows:
             return None
+        codes = np.asarray(map_array(folder / HNSW_CODES))
+        if codes.dtype != np.int8 or codes.ndim != 2:
+            return None
         index = UsearchIndex.restore(str(folder / HNSW_FILE), view=True, enable_key_lookups=False)
         index.expansion_search = _EXPANSION_SEARCH
-        codes = np.asarray(np.load(folder / HNSW_CODES, mmap_mode="r", allow_pickle=False))
         # A writer may have replaced the files meanwhile.
         return (index, codes) if len(index) == len(codes) == manifest.rows else None
 

@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
-from fashion_keras.search.base import Records, is_numeric
+from fashion_keras.search.base import IndexSpec, Records, is_numeric
 from fashion_keras.search.manifest import SegmentEntry, StoredFile
-from fashion_keras.support.array_files import map_array, map_table
+from fashion_keras.search.segment_checks import open_lookup, open_table, table_columns
+from fashion_keras.support.array_files import map_floats
 from fashion_keras.support.atomic_files import atomic_write, temporary_path
 from fashion_keras.support.errors import InputError
 
@@ -44,13 +45,11 @@ class Segment:
     lookup: NDArray[np.uint64]
 
     @classmethod
-    def open(cls, folder: Path, entry: SegmentEntry, width: int) -> "Segment":
-        """Map the files of a segment into memory; InputError for arrays and tables of another kind or size."""
-        embeddings = map_array(folder / entry.embeddings.name, np.float32, (entry.rows, width))
-        lookup = map_array(folder / entry.lookup.name, np.uint64, (2, entry.rows))
-        if entry.rows and lookup[1].max() >= entry.rows:
-            raise InputError(f"{folder / entry.lookup.name}: names row {lookup[1].max()} of {entry.rows}")
-        return cls(embeddings, map_table(folder / entry.table.name, entry.rows, ("id", "sku", "path")), lookup)
+    def open(cls, folder: Path, entry: SegmentEntry, spec: IndexSpec) -> "Segment":
+        """Map the files of a segment into memory; InputError for one that is not of an index of this spec."""
+        embeddings = map_floats(folder / entry.embeddings.name, entry.rows, spec.width)
+        table = open_table(folder / entry.table.name, entry, table_columns(spec, PREFIX))
+        return cls(embeddings, table, open_lookup(folder / entry.lookup.name, entry.rows))
 
     def find(self, ids: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return (numbers [p], rows [p]): which of `ids` [m] the segment has, and in which row each is."""

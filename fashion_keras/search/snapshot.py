@@ -47,13 +47,13 @@ class IndexSnapshot:
         opened = dict(zip(previous.manifest.segments, previous.segments, strict=True)) if previous else {}
         known = {file for entry in opened for file in entry.files}
         small = sum(file.bytes for file in manifest.files) <= MAX_CHECKED_BYTES
-        live_mask = np.ones(sum(entry.rows for entry in manifest.segments), bool)
         with explain_os_errors(folder):
             for file in manifest.files:
                 file.check(folder, content=small and file not in known)
             segments = tuple(
-                opened.get(entry) or Segment.open(folder, entry, manifest.spec.width) for entry in manifest.segments
+                opened.get(entry) or Segment.open(folder, entry, manifest.spec) for entry in manifest.segments
             )
+            live_mask = np.ones(sum(len(segment.embeddings) for segment in segments), bool)
             if manifest.deleted:
                 live_mask[read_rows(folder / manifest.deleted.name, len(live_mask))] = False
         return cls(manifest, segments, live_mask)

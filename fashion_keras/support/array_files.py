@@ -1,20 +1,33 @@
 """Arrays in NumPy's formats, from files of anybody: numbers only, no more than the file holds, nothing unpickled."""
 
+import struct
 import zipfile
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tokenize import TokenError
+from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from fashion_keras.support.errors import InputError, reraise_shortage
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-_BROKEN = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError, MemoryError)
+# NumPy parses a header with Python's own tokenizer.
+_BROKEN = (
+    OSError,
+    ValueError,
+    TypeError,
+    EOFError,
+    KeyError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    TokenError,
+    MemoryError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def read_float_arrays(path: Path) -> dict[str, NDArray[np.floating]]:
@@ -41,31 +54,17 @@ def read_float_arrays(path: Path) -> dict[str, NDArray[np.floating]]:
     return arrays
 
 
-def map_array(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Map a .npy file into memory; InputError for an array of another type or shape."""
-    array = _map(path)
-    if array.dtype != dtype or array.shape != shape:
-        raise InputError(f"{path}: {array.dtype} {list(array.shape)}; {np.dtype(dtype)} {list(shape)} is expected")
+def map_floats(path: Path, rows: int, width: int) -> NDArray[np.float32]:
+    """Map a .npy file of float32 [rows, width] into memory; InputError for another array."""
+    array = map_array(path)
+    if array.dtype != np.float32 or array.shape != (rows, width):
+        raise InputError(f"{path}: {array.dtype} {list(array.shape)}; float32 {[rows, width]} is expected")
     return np.asarray(array)
-
-
-def map_table(path: Path, rows: int, columns: Sequence[str]) -> "pa.Table":
-    """Map an Arrow file into memory; InputError unless it is a whole table of so many rows with these columns."""
-    import pyarrow as pa  # noqa: PLC0415 - help must not wait for it
-
-    try:
-        with pa.memory_map(str(path)) as file:
-            table = pa.ipc.open_file(file).read_all()
-    except pa.ArrowException as error:
-        raise InputError(f"{path}: not a whole Arrow file ({_line(error)})") from None
-    if len(table) != rows or not set(columns) <= set(table.column_names):
-        raise InputError(f"{path}: {len(table)} rows of {', '.join(table.column_names)[:200]}; not the index's table")
-    return table
 
 
 def read_rows(path: Path, count: int) -> NDArray[np.int64]:
     """Return the row numbers in a .npy file; InputError unless they are in 0..count - 1."""
-    array = _map(path)
+    array = map_array(path)
     if array.dtype != np.int64 or array.ndim != 1:
         raise InputError(f"{path}: {array.dtype} {list(array.shape)}; a list of int64 is expected")
     rows = np.array(array)
@@ -74,9 +73,10 @@ def read_rows(path: Path, count: int) -> NDArray[np.int64]:
     return rows
 
 
-def _map(path: Path) -> NDArray[Any]:
+def map_array(path: Path) -> NDArray[Any]:
+    """Map a .npy file into memory; InputError for a damaged one, or another format."""
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        return np.lib.format.open_memmap(path, mode="r")
     except _BROKEN as error:
         reraise_shortage(error)
         raise InputError(f"{path}: not a whole array of numbers in NumPy's format ({_line(error)})") from None

@@ -18,6 +18,7 @@ from typing import Any
 
 from fashion_keras.support.errors import InputError
 
+_DEEPEST = 50  # levels of JSON; a user's own backbone has some ten
 _UNSAFE = re.compile(r"[^\w.+ =-]")
 _WINDOWS_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _LONGEST_NAME = 100  # bytes; file systems allow 255, and temporary names and suffixes are longer
@@ -95,7 +96,20 @@ def read_json(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: not JSON of ours (nested too deeply)") from None
     if not isinstance(value, dict):
         raise InputError(f"{path}: expected one JSON object")
+    if is_deep(value):
+        raise InputError(f"{path}: not JSON of ours (nested too deeply)")
     return value
+
+
+def is_deep(value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    """Return whether a value is nested deeper than functions that call themselves could follow."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        parts = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list))
+        level = [part for group in parts for part in group if isinstance(part, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_LONGEST, _LONGEST_NAME = 20_000, 200  # characters
 _SHORTAGES = {
     (errno.ENOSPC, errno.EDQUOT): "no space left on the disk, or its quota is used up; free some and try again",
     (errno.EMFILE, errno.ENFILE): "too many open files: raise the limit with ulimit -n",
@@ -17,10 +18,13 @@ _PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]+://?[^\s/:@'\"]*):(?!\d+(/|$))[^\s'
 
 
 class InputError(ValueError):
-    """Wrong input or call; the message is one line: what is wrong, where, what to do. It shows no password."""
+    """Wrong input or call; the message is one line: what is wrong, where, what to do. It shows no password.
 
-    def __init__(self, message: str = "") -> None:
-        super().__init__(hide_passwords(str(message)))
+    Line breaks in it, which names in files may have, become spaces; beyond 20,000 characters it is cut off.
+    """
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(hide_passwords(" ".join(str(message).splitlines())[:_LONGEST]))
 
 
 def hide_passwords(text: str) -> str:
@@ -45,8 +49,11 @@ def unknown_name_error(kind: str, value: object, known: Iterable[str]) -> InputE
 
 
 def nearest_name(value: str, names: Iterable[str]) -> str:
-    """Return the name most similar to `value`; "" when none is similar."""
-    return next(iter(get_close_matches(value, list(names), n=1, cutoff=0.4)), "")
+    """Return the name most similar to `value`; "" when none is similar, or it is longer than 200 characters."""
+    if len(value) > _LONGEST_NAME:
+        return ""
+    names = [name for name in names if len(name) <= _LONGEST_NAME]
+    return next(iter(get_close_matches(value, names, n=1, cutoff=0.4)), "")
 
 
 def os_error_message(error: OSError) -> str:

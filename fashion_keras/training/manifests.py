@@ -42,6 +42,14 @@ class RunManifest(JsonRecord):
     part_hashes: dict[str, list[str]]
     image_hashes: dict[str, list[str]]
 
+    def __post_init__(self) -> None:
+        """Raise InputError for a manifest without the source of the weights, or the hashes of a part."""
+        if not isinstance(self.weights.get("source"), str):
+            raise InputError("'weights.source' is missing or no text")
+        for name in ("part_hashes", "image_hashes"):
+            if missing := {"train", "validation"} - getattr(self, name).keys():
+                raise InputError(f"'{name}.{min(missing)}' is missing")
+
     @property
     def source(self) -> str:
         """Source of the initial weights."""

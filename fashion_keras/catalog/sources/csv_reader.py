@@ -12,8 +12,8 @@ from fashion_keras.support.errors import InputError
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 _SNIFFED_ROWS = 50
-_PART_BYTES, _MOST_BYTES = 2**22, 2**26  # of a part, and of one that a stray quote keeps from ending
-_MOST_LINES = 200  # of one record beside stray quotes
+_PART_BYTES = 2**22
+_MOST_CHARACTERS = 2**26  # of a part that a stray quote keeps from ending
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 
 csv.field_size_limit(2**31 - 1)  # descriptions of products can be long
@@ -52,70 +52,63 @@ def read_text_table(path: Path, delimiter: str | None = None) -> TextTable:
         InputError: when the file is empty.
     """
     text, notes = decode_text(path.read_bytes(), path.name)
-    return _parse_table(text, str(path), delimiter, notes)
+    text, separator, line = _begin(text, path.name, delimiter, notes)
+    records, _, _ = _parse(text, separator, line=line)
+    if not records:
+        raise _empty(str(path))
+    return TextTable(records[0][1], records[1:], notes, separator)
 
 
 def read_text_parts(file: BinaryIO, path: str, delimiter: str | None = None) -> Iterator[TextTable]:
     """Yield the rows of a CSV file a part at a time, each with the header: as `read_text_table`, in constant memory.
 
-    A part ends with a line, and not within quotes. Of UTF-16 there is one part. `path` is for messages.
+    A part ends with a record. Of UTF-16 there is one part. `path` is for messages.
     """
-    first, data, lines, is_last = None, b"", 0, False
+    name = Path(path).name
+    header, separator, text, line = [], "", "", 1
+    for part, notes, is_last in _decoded(file, name):
+        text += part
+        if not separator and (is_last or text.strip()):
+            text, separator, line = _begin(text, name, delimiter, notes)
+        if not separator:
+            continue
+        records, text, line = _parse(text, separator, len(header), line, is_last)
+        if not header and records:
+            header = records.pop(0)[1]
+        if header:
+            yield TextTable(header, records, notes, separator)
+    if not header:
+        raise _empty(path)
+
+
+def _decoded(file: BinaryIO, name: str) -> Iterator[tuple[str, list[str], bool]]:
+    """Yield whole lines as text, notes on their encoding, and whether they are the last."""
+    data, encoding, is_first, is_last = b"", None, True, False
     while not is_last:
         block = file.read(_PART_BYTES)
-        data += block
-        is_last = len(block) < _PART_BYTES
-        if first is None and "16" in (_encoding(data) or ""):
+        data, is_last = data + block, len(block) < _PART_BYTES
+        if is_first and "16" in (_encoding(data) or ""):
             data, is_last = data + file.read(), True
-        end = len(data) if is_last else _last_end(data, first.separator if first else delimiter)
-        part, data = data[:end], data[end:]
-        if not part and (first or not is_last):
-            continue
-        text, notes = decode_text(part, Path(path).name)
-        if first is None:
-            first = _parse_table(text, path, delimiter, notes)
-            yield first
-        else:
-            width = len(first.header)
-            records = [(lines + line, cells) for line, cells in _parse(text, first.separator, width)]
-            yield TextTable(first.header, records, notes, first.separator)
-        lines += text.count("\n")
+        end = len(data) if is_last else data.rfind(b"\n") + 1
+        if end or is_last:
+            encoding = _encoding(data) if is_first else None
+            yield *_decode(data[:end], name, encoding), is_last
+            data, is_first = data[end:], False
 
 
-def _last_end(data: bytes, delimiter: str | None) -> int:
-    """Return where the last line ends that is not within a quoted cell; of much data, where the last line does.
-
-    0 where no line does. Quotes within a cell without quotes open none.
-    """
-    end = data.rfind(b"\n") + 1
-    if b'"' not in data or len(data) >= _MOST_BYTES:
-        return end
-    separators = {*DELIMITERS.values(), _separator(delimiter or ","), "\r", "\n"}
-    boundary = re.escape("".join(separators)).encode()
-    # Opened at the beginning of a cell, closed at its end or, as yet, not at all.
-    cell = rb'"(?:(?<=[%b]")|(?<=\A"))(?:[^"]|"")*+(?:"(?=[%b])|"?\Z)' % (boundary, boundary)
-    for start, stop in reversed([match.span() for match in re.finditer(cell, data)]):
-        if stop < end:
-            break
-        if start < end:
-            end = data.rfind(b"\n", 0, start) + 1
-    return end
-
-
-def _parse_table(text: str, path: str, delimiter: str | None, notes: list[str]) -> TextTable:
+def _begin(text: str, name: str, delimiter: str | None, notes: list[str]) -> tuple[str, str, int]:
+    """Return the text below a line `sep=;`, the separator, which is noted unless a comma, and the text's first line."""
     hint = re.match(r'"?sep=(.)[^\r\n]*(\r\n|\r|\n)', text, re.IGNORECASE)
     text = text[hint.end() :] if hint else text
-    if not text.strip():
-        raise InputError(f"{path}: empty file; expected a header such as sku,image,category,...")
     separator = _separator(delimiter) if delimiter else hint[1] if hint else _sniff(text)
     if separator != ",":
         names = {character: name for name, character in DELIMITERS.items()}
-        notes.append(f"{Path(path).name}: cells are separated by {names.get(separator, separator)}")
-    # Lines are counted in the file, which begins with the hint.
-    records = [(line + bool(hint), cells) for line, cells in _parse(text, separator)]
-    if not records:
-        raise InputError(f"{path}: empty file; expected a header such as sku,image,category,...")
-    return TextTable(records[0][1], records[1:], notes, separator)
+        notes.append(f"{name}: cells are separated by {names.get(separator, separator)}")
+    return text, separator, 2 if hint else 1
+
+
+def _empty(path: str) -> InputError:
+    return InputError(f"{path}: empty file; expected a header such as sku,image,category,...")
 
 
 def _separator(name: str) -> str:
@@ -127,7 +120,10 @@ def _separator(name: str) -> str:
 
 def decode_text(data: bytes, name: str) -> tuple[str, list[str]]:
     """Return the text of a file, and notes on its encoding; InputError for UTF-16 that breaks off."""
-    encoding = _encoding(data)
+    return _decode(data, name, _encoding(data))
+
+
+def _decode(data: bytes, name: str, encoding: str | None) -> tuple[str, list[str]]:
     try:
         text = data.decode(encoding or "utf-8")
         return text, [f"{name}: read as UTF-16"] if encoding and "16" in encoding else []
@@ -135,7 +131,7 @@ def decode_text(data: bytes, name: str) -> tuple[str, list[str]]:
         if encoding and "16" in encoding:
             raise InputError(f"{name}: UTF-16 that breaks off in a character; export the table again") from None
     lines, foreign = [], 0
-    for line in data.removeprefix(_MARKS[0][0]).split(b"\n"):
+    for line in (data.removeprefix(_MARKS[0][0]) if encoding else data).split(b"\n"):
         try:
             lines.append(line.decode("utf-8"))
         except UnicodeDecodeError:
@@ -168,7 +164,7 @@ def _sniff(text: str) -> str:
     start = text[:200_000]
     scores = {}
     for separator in DELIMITERS.values():
-        counts = [len(cells) for _, cells in _parse(start, separator)[:_SNIFFED_ROWS]]
+        counts = [len(cells) for _, cells in _parse(start, separator)[0][:_SNIFFED_ROWS]]
         if counts and counts[0] > 1:
             scores[separator] = (sum(count == counts[0] for count in counts[1:]) / max(1, len(counts) - 1), counts[0])
     return max(scores, key=scores.__getitem__, default=",")
@@ -182,44 +178,47 @@ def trim(cells: list[str]) -> list[str]:
     return cells[:end]
 
 
-def _parse(text: str, separator: str, width: int = 0) -> list[Record]:
-    """Return the records that are not blank; `width` is that of the header, 0 where it is the first of them."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    records, line = [], 1
-    try:
-        for cells in reader:
-            if any(cells) and not "".join(cells).isspace():
-                records.append((line, cells))
-            if reader.line_num > line and len(cells) != (width or len(records[0][1])):
-                return _parse_carefully(text, separator, width)  # a stray quote joined lines
-            line = reader.line_num + 1
-    except csv.Error:
-        return _parse_carefully(text, separator, width)
-    return records
+def _parse(
+    text: str, separator: str, width: int = 0, line: int = 1, is_whole: bool = True
+) -> tuple[list[Record], str, int]:
+    """Return the records that are not blank, the header first, the text that is left, and the number of its first line.
 
+    A record takes further lines only when an open quote then closes and the width is right; else the quote is a stray
+    one, and its line a record.
 
-def _parse_carefully(text: str, separator: str, width: int) -> list[Record]:
-    """Parse line by line; a record takes further lines only when an open quote then closes and the width is right."""
-    lines = list(io.StringIO(text, newline=""))
+    Args:
+        text: whole lines.
+        separator: between cells.
+        width: cells of the header; 0 where that is the first record.
+        line: number of the first line.
+        is_whole: whether the file ends here; if not, the text may end within a record, which is left.
+    """
     records: list[Record] = []
-    place = 0
-    while place < len(lines):
-        cells, count = _parse_record(lines, place, separator, width or (len(records[0][1]) if records else 0))
-        if any(cells) and not "".join(cells).isspace():
-            records.append((place + 1, cells))
-        place += count
-    return records
-
-
-def _parse_record(lines: list[str], place: int, separator: str, width: int) -> tuple[list[str], int]:
-    """Return the cells of the record that begins at a line, and how many lines it takes."""
-    if '"' in lines[place]:
-        reader = csv.reader(lines[place : place + _MOST_LINES], delimiter=separator, strict=True)
+    place, lines = 0, []
+    while True:
+        source = (lines[number] for number in range(place, len(lines))) if lines else io.StringIO(text, newline="")
+        reader = csv.reader(source, delimiter=separator, strict=True)
+        start, is_open = place, False
         try:
-            cells = next(reader)
-        except csv.Error:
-            pass
-        else:
-            if reader.line_num == 1 or len(cells) == width:
-                return cells, reader.line_num
-    return next(csv.reader([lines[place]], delimiter=separator), []), 1
+            for cells in reader:
+                if start + reader.line_num > place + 1 and len(cells) != (width or len(cells)):
+                    break
+                width = _add(records, line + place, cells, width)
+                place = start + reader.line_num
+            else:
+                return records, "", line + place
+        except csv.Error as error:
+            is_open = "end of data" in str(error)
+        lines = lines or list(io.StringIO(text, newline=""))
+        if is_open and not is_whole and len(text) < _MOST_CHARACTERS:
+            return records, "".join(lines[place:]), line + place
+        width = _add(records, line + place, next(csv.reader([lines[place]], delimiter=separator), []), width)
+        place += 1
+
+
+def _add(records: list[Record], line: int, cells: list[str], width: int) -> int:
+    """Add a record unless it is blank; return the width of the header, the first that is not."""
+    if not any(cells) or "".join(cells).isspace():
+        return width
+    records.append((line, cells))
+    return width or len(cells)

@@ -15,7 +15,7 @@ import numpy as np
 
 from fashion_keras.catalog.attributes import AttributeGroup, parse_task
 from fashion_keras.catalog.catalog import Catalog, Rejected
-from fashion_keras.catalog.columns import LABEL_SEPARATOR, Columns
+from fashion_keras.catalog.columns import LABEL_SEPARATOR, Columns, valid_text
 from fashion_keras.catalog.product_hashes import group_products
 from fashion_keras.catalog.sources.image_files import is_image
 from fashion_keras.catalog.sources.json_validation import line_number, read_json_document, validate_entries
@@ -152,7 +152,7 @@ def _match_annotations(
         elif image in annotations:
             unused.append(Rejected(where, image, f"second annotation of imageId {image}"))
         else:
-            annotations[image] = number, tuple(dict.fromkeys(str(label) for label in entry["labelId"]))
+            annotations[image] = number, tuple(dict.fromkeys(valid_text(str(label)) for label in entry["labelId"]))
     return annotations, unused
 
 
@@ -219,5 +219,5 @@ def _attribute_groups(tasks: Iterable[str]) -> tuple[AttributeGroup, ...]:
 
 def _id(value: object) -> str:
     """Return an id as text, a number without leading zeros."""
-    text = str(value).strip()
+    text = valid_text(str(value)).strip()
     return text.lstrip("0") or "0" if text.isdecimal() else text

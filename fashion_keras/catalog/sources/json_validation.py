@@ -22,10 +22,14 @@ def validate_entries(
 
 def line_number(text: str, name: str, number: int) -> int:
     """Return the line on which entry `number` of the list `name` begins; for "" the whole text is the list."""
-    place = re.search(rf'"{name}"\s*:\s*\[' if name else r"\[", text).end()
+    start = re.search(rf'"{name}"\s*:\s*\[' if name else r"\[", text)
+    place = start.end() if start else 0
     decoder, gap = json.JSONDecoder(), re.compile(r"[\s,]*")
-    for _ in range(number):
-        place = decoder.raw_decode(text, gap.match(text, place).end())[1]
+    try:
+        for _ in range(number if start else 0):
+            place = decoder.raw_decode(text, gap.match(text, place).end())[1]
+    except (ValueError, RecursionError):  # the name is written with escapes, or stands elsewhere, too
+        place = 0
     return text.count("\n", 0, gap.match(text, place).end()) + 1
 
 
@@ -38,6 +42,8 @@ def read_json_document(path: Path) -> tuple[str, Any]:
         raise InputError(f"{path}: not JSON of ours (nested too deeply)") from None
     except json.JSONDecodeError as error:
         raise InputError(f"{path}:{error.lineno}: not JSON ({error.msg}); download or save the file again") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise InputError(f"{path}:1: not JSON of ours ({str(error)[:80]})") from None
 
 
 def read_text(path: Path) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fashion_keras.catalog.catalog import Rejected
-from fashion_keras.catalog.columns import snake_case
+from fashion_keras.catalog.columns import snake_case, valid_text
 from fashion_keras.support.errors import reraise_shortage
 
 _FIELDS = {
@@ -56,7 +56,11 @@ def _fields(data: dict[str, Any]) -> dict[str, str]:
     plain = {name: data.get(key) for key, name in _FIELDS.items()}
     attributes = data.get(_ATTRIBUTES) or {}
     marked = {f"*{snake_case(key)}": value for key, value in attributes.items()}
-    return {name: str(value).strip() for name, value in {**plain, **marked}.items() if value not in (None, "", "NA")}
+    return {
+        name: valid_text(str(value)).strip()
+        for name, value in {**plain, **marked}.items()
+        if value not in (None, "", "NA")
+    }
 
 
 def _image_names(data: dict[str, Any]) -> Iterable[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fashion_keras.catalog.columns import LABEL_SEPARATOR
+from fashion_keras.catalog.columns import LABEL_SEPARATOR, valid_text
 from fashion_keras.catalog.sources.json_validation import line_number, read_json_document, read_text, validate_entries
 from fashion_keras.support.errors import InputError
 
@@ -23,7 +23,7 @@ def read_label_map(path: Path) -> LabelMap:
     """
     labels: LabelMap = {}
     for line, row in _map_rows(path):
-        label, _, name, task = (str(row[key]).strip() for key in _KEYS)
+        label, _, name, task = (valid_text(str(row[key])).strip() for key in _KEYS)
         if not (label and name and task) or LABEL_SEPARATOR in name or "," in task:
             raise InputError(
                 f"{path}:{line}: a label needs labelId, labelName and taskName, no {LABEL_SEPARATOR!r} in its name "

@@ -137,7 +137,7 @@ def _split_paths(cell: str) -> list[str]:
     if cell[0] + cell[-1] in ("[]", "()", "{}"):
         try:
             return [str(part) for part in json.loads(cell)]
-        except ValueError:
+        except (ValueError, RecursionError):
             quoted = re.findall(r"'([^']*)'|\"([^\"]*)\"", cell)
             cell = "|".join(first or second for first, second in quoted) or cell[1:-1]
     parts = [part.strip(" \t\r\"'") for part in re.split(_SEPARATORS, cell)]

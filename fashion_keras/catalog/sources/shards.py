@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fashion_keras.catalog.catalog import Rejected
-from fashion_keras.catalog.columns import SKU
+from fashion_keras.catalog.columns import SKU, clean_cells
 from fashion_keras.catalog.sources.embedded_images import store_image
 from fashion_keras.catalog.sources.image_files import is_image, is_junk
 from fashion_keras.catalog.sources.row_images import RowImages
 from fashion_keras.catalog.sources.table import Table
-from fashion_keras.catalog.sources.table_readers import flatten, table_of_frame, table_of_rows
+from fashion_keras.catalog.sources.table_readers import BROKEN_PARQUET, flatten, table_of_frame, table_of_rows
 from fashion_keras.catalog.sources.tree import PARTS
 from fashion_keras.support.errors import InputError, reraise_shortage
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _OWN = ("__key__", "images", "__error__")  # of a sample, beside its fields
 _MAX_BYTES = 2**28  # of one member of an archive
+_MAX_TEXT = 2**24  # of one that is no image
 _NUMBERED = re.compile(r"(.+[-_])?\d{4,}(-of-\d+)?\.parquet", re.IGNORECASE)
 
 
@@ -62,14 +63,17 @@ def read_parquet_shards(folder: Path, paths: Sequence[Path], mapping: Mapping[st
     for path in paths:
         try:
             frame = pd.read_parquet(path)
-        except (OSError, ValueError) as error:
+            for name, names in class_names(pq.read_schema(path)).items():
+                frame[name] = decode_classes(frame[name], names)
+        except (OSError, ValueError, *BROKEN_PARQUET) as error:
             reraise_shortage(error)
-            raise InputError(f"{path}: cannot be read ({str(error).splitlines()[0][:200]})") from None
-        for name, names in class_names(pq.read_schema(path)).items():
-            frame[name] = decode_classes(frame[name], names)
+            raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())[:200]})") from None
         part = part_of(path)
         frames.append(frame.assign(split=part) if part and "split" not in frame else frame)
-    return table_of_frame(pd.concat(frames, ignore_index=True), mapping, folder.name)
+    try:
+        return table_of_frame(pd.concat(frames, ignore_index=True), mapping, folder.name)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{paths[0]}: texts that are no Unicode ({error})") from None
 
 
 def read_webdataset(paths: Sequence[Path], mapping: Mapping[str, str]) -> tuple[Table, RowImages]:
@@ -89,7 +93,7 @@ def table_of_samples(
 ) -> tuple[Table, RowImages]:
     """Return the table of samples, of which the first has the number `first`, and their images."""
     table = table_of_rows(source, samples, range(first, first + len(samples)), "sample", mapping, _OWN)
-    table.columns.setdefault(SKU, [sample["__key__"] for sample in samples])
+    table.columns.setdefault(SKU, clean_cells(sample["__key__"] for sample in samples))
     images = RowImages()
     for row, sample in enumerate(samples):
         error = sample["__error__"] or ("" if sample["images"] else "no image in the sample")
@@ -106,7 +110,7 @@ def class_names(schema: "pa.Schema") -> dict[str, list[str]]:
     try:
         features = json.loads(declared).get("info", {}).get("features", {})
         return {name: row["names"] for name, row in features.items() if isinstance(row, dict) and row.get("names")}
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return {}
 
 
@@ -167,13 +171,16 @@ def add_member(
     ending = name.partition(".")[2]
     if member.size > _MAX_BYTES:
         raise InputError(f"{archive.name}: {member.name} has {member.size} bytes, above the cap of {_MAX_BYTES}")
+    if member.size > _MAX_TEXT and not is_image(name):
+        row["__error__"] = f"{member.name} has {member.size} bytes, above the cap of {_MAX_TEXT} for what is no image"
+        return
     data = archive.extractfile(member).read()
     if is_image(name):
         row["images"].append((member.name, store(member, data)))
     elif ending == "json":
         try:
             fields = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             row["__error__"] = f"{member.name} is not JSON"
             return
         flat = flatten(fields) if isinstance(fields, dict) else {}

@@ -101,7 +101,7 @@ def _cell(value: Any) -> str | list[str]:  # noqa: ANN401 - of any source
     if isinstance(value, Mapping):
         if value.keys() <= {"bytes", "path"}:  # an image of Hugging Face without its bytes
             return _cell(value.get("path"))
-        return json.dumps(value, ensure_ascii=False, default=str)
+        return clean_cells([json.dumps(value, ensure_ascii=False, default=str)])[0]
     if value is None or value != value:
         return ""
     if isinstance(value, float | np.floating) and float(value).is_integer():

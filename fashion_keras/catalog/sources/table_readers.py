@@ -23,6 +23,8 @@ FOREIGN_SUFFIXES = (
     ".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers", ".feather", ".arrow", ".orc", ".avro", ".sqlite", ".db",
     ".pkl", ".pickle", ".h5", ".gz", ".xml",
 )  # fmt: skip
+# What Arrow and pandas raise on broken files, beside OSError and ValueError.
+BROKEN_PARQUET = (TypeError, LookupError, AttributeError, RuntimeError, OverflowError, MemoryError)
 _IN_FOLDERS = {*FOREIGN_SUFFIXES, *TABLE_SUFFIXES} - {".xml", ".db", ".h5", ".txt", ".json", ".gz"}
 
 
@@ -59,7 +61,10 @@ def read_table(path: Path, mapping: Mapping[str, str], delimiter: str | None = N
         if suffix == ".parquet":
             import pandas as pd  # noqa: PLC0415 - half a second that help must not wait for
 
-            return table_of_frame(pd.read_parquet(path), mapping, path.name)
+            try:
+                return table_of_frame(pd.read_parquet(path), mapping, path.name)
+            except BROKEN_PARQUET as error:
+                raise ValueError(" ".join(str(error).split())) from error
         if suffix in (".jsonl", ".ndjson", ".json"):
             return _read_json_lines(path, mapping)
         if suffix in FOREIGN_SUFFIXES:
@@ -67,7 +72,7 @@ def read_table(path: Path, mapping: Mapping[str, str], delimiter: str | None = N
         return table_of_text(path.name, read_text_table(path, delimiter), mapping)
     except InputError:
         raise
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reraise_shortage(error)
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise InputError(f"{path}: cannot be read ({reason})") from None

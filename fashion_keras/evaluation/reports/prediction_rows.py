@@ -69,7 +69,7 @@ def read_prediction_rows(folder: Path, scores: Scores) -> dict[str, PredictionRo
         ids = np.array([str(name) for name in table["id"].to_pylist()], object)
         prefix = {name: f"{name}." if len(scores.groups) > 1 else "" for name in names}
         return {name: _rows(table, ids, prefix[name], tuple(scores.groups[name]["classes"])) for name in names}
-    except (pa.ArrowException, KeyError, OSError, ValueError) as error:
+    except (pa.ArrowException, KeyError, OSError, ValueError, TypeError) as error:
         reraise_shortage(error)
         raise InputError(f"{path}: not the predictions of this run ({error}); train it again") from None
 

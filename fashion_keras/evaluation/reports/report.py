@@ -1,8 +1,10 @@
 """Reports: the typed content of report.json, of a run and of an evaluation."""
 
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, ClassVar
 
+from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import JsonRecord
 from fashion_keras.support.notebook_table import notebook_table
 
@@ -29,6 +31,15 @@ class Scores(JsonRecord):
     hierarchy: dict[str, Any] | None = None
     corrections: dict[str, Any] | None = None
 
+    def __post_init__(self) -> None:
+        """Raise InputError for a score or count that is missing or no number; undefined scores are None."""
+        interval = self.test.get("accuracy_ci95")
+        ends = interval if isinstance(interval, list | tuple) and len(interval) == 2 else ("missing",)
+        if not all(isinstance(value, Real | None) for value in (self.test.get("accuracy", "missing"), *ends)):
+            raise InputError("'test.accuracy' or 'test.accuracy_ci95' is missing or no number")
+        if "test" not in self.counts:
+            raise InputError("'counts.test' is missing")
+
     def _repr_html_(self) -> str:
         """Return the scores, and those of each class, as tables, for notebooks."""
         columns = ("name", "support", "precision", "recall", "f1", "average_precision")
@@ -37,9 +48,12 @@ class Scores(JsonRecord):
 
     def summary(self) -> list[tuple[str, Any]]:
         """Return (name, value) of the task, the test scores and the number of test images."""
-        low, high = self.test["accuracy_ci95"]
+        shown = [
+            "undefined" if value is None else f"{value:.3f}"
+            for value in (self.test["accuracy"], *self.test["accuracy_ci95"])
+        ]
         scores = [(name, self.test.get(name)) for name in ("top_3", "macro_f1", "ece")]
-        accuracy = f"{self.test['accuracy']:.3f} (95 % interval {low:.3f}–{high:.3f})"
+        accuracy = f"{shown[0]} (95 % interval {shown[1]}–{shown[2]})"
         return [("task", self.task), ("accuracy", accuracy), *scores, ("test images", self.counts["test"])]
 
 

@@ -19,6 +19,7 @@ from fashion_keras.images.decode import decode_batch
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.models.predictions import Predictions
 from fashion_keras.support.atomic_files import atomic_write, safe_file_name
+from fashion_keras.support.errors import InputError, reraise_shortage
 
 PREDICTIONS = "predictions.parquet"
 _MISTAKES = 40
@@ -34,10 +35,15 @@ def write_predictions(folder: Path, predictions: Predictions) -> None:
 
 
 def read_probabilities(folder: Path) -> NDArray[np.float32]:
-    """Return the probabilities [n, K] in predictions.parquet, group after group."""
-    table = pq.read_table(folder / PREDICTIONS)
-    names = [name for name in table.column_names if name.rpartition(".")[2] == "probabilities"]
-    return np.concatenate([np.array(table[name].to_pylist(), np.float32) for name in names], axis=1)
+    """Return the probabilities [n, K] in predictions.parquet, group after group; InputError for a damaged file."""
+    path = folder / PREDICTIONS
+    try:
+        table = pq.read_table(path)
+        names = [name for name in table.column_names if name.rpartition(".")[2] == "probabilities"]
+        return np.concatenate([np.array(table[name].to_pylist(), np.float32) for name in names], axis=1)
+    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
+        reraise_shortage(error)
+        raise InputError(f"{path}: not the predictions of this run ({str(error)[:200]}); train it again") from None
 
 
 def plot_report(

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -14,6 +15,7 @@ from fashion_keras.support.errors import InputError
 
 _FIELD_BYTES, _FIELDS = 16 * 2**10, 16
 _LONGEST_TEXT = 500  # characters
+_LONGEST_LENGTH = 15  # digits
 
 
 class RequestError(InputError):
@@ -80,6 +82,8 @@ async def read_form(request: Request, max_bytes: int) -> Form:
         items: list[tuple[str, Any]] = (await parser.parse()).multi_items()
     except MultiPartException as error:
         raise InputError(f"damaged form: {error.message}") from None
+    except FormParserError as error:
+        raise InputError(f"damaged form: {error}") from None
     files = {name: value for name, value in items if isinstance(value, UploadFile)}
     if set(files) - {"image"}:
         raise InputError("the form has a file in another field than 'image'")
@@ -107,7 +111,7 @@ def check_image(data: bytes, max_pixels: int) -> None:
 async def _counted(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
     error = RequestError(413, f"the request is larger than {max_bytes} bytes")
     length = request.headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > max_bytes:
+    if not length.isdecimal() or len(length) > _LONGEST_LENGTH or int(length) > max_bytes:
         raise error
     count = 0
     async for chunk in request.stream():
