@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "fashion_keras"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-MODULES = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "torch"}
+MODULES = {
     "pickle",
     "cPickle",
     "_pickle",
