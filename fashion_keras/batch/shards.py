@@ -145,7 +145,7 @@ def _decode(batch: tuple[_OpenShard, list[PlannedImage]], spec: Any) -> _Batch: 
             image = images[row]
             if image.state and not reference_state(image.reference):
                 raise InputError(
-                    f"{image.reference}: gone since the catalog was read; if its disk is away, run again when it is back"
+                    f"{image.reference}: gone since the catalog was read; is its disk away? run again when it is back"
                 ) from None
             return str(error)
         pixels[row], is_whole[row] = view, True

@@ -58,7 +58,10 @@ class Encoder:
         if not images:
             blank = np.zeros((1, self.image_spec.height, self.image_spec.width, 3), np.float32)
             return self.forward(blank)[:0]
-        return np.concatenate([self.forward(pixels) for pixels in for_inference(images, self.image_spec)])
+        embeddings = np.concatenate([self.forward(pixels) for pixels in for_inference(images, self.image_spec)])
+        if not np.isfinite(embeddings).all():
+            raise InputError(f"{self.name}: embeddings that are NaN or infinite: its weights are damaged")
+        return embeddings
 
     def embed_text(self, texts: str | Iterable[str]) -> NDArray[np.float32]:
         """Return embeddings [n, d] float32 of one text (n = 1), or many, to compare with those of images.

@@ -17,8 +17,10 @@ _TEXTS = ("id", "sku", "path")
 def open_lookup(path: Path, rows: int) -> NDArray[np.uint64]:
     """Return the lookup [2, rows] of a segment, mapped into memory; InputError for rows that it has not."""
     lookup = np.asarray(map_array(path))
-    if lookup.dtype != np.uint64 or lookup.shape != (2, rows) or (rows and lookup[1].max() >= rows):
+    if lookup.dtype != np.uint64 or lookup.shape != (2, rows):
         raise InputError(f"{path}: {lookup.dtype} {list(lookup.shape)}; not the lookup of {rows} rows")
+    if rows and lookup[1].max() >= rows:
+        raise InputError(f"{path}: names row {lookup[1].max()} of {rows}")
     return lookup
 
 

@@ -1,6 +1,7 @@
 """Atomic files and folders: written under a unique temporary name, flushed, then renamed."""
 
 import csv
+import errno
 import hashlib
 import io
 import json
@@ -8,6 +9,7 @@ import math
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -46,6 +48,16 @@ def atomic_write(path: Path) -> Iterator[Path]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_room(path: Path, needed: int) -> None:
+    """Raise OSError, as a full disk does, unless `needed` bytes are free where `path` is to be written.
+
+    For writers that fail on a full disk in the midst of a file, with more than one error, as HDF5's does.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if shutil.disk_usage(path.parent).free < needed:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def write_text(path: Path, text: str) -> None:

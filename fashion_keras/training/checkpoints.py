@@ -1,17 +1,26 @@
 """Training checkpoints: state, weights and history of the last finished epoch, from which a run is resumed."""
 
 from dataclasses import asdict, dataclass, field
-from math import nan
+from math import nan, prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fashion_keras.support.atomic_files import atomic_write, finite_json, read_json, write_csv, write_json
+from fashion_keras.support.atomic_files import (
+    atomic_write,
+    check_room,
+    finite_json,
+    read_json,
+    write_csv,
+    write_json,
+)
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import dataclass_from_json
 from fashion_keras.support.safe_paths import check_file_name
 
 if TYPE_CHECKING:
     import keras
+
+_HDF5_BYTES = 2**20  # of a weights file beside its values, at most
 
 
 @dataclass
@@ -99,5 +108,8 @@ class Checkpoints:
 
 def save_weights(model: "keras.Model", path: Path) -> None:
     """Save the weights of a model, and its optimizer state when it is compiled, atomically."""
+    optimizer = getattr(model, "optimizer", None)  # only a compiled model has one
+    values = [*model.variables, *(optimizer.variables if optimizer else ())]
+    check_room(path, 4 * sum(prod(value.shape) for value in values) + _HDF5_BYTES)
     with atomic_write(path) as temporary:
         model.save_weights(temporary)

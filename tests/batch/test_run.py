@@ -140,7 +140,7 @@ def test_images_whose_disk_goes_away_are_not_rejected(run_encode, own, tmp_path,
 
     with monkeypatch.context() as patch:
         patch.setattr(encode, "load_encoder", lambda *_: replace(toy_encoder(), forward=forward))
-        with pytest.raises(InputError, match=r"gone since the catalog was read; .* run again when it is back"):
+        with pytest.raises(InputError, match=r"gone since the catalog was read; .*run again when it is back"):
             run_encode(own[0], tmp_path / "out")
     away.rename(images)
     report = run_encode(own[0], tmp_path / "out")

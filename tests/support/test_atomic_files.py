@@ -14,6 +14,7 @@ import pytest
 from fashion_keras.support.atomic_files import (
     atomic_write,
     check_output_dir,
+    check_room,
     file_sha256,
     make_output_dir,
     read_json,
@@ -179,3 +180,10 @@ def test_safe_file_name_keeps_names_distinct():
     names = [*HOSTILE, *USUAL, "a=b", "a:b", "x" * 401, "a b"]
     names = {*names, *map(safe_file_name, names)}
     assert len({safe_file_name(name) for name in names}) == len(names)
+
+
+def test_check_room_is_an_error_of_the_system(tmp_path):
+    check_room(tmp_path / "new/file", 1)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        check_room(tmp_path / "file", 2**60)
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(tmp_path / "file"))

@@ -14,9 +14,11 @@ import pytest
 from fashion_keras.catalog.datasets import _unpack
 from fashion_keras.catalog.sources.kaggle_json import read_style_files
 from fashion_keras.catalog.taxonomy import load_taxonomy
+from fashion_keras.exports.clients import client
 from fashion_keras.features.batch_folder import BatchFolder, BatchManifest, BatchModel, ShardEntry
 from fashion_keras.features.runtime import compiled_fault, compiled_folder
 from fashion_keras.images.spec import ImageSpec
+from fashion_keras.models.classifier import Classifier
 from fashion_keras.models.own_backbone import check_layers, read_architecture
 from fashion_keras.search.local import LocalIndex
 from fashion_keras.support.atomic_files import file_sha256, safe_file_name, write_json
@@ -27,7 +29,8 @@ from fashion_keras.tagging.model.manifest import EncoderReference, TaggerManifes
 from fashion_keras.training.checkpoints import Checkpoints, TrainerState
 from fashion_keras.training.run_folder import Run, resume_run
 from tests.helpers.indexes import SPEC, records
-from tests.helpers.shop import TAXONOMY
+from tests.helpers.shop import TAXONOMY, toy_encoder
+from tests.helpers.specs import classifier_spec
 
 TRAVERSALS = ("../x", "/etc/passwd", "..", ".", "", "a/b", "a\\b", "a\0b", "~/x", "C:\\x", ".hidden")
 
@@ -94,7 +97,7 @@ def stored(folder, ending):
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("ending", ["embeddings.npy", "images.arrow", "deleted.npy"])
+@pytest.mark.parametrize("ending", ["embeddings.npy", "images.arrow", "lookup.npy", "deleted.npy"])
 def test_an_altered_file_of_an_index_is_refused(index, ending, damage):
     path = stored(index, ending)
     DAMAGES[damage](path)
@@ -105,7 +108,9 @@ def rehash(folder, path):
     """Write what the manifest names of a file, as its author could."""
     text = json.dumps(json.loads((folder / "manifest.json").read_text()))
     content = json.loads(text)
-    entries = [each[kind] for each in content["segments"] for kind in ("embeddings", "table")] + [content["deleted"]]
+    entries = [each[kind] for each in content["segments"] for kind in ("embeddings", "table", "lookup")] + [
+        content["deleted"]
+    ]
     for entry in entries:
         if entry["name"] == path.name:
             entry |= {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
@@ -118,6 +123,8 @@ def rehash(folder, path):
         ("embeddings.npy", np.zeros((8, 16), np.float64), "float64"),
         ("embeddings.npy", np.zeros((7, 16), np.float32), "[7, 16]"),
         ("embeddings.npy", np.array([{}] * 8, object), "not a whole array"),
+        ("lookup.npy", np.full((2, 8), 8, np.uint64), "row 8 of 8"),
+        ("lookup.npy", np.zeros((2, 7), np.uint64), "[2, 7]"),
         ("deleted.npy", np.array([0, 8], np.int64), "row 8 of 8"),
         ("deleted.npy", np.array([-1], np.int64), "of 8"),
         ("deleted.npy", np.array([0.5]), "float64"),
@@ -435,3 +442,21 @@ def test_a_sku_names_no_style_file_elsewhere(tmp_path):
     columns, _, rejected, _ = read_style_files(tmp_path / "styles", ["7", "../7", str(tmp_path / "7")])
     assert columns["price"] == ["5", "", ""]
     assert not rejected
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "golden/../../x"])
+def test_the_client_of_an_export_reads_no_file_elsewhere(tmp_path, name):
+    with pytest.raises(ValueError, match="leads out of the export"):
+        client.load_network(tmp_path / "export", {"model_format": "keras", "file": name})
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_outputs_of_a_damaged_network_are_refused(value):
+    def forward(pixels):
+        return np.full((len(pixels), 2), value, np.float32)
+
+    image = np.full((8, 6, 3), 90, np.uint8)
+    spec = classifier_spec(size=(8, 6))
+    assert_refused(lambda: Classifier(spec, forward).predict(image), "NaN or infinite")
+    assert_refused(lambda: Classifier(spec, lambda pixels: forward(pixels)[:, :1]).predict(image), "[1, 1], not [1, 2]")
+    assert_refused(lambda: replace(toy_encoder(), forward=forward).embed(image), "NaN or infinite")

