@@ -48,6 +48,12 @@ def _read_tiff(stream: BytesIO) -> ImageFile.ImageFile:
     image = TiffImageFile(stream)
     if image.tag_v2.get(_NEW_SUBFILE_TYPE, 0) & 1:
         raise ImageError("a TIFF that begins with a thumbnail, as raw files of cameras do; convert it to JPEG")
+    # Pillow leaves the rows of strips that are not there black.
+    if (
+        sum((right - left) * (bottom - top) for _, (left, top, right, bottom), *_ in image.tile)
+        < image.width * image.height
+    ):
+        raise ImageError("truncated TIFF")
     return image
 
 

@@ -143,6 +143,12 @@ def many_scans(count):
     return data[:end] + data[start:end] * count + data[end:]
 
 
+def test_tiff_without_some_of_its_strips_is_refused():
+    """3 KB that claim 42 million pixels."""
+    with pytest.raises(ImageError, match="truncated TIFF"):
+        decode((KEPT / "images" / "strips-missing.tif").read_bytes(), None)
+
+
 def test_jpeg_of_many_scans_is_refused():
     with pytest.raises(ImageError, match=r"a JPEG of 50\d\d scans; at most 100"):
         decode(many_scans(5000), None)
