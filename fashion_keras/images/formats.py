@@ -90,6 +90,8 @@ def read_file(path: str | Path) -> bytes:
         _check_bytes(os.stat(path).st_size)  # noqa: PTH116 - sooner than by a Path, as the next
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123
             return file.read()
+    except ImageError:
+        raise
     except ValueError as error:  # a NUL character, or half of one beyond 16 bits
         raise ImageError(f"not the name of a file ({error})") from None
     except OSError as error:

@@ -70,10 +70,10 @@ def _write_shards(batch, table):
     (batch.folder / "shards").mkdir(parents=True)
     batch.manifest.write(batch.folder)
     for number, rows in enumerate(np.array_split(np.arange(len(table)), batch.manifest.shards)):
-        path = batch.shard(number, "p1")
+        path = batch.shard(number, "0123456789abcdef")
         pq.write_table(table.take(pa.array(rows)), path)
         entry = ShardEntry(
-            plan="p1", model=batch.manifest.model.digest, sha256=file_sha256(path), bytes=path.stat().st_size,
+            plan="0123456789abcdef", model=batch.manifest.model.digest, sha256=file_sha256(path), bytes=path.stat().st_size,
             rows=len(rows), products=len(rows), encoded=len(rows), reused=0,
         )  # fmt: skip
         batch.write_entry(number, entry)

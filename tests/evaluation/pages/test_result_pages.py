@@ -58,9 +58,11 @@ def test_pages_of_a_tagger_and_of_tags(tmp_path):
     }  # fmt: skip
     html = read(write_tagger_page(report, tmp_path))
     assert "0.900 (0.800–0.950)" in html and "95%" in html
+    update = {"attribute": "gender", "tagged": 3, "abstained": 1, "gated": 1, "same": 2, "filled": 0, "changed": 1}
     tags = {
         "tagger": "t", "target_precision": 0.95, "test": SCORE, "read": 9, "accepted": 8, "rejected": 1, "products": 5,
-        "without_type": 1, "disagreeing": 2, "parts": {"train": 6}, "tags": {"gender": 3}, "abstained": {"gender": 1},
+        "without_type": 1, "disagreeing": 2, "encoded": 8, "parts": {"train": 6}, "tags": {"gender": 3},
+        "abstained": {"gender": 1}, "updates": [update],
     }  # fmt: skip
     rows = [{"sku": HOSTILE, "path": "gone.png", "product_types": HOSTILE, "gender": "Men"}]
     html = read(write_tags_page(tags, rows, "shop", tmp_path))

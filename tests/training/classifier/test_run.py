@@ -275,7 +275,7 @@ def test_train_in_many_threads_uses_different_folders(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(run_module, "prepare", prepare_together)
-    monkeypatch.setattr(run_module, "_run_all", lambda config, prepared, folder, callbacks, objective: folder)
+    monkeypatch.setattr(run_module, "_run_all", lambda config, prepared, folder, *_, **__: folder)
     with ThreadPoolExecutor(8) as pool:
         folders = list(pool.map(lambda _: train(TrainConfig(data="sample", backbone="custom_cnn")), range(8)))
     assert len(set(folders)) == 8
