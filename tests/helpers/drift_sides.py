@@ -73,7 +73,7 @@ def _write_shards(batch, table):
         path = batch.shard(number, "0123456789abcdef")
         pq.write_table(table.take(pa.array(rows)), path)
         entry = ShardEntry(
-            plan="0123456789abcdef", model=batch.manifest.model.digest, sha256=file_sha256(path), bytes=path.stat().st_size,
-            rows=len(rows), products=len(rows), encoded=len(rows), reused=0,
+            plan="0123456789abcdef", model=batch.manifest.model.digest, sha256=file_sha256(path),
+            bytes=path.stat().st_size, rows=len(rows), products=len(rows), encoded=len(rows), reused=0,
         )  # fmt: skip
         batch.write_entry(number, entry)

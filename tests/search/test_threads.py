@@ -56,6 +56,7 @@ def assert_threads_equal_serial(location, capsys, searches=SEARCHES):
         print(f"\nsearches {rates}")
 
 
+@pytest.mark.slow
 def test_search_similar_in_threads_while_another_adds(tmp_path, capsys):
     location = str(tmp_path / "index")
     index = LocalIndex.create(location, SPEC, near_records(0, 1000))
@@ -79,6 +80,7 @@ def test_search_similar_in_threads_while_another_adds(tmp_path, capsys):
     assert len(LocalIndex(location)) == 1000 + 10 * len(added) > 1000
 
 
+@pytest.mark.slow
 def test_search_similar_in_threads_with_hnsw(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(hnsw, "HNSW_MIN_ROWS", 500)
     index = LocalIndex.create(tmp_path / "index", SPEC, near_records(0, 1000))

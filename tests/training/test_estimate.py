@@ -16,6 +16,7 @@ def test_estimate_counts_training_and_a_third_for_validation():
     )
 
 
+@pytest.mark.slow
 def test_callback_times_the_steps_after_the_first(tmp_path, monkeypatch, caplog):
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     times = iter([100.0, 102.0])  # after the first step, and after the fifth: half a second each

@@ -202,6 +202,7 @@ def test_trainer_keeps_the_epoch_in_which_a_callback_stops_it(tmp_path):
     assert json.loads((tmp_path / "checkpoint/state.json").read_text())["done"]
 
 
+@pytest.mark.slow
 def test_train_stops_at_a_nan_loss_in_one_line(sample, tmp_path, capsys):
     flags = "--backbone custom_cnn --strategy scratch --image-size 32x32 --limit 300 --epochs 2 --schedule constant"
     out = ["--learning-rate", "1e30", "--optimizer", "sgd", "--data", str(sample), "--out", str(tmp_path / "run")]
