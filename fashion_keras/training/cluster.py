@@ -11,10 +11,14 @@ _EXAMPLE = '{"cluster": {"worker": ["host1:12345", "host2:12345"]}, "task": {"ty
 
 @dataclass(frozen=True)
 class Cluster:
-    """Number of workers, and which of them this process is; worker 0 is the chief, which alone writes the run."""
+    """Number of workers, and which of them this process is; worker 0 is the chief, which alone writes the run.
+
+    `hosts`: of all workers, without their ports.
+    """
 
     workers: int = 1
     worker: int = 0
+    hosts: tuple[str, ...] = ()
 
 
 ONE_PROCESS = Cluster()
@@ -33,10 +37,18 @@ def read_cluster() -> Cluster:
         jobs, task = content["cluster"], content["task"]
         kind, index = task["type"], int(task["index"])
         counts = {job: len(addresses) for job, addresses in jobs.items()}
+        hosts = {address.rpartition(":")[0] for addresses in jobs.values() for address in addresses}
     except (ValueError, KeyError, TypeError, AttributeError):
         raise InputError(f"TF_CONFIG cannot be read; it must be like {_EXAMPLE}") from None
     if unknown := counts.keys() - {"chief", "worker"}:
         raise InputError(f"TF_CONFIG has a job {min(unknown)!r}: there are chief and worker alone, as in {_EXAMPLE}")
     if counts.get("chief", 0) > 1 or not 0 <= index < counts.get(kind, 0):
         raise InputError(f"TF_CONFIG: no task {kind} {index} in its cluster of {counts}; it must be like {_EXAMPLE}")
-    return Cluster(sum(counts.values()), index + (counts.get("chief", 0) if kind == "worker" else 0))
+    first = counts.get("chief", 0) if kind == "worker" else 0
+    return Cluster(sum(counts.values()), first + index, tuple(sorted(hosts)))
+
+
+def bypass_proxy(cluster: Cluster) -> None:
+    """Let TensorFlow reach the workers directly where a proxy is set for everything else: its gRPC would ask that."""
+    excepted = [os.environ.get("no_grpc_proxy") or os.environ.get("no_proxy", ""), *cluster.hosts]  # noqa: SIM112 - as gRPC has it
+    os.environ["no_grpc_proxy"] = ",".join(filter(None, excepted))  # noqa: SIM112

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from fashion_keras.support.errors import InputError
-from fashion_keras.training.cluster import Cluster, read_cluster
+from fashion_keras.training.cluster import Cluster, bypass_proxy, read_cluster
 from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.distribution import ONE_DEVICE, Distribution
 
@@ -34,6 +34,7 @@ def start_distribution(config: TrainConfig) -> Distribution:
         raise InputError("--accumulate averages the batches of one device: leave it or --distribute out")
     if mode == "multiworker":
         _check_multiworker(config, cluster)
+        bypass_proxy(cluster)
         distribution = Distribution(mode, _multi_worker_strategy(), cluster)
     else:
         distribution = Distribution(mode, _mirrored_strategy())

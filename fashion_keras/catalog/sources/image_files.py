@@ -35,6 +35,11 @@ def is_junk(name: str) -> bool:
     return name.startswith((".", "~$")) or name in _JUNK
 
 
+def _is_text(name: str) -> bool:
+    """Return whether a file name is Unicode; Python writes other bytes as halves of characters."""
+    return name.isascii() or not any("\ud800" <= mark <= "\udfff" for mark in name)
+
+
 def is_image(name: str) -> bool:
     """Return whether a file name has an image's suffix, in any case."""
     return name.lower().endswith(IMAGE_SUFFIXES)
@@ -48,7 +53,8 @@ class ImageFiles:
         allow_outside: whether paths that lead out of it are followed.
         skipped: number of hidden files and folders and the like that the scan left out.
         links: symbolic links that were followed, relative to the root.
-        broken: links that lead nowhere, and other entries that are no files, relative to the root.
+        broken: what is no file that can be read, relative to the root -> why: links that lead nowhere, names that are
+            not UTF-8.
     """
 
     def __init__(self, root: Path, allow_outside: bool = False) -> None:
@@ -56,7 +62,7 @@ class ImageFiles:
         self.root, self.allow_outside = root, allow_outside
         self.skipped = 0
         self.links: set[str] = set()
-        self.broken: list[str] = []
+        self.broken: dict[str, str] = {}
         self._root = os.path.abspath(root)  # noqa: PTH100 - resolves no links
         self._prefix = os.path.join(root, "")  # noqa: PTH118 - keeps the root as it was given
 
@@ -72,6 +78,9 @@ class ImageFiles:
                 self.skipped += 1
                 continue
             relative = prefix + entry.name
+            if not _is_text(entry.name):
+                self.broken[relative.encode("utf-8", "replace").decode()] = "a name that is not UTF-8; rename it"
+                continue
             is_link = entry.is_symlink()
             if is_link:
                 self.links.add(relative)
@@ -81,7 +90,7 @@ class ImageFiles:
                 continue
             target = os.path.realpath(entry.path)
             if not os.path.isdir(target):  # noqa: PTH112
-                self.broken.append(relative)
+                self.broken[relative] = "a link that leads nowhere, or no file"
             elif target not in open_folders:  # a link to a folder above would never end
                 yield from self._scan(entry.path, f"{relative}/", open_folders | {target})
 

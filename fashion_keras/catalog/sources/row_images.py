@@ -168,7 +168,7 @@ def images_by_sku(
         for path in paths_of.get(sku, []) if first == row else []:
             images.add(row, path, path.removeprefix(root).lstrip("/\\"))
     images.unused = [Rejected(name, "", "no row") for name in unknown]
-    images.unused += [Rejected(name, "", "a link that leads nowhere, or no file") for name in files.broken]
+    images.unused += [Rejected(name, "", reason) for name, reason in files.broken.items()]
     others = [name for name in files.names if not is_image(name) and folder and name.startswith(folder)]
     images.unused += [Rejected(name, "", "not an image") for name in others]
     return images

@@ -37,7 +37,7 @@ def read_tree(files: ImageFiles) -> tuple[Table, RowImages, str]:
     images = RowImages(list(range(len(names))), [files.path(name) for name in names], list(names))
     images.unused = [Rejected(name, "", "not an image") for name in files.names if not is_image(name)]
     images.unused += [Rejected(name, "", "not in a folder train, validation or test") for name in sorted(outside)]
-    images.unused += [Rejected(name, "", "a link that leads nowhere, or no file") for name in files.broken]
+    images.unused += [Rejected(name, "", reason) for name, reason in files.broken.items()]
     table = Table(columns, files.root.name, range(1, len(names) + 1), "image")
     layout = "a folder per class" if has_classes else "images without labels"
     return table, images, layout + (", in folders train, validation or test" if has_parts else "")

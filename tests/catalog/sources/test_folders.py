@@ -1,5 +1,9 @@
 """Folders of images: classes, parts, by-products of programs, and names that carry a SKU."""
 
+import os
+import sys
+from pathlib import Path
+
 import pytest
 from PIL import Image
 
@@ -130,3 +134,14 @@ def test_read_catalog_gives_no_stranger_to_a_sku(tmp_path):
     catalog = read_catalog(tmp_path)
     assert catalog.image_ids.tolist() == ["12"]
     assert [row.reason for row in catalog.rejected] == ["no row"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_file_name_that_is_not_utf_8_is_rejected(tmp_path):
+    save(tmp_path, "Shirts/1.jpg")
+    image = (tmp_path / "Shirts/1.jpg").read_bytes()
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/Shirts/caf\xe9.jpg")).write_bytes(image)
+    catalog = read_catalog(tmp_path)
+    (rejected,) = catalog.rejected
+    assert (len(catalog), catalog.inputs, rejected.where) == (1, 2, "Shirts/caf?.jpg")
+    assert rejected.reason == "a name that is not UTF-8; rename it"
