@@ -69,7 +69,7 @@ def test_a_photo_can_be_pasted_and_dropped(open_page, served, rows, photo, event
 
 def test_a_phone_has_a_camera_button(open_page, served):
     page = open_page(served.url, **PHONE)
-    assert page.locator("#take").is_visible()
+    page.locator("#take").wait_for(state="visible")
     assert page.locator("#camera").get_attribute("capture") == "environment"
 
 

@@ -5,6 +5,7 @@ import json
 import shutil
 from collections import namedtuple
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from fashion_keras import InputError, TrainConfig, load_classifier, resume, train
 from fashion_keras.features.cache import list_cache
 from fashion_keras.models.predictions import probabilities
+from fashion_keras.support.atomic_files import cache_dir
 from fashion_keras.training.dataset_prep import prepare
 from fashion_keras.training.feeds import image_feed
 from tests.helpers.runs import read_history
@@ -44,6 +46,7 @@ def test_feature_cache_is_reused_by_a_second_run(config):
     assert read_history(longer.folder)[:3] == read_history(first.folder)
 
 
+@pytest.mark.study
 def test_feature_cache_views_are_shared_between_tasks(config):
     """Another task divides the products in another way; an image's views stay the image's."""
     again(config, "1", views=3, epochs=3)
@@ -55,6 +58,7 @@ def test_feature_cache_views_are_shared_between_tasks(config):
     assert all(before[view] < after[view] < before[view] + products(second) for view in after)
 
 
+@pytest.mark.study
 def test_feature_cache_has_at_most_one_view_per_epoch(config):
     first = again(config, "1", views=4, epochs=2)
     entries = {entry["view"]: entry["images"] for entry in list_cache()}
@@ -98,7 +102,12 @@ def test_phase_feed_logs_disk_use_and_caches_nothing_on_a_full_disk(config, monk
     assert size in (run.folder / "log.txt").read_text()
     assert needed < entry["bytes"] < 1.1 * needed
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr("fashion_keras.training.feeds.shutil.disk_usage", lambda _: usage(10**6, 10**6, 1000))
+    cache, real = cache_dir(), shutil.disk_usage
+
+    def disk_usage(path):
+        return usage(10**6, 10**6, 1000) if cache in (path, *Path(path).parents) else real(path)
+
+    monkeypatch.setattr("fashion_keras.training.feeds.shutil.disk_usage", disk_usage)
     poor = again(config, "2", strategy="last_block", epochs=1, seed=1)
     assert "too little free disk space" in (poor.folder / "log.txt").read_text()
     assert len(list_cache()) == 1

@@ -49,6 +49,7 @@ def test_resume_after_a_kill_equals_an_uninterrupted_run(config, whole, tmp_path
     assert not (tmp_path / "run" / "checkpoint").exists()
 
 
+@pytest.mark.study
 def test_resume_after_ten_kills_equals_an_uninterrupted_run(config, tmp_path):
     long = replace(config, strategy="frozen", epochs=150, patience=1000, plateau_patience=1000)
     whole = train(replace(long, out=str(tmp_path / "whole")))

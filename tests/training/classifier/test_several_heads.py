@@ -196,7 +196,13 @@ def test_train_last_block_of_several_heads_caches_features(config, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"loss": "bce"}, {"loss": "weighted_bce"}, {"balance": "class_weight"}, {"tune": 2}]
+    "changes",
+    [
+        {"loss": "weighted_bce"},
+        pytest.param({"loss": "bce"}, marks=pytest.mark.study),
+        pytest.param({"balance": "class_weight"}, marks=pytest.mark.study),
+        {"tune": 2},
+    ],
 )
 def test_train_takes_all_attributes_with_every_loss(config, tmp_path, changes):
     run = train(replace(config, task="attributes", epochs=2, out=str(tmp_path / "run"), **changes))

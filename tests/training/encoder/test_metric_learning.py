@@ -36,7 +36,7 @@ def read_losses(folder):
     ("loss", "margin", "learning_rate"),
     [
         ("supcon", 0.2, 1e-3),
-        pytest.param("triplet", 0.2, 5e-4, marks=pytest.mark.slow),
+        pytest.param("triplet", 0.2, 5e-4, marks=pytest.mark.study),
         pytest.param("arcface", 0.3, 5e-3, marks=pytest.mark.slow),
     ],
 )
@@ -130,7 +130,7 @@ class Interrupt(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("loss", ["supcon", "arcface"])
+@pytest.mark.parametrize("loss", [pytest.param("supcon", marks=pytest.mark.study), "arcface"])
 @pytest.mark.slow
 def test_resume_encoder_equals_an_uninterrupted_run(config, tmp_path, loss):
     config = replace(config, loss=loss, dropout=0.2, labels="article_type,title")
