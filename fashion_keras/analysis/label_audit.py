@@ -78,7 +78,7 @@ def audit(config: AuditConfig | Mapping[str, Any] | None = None) -> AuditReport:
     issues = [issue for issue in issues if not reviewed[issue.row]]
     rows = [_row(issue, catalog, labels) for issue in issues[: config.top]]
     write_csv(folder / "audit.csv", COLUMNS, rows)
-    write_rejected(folder, catalog)
+    write_rejected(folder, catalog.rejected)
     if rows:
         note = context(config.task, images=len(catalog), data=str(catalog.folder))
         _draw(folder / "audit.png", rows[:_SHEET_ROWS], note)

@@ -42,7 +42,7 @@ def evaluate(config: EvaluateConfig | Mapping[str, Any]) -> EvaluationReport:
         plot_report(
             folder, predictions, products.paths, classifier.spec.image_spec, config.run, subset.summary["catalog"]
         )
-        write_rejected(folder, products)
+        write_rejected(folder, products.rejected)
         report.write(folder)
         write_evaluation_page(report, products, folder)
     return report

@@ -7,10 +7,10 @@ from typing import Any
 
 from fashion_keras.batch.config import EncodeConfig
 from fashion_keras.batch.parts import read_parts
-from fashion_keras.batch.plan import remove_plan
+from fashion_keras.batch.plan import read_rejections, remove_plan
 from fashion_keras.batch.run import check_batch_dir, run_batch
 from fashion_keras.batch.shards import Job, encoder_model
-from fashion_keras.batch.tables import write_rejections
+from fashion_keras.catalog.catalog import write_rejected
 from fashion_keras.features.registry import load_encoder
 from fashion_keras.support.atomic_files import write_json
 from fashion_keras.support.config_fields import as_config
@@ -50,14 +50,14 @@ def encode_catalog(config: EncodeConfig | Mapping[str, Any]) -> EncodeReport | N
         return None
     batch, plan = finished
     entries = [*batch.entries()]
-    rejected = write_rejections(batch)
+    write_rejected(folder, read_rejections(batch))
     report = EncodeReport(
         out=str(folder),
         encoder=config.encoder,
         width=model.width,
         read=plan.rows + plan.rejected,
         accepted=sum(entry.rows for entry in entries),
-        rejected=rejected,
+        rejected=plan.rejected + sum(len(entry.rejected) for entry in entries),
         encoded=sum(entry.encoded for entry in entries),
     )
     write_json(folder / "report.json", asdict(report))

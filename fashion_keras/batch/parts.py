@@ -1,6 +1,7 @@
 """Catalog parts: what a batch run reads, a few thousand images at a time."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -15,6 +16,8 @@ from fashion_keras.catalog.stream import LISTS, StreamOptions, stream_catalog
 from fashion_keras.images.validation import read_source
 from fashion_keras.support.config_fields import LimitConfig
 from fashion_keras.support.file_systems import is_address
+
+log = logging.getLogger("fashion_keras")
 
 _ROWS = 8192
 _START = 2**16  # bytes of a table that show how long its lines are
@@ -53,9 +56,20 @@ def read_parts(config: LimitConfig) -> CatalogParts:
         # Only streamed catalogs have images at addresses.
         first = [] if is_large else [*islice(catalogs or (), 1)]
         if catalogs is not None and (is_large or any(is_address(path) for part in first for path in part.paths)):
-            return CatalogParts(chain(first, catalogs), None, config.data, rows)
+            return CatalogParts(_with_notes(chain(first, catalogs)), None, config.data, rows)
     catalog, name = read_source(config)
     return CatalogParts(_cut(catalog), catalog, name, len(catalog))
+
+
+def _with_notes(catalogs: Iterable[Catalog]) -> Iterator[Catalog]:
+    """Yield the parts of a stream, and log what was recognized in them, each line once, as `read_catalog` does."""
+    logged: set[str] = set()
+    for catalog in catalogs:
+        for note in catalog.notes:
+            if note not in logged:
+                log.info("%s", note)
+        logged.update(catalog.notes)
+        yield catalog
 
 
 def _cut(catalog: Catalog) -> Iterator[Catalog]:

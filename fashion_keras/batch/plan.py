@@ -1,12 +1,12 @@
 """Batch plan: which images belong to which shard, on disk, however many they are.
 
-plan/NNNNN.jsonl has a line per image of shard NNNNN, in any order: SKU, image id, relative path, reference, state, and
-the catalog's columns. plan/plan.json, written last, means that it is complete.
+plan/NNNNN.jsonl has a line per image of shard NNNNN, in any order: SKU, image id (of a stream: relative path),
+reference, state, and the catalog's columns. plan/rejected.jsonl has what was rejected.
+plan/plan.json, written last, means that it is complete.
 """
 
 import hashlib
 import json
-import logging
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,14 +20,13 @@ import numpy as np
 from fashion_keras.catalog.catalog import Catalog, Rejected
 from fashion_keras.catalog.column_types import as_text
 from fashion_keras.catalog.sources.assemble import image_ids
+from fashion_keras.features.batch_folder import BatchFolder
 from fashion_keras.images.decode import parallel_map
 from fashion_keras.images.references import reference_state
 from fashion_keras.support.atomic_files import read_json, write_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import dataclass_from_json
 from fashion_keras.support.progress import ProgressBar
-
-log = logging.getLogger("fashion_keras")
 
 SHARD_ROWS = 4096
 _FOLDER, _UNFINISHED, _MANIFEST, _REJECTED = "plan", ".plan.part", "plan.json", "rejected.jsonl"
@@ -58,14 +57,13 @@ class ShardPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """A complete plan: rows and rejected rows that were read, number of shards, columns, notes of the reader."""
+    """A complete plan: rows and rejected rows that were read, number of shards, columns, whether ids are final."""
 
     rows: int
     rejected: int
     shards: int
     columns: dict[str, str]
     has_final_ids: bool
-    notes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -74,11 +72,9 @@ class _Writer:
 
     folder: Path
     shards: int
-    has_final_ids: bool
     rows: int = 0
     rejected: int = 0
     kinds: dict[str, str] = field(default_factory=dict)
-    notes: dict[str, None] = field(default_factory=dict)
 
     def add(self, catalog: Catalog) -> None:
         """Append the images of a catalog to the files of their shards, and its rejected rows."""
@@ -98,7 +94,6 @@ class _Writer:
             self._note_kind(name, values)
         self.rows += len(catalog)
         self.rejected += len(catalog.rejected)
-        self.notes |= dict.fromkeys(catalog.notes)
 
     def _note_kind(self, name: str, values: np.ndarray) -> None:
         kind = {"i": "int", "f": "float"}.get(values.dtype.kind, "text")
@@ -126,14 +121,14 @@ def make_plan(folder: Path, catalogs: Iterable[Catalog], shards: int, has_final_
     unfinished = folder / _UNFINISHED
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    writer = _Writer(unfinished, shards, has_final_ids)
+    writer = _Writer(unfinished, shards)
     with ProgressBar("reading the catalog", None, "images") as bar:
         for catalog in catalogs:
             writer.add(catalog)
             bar.advance(len(catalog))
     if not writer.rows:
         raise InputError(f"none of {writer.rejected} rows and files is a product with an image")
-    plan = Plan(writer.rows, writer.rejected, shards, writer.columns, has_final_ids, tuple(writer.notes))
+    plan = Plan(writer.rows, writer.rejected, shards, writer.columns, has_final_ids)
     write_json(unfinished / _MANIFEST, asdict(plan))
     shutil.rmtree(folder / _FOLDER, ignore_errors=True)
     unfinished.rename(folder / _FOLDER)
@@ -166,10 +161,16 @@ def read_shard_plan(folder: Path, number: int, plan: Plan) -> ShardPlan:
     return ShardPlan(tuple(images), tuple(rejected), digest[:16])
 
 
+def read_rejections(batch: BatchFolder) -> Iterator[Rejected]:
+    """Yield what was rejected when the catalog was read, then what the finished shards of a batch folder rejected."""
+    yield from planned_rejections(batch.folder)
+    for entry in batch.entries():
+        yield from entry.rejected
+
+
 def planned_rejections(folder: Path) -> Iterator[Rejected]:
     """Yield the rows and files that were rejected when the catalog was read."""
-    path = folder / _FOLDER / _REJECTED
-    with path.open(encoding="utf-8") as lines:
+    with (folder / _FOLDER / _REJECTED).open(encoding="utf-8") as lines:
         for line in lines:
             yield Rejected(**json.loads(line))
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fashion_keras.batch.plan import Plan, PlannedImage, ShardPlan, read_shard_plan
 from fashion_keras.catalog.catalog import Rejected
 from fashion_keras.catalog.column_types import as_text
-from fashion_keras.features.batch_folder import COLUMN, BatchFolder, BatchModel, ShardEntry
+from fashion_keras.features.batch_folder import COLUMN, BatchFolder, BatchModel, ShardEntry, embedding_matrix
 from fashion_keras.features.encoder import Encoder
 from fashion_keras.images.decode import DECODING_VERSION, decode_views, parallel_map
 from fashion_keras.images.near_duplicates import THUMBNAIL
@@ -77,7 +77,7 @@ def process_shards(
 ) -> Iterator[tuple[int, int, ShardEntry | None]]:
     """Process shards; yield (shard, images done since the last one, its entry or None while it is in work).
 
-    Shards that are finished are passed over. InputError when a file system does not reply; OSError on a full disk.
+    InputError when a file system does not reply; OSError on a full disk.
     """
     model, spec = folder.manifest.model, job.encoder.image_spec
     if job.encoder.fingerprint != model.fingerprint:
@@ -119,7 +119,7 @@ def _known(folder: BatchFolder, number: int, shard: ShardPlan) -> dict[str, _Enc
     names = ["reference", "state", "image_hash", "signature", "embedding"]
     table = folder.table(number, names)
     values = [table[name].to_pylist() for name in names[:-1]]
-    embeddings = _matrix(table["embedding"])
+    embeddings = embedding_matrix(table)
     stored = {row[:2]: _Encoded(*row[2:], embeddings[at]) for at, row in enumerate(zip(*values, strict=True))}
     planned = {image.image_id: stored.get((image.reference, image.state)) for image in shard.images if image.state}
     return {image_id: encoded for image_id, encoded in planned.items() if encoded is not None}
@@ -223,12 +223,6 @@ def _column(cells: list[Any], kind: str) -> pa.Array:
 
 def _number_text(number: float) -> str:
     return str(as_text(np.array([number]))[0])
-
-
-def _matrix(column: pa.ChunkedArray) -> NDArray[np.floating]:
-    """Return a column of lists of equal length as an array [n, d]."""
-    array = column.combine_chunks()
-    return array.flatten().to_numpy(zero_copy_only=False).reshape(len(array), array.type.list_size)
 
 
 def encoder_model(encoder: Encoder, name: str, weights: str, image_size: str | None = None) -> BatchModel:

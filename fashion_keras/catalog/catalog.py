@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -153,6 +153,6 @@ def _with_missing(values: NDArray[Any]) -> NDArray[Any]:
     return np.where(values == "", None, values.astype(object)) if values.dtype.kind in "UO" else values
 
 
-def write_rejected(folder: Path, catalog: Catalog) -> None:
+def write_rejected(folder: Path, rejected: Iterable[Rejected]) -> None:
     """Write rejected.csv into `folder`: where each rejected row or file is, its SKU, and why it was rejected."""
-    write_csv(folder / "rejected.csv", ("where", "sku", "reason"), map(vars, catalog.rejected))
+    write_csv(folder / "rejected.csv", ("where", "sku", "reason"), map(vars, rejected))

@@ -11,6 +11,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fashion_keras.catalog.catalog import Rejected
 from fashion_keras.images.spec import ImageSpec
 from fashion_keras.support.atomic_files import file_sha256, read_json, write_json
@@ -190,6 +193,12 @@ class BatchFolder:
         manifest = replace(self.manifest, is_complete=is_complete)
         manifest.write(self.folder)
         return BatchFolder(self.folder, manifest)
+
+
+def embedding_matrix(table: "pa.Table") -> NDArray[np.floating]:
+    """Return the embeddings [n, d] of a shard."""
+    array = table["embedding"].combine_chunks()
+    return array.flatten().to_numpy(zero_copy_only=False).reshape(len(array), array.type.list_size)
 
 
 def is_batch_folder(folder: str | Path) -> bool:

@@ -78,9 +78,8 @@ def _read_part(path: Path, start: int, size: int) -> bytes:
 
 
 def _read_address(address: str, start: int | None, end: int | None) -> bytes:
-    limit = MAX_BYTES + 1 if end is None else end
     data = _request(address, lambda system, path: system.cat_file(path, start=start, end=end))
-    if len(data) >= limit and end is None:
+    if end is None and len(data) > MAX_BYTES:
         raise ImageError(f"{len(data)} bytes; at most {MAX_BYTES} are read")
     return data
 

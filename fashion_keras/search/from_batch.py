@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fashion_keras.batch.plan import shard_of
 from fashion_keras.catalog.column_types import text_array
 from fashion_keras.catalog.columns import LABEL_SEPARATOR
-from fashion_keras.features.batch_folder import COLUMN, BatchFolder
+from fashion_keras.features.batch_folder import COLUMN, BatchFolder, embedding_matrix
 from fashion_keras.search.base import Index, IndexSpec, Records
 from fashion_keras.search.indexing import UpdateSummary, check_identity, differ, index_location, open_index
 from fashion_keras.support.atomic_files import read_json, write_json
@@ -34,17 +34,18 @@ def sync_index(batch: BatchFolder, place: str | Path) -> UpdateSummary:
         InputError: when the index is of another encoder or has other columns, or cannot be written.
     """
     kind, location = index_location(place)
+    spec = _spec(batch)
     try:
         kind.check_free(location)
     except InputError:
         index = open_index(place)  # raises, in its turn, for what is no index
     else:
-        index = kind.create(location, _spec(batch), (_records(batch, table) for table in batch.tables()))
+        index = kind.create(location, spec, (_records(batch, table) for table in batch.tables()))
         _remember(batch, index, place)
         log.info("%s: %d images", index.name, len(index))
         return UpdateSummary(len(index), 0, 0, 0)
     check_identity(index.spec, batch.manifest.model.identity)
-    if index.spec.columns != _spec(batch).columns or index.spec.numbers != _spec(batch).numbers:
+    if (index.spec.columns, index.spec.numbers) != (spec.columns, spec.numbers):
         raise InputError(f"{index.name}: has other columns than {batch.folder}; make another index")
     summary = _update(batch, index, _changed_shards(batch, index, place))
     _remember(batch, index, place)
@@ -88,7 +89,6 @@ def _spec(batch: BatchFolder) -> IndexSpec:
 def _records(batch: BatchFolder, table: pa.Table) -> Records:
     """Return a shard as an index holds it."""
     model, kinds = batch.manifest.model, batch.manifest.columns
-    embeddings = table["embedding"].combine_chunks().flatten().to_numpy(zero_copy_only=False)
     references = table["reference"].to_pylist()
     columns: dict[str, NDArray[Any]] = {
         name: _texts(table[COLUMN + name]) if kind == "text" else table[COLUMN + name].to_numpy()
@@ -101,7 +101,7 @@ def _records(batch: BatchFolder, table: pa.Table) -> Records:
     paths = [path if is_address(path) else str(Path(path).absolute()) for path in references]
     return Records(
         _texts(table["image_id"]), _texts(table["sku"]),
-        embeddings.reshape(-1, model.width).astype(np.float32), text_array(paths), columns, model.identity,
+        embedding_matrix(table).astype(np.float32), text_array(paths), columns, model.identity,
     )  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 import csv
 import errno
 import hashlib
-import io
 import json
 import math
 import os
@@ -113,12 +112,11 @@ def is_deep(value: Any) -> bool:  # noqa: ANN401 - any JSON value
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> None:
-    """Write a CSV file with a header atomically."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
+    """Write a CSV file with a header atomically, row by row."""
+    with atomic_write(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def file_sha256(path: Path) -> str:

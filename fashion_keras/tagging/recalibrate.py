@@ -92,7 +92,7 @@ def recalibrate(config: RecalibrateConfig | Mapping[str, Any]) -> Run:
     folder = make_output_dir(config.out, "runs/tagger-recalibrated")
     _save(folder, home, replace(manifest, heads=tuple(map(head_spec, heads))))
     write_json(folder / "config.json", config.to_dict())
-    write_rejected(folder, catalog)
+    write_rejected(folder, catalog.rejected)
     write_json(folder / "report.json", report)
     return Run(folder, report)
 

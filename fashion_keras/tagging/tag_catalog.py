@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from fashion_keras.batch.parts import CatalogParts, read_parts
-from fashion_keras.batch.plan import Plan, remove_plan
+from fashion_keras.batch.plan import Plan, read_rejections, remove_plan
 from fashion_keras.batch.run import check_batch_dir, run_batch
 from fashion_keras.batch.shards import encoder_model
-from fashion_keras.batch.tables import read_rejections, write_rejections
+from fashion_keras.catalog.catalog import write_rejected
 from fashion_keras.catalog.columns import Columns
 from fashion_keras.catalog.splits import PARTS
 from fashion_keras.catalog.taxonomy import load_taxonomy
@@ -113,7 +113,7 @@ def _finish(
 ) -> TagReport:
     """Write tables, index, report and page of a complete batch folder."""
     entries = [*batch.entries()]
-    rejected = write_rejections(batch)
+    write_rejected(batch.folder, read_rejections(batch))
     if not any(entry.rows for entry in entries):
         first = next(iter(read_rejections(batch)))
         raise InputError(f"no product with a usable image (first: {first.where}: {first.reason})")
@@ -131,7 +131,7 @@ def _finish(
         accepted=tables.images,
         products=tables.products,
         disagreeing=tables.disagreeing,
-        rejected=rejected,
+        rejected=plan.rejected + sum(len(entry.rejected) for entry in entries),
         encoded=sum(entry.encoded for entry in entries),
         parts={name: tables.parts[name] for name in PARTS},
         without_type=tables.without_type,

@@ -9,9 +9,9 @@ from typing import Any
 
 from fashion_keras.analysis.review import ABSTAINED, LOW_MARGIN, ReviewItem, ReviewQueue
 from fashion_keras.analysis.review_queue import LOW_MARGIN_BELOW
-from fashion_keras.batch.tables import csv_writer
 from fashion_keras.catalog.columns import LABEL_SEPARATOR, plain_label
 from fashion_keras.features.batch_folder import COLUMN, BatchFolder
+from fashion_keras.support.atomic_files import write_csv
 from fashion_keras.tagging import annotate
 
 _TOP = 500  # review items of each kind
@@ -83,20 +83,26 @@ def write_tables(batch: BatchFolder, columns: Mapping[str, str], part_of: Mappin
         columns: attribute -> the catalog's column that holds it, of those that have one.
         part_of: image id -> part in the tagger's training.
     """
-    tables, thresholds = TagTables(), batch.manifest.model.thresholds
-    attributes = [*batch.attributes]
-    with csv_writer(batch.folder / "tags.csv", _header(attributes)) as write:
-        for rows in _products(batch, attributes, columns):
-            row = _tag_row(rows, attributes, part_of)
-            write(row)
-            _count(tables, rows, attributes, columns, part_of)
-            for name in attributes:
-                if name in columns and rows[0][name]["margin"] is not None:
-                    _review(tables, rows[0], name, columns[name], thresholds[name])
-            if len(tables.first_rows) < _PAGE_ROWS:
-                tables.first_rows.append(row)
+    tables = TagTables()
+    write_csv(batch.folder / "tags.csv", _header([*batch.attributes]), _rows(batch, columns, part_of, tables))
     tables.queue.write(batch.folder / "review.csv")
     return tables
+
+
+def _rows(
+    batch: BatchFolder, columns: Mapping[str, str], part_of: Mapping[str, str], tables: TagTables
+) -> Iterator[Row]:
+    """Yield the rows of tags.csv, and enter each into `tables`."""
+    attributes, thresholds = [*batch.attributes], batch.manifest.model.thresholds
+    for images in _products(batch, attributes, columns):
+        row = _tag_row(images, attributes, part_of)
+        _count(tables, images, attributes, columns, part_of)
+        for name in attributes:
+            if name in columns and images[0][name]["margin"] is not None:
+                _review(tables, images[0], name, columns[name], thresholds[name])
+        if len(tables.first_rows) < _PAGE_ROWS:
+            tables.first_rows.append(row)
+        yield row
 
 
 def _products(batch: BatchFolder, attributes: list[str], columns: Mapping[str, str]) -> Iterator[list[Row]]:

@@ -79,7 +79,7 @@ def train_tagger(config: TaggerConfig | Mapping[str, Any]) -> Run:
     folder = make_output_dir(config.out, f"runs/tagger-{taxonomy.name}")
     write_json(folder / "config.json", config.to_dict())
     with LogFile(folder / "log.txt"):
-        write_rejected(folder, catalog)
+        write_rejected(folder, catalog.rejected)
         overlap = trained[np.concatenate([split.validation, split.test])]
         warnings = SAMPLE_WARNING if data == SAMPLE else "", leakage_warning(config.encoder, overlap)
         header = {

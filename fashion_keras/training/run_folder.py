@@ -107,7 +107,7 @@ def training_run(train: Callable[..., JsonRecord]) -> Callable[..., Run]:
         **options: Any,  # noqa: ANN401 - those of `train`
     ) -> Run:
         with LogFile(folder / "log.txt"):
-            write_rejected(folder, data.catalog)
+            write_rejected(folder, data.catalog.rejected)
             write_split(folder, data.catalog, data.rows)
             report = train(config, data, folder, callbacks, **options)
         # Last: a folder with a report is a finished run.

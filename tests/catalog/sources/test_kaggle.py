@@ -202,7 +202,7 @@ def test_write_rejected_lists_every_rejected_row(folder, tmp_path):
     image(folder, "7.jpg")
     table(folder, ROW.format(id=7, name="a"), ROW.format(id="x", name="b"), ROW.format(id=8, name='"'))
     catalog = read_catalog(folder)
-    write_rejected(tmp_path / "out", catalog)
+    write_rejected(tmp_path / "out", catalog.rejected)
     with (tmp_path / "out" / "rejected.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert rows == [vars(row) for row in catalog.rejected]
