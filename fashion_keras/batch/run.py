@@ -5,19 +5,17 @@ Run again on the same folder it goes on; once complete, it encodes only images t
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import monotonic
-
-from filelock import FileLock, Timeout
 
 from fashion_keras.batch.config import BatchConfig
 from fashion_keras.batch.parts import CatalogParts
 from fashion_keras.batch.plan import PLANS, SHARD_ROWS, Plan, make_plan, read_plan, read_shard_plan
 from fashion_keras.batch.shards import Job, is_finished, process_shards
 from fashion_keras.features.batch_folder import BatchFolder, BatchManifest, BatchModel
-from fashion_keras.support.atomic_files import check_output_dir, write_json
+from fashion_keras.support.atomic_files import check_output_dir, held_lock, write_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.progress import ProgressBar
 
@@ -179,15 +177,7 @@ def _difference(before: BatchModel, model: BatchModel) -> str:
     return f"another {name.removesuffix('_sha256').replace('_', ' ')}"
 
 
-@contextmanager
-def _held(folder: Path, name: str, seconds: float = 0) -> Iterator[None]:
-    """Hold a lock in a folder; the system releases it when the process dies."""
-    lock = FileLock(folder / name, timeout=seconds)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise InputError(f"{folder}: another process is at work here; wait for it, or give another --out") from None
-    try:
-        yield
-    finally:
-        lock.release()
+def _held(folder: Path, name: str, seconds: float = 0) -> AbstractContextManager[None]:
+    return held_lock(
+        folder / name, f"{folder}: another process is at work here; wait for it, or give another --out", seconds
+    )

@@ -10,11 +10,10 @@ from errno import EFBIG, EMFILE, ENFILE, ENOSPC
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from fashion_keras.search.base import IndexSpec
-from fashion_keras.support.atomic_files import atomic_write, file_sha256, read_json, write_json
+from fashion_keras.support.atomic_files import atomic_write, file_sha256, held_lock, read_json, write_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import dataclass_from_json
 from fashion_keras.support.safe_paths import check_links
@@ -47,16 +46,9 @@ def explain_os_errors(folder: Path, state: str = "") -> Iterator[None]:
 @contextmanager
 def write_lock(folder: Path) -> Iterator[None]:
     """Hold the exclusive write lock of a folder, OSErrors explained; the system releases it when the process dies."""
-    lock = FileLock(folder / _LOCK, timeout=0)
-    with explain_os_errors(folder):
-        try:
-            lock.acquire()
-        except Timeout:
-            raise InputError(f"{folder}: another process is changing this index; try again when it is done") from None
-        try:
-            yield
-        finally:
-            lock.release()
+    busy = f"{folder}: another process is changing this index; try again when it is done"
+    with explain_os_errors(folder), held_lock(folder / _LOCK, busy):
+        yield
 
 
 @dataclass(frozen=True)

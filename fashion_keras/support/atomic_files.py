@@ -15,6 +15,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from fashion_keras.support.errors import InputError
 
 _DEEPEST = 50  # levels of JSON; a user's own backbone has some ten
@@ -57,6 +59,23 @@ def check_room(path: Path, needed: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(path.parent).free < needed:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+@contextmanager
+def held_lock(path: Path, busy: str, seconds: float = 0) -> Iterator[None]:
+    """Hold the lock of a file, which the system releases when the process dies.
+
+    InputError, whose message is `busy`, where another process holds it for more than `seconds`.
+    """
+    lock = FileLock(path, timeout=seconds)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InputError(busy) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_text(path: Path, text: str) -> None:
