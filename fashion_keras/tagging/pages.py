@@ -31,19 +31,19 @@ def write_tagger_page(report: Mapping[str, Any], folder: Path) -> Path:
 def write_tags_page(report: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], data: str, folder: Path) -> Path:
     """Write report.html of a tagged catalog into its folder, and return its path; `rows` are those of tags.csv."""
     facts = [("data", data), ("tagger", report["tagger"]), ("target precision", f"{report['target_precision']:.0%}")]
-    tiles = [Tile("products tagged", f"{report['products'] - report['without_type']:,}", f"of {report['products']:,}")]
+    typed = report["products"] - report["without_type"]
+    tiles = [Tile("products of a known type", f"{typed:,}", f"of {report['products']:,}")]
     if report["test"]:
         tiles += _precision_tiles(report["test"])
     names = ("attribute", "tagged", "abstained", "gated", "same", "filled", "changed")
     attributes = [tuple(row[name] for name in names) for row in report["updates"]]
-    columns = ("attribute", "products tagged", "without a tag", "of other types", "tagged as in the catalog",
-               "new in the catalog", "another label than there")  # fmt: skip
+    columns = ("attribute", "tagged", "without a tag", "of other types", "as in the catalog", "new", "another label")
     keys = ("read", "accepted", "rejected", "encoded", "products", "without_type", "disagreeing")
     counts = [(key.replace("_", " "), report[key]) for key in keys]
     text = [
         "An attribute is left without a tag where no label reaches its threshold; products of other types do not have "
-        "it. Disagreeing are images that would "
-        "get other tags by themselves than their product."
+        "it. Of the tagged products some have the same label in the catalog, none there (new), or another one.",
+        "Disagreeing are images that would get other tags by themselves than their product.",
     ]
     trained = report["parts"]["train"]
     warnings = (
