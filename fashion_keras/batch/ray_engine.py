@@ -149,7 +149,9 @@ def _result(ray: Any, done: Any) -> Any:  # noqa: ANN401 - the module
 
 def _given_up(number: int | None, error: Exception) -> InputError:
     what = "a worker did not start" if number is None else f"shard {number} lost its worker"
-    return InputError(f"Ray: {what} {_TRIES + 1} times ({' '.join(str(error).split())[:200]}); run again to go on")
+    # The last line of a worker's traceback is its reason.
+    reason = " ".join(str(error).strip().splitlines()[-1].split())[:200]
+    return InputError(f"Ray: {what} {_TRIES + 1} times ({reason}); run again to go on")
 
 
 def _default_workers(resources: dict[str, float], gpus: float) -> int:

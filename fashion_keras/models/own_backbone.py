@@ -66,6 +66,7 @@ def _read(path: str, _: int) -> str:
     taken = sorted({layer["config"]["name"] for layer in _layers(config, path)} & set(_RESERVED))
     if taken:
         raise InputError(f"{path}: the layer name {taken[0]!r} is one of this package: give that layer another name")
+    input_spec(text, path)
     return text
 
 

@@ -16,6 +16,7 @@ from fashion_keras.support.atomic_files import is_deep
 from fashion_keras.support.errors import InputError, unknown_name_error
 
 _SMALLEST_FLOAT = 2  # bytes of float16
+_NOT_WIDTHS = "batch_shape", "seed", "shared_object_id"  # whole numbers in a Keras model's JSON; the last is an address
 
 
 def check_spec(spec: Any, path: Path, size: int) -> None:  # noqa: ANN401 - ClassifierSpec, EncoderSpec or TextSpec
@@ -102,7 +103,7 @@ def _read_architecture(text: str) -> Any:  # noqa: ANN401 - any JSON value
 def _numbers(value: Any) -> Iterator[int]:  # noqa: ANN401 - any JSON value
     """Yield the whole numbers in a JSON value."""
     if isinstance(value, dict):
-        value = [part for key, part in value.items() if key not in ("batch_shape", "seed")]
+        value = [part for key, part in value.items() if key not in _NOT_WIDTHS]
     if isinstance(value, list | tuple):
         for part in value:
             yield from _numbers(part)

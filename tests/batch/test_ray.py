@@ -127,6 +127,7 @@ def test_workers_find_relative_paths(tmp_path, monkeypatch):
     """Workers of a cluster that was started in another folder."""
     write_products(tmp_path / "here/shop", 6)
     (tmp_path / "there").mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(Path.cwd()))  # for the job, which is of tests.helpers
     monkeypatch.chdir(tmp_path / "there")
     ray.init("local", num_cpus=2, log_to_driver=False, **SMALL)
     monkeypatch.chdir(tmp_path / "here")
