@@ -64,8 +64,8 @@ def finish(log, folder):
     write_figure(folder / "confusion.png")
     scores = {"accuracy": 0.75, "accuracy_ci95": [0.7, 0.8], "top_3": None}
     log.finish(Report(
-        task="gender", classes=[], counts={"test": 4}, test=scores, groups={}, per_class=[], by_frequency={}, backbone="",
-        strategy="", weights="", seconds={}, versions={},
+        task="gender", classes=[], counts={"test": 4}, test=scores, groups={}, per_class=[], by_frequency={},
+        backbone="", strategy="", weights="", seconds={}, versions={},
     ), 2)  # fmt: skip
 
 
