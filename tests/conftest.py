@@ -53,6 +53,18 @@ def tiny_config(sample):
 
 
 @pytest.fixture(scope="session")
+def small_config(tiny_config, tmp_path_factory):
+    """As `tiny_config`, but of two convolutions, whose run takes half the time."""
+    from dataclasses import replace
+
+    from tests.helpers.specs import two_convolutions
+
+    path = tmp_path_factory.mktemp("backbone") / "two_convolutions.keras"
+    two_convolutions().save(path)
+    return replace(tiny_config, backbone=str(path), image_size=None)
+
+
+@pytest.fixture(scope="session")
 def run(tiny_config, tmp_path_factory):
     """A finished tiny run."""
     from dataclasses import replace

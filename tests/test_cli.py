@@ -95,6 +95,7 @@ def test_train_refuses_an_output_folder_in_use(sample, run):
     assert_one_line(run_cli("train", "--data", sample, "--out", run.folder), "not an empty folder", "--resume")
 
 
+@pytest.mark.slow
 def test_train_prints_folder_and_accuracy(sample, tmp_path):
     result = run_cli(
         "train", "--backbone", "custom_cnn", "--image-size", "32x32", "--limit", 300, "--epochs", 1, "--data", sample,

@@ -132,6 +132,7 @@ def test_catalog_stored_in_shards_reads_back_as_the_same_catalog(catalog, tmp_pa
         assert Path(path).read_bytes() == Path(original).read_bytes()
 
 
+@pytest.mark.slow
 def test_tfds_build_makes_the_dataset(folder, tmp_path):
     """The `build` command alone: the `tfds` program imports apache_beam and mlcroissant for its others."""
     program = (

@@ -14,6 +14,7 @@ from fashion_keras.support.errors import InputError
 from tests.helpers.cli import run_cli
 
 
+@pytest.mark.slow
 def test_map_table_holds_the_products_of_the_figure(sample, run, tmp_path):
     figure = tmp_path / "a.png"
     flags = ["--out", figure, "--label", "gender", "--part", run.folder, "--limit", 40, "--thumbnails", 5]

@@ -83,6 +83,7 @@ def test_load_encoder_of_a_saved_encoder_is_the_same(images, tmp_path, storage):
         assert (tmp_path / "encoder" / "model.weights.h5").stat().st_size < 2.2 * 4_905_440
 
 
+@pytest.mark.slow
 def test_load_encoder_of_a_compiled_network_needs_no_tensorflow(tmp_path, monkeypatch):
     monkeypatch.setenv("FASHION_KERAS_CACHE", str(tmp_path))
     code = (
@@ -108,6 +109,7 @@ def test_load_encoder_compiles_an_altered_network_again(images, tmp_path, monkey
     np.testing.assert_array_equal(load_encoder(NAME, "none", "32x32", precision="float32").embed(images), before)
 
 
+@pytest.mark.slow
 def test_load_encoder_compiles_again_where_its_records_are_damaged(images, tmp_path, monkeypatch):
     monkeypatch.setenv("FASHION_KERAS_CACHE", str(tmp_path))
     before = load_encoder(NAME, "none", "32x32", precision="float32").embed(images)

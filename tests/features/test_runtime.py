@@ -121,6 +121,7 @@ def test_predict_starts_without_tensorflow(run, sample):
     assert prediction["confidence"] == pytest.approx(expected.probabilities.max(), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_predict_without_openvino_is_the_same(run, sample):
     image = read_catalog(sample).paths[0]
     hide = (

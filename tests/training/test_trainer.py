@@ -112,7 +112,7 @@ def killed_between_writes(monkeypatch):
 
 
 # Two phases of one and two epochs: the second write is that of the new phase's first epoch.
-@pytest.mark.parametrize("write", [1, 2, 3])
+@pytest.mark.parametrize("write", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)])
 def test_trainer_resumes_after_a_kill_between_best_weights_and_state(
     tmp_path, killed_between_writes, monkeypatch, write
 ):

@@ -18,9 +18,9 @@ pytestmark = pytest.mark.slow  # several runs
 
 
 @pytest.fixture(scope="module")
-def config(tiny_config):
+def config(small_config):
     return replace(
-        tiny_config, task="master_category", strategy="frozen", folds=2, limit=0.1, views=1, epochs=1, seed=77
+        small_config, task="master_category", strategy="frozen", folds=2, limit=0.1, views=1, epochs=1, seed=77
     )
 
 

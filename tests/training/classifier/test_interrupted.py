@@ -17,10 +17,10 @@ pytestmark = pytest.mark.slow  # several runs
 
 
 @pytest.fixture(scope="module")
-def config(tiny_config):
+def config(small_config):
     """Two phases, dropout, a plateau that is reached, and a learning rate that falls."""
     return replace(
-        tiny_config, strategy="frozen+full", weights="none", epochs=6, optimizer="adam", plateau_patience=1, limit=300
+        small_config, strategy="frozen+full", weights="none", epochs=6, optimizer="adam", plateau_patience=1, limit=300
     )
 
 

@@ -9,23 +9,15 @@ import pytest
 from fashion_keras import InputError, TrainConfig, load_classifier, train
 from fashion_keras.models.own_backbone import save_backbone
 from tests.helpers.runs import read_history
+from tests.helpers.specs import two_convolutions
 
 pytestmark = pytest.mark.slow
-
-
-def make_backbone(**settings):
-    """A network of two convolutions on images of 32 x 24 pixels."""
-    inputs = keras.Input((32, 24, 3))
-    x = keras.layers.Rescaling(1 / 255)(inputs)
-    x = keras.layers.Conv2D(4, 3, 2, "same", activation="relu")(x)
-    x = keras.layers.Conv2D(6, 3, 2, "same", activation="relu", name=settings.get("last", "last"))(x)
-    return keras.Model(inputs, x, name="two_convolutions")
 
 
 @pytest.fixture(scope="module")
 def own_run(tiny_config, tmp_path_factory):
     """A frozen run on a backbone, with the backbone and the losses that were called."""
-    backbone = make_backbone()
+    backbone = two_convolutions()
     config = replace(
         tiny_config, backbone="custom_cnn", strategy="frozen", image_size=None, views=1, limit=300,
         out=str(tmp_path_factory.mktemp("own") / "run"), log="none",
@@ -70,7 +62,7 @@ def test_run_is_loaded_without_the_file_of_its_backbone(own_run, tmp_path, monke
 
 def test_file_is_a_backbone_on_the_command_line(tmp_path):
     path = tmp_path / "net.keras"
-    make_backbone().save(path)
+    two_convolutions().save(path)
     config = TrainConfig(backbone=str(path))
     assert (config.image_spec.height, config.image_spec.width, config.strategy_name) == (32, 24, "frozen")
     with pytest.raises(InputError, match="takes images of 32x24 only"):
@@ -79,7 +71,7 @@ def test_file_is_a_backbone_on_the_command_line(tmp_path):
 
 def test_models_that_are_no_backbones_are_refused(tmp_path):
     with pytest.raises(InputError, match="layer name 'pool' is one of this package"):
-        save_backbone(make_backbone(last="pool"))
+        save_backbone(two_convolutions(last="pool"))
     gray = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Conv2D(2, 3)])
     with pytest.raises(InputError, match=r"fixed size \(height, width, 3\), not \[\(8, 8, 1\)\]"):
         save_backbone(gray)

@@ -53,12 +53,12 @@ def test_resume_refuses_other_initial_weights(run, tmp_path):
 
 
 @pytest.mark.slow
-def test_evaluate_after_a_change_of_the_catalogue_scores_the_test_part(tiny_config, sample, tmp_path):
+def test_evaluate_after_a_change_of_the_catalogue_scores_the_test_part(small_config, sample, tmp_path):
     """Also of a class with a slash in its name, which keeps its own test products."""
     data = shutil.copytree(sample, tmp_path / "data")
     header, *rows = (data / "styles.csv").read_text().replace(",Handbags,", ",Bags/Cases,").splitlines()
     (data / "styles.csv").write_text("\n".join([header, *rows]))
-    run = train(replace(tiny_config, data=str(data), epochs=1, limit=200, min_images=50, out=str(tmp_path / "run")))
+    run = train(replace(small_config, data=str(data), epochs=1, limit=200, min_images=50, out=str(tmp_path / "run")))
     tested = {row["name"]: row["support"] for row in run.report.per_class}
     assert tested["Bags/Cases"] > 0
     gone = f"{run.manifest.parts['train'][0]},"
@@ -207,8 +207,8 @@ def test_train_counts_test_images_that_the_initial_weights_were_trained_on(run, 
 
 
 @pytest.mark.slow
-def test_train_frozen_full_has_two_phases(tiny_config, tmp_path):
-    config = replace(tiny_config, strategy="frozen+full", weights="none", epochs=3, out=str(tmp_path / "r"))
+def test_train_frozen_full_has_two_phases(small_config, tmp_path):
+    config = replace(small_config, strategy="frozen+full", weights="none", epochs=3, out=str(tmp_path / "r"))
     rows = read_history(train(config).folder)
     assert [(row["epoch"], row["phase"]) for row in rows] == [(1, "head"), (2, "all"), (3, "all")]
     assert [row["learning_rate"] for row in rows] == pytest.approx([1e-3, 1e-4, 1e-4])
@@ -216,14 +216,14 @@ def test_train_frozen_full_has_two_phases(tiny_config, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("balance", ["class_weight", "oversample", "undersample"])
-def test_train_takes_every_balance(tiny_config, tmp_path, balance):
-    config = replace(tiny_config, balance=balance, task="master_category", epochs=1, out=str(tmp_path / "r"))
+def test_train_takes_every_balance(small_config, tmp_path, balance):
+    config = replace(small_config, balance=balance, task="master_category", epochs=1, out=str(tmp_path / "r"))
     assert 0 <= train(config).accuracy <= 1
 
 
 @pytest.mark.slow
-def test_train_of_a_color_task_does_not_augment_colors(tiny_config, tmp_path):
-    config = replace(tiny_config, task="base_colour", epochs=1, min_images=50, augment="gutierrez2019")
+def test_train_of_a_color_task_does_not_augment_colors(small_config, tmp_path):
+    config = replace(small_config, task="base_colour", epochs=1, min_images=50, augment="gutierrez2019")
     run = train(replace(config, out=str(tmp_path / "r")))
     with Image.open(run.folder / "augmentation.png") as image:
         corner = np.asarray(image.convert("RGB"))[60:70, 20:30]

@@ -41,6 +41,7 @@ def test_autoencoder_loss_falls(trained):
     assert loss == pytest.approx(float(rows[2]["val_loss"]), abs=0.01)
 
 
+@pytest.mark.slow
 def test_autoencoder_weight_decay_shrinks_kernels(trained, tmp_path):
     config = AutoencoderConfig(**read_json(trained.folder / "config.json"))
     decayed = train_autoencoder(replace(config, epochs=1, weight_decay=2.0, out=str(tmp_path / "decayed")))

@@ -73,6 +73,7 @@ def trained(config, tmp_path_factory):
     return train_encoder(replace(config, out=str(tmp_path_factory.mktemp("image-text") / "encoder")))
 
 
+@pytest.mark.slow
 def test_train_encoder_with_clip_makes_images_and_texts_comparable(trained):
     report = read_json(trained.folder / "report.json")
     scores = report["held_out"]
@@ -102,6 +103,7 @@ def test_train_encoder_resumes_with_its_texts(config, trained, tmp_path):
     assert resumed.report.held_out == trained.report.held_out
 
 
+@pytest.mark.slow
 def test_zero_shot_classifier_gives_each_label_and_none_of_them_a_probability(trained, sample):
     from fashion_keras.catalog.readers import read_catalog
 
@@ -120,6 +122,7 @@ def test_zero_shot_classifier_gives_each_label_and_none_of_them_a_probability(tr
     assert list(heads[0]["heads"]) == ["labels 1", "labels 2"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", [[], ["shirt"], ["shirt", "shirt"]])
 def test_zero_shot_classifier_refuses_fewer_than_two_labels(trained, labels):
     with pytest.raises(InputError, match="two or more different"):
@@ -131,6 +134,7 @@ def test_embed_text_of_an_encoder_of_images_alone_says_how_to_get_words():
         load_encoder("fashion_small").embed_text("red shirt")
 
 
+@pytest.mark.slow
 def test_predict_with_labels_classifies_without_training(trained, sample, command):
     from fashion_keras.catalog.readers import read_catalog
 

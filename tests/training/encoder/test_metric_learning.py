@@ -35,7 +35,7 @@ def read_losses(folder):
 @pytest.mark.parametrize(
     ("loss", "margin", "learning_rate"),
     [
-        ("supcon", 0.2, 1e-3),
+        pytest.param("supcon", 0.2, 1e-3, marks=pytest.mark.slow),
         pytest.param("triplet", 0.2, 5e-4, marks=pytest.mark.study),
         pytest.param("arcface", 0.3, 5e-3, marks=pytest.mark.slow),
     ],
