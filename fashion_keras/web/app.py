@@ -35,6 +35,7 @@ _TARGET = 0.25
 _EXPLANATIONS_WAITING = 8
 _THUMBNAIL_THREADS, _THUMBNAILS_WAITING = 2, 512
 _ERRORS = {code: {"model": schemas.Error} for code in (400, 401, 403, 404, 413, 415, 422, 429, 503, 504)}
+_LATER = {**_ERRORS, 202: {"model": schemas.Error, "description": "Not computed yet."}}
 _IMAGE: dict[str, Any] = {}
 _SEARCH_FORM = schemas.form_body(
     image=_IMAGE,
@@ -103,7 +104,7 @@ def _add_form_routes(app: FastAPI, api: Api, workers: Workers, explaining: Worke
 
     @app.post(
         "/api/explain", response_class=Response, summary="Grad-CAM overlay of an image, for one attribute.",
-        responses={**_ERRORS, 200: {"content": {"image/png": {}}}},
+        responses={**_LATER, 200: {"content": {"image/png": {}}}},
         openapi_extra=schemas.form_body(("image",), image=_IMAGE, attribute={"type": "string"}),
     )  # fmt: skip
     async def explain(request: Request) -> Response:
@@ -140,7 +141,7 @@ def _add_catalog_routes(app: FastAPI, api: Api, workers: Workers, images: Worker
     async def product(sku: str) -> JSONResponse:
         return JSONResponse(await work(workers, api.product, clean_text(sku)))
 
-    @app.get("/api/map", response_model=schemas.MapReply, responses=_ERRORS, summary="The catalog in two dimensions.")
+    @app.get("/api/map", response_model=schemas.MapReply, responses=_LATER, summary="The catalog in two dimensions.")
     async def embedding_map() -> JSONResponse:
         return JSONResponse(await work(workers, api.map))
 
@@ -148,7 +149,7 @@ def _add_catalog_routes(app: FastAPI, api: Api, workers: Workers, images: Worker
 def _add_review_routes(app: FastAPI, api: Api, workers: Workers, config: ServeConfig) -> None:
     Count = Annotated[int, Query(ge=0, le=10**6)]  # noqa: N806 - a type
 
-    @app.get("/api/review", response_model=schemas.ReviewReply, responses=_ERRORS, summary="Labels to review.")
+    @app.get("/api/review", response_model=schemas.ReviewReply, responses=_LATER, summary="Labels to review.")
     async def review(kind: str | None = None, offset: Count = 0, limit: Count = 20) -> JSONResponse:
         with workers.admit() as admission:
             async with asyncio.timeout(config.max_seconds):

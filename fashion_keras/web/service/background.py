@@ -31,13 +31,13 @@ def in_background(function: Callable[..., Result], *arguments: Any) -> Future[Re
 
 
 def finished(future: Future[Result], what: str, seconds: int) -> Result:
-    """Return the result of work in the background; RequestError 503 until it has ended, and where it has failed.
+    """Return the result of work in the background; RequestError 202 until it has ended, 503 where it failed.
 
     `what` names the result; `seconds` are until it is worth trying again. Why it failed is for the log: it may name
     files of the server.
     """
     if not future.done():
-        raise RequestError(503, f"{what} is being prepared; try again in some seconds", retry_after=seconds)
+        raise RequestError(202, f"{what} is being prepared; try again in some seconds", retry_after=seconds)
     try:
         return future.result()
     except RequestError:

@@ -1,7 +1,7 @@
 // The server's HTTP API: every call returns its JSON or throws an ApiError with one line for people.
 
 // How often a call is repeated: while the server is busy, and while it prepares what was asked for.
-const RETRIES = { 429: 4, 503: 200 };
+const RETRIES = { 202: 200, 429: 4 };
 
 export class ApiError extends Error {
   /** status 0: the server could not be reached. */
@@ -29,7 +29,7 @@ async function call(path, options = {}) {
     if (error.name === "AbortError") throw error;
     throw new ApiError(0, "The server does not respond. It may have been stopped.");
   }
-  if (response.ok) return response;
+  if (response.ok && response.status !== 202) return response;
   const body = await response.json().catch(() => ({})); // an error page of a proxy is no JSON
   const message = body.error ?? FALLBACK[response.status] ?? `The server failed with status ${response.status}.`;
   throw new ApiError(response.status, sentence(message), Number(response.headers.get("retry-after")));

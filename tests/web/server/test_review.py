@@ -35,7 +35,7 @@ def served(doubled, tmp_path):
 
 
 def queue(client, **parameters):
-    while (reply := client.get("/api/review", params=parameters)).status_code == 503:
+    while (reply := client.get("/api/review", params=parameters)).status_code == 202:
         assert int(reply.headers["retry-after"]) > 0
         time.sleep(0.2)
     assert reply.status_code == 200, reply.text
