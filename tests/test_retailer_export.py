@@ -13,7 +13,6 @@ from tests.helpers.retailer import price_of, sku_of, write_export
 
 COLUMNS = ["--column", "sku=Artikelnr", "--column", "article_type=Warengruppe", "--column", "base_colour=Farbe",
            "--column", "gender=Geschlecht", "--column", "price=Preis", "--column", "path=Bilder"]  # fmt: skip
-PRODUCTS = 2000
 TAXONOMY = """\
 product_types:
   - {name: bag, column: article_type, values: [Taschen]}
@@ -25,11 +24,11 @@ attributes:
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory):
+@pytest.fixture(scope="module", params=[500, pytest.param(2000, marks=pytest.mark.study)])
+def shop(request, tmp_path_factory):
     """The folder of the export, and what was written."""
     folder = tmp_path_factory.mktemp("export")
-    return folder, write_export(folder, PRODUCTS)
+    return folder, write_export(folder, request.param)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +59,7 @@ def test_describe_accounts_for_every_row_and_file(shop, tmp_path):
     assert report["inputs"] == written["images"] + written["missing"]
     assert report["images"] == written["images"] - written["broken"]
     assert report["rejected"] == written["broken"] + written["missing"]
-    assert report["columns"]["price"] == [price_of(0), price_of(PRODUCTS - 1)]
+    assert report["columns"]["price"] == [price_of(0), price_of(written["products"] - 1)]
     assert report["leaks"]["same_sku"] == {"validation": 0, "test": 0}
     labels = list(written["labels"].values())
     known = {kind for kind, _ in labels} - {""}
@@ -69,7 +68,7 @@ def test_describe_accounts_for_every_row_and_file(shop, tmp_path):
 
 
 def test_train_keeps_products_apart_and_skus_to_the_letter(shop, trained):
-    skus = {sku_of(number) for number in range(PRODUCTS)}
+    skus = {sku_of(number) for number in range(shop[1]["products"])}
     with (trained / "split.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert {row["sku"] for row in rows} <= skus
@@ -110,7 +109,7 @@ def test_search_filters_by_a_range_of_prices(index, shop):
     assert all(100 <= match["attributes"]["price"] < 200 for match in matches)
     skus = [match["sku"] for match in matches]
     assert len(set(skus)) == 30
-    assert set(skus) <= {sku_of(number) for number in range(PRODUCTS)}
+    assert set(skus) <= {sku_of(number) for number in range(shop[1]["products"])}
 
 
 def test_tags_have_a_row_per_product(shop, tmp_path):

@@ -37,8 +37,8 @@ def write_export(folder, products, longest=2000, seed=0):
     """Write export.csv, with semicolons in Windows-1252, and photos of 1 to 5 per product; return what it holds.
 
     Returns:
-        images, broken: numbers of image files, and of those that do not decode; missing: photos that are named but not
-        there; labels: SKU -> (group, color), "" where the export leaves it out.
+        products: as given; images, broken: numbers of image files, and of those that do not decode; missing: photos that
+        are named but not there; labels: SKU -> (group, color), "" where the export leaves it out.
     """
     rng = np.random.default_rng(seed)
     (folder / "fotos").mkdir(parents=True)
@@ -69,4 +69,4 @@ def write_export(folder, products, longest=2000, seed=0):
         writer = csv.writer(file, delimiter=";")
         writer.writerow(HEADER)
         writer.writerows(lines)
-    return {**counts, "labels": labels}
+    return {**counts, "products": products, "labels": labels}

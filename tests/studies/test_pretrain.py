@@ -7,6 +7,7 @@ from fashion_keras.studies.pretrain import IMAGE_TEXT, STAGES
 from fashion_keras.support.atomic_files import read_json
 
 
+@pytest.mark.study
 @pytest.mark.slow
 def test_pretrain_trains_fashion_encoder_in_three_stages(command, sample, tmp_path):
     once = ("study", "pretrain", "--data", sample, "--out", tmp_path / "out", "--epochs", "0.02", "--limit", "450")

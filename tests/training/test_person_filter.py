@@ -119,6 +119,7 @@ def test_run_with_person_input_contains_its_detector(joined, detector, catalog):
     )  # two poolings of 960 channels and the probability
 
 
+@pytest.mark.study
 def test_train_of_a_whole_network_leaves_the_detector_unchanged(config, detector, catalog, tmp_path):
     run = train(replace(config, epochs=1, task="gender,master_category", out=str(tmp_path / "run")))
     assert_same_detector(run.folder, detector)

@@ -118,9 +118,14 @@ def test_cacheable_boundary_among_branches_is_the_layer_before_they_part():
     assert boundary("last_n:20", "inception_v3")[1] == "mixed9"
 
 
+QUICK = ("custom_cnn", "resnet50")
+OTHERS = (pytest.mark.study, pytest.mark.slow)  # other networks; usual ones
+USUAL = ("vgg19", "efficientnet_lite0", "convnext_tiny", "googlenet", "inception_v3")
+
+
 @pytest.mark.parametrize(
     "row",
-    [pytest.param(row, marks=() if row.name in ("custom_cnn", "resnet50") else pytest.mark.slow) for row in BACKBONES],
+    [pytest.param(row, marks=() if row.name in QUICK else OTHERS[row.name in USUAL]) for row in BACKBONES],
     ids=lambda row: row.name,
 )
 def test_submodels_at_the_boundary_equal_the_network(row):

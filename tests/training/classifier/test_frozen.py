@@ -78,6 +78,7 @@ def test_cached_features_train_as_the_whole_network_does(config, strategy):
     assert [entry["view"] for entry in list_cache()] == ["plain"]
 
 
+@pytest.mark.study
 def test_saved_network_has_the_validation_loss_of_the_head_on_features(config):
     run = again(config, "1", epochs=2)
     prepared = prepare(config)
@@ -87,6 +88,7 @@ def test_saved_network_has_the_validation_loss_of_the_head_on_features(config):
     assert loss == pytest.approx(min(row["val_loss"] for row in read_history(run.folder)), rel=1e-3)
 
 
+@pytest.mark.study
 def test_frozen_full_caches_features_for_its_first_phase_alone(config):
     run = again(config, "1", strategy="frozen+full", epochs=3)
     assert [row["phase"] for row in read_history(run.folder)] == ["head", "all", "all"]
@@ -154,6 +156,7 @@ def test_search_heads_resumes_after_the_last_finished_trial(tuned, tmp_path):
     assert resumed.report.test == tuned.report.test
 
 
+@pytest.mark.study
 def test_search_heads_leaves_given_options_alone(config):
     run = again(config, "1", tune=3, epochs=1, dropout=0.25, learning_rate=0.002)
     assert {(row["dropout"], row["learning_rate"]) for row in rows_of(run)} == {("0.25", "0.002")}

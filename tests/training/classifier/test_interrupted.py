@@ -36,7 +36,7 @@ def assert_same(folder, whole):
         np.testing.assert_allclose([row[name] for row in first], [row[name] for row in second], rtol=1e-4, err_msg=name)
 
 
-@pytest.mark.parametrize("epoch", [1, 2, 4])
+@pytest.mark.parametrize("epoch", [pytest.param(1, marks=pytest.mark.study), 2, 4])
 def test_resume_after_a_kill_equals_an_uninterrupted_run(config, whole, tmp_path, epoch):
     process = start_training(config, tmp_path / "run")
     wait_for_epoch(tmp_path / "run", epoch, process)

@@ -187,6 +187,7 @@ def test_evaluate_skips_heads_whose_columns_a_catalog_lacks(several, sample, tmp
     assert report.groups["article_type"]["test"]["accuracy"] > 0
 
 
+@pytest.mark.study
 def test_train_last_block_of_several_heads_caches_features(config, tmp_path):
     run = train(
         replace(config, strategy="last_block", task="article_type,base_colour", epochs=1, out=str(tmp_path / "r"))
@@ -201,7 +202,7 @@ def test_train_last_block_of_several_heads_caches_features(config, tmp_path):
         {"loss": "weighted_bce"},
         pytest.param({"loss": "bce"}, marks=pytest.mark.study),
         pytest.param({"balance": "class_weight"}, marks=pytest.mark.study),
-        {"tune": 2},
+        pytest.param({"tune": 2}, marks=pytest.mark.study),
     ],
 )
 def test_train_takes_all_attributes_with_every_loss(config, tmp_path, changes):

@@ -37,7 +37,7 @@ def read_losses(folder):
     [
         pytest.param("supcon", 0.2, 1e-3, marks=pytest.mark.slow),
         pytest.param("triplet", 0.2, 5e-4, marks=pytest.mark.study),
-        pytest.param("arcface", 0.3, 5e-3, marks=pytest.mark.slow),
+        pytest.param("arcface", 0.3, 5e-3, marks=pytest.mark.study),
     ],
 )
 def test_train_encoder_trains_a_projection_on_a_frozen_backbone(config, tmp_path, loss, margin, learning_rate):
@@ -55,6 +55,7 @@ def test_train_encoder_trains_a_projection_on_a_frozen_backbone(config, tmp_path
     )
 
 
+@pytest.mark.study
 @pytest.mark.slow
 def test_train_encoder_from_an_encoder_keeps_its_projection(config, tmp_path):
     first = train_encoder(replace(config, loss="arcface", margin=0.0, out=str(tmp_path / "first")))
@@ -74,6 +75,7 @@ def test_train_encoder_from_an_encoder_keeps_its_projection(config, tmp_path):
     assert products[0] < products[1]
 
 
+@pytest.mark.study
 @pytest.mark.slow
 def test_train_encoder_weight_decay_shrinks_the_projection(config, tmp_path):
     runs = [train_encoder(replace(config, weight_decay=x, epochs=2, out=str(tmp_path / str(x)))) for x in (0.0, 0.9)]
