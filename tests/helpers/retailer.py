@@ -37,7 +37,7 @@ def write_export(folder, products, longest=2000, seed=0):
     """Write export.csv, with semicolons in Windows-1252, and photos of 1 to 5 per product; return what it holds.
 
     Returns:
-        products: as given; images, broken: numbers of image files, and of those that do not decode; missing: photos that
+        products: as given; images, broken: numbers of image files, and of damaged ones; missing: photos that
         are named but not there; labels: SKU -> (group, color), "" where the export leaves it out.
     """
     rng = np.random.default_rng(seed)
