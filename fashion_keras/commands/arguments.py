@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -104,6 +105,9 @@ def add_command(
         as_json = has_json and options.json
         values = given_values(options, kind)
         log_to_console()
+        if not logging.root.handlers:
+            # A library's logging.info() would add one, which prints the package's lines a second time.
+            logging.root.addHandler(logging.NullHandler())
         if figure and not as_json and "out" not in values:
             values |= _default_figure(figure)
         config = kind(**values)

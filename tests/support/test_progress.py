@@ -206,3 +206,14 @@ def test_verbosity_shows_the_log_where_none_is_set_up():
     )
     result = run_python(program)
     assert (result.stdout, result.stderr) == ("", "epoch 1/2\n")
+
+
+def test_a_command_shows_each_line_once_where_a_library_logs_to_the_root(tmp_path):
+    program = (
+        "import logging\n"
+        "from fashion_keras.cli import main\n"
+        f"main(['runs', {str(tmp_path)!r}, '--json'])\n"
+        "logging.warning('converted')\n"
+        "logging.getLogger('fashion_keras').info('a line')"
+    )
+    assert run_python(program).stderr == "a line\n"
