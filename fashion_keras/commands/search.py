@@ -88,6 +88,7 @@ def _draw_matches(report: Report, config: SearchConfig) -> None:
     """Draw the query and its matches, once they are printed; a product whose image file is gone is left out."""
     from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
     from fashion_keras.images.decode import decode
+    from fashion_keras.images.references import read_reference, reference_state
     from fashion_keras.images.spec import ImageSpec
     from fashion_keras.search.similar import is_file
 
@@ -102,8 +103,8 @@ def _draw_matches(report: Report, config: SearchConfig) -> None:
     for match in report["matches"]:
         caption = f"{match['rank']}. cosine {match['score']:.3f}\n{_describe(match)}\n{match['image_id']}"
         cells.append((match["path"], caption))
-    cells = [(file, caption) for file, caption in cells if Path(file).is_file()]
+    cells = [(file, caption) for file, caption in cells if reference_state(file)]
     if cells:
-        images = [decode(str(file), ImageSpec(224, 168)) for file, _ in cells]
+        images = [decode(read_reference(file), ImageSpec(224, 168)) for file, _ in cells]
         heading = f"Products most similar to {title}"
         contact_sheet(Path(config.out), images, [caption for _, caption in cells], columns=6, title=heading)

@@ -96,11 +96,14 @@ class Api:
         path = str(opened.index.lookup([image_id]).paths[0])
         try:
             return self._thumbnails.get(path, size)
-        except OSError:
+        except FileNotFoundError:
             raise RequestError(404, "the file of this image is not there any more") from None
         except ImageError as error:
             log.warning("%s", error)
             raise RequestError(422, "the file of this image is damaged") from None
+        except InputError as error:
+            log.warning("%s", error)
+            raise RequestError(503, "the place of this image does not reply") from None
 
     def map(self) -> dict[str, Any]:
         """Return the places of the images on a map."""

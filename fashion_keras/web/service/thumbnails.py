@@ -3,12 +3,13 @@
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Lock
 
 import simplejpeg
 
 from fashion_keras.images.decode import thumbnail
+from fashion_keras.images.raster import ImageError
+from fashion_keras.images.references import read_reference, reference_state
 
 SIZES = (96, 240, 480, 960)
 _QUALITY = 85
@@ -31,23 +32,30 @@ class Thumbnails:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._stored: OrderedDict[tuple[str, int, int, int], Thumbnail] = OrderedDict()
+        self._stored: OrderedDict[tuple[str, int, str], Thumbnail] = OrderedDict()
         self._bytes = 0
 
     def get(self, path: str, side: int) -> Thumbnail:
-        """Return the JPEG of an image file, its longer side `side` pixels or fewer.
+        """Return the JPEG of an image, its longer side `side` pixels or fewer; `path` is as `read_reference` takes it.
 
         Raises:
-            OSError: for a file that is not there any more.
-            ImageError: for a damaged file.
+            FileNotFoundError: for an image that is not there any more.
+            ImageError: for a damaged one.
+            InputError: for one at an address that does not reply.
         """
-        state = Path(path).stat()
-        key = path, side, state.st_size, state.st_mtime_ns
+        state = reference_state(path)
+        if not state:
+            raise FileNotFoundError(path)
+        key = path, side, state
         with self._lock:
             if key in self._stored:
                 self._stored.move_to_end(key)
                 return self._stored[key]
-        data = simplejpeg.encode_jpeg(thumbnail(path, side), quality=_QUALITY, colorsubsampling="420")
+        try:
+            pixels = thumbnail(read_reference(path), side)
+        except ImageError as error:
+            raise ImageError(f"{path}: {error}") from None
+        data = simplejpeg.encode_jpeg(pixels, quality=_QUALITY, colorsubsampling="420")
         made = Thumbnail(data, f'"{hashlib.sha256(repr(key).encode()).hexdigest()[:24]}"')
         with self._lock:
             if key not in self._stored:
