@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -13,7 +12,7 @@ from typing import Any, NoReturn, TypeAlias
 from fashion_keras.support.atomic_files import finite_json
 from fashion_keras.support.config_fields import Config, field_type, flag_name, is_optional
 from fashion_keras.support.errors import InputError, nearest_name
-from fashion_keras.support.progress import LOG, log_to_console
+from fashion_keras.support.progress import LOG, log_as_program
 
 # What `add_subparsers` returns; argparse has no public name for it.
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
@@ -104,10 +103,7 @@ def add_command(
     def command(options: argparse.Namespace) -> int:
         as_json = has_json and options.json
         values = given_values(options, kind)
-        log_to_console()
-        if not logging.root.handlers:
-            # A library's logging.info() would add one, which prints the package's lines a second time.
-            logging.root.addHandler(logging.NullHandler())
+        log_as_program()
         if figure and not as_json and "out" not in values:
             values |= _default_figure(figure)
         config = kind(**values)

@@ -195,6 +195,14 @@ def log_to_console() -> None:
     LOG.addHandler(_HANDLER)
 
 
+def log_as_program() -> None:
+    """Show the package's log on standard error in a process of its own, in which nobody else sets up logging."""
+    log_to_console()
+    if not logging.root.handlers:
+        # A library's logging.info() would add one, which prints the package's lines a second time.
+        logging.root.addHandler(logging.NullHandler())
+
+
 def set_verbosity(verbose: int) -> None:
     """Set how much this process shows, as Keras' `verbose`: 0 warnings only, 1 log and bars, 2 log lines only.
 

@@ -32,7 +32,7 @@ def images():
     ("name", "pool"),
     [
         (NAME, lambda features: features.mean(axis=(1, 2))),
-        (f"{NAME}:max", lambda features: features.max(axis=(1, 2))),
+        pytest.param(f"{NAME}:max", lambda features: features.max(axis=(1, 2)), marks=pytest.mark.slow),
         (f"{NAME}:gem", lambda features: np.cbrt((np.maximum(features, 1e-6) ** 3).mean(axis=(1, 2)))),
         (f"{NAME}@stage3:max", lambda features: features.max(axis=(1, 2))),
     ],
@@ -72,7 +72,7 @@ def test_load_encoder_of_a_run_takes_its_penultimate_layer(run, images):
     np.testing.assert_allclose(encoder.embed(images), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("storage", ["float32", "float16"])
+@pytest.mark.parametrize("storage", [pytest.param("float32", marks=pytest.mark.slow), "float16"])
 def test_load_encoder_of_a_saved_encoder_is_the_same(images, tmp_path, storage):
     source = replace(resolve_encoder(f"{NAME}:gem", "none"), name="saved")
     save_network(source.spec, encoder_network(source), tmp_path / "encoder", storage)

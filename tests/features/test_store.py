@@ -85,6 +85,7 @@ def test_append_rows_from_many_threads_loses_nothing(tmp_path):
     np.testing.assert_array_equal(read_rows(tmp_path, keys_of(range(400))), rows)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="mappings are listed on Linux alone")
 def test_a_million_rows_take_a_few_files_and_mappings(tmp_path):
     """In a process of its own, whose peak memory shows that rows are not loaded."""

@@ -199,6 +199,7 @@ def test_render_product_shows_each_attribute_and_changes_nothing_else(name, fiel
             assert 0.002 < changed < 0.65
 
 
+@pytest.mark.slow
 def test_sample_is_neither_trivial_nor_hopeless_for_a_linear_model(sample):
     rows, pixels = usable(sample)
     truth, titles = (np.array([row[column] for row in rows]) for column in (4, 9))

@@ -31,6 +31,7 @@ def trained(sample, tmp_path_factory):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_autoencoder_loss_falls(trained):
     with (trained.folder / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -52,6 +53,7 @@ def test_autoencoder_weight_decay_shrinks_kernels(trained, tmp_path):
     assert shrunk < 0.8 * plain
 
 
+@pytest.mark.slow
 def test_autoencoder_folder_has_every_file(trained, sample):
     files = {path.name for path in trained.folder.iterdir()}
     whole = {"config.json", "history.csv", "log.txt", "model.json", "model.weights.h5", "reconstructions.png"}
@@ -64,6 +66,7 @@ def test_autoencoder_folder_has_every_file(trained, sample):
     assert counts["train"] + counts["held_out"] == pytest.approx(300, abs=30)
 
 
+@pytest.mark.slow
 def test_autoencoder_folder_loads_as_an_encoder(trained, sample):
     spec, _ = load_spec(trained.folder)
     assert (spec.image_spec.height, spec.image_spec.width, spec.image_spec.fit) == (60, 60, "stretch")
