@@ -56,6 +56,9 @@ def _skus_of_images(images: RowImages) -> list[str]:
 
 def _accept(table: Table, images: RowImages, skus: Sequence[str]) -> tuple[list[int], list[Rejected]]:
     """Return the numbers of the images that become rows of the catalog, and the others, rejected."""
+    distinct = set(skus)
+    if len(distinct) == len(skus) and "" not in distinct:
+        return [*range(len(skus))], []
     accepted, rejected = [], []
     first: dict[tuple[str, str], int] = {}
     for image, (sku, path, row) in enumerate(zip(skus, images.paths, images.rows, strict=True)):
@@ -98,10 +101,12 @@ def image_ids(skus: Sequence[str], names: Sequence[str]) -> list[str]:
     """
     uses = Counter(skus)
     ids = list(skus)
+    if len(uses) == len(ids):
+        return ids
     several = [image for image, sku in enumerate(skus) if uses[sku] > 1]
     stems = {image: names[image].rpartition("/")[2].rpartition(".")[0] or names[image] for image in several}
     pairs = Counter((skus[image], stem) for image, stem in stems.items())
-    taken = {sku for sku, count in uses.items() if count == 1} if several else set()
+    taken = {sku for sku, count in uses.items() if count == 1}
     for image, stem in stems.items():
         sku = skus[image]
         image_id = f"{sku}:{stem if pairs[sku, stem] == 1 else names[image]}"

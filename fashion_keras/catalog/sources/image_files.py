@@ -5,6 +5,7 @@ import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -194,10 +195,10 @@ class ImageFiles:
         loose: dict[str, list[str]] = {}
         others, unknown = [], []
         for name in self.images:
-            stem = name[len(folder) :].rpartition(".")[0]
             if not name.startswith(folder):
                 continue
-            listed = sku_of_file.get(name.rpartition("/")[2])
+            stem = name[len(folder) :].rpartition(".")[0]
+            listed = sku_of_file.get(name.rpartition("/")[2]) if sku_of_file else None
             if listed:
                 loose.setdefault(listed, []).append(self.path(name))
             elif stem in known:
@@ -211,7 +212,7 @@ class ImageFiles:
                 unknown.append(name)
             else:
                 (exact if is_exact else loose).setdefault(sku, []).append(self.path(name))
-        for paths in (*exact.values(), *loose.values()):
+        for paths in chain(exact.values(), loose.values()):
             if len(paths) > 1:
                 paths.sort(key=natural_order)
         for sku, paths in loose.items():

@@ -163,10 +163,11 @@ def images_by_sku(
         first = row_of.setdefault(sku, row)
         if first != row and sku:
             images.rejected.append(_reject(table, row, f"SKU {sku} is on {table.unit} {table.lines[first]} already"))
-        elif sku not in paths_of:
+        elif (paths := paths_of.get(sku)) is None:
             images.rejected.append(_reject(table, row, "no image file" if sku else "no SKU"))
-        for path in paths_of.get(sku, []) if first == row else []:
-            images.add(row, path, path.removeprefix(root).lstrip("/\\"))
+        elif first == row:
+            for path in paths:
+                images.add(row, path, path.removeprefix(root).lstrip("/\\"))
     images.unused = [Rejected(name, "", "no row") for name in unknown]
     images.unused += [Rejected(name, "", reason) for name, reason in files.broken.items()]
     others = [name for name in files.names if not is_image(name) and folder and name.startswith(folder)]
