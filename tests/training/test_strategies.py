@@ -118,14 +118,20 @@ def test_cacheable_boundary_among_branches_is_the_layer_before_they_part():
     assert boundary("last_n:20", "inception_v3")[1] == "mixed9"
 
 
+# Networks that the default tests and, of other families, the long tests take; the others are tested by hand.
 QUICK = ("custom_cnn", "resnet50")
-OTHERS = (pytest.mark.study, pytest.mark.slow)  # other networks; usual ones
-USUAL = ("vgg19", "efficientnet_lite0", "convnext_tiny", "googlenet", "inception_v3")
+USUAL = (*QUICK, "vgg19", "efficientnet_lite0", "convnext_tiny", "googlenet", "inception_v3")
+
+
+def marks(name):
+    if name in QUICK:
+        return ()
+    return pytest.mark.slow if name in USUAL else pytest.mark.study
 
 
 @pytest.mark.parametrize(
     "row",
-    [pytest.param(row, marks=() if row.name in QUICK else OTHERS[row.name in USUAL]) for row in BACKBONES],
+    [pytest.param(row, marks=marks(row.name)) for row in BACKBONES],
     ids=lambda row: row.name,
 )
 def test_submodels_at_the_boundary_equal_the_network(row):

@@ -41,10 +41,9 @@ class Shop:
 def make_shop(folder: Path, run: str | None = None) -> Shop:
     """Make a shop of the drawn sample; `run` is the folder of a run on it, trained here if not given."""
     data, _ = fk.resolve_dataset("sample")
-    common = {"data": str(data), "limit": 300}
     if run is None:
-        settings = {"backbone": "custom_cnn", "image_size": "32x32", "epochs": 1, "min_images": 20, "log": "none"}
-        run = fk.train({**common, **settings, "out": str(folder / "run")}, verbose=0).folder
+        settings = {"backbone": "custom_cnn", "image_size": "32x32", "epochs": 1, "min_images": 20, "limit": 300}
+        run = fk.train({"data": str(data), **settings, "out": str(folder / "run")}, verbose=0).folder
     tagger = {"data": str(data), "limit": 900, "target_precision": 0.8, "out": str(folder / "tagger")}
     fk.train_tagger(tagger, verbose=0)
     catalog = fk.read_catalog(data)
@@ -57,20 +56,13 @@ def make_calls(shop: Shop) -> Mapping[str, Callable[[int], Any]]:
     catalog = reject_unreadable(fk.read_catalog(shop.data))
     paths, skus = catalog.paths[:IMAGES], catalog.skus[:IMAGES].tolist()
     titles = catalog.columns["product_display_name"][:IMAGES].tolist()
-    classifier, encoder, tagger = (
-        fk.load_classifier(shop.run),
-        fk.load_encoder("fashion_encoder"),
-        fk.load_tagger(shop.tagger),
-    )
-    zero_shot, transformer = (
-        fk.ZeroShotClassifier(encoder, ["shirt", "bag", "shoe"]),
-        fk.FashionEncoder("fashion_encoder"),
-    )
+    classifier, tagger = fk.load_classifier(shop.run), fk.load_tagger(shop.tagger)
+    encoder, transformer = fk.load_encoder("fashion_encoder"), fk.FashionEncoder("fashion_encoder")
+    zero_shot = fk.ZeroShotClassifier(encoder, ["shirt", "bag", "shoe"])
 
     def search(*arguments: Any, **options: Any) -> list[tuple[str, float]]:
-        return [
-            (match.image_id, match.score) for match in fk.search_similar(*arguments, k=5, index=shop.index, **options)
-        ]
+        matches = fk.search_similar(*arguments, k=5, index=shop.index, **options)
+        return [(match.image_id, match.score) for match in matches]
 
     return {
         "predict": lambda n: classifier.predict(paths[n]).probabilities,
