@@ -108,7 +108,8 @@ class PostgresConnection:
         try:
             connection, reason = psycopg.connect(self._address.conninfo, connect_timeout=10), None
         except psycopg.Error as error:
-            reason = str(error).strip().splitlines()[-1]
+            # Lines with a tab are hints; the last of the others is of the last host that was tried.
+            reason = [line for line in str(error).strip().splitlines() if not line.startswith("\t")][-1]
         if reason is not None:
             # Raised here, so that no exception is chained which could hold the address.
             raise InputError(f"{self.name}: no connection: {reason}")
@@ -198,7 +199,7 @@ def _name(parts: Mapping[str, str], index: str) -> str:
     host = str(parts.get("host", ""))
     socket = host.startswith("/")
     user = f"{quote(str(parts['user']), safe='')}@" if "user" in parts else ""
-    port = f":{parts['port']}" if "port" in parts and not socket else ""
+    port = f":{parts['port']}" if "port" in parts else ""
     database = f"/{quote(str(parts['dbname']), safe='')}" if "dbname" in parts else ""
     query = f"host={host}&" if socket else ""
     return f"postgresql://{user}{'' if socket else host}{port}{database}?{query}index={quote(index, safe='')}"

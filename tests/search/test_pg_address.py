@@ -4,6 +4,7 @@ import logging
 import traceback
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from fashion_keras.search.indexing import build_index, open_index
 from fashion_keras.search.pg_connection import parse_address, short_identifier
@@ -25,12 +26,20 @@ from tests.helpers.indexes import SPEC
             "postgresql://me@/shop?host=/run/pg&index=fashion_keras",
             "fashion_keras",
         ),
+        ("postgresql://me@/s?host=/run/pg&port=5433&index=a", "postgresql://me@:5433/s?host=/run/pg&index=a", "a"),
     ],
 )
 def test_parse_address_gives_a_name_without_password(url, name, schema):
     address = parse_address(url)
     assert (address.name, address.schema) == (name, schema)
     assert "pw" not in repr(address)
+
+
+def test_the_name_reaches_the_same_server():
+    address = parse_address("postgresql://me:pw@/shop?host=/run/pg&port=5433&index=a b")
+    parts = conninfo_to_dict(parse_address(address.name).conninfo)
+    assert parts == {"user": "me", "host": "/run/pg", "port": "5433", "dbname": "shop"}
+    assert parse_address(address.name).schema == "a b"
 
 
 def test_parse_address_leaves_the_other_options_to_libpq():
