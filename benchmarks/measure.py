@@ -7,12 +7,15 @@ import re
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from scipy.stats import theilslopes
 
 _VERSIONS = ("tensorflow", "keras", "openvino", "numpy", "pillow")
 
@@ -27,6 +30,17 @@ def median_seconds(sides: Mapping[str, Callable[[], object]], rounds: int) -> di
             if number:
                 times[name].append(time.perf_counter() - began)
     return {name: statistics.median(values) for name, values in times.items()}
+
+
+def slope_with_interval(times: Sequence[float], values: Sequence[float]) -> tuple[float, float, float]:
+    """Return the slope of values over times and its 95 % interval, by Theil and Sen from the means of 40 stretches.
+
+    Means of stretches, as neighboring readings are not independent.
+    """
+    parts = [np.array_split(np.asarray(row, float), min(40, len(values))) for row in (times, values)]
+    xs, ys = ([part.mean() for part in row] for row in parts)
+    slope, _, low, high = theilslopes(ys, xs, 0.95)
+    return float(slope), float(low), float(high)
 
 
 @contextmanager

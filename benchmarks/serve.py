@@ -29,6 +29,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import psutil
+from measure import slope_with_interval
 
 import fashion_keras
 
@@ -100,18 +101,18 @@ async def measure_load(
 ) -> dict[str, Any]:
     """Run the clients and return the table of what they saw, with the server's memory and CPU time."""
     results: list[Result] = []
-    memory: list[tuple[float, float]] = []
+    readings: list[tuple[float, float, int]] = []
     process = psutil.Process(server.pid)
     began, cpu = time.monotonic(), sum(process.cpu_times()[:2])
     end = began + seconds
     running = [asyncio.create_task(run_client(n, port, images, ids, end, results)) for n in range(clients)]
     while time.monotonic() < end:
         await asyncio.sleep(0.5)
-        memory.append((time.monotonic() - began, process.memory_info().rss / 2**20))
+        minutes = (time.monotonic() - began) / 60
+        readings.append((minutes, process.memory_info().rss / 2**20, process.num_fds()))
     await asyncio.gather(*running)
     accepted = [row[2] for row in results if row[1] == 200]
-    settled = np.array(memory[len(memory) // 3 :])
-    slope = np.polyfit(settled[:, 0] / 60, settled[:, 1], 1)[0] if len(settled) > 2 else float("nan")
+    minutes, memory, descriptors = zip(*readings[len(readings) // 3 :], strict=True)
     by_kind = {kind: [row[2] for row in results if row[:2] == (kind, 200)] for kind in {row[0] for row in results}}
     return {
         "clients": clients,
@@ -122,8 +123,10 @@ async def measure_load(
         "p95_ms_of": {kind: milliseconds(values, 95) for kind, values in sorted(by_kind.items())},
         "server_cpu_ms_per_accepted": round(1000 * (sum(process.cpu_times()[:2]) - cpu) / max(1, len(accepted)), 1),
         "server_cpu_cores": round((sum(process.cpu_times()[:2]) - cpu) / seconds, 2),
-        "rss_mib": [round(memory[0][1]), round(memory[-1][1])],
-        "rss_slope_mib_per_minute": round(float(slope), 2),
+        "rss_mib": [round(readings[0][1]), round(readings[-1][1])],
+        "rss_mib_per_minute": [round(end, 2) for end in slope_with_interval(minutes, memory)],
+        "descriptors": [readings[0][2], readings[-1][2]],
+        "descriptors_per_minute": [round(end, 2) for end in slope_with_interval(minutes, descriptors)],
     }
 
 

@@ -56,7 +56,7 @@ class OptimizerSettings:
     plateau_patience: int = 5
     warm_up: int = 2
 
-    def build(self, learning_rate: float, epochs: int, steps: int) -> keras.optimizers.Optimizer:
+    def build(self, learning_rate: float, epochs: int, steps: int, replicas: int = 1) -> keras.optimizers.Optimizer:
         """Return the optimizer for `epochs` epochs of `steps` batches; its schedule counts batches, as Keras does."""
         rate = learning_rate
         if self.schedule == "cosine":
@@ -69,6 +69,10 @@ class OptimizerSettings:
         optimizer = _OPTIMIZERS[self.name](rate, weight_decay=decay, gradient_accumulation_steps=accumulated)
         # Of kernels alone; decoupled: a step takes learning rate * decay of them (arXiv:1711.05101).
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "power"])
+        if replicas == 1:
+            # There is nothing to sum. TensorFlow would keep a gradient of the sum, and with it the training step, all
+            # weights and the optimizer's state, until the process ends.
+            optimizer._all_reduce_sum_gradients = list
         return optimizer
 
 
@@ -173,7 +177,7 @@ class Trainer:
         _log_phase(phase.name, self.model, names)
         self.distribution.log_normalization(learner)
         # XLA is ten times slower than oneDNN on a CPU.
-        optimizer = self.optimizer.build(phase.learning_rate, phase.epochs, steps)
+        optimizer = self.optimizer.build(phase.learning_rate, phase.epochs, steps, self.distribution.replicas)
         learner.compile(optimizer, self.distribution.loss(self.loss), metrics=self.metrics(), jit_compile=False)
         learner.optimizer.build(learner.trainable_variables)
         if state.epoch > state.start:

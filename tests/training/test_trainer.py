@@ -1,6 +1,8 @@
 """Training loop on features: steps, checkpoints, non-finite losses, callbacks."""
 
+import gc
 import json
+import weakref
 from functools import partial
 
 import keras
@@ -59,6 +61,17 @@ def test_trainer_accumulates_two_batches_as_one_of_twice_the_size(tmp_path):
     twice, _ = fit(tmp_path / "twice", 16, 2)
     np.testing.assert_allclose(once, twice, atol=1e-6)
     assert np.abs(fit(tmp_path / "small", 16, 1)[0] - once).max() > 1e-4
+
+
+def test_a_finished_training_leaves_nothing_in_memory(tmp_path):
+    trainer = make_trainer(tmp_path, optimizer="adam")
+    trainer.run()
+    # Of the memory itself: a graph of TensorFlow keeps that alone.
+    weights = [weakref.ref(variable.value.handle) for variable in trainer.model.trainable_weights]
+    assert all(reference() is not None for reference in weights)
+    del trainer
+    gc.collect()
+    assert [reference() for reference in weights] == [None] * len(weights)
 
 
 def test_trainer_cosine_schedule_takes_as_many_epochs_when_batches_are_accumulated(tmp_path):

@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -29,8 +29,10 @@ from fashion_keras.catalog.corrections import read_corrections
 from fashion_keras.features.batch_folder import BatchFolder
 from fashion_keras.search.indexing import open_index
 from fashion_keras.search.local import LocalIndex
+from fashion_keras.search.postgres import PostgresIndex
+from fashion_keras.support.errors import InputError
 from tests.helpers.indexes import SPEC
-from tests.helpers.shop import write_shop
+from tests.helpers.shop import TAXONOMY, write_shop
 from tests.trust.programs import index_digest, index_states
 
 SIGNALS = {"kill": signal.SIGKILL, "term": signal.SIGTERM, "interrupt": signal.SIGINT}
@@ -47,6 +49,7 @@ except BaseException:
 main(*sys.argv[1:])
 """
 _ENCODE = ["features", "encode", "--shards", "4", "--data"]
+_SMALL = ["--image-size", "32x32"]
 _CLI, _PROGRAM = ["-m", "fashion_keras"], ["-c", _START]
 
 
@@ -211,7 +214,11 @@ def _states() -> list[str]:
 
 
 def _check_index(folder: Path, done: int) -> str:
-    digest = index_digest(open_index(folder / "index"))
+    return _check_content(folder / "index", done)
+
+
+def _check_content(place: str | Path, done: int) -> str:
+    digest = index_digest(open_index(place))
     if digest not in _states():
         return "a half-visible change"
     # A compaction changes nothing that can be seen, so the last state of that content counts.
@@ -246,18 +253,54 @@ def _run_result(folder: Path) -> object:
     return report["test"], [[row.split(",")[index] for index in timeless] for row in history]
 
 
+def _encoder_result(folder: Path) -> object:
+    report = json.loads((folder / "run/report.json").read_text())
+    return {name: value for name, value in report.items() if "second" not in name}
+
+
+def _check_audit(folder: Path, _: int) -> str:
+    files = {path.name for path in (folder / "audit").glob("*")}
+    return "" if not files or files >= {"audit.csv", "audit.png", "report.html"} else f"half an audit: {files}"
+
+
+def _audit(folder: Path) -> list[str]:
+    """The command, in another folder where the last one ended after it had written its files."""
+    free = next(name for name in ("audit", "audit2") if not any((folder / name).glob("*")))
+    return [*_CLI, "audit", "--data", str(folder), "--min-images", "5", "--out", str(folder / free)]
+
+
+def _audit_result(folder: Path) -> object:
+    return (folder / "audit/audit.csv").read_text()
+
+
 def _shop(folder: Path) -> None:
     write_shop(folder, 120)
 
 
-def _train(*flags: str) -> Scenario:
-    train = [*_CLI, "train"]
-    settings = ["--data", "sample", "--limit", "200", "--epochs", "3", "--image-size", "32x32", *flags]
+def _tagged_shop(folder: Path) -> None:
+    write_shop(folder, 120)
+    (folder / "shop.yaml").write_text(TAXONOMY)
+    train = [*_CLI, "train-tagger", "--min-images", "3", "--target-precision", "0.6", "--data", str(folder)]
+    _run(sys.executable, *train, "--taxonomy", folder / "shop.yaml", "--out", folder / "tagger")
+
+
+def _postgres(folder: Path) -> str:
+    """The index of a folder in the server whose address FASHION_KERAS_TEST_POSTGRES has; made where it is missing."""
+    server = os.environ["FASHION_KERAS_TEST_POSTGRES"]
+    address = f"{server}{'&' if '?' in server else '?'}index={folder.parent.name}"
+    with suppress(InputError):
+        PostgresIndex.create(address, SPEC)
+    return address
+
+
+def _train(*flags: str, command: str = "train", result: Callable[[Path], object] = _run_result) -> Scenario:
+    train = [*_CLI, command]
+    settings = ["--data", "sample", "--limit", "200", "--epochs", "3", *flags]
     return Scenario(
         lambda folder: None,
         lambda folder: [*train, *settings, "--out", str(folder / "run")],
-        _check_run,
-        _run_result,
+        _check_run if command == "train" else lambda folder, done: "",
+        result,
         lambda folder: [*train, *(["--resume"] if (folder / "run/config.json").is_file() else [*settings, "--out"]),
                         str(folder / "run")],
     )  # fmt: skip
@@ -276,16 +319,36 @@ SCENARIOS = {
         _check_corrections,
         lambda folder: sorted({row.sku for row in read_corrections(folder / "corrections.csv")[0]}),
     ),
+    "index postgres": Scenario(
+        lambda folder: None,
+        lambda folder: [*_PROGRAM, "index", _postgres(folder), *_states()],
+        lambda folder, done: _check_content(_postgres(folder), done),
+        lambda folder: index_digest(open_index(_postgres(folder))),
+    ),
     "encode": Scenario(
         _shop,
         lambda folder: [*_CLI, *_ENCODE, str(folder), "--out", str(folder / "out")],
         lambda folder, done: "",
         _batch_result,
     ),
-    "train scratch": _train("--backbone", "custom_cnn", "--strategy", "scratch"),
-    "train frozen": _train("--backbone", "efficientnet_lite0", "--strategy", "frozen"),
-    "train last_block": _train("--backbone", "efficientnet_lite0", "--strategy", "last_block"),
-    "train frozen+full": _train("--backbone", "custom_cnn", "--weights", "none", "--strategy", "frozen+full"),
+    "tag": Scenario(
+        _tagged_shop,
+        lambda folder: [*_CLI, "tag", "--shards", "4", "--data", str(folder), "--tagger", str(folder / "tagger"),
+                        "--out", str(folder / "out")],
+        lambda folder, done: "",
+        _batch_result,
+    ),
+    "audit": Scenario(_shop, _audit, _check_audit, _audit_result),
+    "train scratch": _train(*_SMALL, "--backbone", "custom_cnn", "--strategy", "scratch"),
+    "train frozen": _train(*_SMALL, "--backbone", "efficientnet_lite0", "--strategy", "frozen"),
+    "train last_block": _train(*_SMALL, "--backbone", "efficientnet_lite0", "--strategy", "last_block"),
+    "train frozen+full": _train(*_SMALL, "--backbone", "custom_cnn", "--weights", "none", "--strategy", "frozen+full"),
+    "train last_n": _train(*_SMALL, "--backbone", "custom_cnn", "--weights", "none", "--strategy", "last_n:4"),
+    "train full": _train(*_SMALL, "--backbone", "custom_cnn", "--weights", "none", "--strategy", "full"),
+    "train several heads": _train(*_SMALL, "--task", "article_type,gender", "--backbone", "efficientnet_lite0"),
+    "train-encoder": _train(*_SMALL, "--backbone", "custom_cnn", command="train-encoder", result=_encoder_result),
+    "train-encoder clip": _train(*_SMALL, "--loss", "clip", command="train-encoder", result=_encoder_result),
+    "autoencode": _train(command="autoencode", result=_encoder_result),
 }  # fmt: skip
 
 
