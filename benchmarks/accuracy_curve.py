@@ -71,7 +71,10 @@ def _draw(path: Path, title: str, rows: list[dict[str, Any]]) -> None:
             place = (row["minutes"], row["accuracy"])
             axes.annotate(row["strategy"], place, xytext=(6, -12), textcoords="offset points", fontsize=8)
     axes.set(xscale="log", xlabel="minutes on two CPU cores", ylabel="accuracy")
-    axes.legend(frameon=False, title="image size")
+    ticks = [minutes for minutes in (1, 2, 4, 8, 16, 32, 64) if minutes <= 2 * max(row["minutes"] for row in rows)]
+    axes.set_xticks(ticks, [str(minutes) for minutes in ticks])
+    axes.minorticks_off()
+    axes.legend(frameon=False, title="image size", fontsize=9, title_fontsize=9)
     style.style_axes(axes, title, "higher and further left is better; bars are 95 % intervals over products")
     style.save(axes.figure, path)
 
