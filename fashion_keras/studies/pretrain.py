@@ -28,9 +28,10 @@ FINE_TUNING = EncoderConfig(
     labels="article_type:1.5,base_colour:0.7,article_type+base_colour:2,gender:0.1,title:0.5", batch_size=256,
     images_per_class=1, epochs=10, learning_rate=5e-4,
 )  # fmt: skip
-# Last, projection and a new text tower, on cached features, which takes minutes; batches hold products of one name.
+# Last, a projection of four stages and a new text tower, on cached features, which takes minutes; batches hold products
+# of one name.
 IMAGE_TEXT = EncoderConfig(
-    **_SHARED, strategy="frozen", views=8, loss="clip",
+    **_SHARED, strategy="frozen", pooling="multi_stage", views=8, loss="clip",
     labels="article_type:1.5,base_colour:0.5,article_type+base_colour:2,gender:0.1,title:1.5", batch_size=256,
     epochs=40, learning_rate=7e-4, storage="float16",
 )  # fmt: skip

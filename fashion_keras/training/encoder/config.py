@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from fashion_keras.images.augment import get_augmentation
 from fashion_keras.models.backbones import get_backbone
-from fashion_keras.models.heads import POOLINGS, Head
+from fashion_keras.models.heads import MULTI_STAGE, POOLINGS, Head
 from fashion_keras.models.own_backbone import architecture_of
 from fashion_keras.models.serialization import EncoderSpec
 from fashion_keras.models.text import TextSpec
@@ -26,7 +26,7 @@ class EncoderConfig(BackboneConfig, EncoderTrainingConfig):
 
     backbone: str = with_default(BackboneConfig, "backbone", "efficientnet_lite0")
     strategy: str = with_default(BackboneConfig, "strategy", "frozen")
-    pooling: str = config_field("avg", "Pooling of the last feature map.", POOLINGS)
+    pooling: str = config_field("avg", "Pooling of the last feature map, or of the last four stages'.", POOLINGS)
     dropout: float = config_field(0.0, "Dropout rate of the pooled features.", metavar="X", at_least=0, below=1)
     width: int = config_field(256, "Width of the embeddings.", metavar="N", at_least=1)
     loss: str = config_field(
@@ -97,7 +97,9 @@ class EncoderConfig(BackboneConfig, EncoderTrainingConfig):
     def spec(self) -> EncoderSpec:
         """The network that is trained."""
         dense = (self.hidden,) if self.hidden else ()
-        head = Head("encoder", self.pooling, dense=dense, dropout=self.dropout)
+        # Stages differ in scale: without it the projection would read the loudest of them.
+        normalize = self.pooling == MULTI_STAGE
+        head = Head("encoder", self.pooling, normalize, dense=dense, dropout=self.dropout)
         scaling = get_backbone(self.backbone).scaling
         own = architecture_of(self.backbone)
         return EncoderSpec(self.backbone, self.image_spec, scaling, head, self.cut, self.width, own)
