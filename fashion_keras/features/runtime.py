@@ -4,7 +4,9 @@ A folder holds network.xml, network.bin and, written last, network.json with the
 """
 
 import logging
+import sys
 from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -153,6 +155,10 @@ def convert(network: "keras.Model", folder: Path) -> None:
     import openvino  # noqa: PLC0415 - a machine with a GPU runs Keras
     import tensorflow as tf  # noqa: PLC0415 - a compiled network runs without it
 
+    if sys.version_info >= (3, 13):
+        # OpenVINO finds this version in a way that Python 3.13 ended: github.com/openvinotoolkit/openvino/pull/32482.
+        conversion = import_module("openvino.frontend.tensorflow.utils")
+        conversion.get_environment_setup = lambda _: {"tensorflow": tf.__version__}
     pixels = tf.TensorSpec((None, *network.input_shape[1:]), network.input.dtype)
     forward = tf.function(lambda batch: network(batch, training=False)).get_concrete_function(pixels)
     xml = folder / NETWORK
