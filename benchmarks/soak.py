@@ -9,6 +9,7 @@ import argparse
 import gc
 import json
 import shutil
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -52,6 +53,7 @@ def main() -> None:
             cycle(data, folder, tagger)
             gc.collect()
             rows.append((process.memory_info().rss / 2**20, process.num_fds(), process.num_threads()))
+            print(f"cycle {len(rows)}: {rows[-1][0]:.0f} MiB, {rows[-1][1]} descriptors", file=sys.stderr, flush=True)
     settled = rows[len(rows) // 5 :]
     report = {"cycles": options.cycles, "seconds": round(time.monotonic() - began)}
     for name, values in zip(("rss_mib", "descriptors", "threads"), zip(*settled, strict=True), strict=True):
