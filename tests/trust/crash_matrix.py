@@ -8,6 +8,7 @@ without a fault. Faults by mounts need root, and `clock` needs faketime; otherwi
 """
 
 import argparse
+import csv
 import hashlib
 import json
 import math
@@ -270,7 +271,8 @@ def _audit(folder: Path) -> list[str]:
 
 
 def _audit_result(folder: Path) -> object:
-    return (folder / "audit/audit.csv").read_text()
+    rows = csv.DictReader((folder / "audit/audit.csv").read_text().splitlines())
+    return [[row[name] for name in ("id", "given", "suggested", "score")] for row in rows]
 
 
 def _shop(folder: Path) -> None:
