@@ -75,9 +75,27 @@ def test_split_fixed_takes_validation_from_the_training_products():
     assert not set(hashes[result.train]) & set(hashes[result.validation])
 
 
-def test_split_fixed_refuses_an_empty_part():
-    with pytest.raises(InputError, match="no image is in the test part"):
-        split_fixed(np.array(["train"] * 4), np.zeros(4, int), np.array(list("abcd")), ("a",), "given", 0)
+def test_split_fixed_leaves_out_rows_without_a_part():
+    parts = np.array(["train", "", "validation", "test", "train"])
+    result = split_fixed(parts, np.zeros(5, int), np.array(list("abcde")), ("a",), "parts.csv", 3)
+    assert [rows.tolist() for rows in result.rows.values()] == [[0, 4], [2], [3]]
+    assert (result.recipe, result.seed) == ("parts.csv", 3)
+
+
+def test_split_fixed_draws_validation_by_the_seed():
+    parts = np.array(["train"] * 80 + ["test"] * 20)
+    hashes = np.array([f"{row:016x}" for row in range(100)])
+    first, again, other = (
+        split_fixed(parts, np.zeros(100, int), hashes, ("a",), "year", seed).validation.tolist() for seed in (0, 0, 1)
+    )
+    assert first == again != other
+
+
+@pytest.mark.parametrize("missing", ["train", "test"])
+def test_split_fixed_refuses_an_empty_part(missing):
+    parts = np.array([part for part in ("train", "test") if part != missing] * 4)
+    with pytest.raises(InputError, match=f"no image is in the {missing} part"):
+        split_fixed(parts, np.zeros(4, int), np.array(list("abcd")), ("a",), "given", 0)
 
 
 def test_write_split_is_read_back_as_the_same_split(catalog, tmp_path):

@@ -91,6 +91,12 @@ def test_split_random_separates_rows_of_a_product():
     assert set(hashes[result.train]) & set(hashes[result.test])
 
 
+@pytest.mark.parametrize(("size", "sizes"), [(3, [1, 1, 1]), (4, [2, 1, 1]), (5, [3, 1, 1]), (10, [6, 2, 2])])
+def test_split_random_gives_each_part_a_row_of_a_small_class(size, sizes):
+    result = split(np.zeros(size, int), hashes_of(range(size)), ("a",), "random")
+    assert [len(part) for part in parts_of(result)] == sizes
+
+
 def test_split_random_is_the_one_of_earlier_versions():
     """The first rows of each part as version 0.1 drew them, seed 3."""
     codes, hashes = labeled_rows()

@@ -33,3 +33,14 @@ def test_suggestion_refuses_losses_that_never_fall():
         suggest_learning_rate(RATES, np.arange(61.0))
     with pytest.raises(InputError, match="7 steps are too few"):
         suggest_learning_rate(RATES[:7], np.arange(7.0))
+
+
+def test_suggestion_needs_eight_rates():
+    assert suggest_learning_rate(RATES[:8], np.arange(8.0)[::-1]) in RATES[:8]
+
+
+def test_suggestion_is_per_factor_of_the_rate():
+    # Both falls take one step, but the first is of a hundredth of a decade and the second of a whole one.
+    rates = np.array([1e-4, 1.1e-4, 1.2e-4, 1.3e-4, 1.4e-4, 1.43e-4, 1e-3, 1e-2, 1e-1])
+    losses = np.array([9.0, 9.0, 9.0, 9.0, 9.0, 8.0, 8.0, 6.0, 6.0])
+    assert suggest_learning_rate(rates, losses) == pytest.approx(1.43e-4, rel=0.03)
