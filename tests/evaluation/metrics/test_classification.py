@@ -150,6 +150,7 @@ def test_calibration_error_at_the_edges():
         ([0, 0], "tail tail"),
         ([90, 10], "head tail"),
         ([51, 49], "head mid"),  # 49 % is more than the tail may hold
+        ([4, 3, 3], "head head mid"),  # before: 0 40 70 %
     ],
 )
 def test_head_mid_tail(sizes, expected):
@@ -177,6 +178,10 @@ def test_summary_holds_the_single_metrics_as_plain_numbers():
         "ece": classification.expected_calibration_error(np.array([0.7, 0.6, 0.8, 0.5, 0.9]), correct),
     }
     assert {type(value) for key, value in scores.items() if key != "accuracy_ci95"} == {float}
+
+
+def test_summary_counts_a_truth_in_fourth_place_as_missed_by_top_3():
+    assert classification.summary([3, 2], [[0.4, 0.3, 0.2, 0.1]] * 2)["top_3"] == 0.5
 
 
 def test_summary_resamples_products():

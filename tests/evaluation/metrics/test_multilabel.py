@@ -123,6 +123,16 @@ def test_summary_is_micro_and_macro_with_their_intervals():
     }
 
 
+def test_summary_resamples_products():
+    groups = np.arange(len(TARGETS)) // 2
+    scores = multilabel.summary(TARGETS, KNOWN, DECISIONS, groups)
+    intervals = multilabel.f1_intervals(TARGETS, KNOWN, DECISIONS, groups)
+    assert scores["macro"]["f1_ci95"] == intervals["macro"]
+    assert (
+        scores["micro"]["f1_ci95"] == intervals["micro"] != multilabel.f1_intervals(TARGETS, KNOWN, DECISIONS)["micro"]
+    )
+
+
 def test_f1_intervals_are_the_bootstrap_over_rows(random_case):
     targets, known, scores = random_case
     known = known & (np.random.default_rng(1).random(known.shape) < 0.8)

@@ -36,6 +36,14 @@ def test_text_scores_of_a_ranking_by_hand():
     assert scores["text to product name recall@10"]["value"] == 0.5
 
 
+def test_text_scores_count_a_query_with_exactly_ten_relevant_images():
+    queries = TextQueries(("shirts", "bags"), np.array([0] * 10 + [1] * 9))
+    nothing = TextQueries((), np.full(19, -1))
+    scores = text_scores({"kind": queries}, nothing, lambda texts: np.array([np.arange(5, 15)] * 2))
+    precision = scores["text to kind precision@10 (R >= 10)"]
+    assert (precision["value"], precision["queries"], precision["excluded"]) == (0.5, 1, 1)
+
+
 def test_text_scores_without_any_query_have_no_value():
     empty = TextQueries((), np.full(3, -1))
     scores = text_scores({"kind": empty}, empty, lambda texts: pytest.fail("nothing to search"))
