@@ -70,8 +70,7 @@ class OptimizerSettings:
         # Of kernels alone; decoupled: a step takes learning rate * decay of them (arXiv:1711.05101).
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "power"])
         if replicas == 1:
-            # There is nothing to sum. TensorFlow would keep a gradient of the sum, and with it the training step, all
-            # weights and the optimizer's state, until the process ends.
+            # Nothing to sum: TensorFlow would keep its gradient, with the step and all weights, until the process ends.
             optimizer._all_reduce_sum_gradients = list
         return optimizer
 
@@ -156,8 +155,7 @@ class Trainer:
         """Return the model's outputs [m, ...] for the validation rows of the last phase."""
         feed = replace(self.phases[-1].feed, shares=ONE_REPLICA)
         batches = feed.validation().map(lambda inputs, *_: inputs)
-        outputs = feed.learner(self.model).predict(batches, steps=feed.steps[1], verbose=0)
-        return np.asarray(outputs, np.float32)
+        return np.asarray(feed.learner(self.model).predict(batches, steps=feed.steps[1], verbose=0), np.float32)
 
     def _steps_left(self, state: TrainerState) -> int:
         epochs = [phase.epochs for phase in self.phases]
@@ -256,8 +254,6 @@ def _first_trainable_kernel(model: keras.Model) -> NDArray[np.float32]:
 
 
 def _log_phase(phase: str, model: keras.Model, names: list[str]) -> None:
-    shown = names if len(names) <= 8 else [*names[:3], "...", names[-1]]
+    shown = ", ".join(names if len(names) <= 8 else [*names[:3], "...", names[-1]])
     trainable = sum(int(np.prod(weight.shape)) for weight in model.trainable_weights)
-    log.info(
-        "phase %s: %d of %d parameters are trainable: %s", phase, trainable, model.count_params(), ", ".join(shown)
-    )
+    log.info("phase %s: %d of %d parameters are trainable: %s", phase, trainable, model.count_params(), shown)

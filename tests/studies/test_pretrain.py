@@ -3,7 +3,7 @@
 import pytest
 
 from fashion_keras.models.serialization import load_spec, load_text_spec
-from fashion_keras.studies.pretrain import IMAGE_TEXT, STAGES
+from fashion_keras.studies.pretrain import CLASSIFICATION, FINE_TUNING, IMAGE_TEXT, STAGES
 from fashion_keras.support.atomic_files import read_json
 
 
@@ -25,5 +25,9 @@ def test_pretrain_trains_fashion_encoder_in_three_stages(command, sample, tmp_pa
     assert (second / "model.weights.h5").stat().st_mtime_ns == before
 
 
-def test_pretrain_stages_have_the_same_network_so_that_the_projection_is_kept():
-    assert {stage.spec for stage in STAGES.values()} == {IMAGE_TEXT.spec}
+def test_pretrain_keeps_the_projection_of_the_first_stages_and_the_backbone_of_all():
+    assert CLASSIFICATION.spec == FINE_TUNING.spec
+    assert {(stage.spec.backbone, stage.spec.image_spec, stage.width) for stage in STAGES.values()} == {
+        (IMAGE_TEXT.backbone, IMAGE_TEXT.image_spec, IMAGE_TEXT.width)
+    }
+    assert IMAGE_TEXT.strategy == "frozen"
