@@ -57,7 +57,7 @@ class OptimizerSettings:
     warm_up: int = 2
 
     def build(self, learning_rate: float, epochs: int, steps: int, replicas: int = 1) -> keras.optimizers.Optimizer:
-        """Return the optimizer for `epochs` epochs of `steps` batches; its schedule counts batches, as Keras does."""
+        """Return the optimizer for `epochs` epochs of `steps` batches on `replicas` devices; schedules count steps."""
         rate = learning_rate
         if self.schedule == "cosine":
             rise = min(self.warm_up, epochs - 1) * steps
