@@ -59,7 +59,8 @@ class Correction:
         if not self.when:
             object.__setattr__(self, "when", now())
         try:
-            datetime.fromisoformat(self.when)
+            # NUL at its end would pass for a time, and be read back as another.
+            datetime.fromisoformat(self.when.replace("\0", "?"))
         except ValueError:
             raise InputError(f"when {self.when!r}: expected a time such as 2026-01-31T12:00:00+00:00") from None
         if longest := max((cell for cell in self.cells if len(cell) > _LONGEST_CELL), default=""):

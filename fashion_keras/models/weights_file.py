@@ -1,5 +1,6 @@
 """HDF5 weight files of anybody: checked before their values are read. No Keras here."""
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 _MAX_RATIO, _SPARE_BYTES = 4, 2**20
 _MAX_OBJECTS = 100_000  # groups and arrays; the largest networks here have some thousand
 _READ_BYTES = 2**24
+# Index and length of an object in a heap of texts.
+_OBJECT = struct.Struct("<H6xQ")
 # What h5py raises on broken files.
 _BROKEN = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, OverflowError, UnicodeDecodeError)
 
@@ -43,14 +46,14 @@ def check_weights(path: Path, sha256: str = "", advice: str = "copy it again") -
 def check_open_weights(file: IO[bytes], size: int, path: Path) -> None:
     """Check an open weight file of `size` bytes, such as a member of the archive at `path`, as `check_weights`."""
     with _explained(path), h5py.File(file) as opened:
-        _check(opened, size)
+        _check(opened, file, size)
 
 
 @contextmanager
 def open_weights(path: Path) -> Iterator[h5py.File]:
     """Yield a weight file, once it is checked as by `check_weights`; errors of HDF5 become an InputError."""
-    with _explained(path), h5py.File(path) as file:
-        _check(file, path.stat().st_size)
+    with _explained(path), path.open("rb") as content, h5py.File(path) as file:
+        _check(file, content, path.stat().st_size)
         yield file
 
 
@@ -84,7 +87,10 @@ def load_checked(network: "keras.Model", path: Path) -> None:
         raise InputError(f"{path}: of another network ({_line(error)})") from None
 
 
-def _check(file: h5py.File, size: int) -> None:
+def _check(file: h5py.File, content: IO[bytes], size: int) -> None:
+    if file.id.get_create_plist().get_sizes() != (8, 8):
+        raise InputError("has addresses of other than 64 bits")
+    _check_text_heaps(content)
     declared = 0
     for count, (name, array) in enumerate(_arrays(file)):
         if count == _MAX_OBJECTS:
@@ -94,6 +100,42 @@ def _check(file: h5py.File, size: int) -> None:
         if declared > _MAX_RATIO * size + _SPARE_BYTES:
             raise InputError(f"declares at least {declared} bytes of values in a file of {size}")
         _check_finite(name, array)
+
+
+def _check_text_heaps(content: IO[bytes]) -> None:
+    """Raise InputError for a heap of texts on which HDF5 1.14 turns in a circle: free space of 0 bytes inside it.
+
+    The layout is that of "Global Heap" in the HDF5 file format specification, III.E.
+    """
+    objects = 0
+    for start in _places(content, b"GCOL\1"):
+        content.seek(start + 8)
+        heap = content.read(8)
+        place, end = start + 16, start + int.from_bytes(heap, "little")
+        while place + _OBJECT.size <= end:
+            content.seek(place)
+            header = content.read(_OBJECT.size)
+            if len(header) < _OBJECT.size:
+                break
+            index, length = _OBJECT.unpack(header)
+            objects += 1
+            if objects > _MAX_OBJECTS or not (index or length):
+                raise InputError("its heap of texts is damaged")
+            place += _OBJECT.size + -(-length // 8) * 8 if index else length
+
+
+def _places(content: IO[bytes], mark: bytes) -> Iterator[int]:
+    """Yield where a mark begins in a file, of which a part is in memory."""
+    start, kept = 0, b""
+    content.seek(0)
+    while part := content.read(_READ_BYTES):
+        text = kept + part
+        found = text.find(mark)
+        while found >= 0:
+            yield start - len(kept) + found
+            found = text.find(mark, found + 1)
+        start, kept = start + len(part), text[1 - len(mark) :]
+        content.seek(start)
 
 
 def _arrays(file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]:

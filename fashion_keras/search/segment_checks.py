@@ -15,12 +15,14 @@ _TEXTS = ("id", "sku", "path")
 
 
 def open_lookup(path: Path, rows: int) -> NDArray[np.uint64]:
-    """Return the lookup [2, rows] of a segment, mapped into memory; InputError for rows that it has not."""
+    """Return the lookup [2, rows] of a segment, mapped into memory; InputError for one of another."""
     lookup = np.asarray(map_array(path))
     if lookup.dtype != np.uint64 or lookup.shape != (2, rows):
         raise InputError(f"{path}: {lookup.dtype} {list(lookup.shape)}; not the lookup of {rows} rows")
     if rows and lookup[1].max() >= rows:
         raise InputError(f"{path}: names row {lookup[1].max()} of {rows}")
+    if (lookup[0][1:] < lookup[0][:-1]).any():
+        raise InputError(f"{path}: its hashes do not ascend")
     return lookup
 
 

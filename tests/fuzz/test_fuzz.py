@@ -49,7 +49,8 @@ def test_inputs_of_native_code_are_read_or_refused(tmp_path):
 
 
 @pytest.mark.parametrize("path", sorted(path for path in KEPT.rglob("*") if path.is_file()), ids=lambda path: path.name)
-def test_input_of_a_former_finding_is_read_or_refused(path, tmp_path):
+def test_input_of_a_former_finding_is_read_or_refused(path, tmp_path, monkeypatch):
+    monkeypatch.setenv("FASHION_KERAS_CACHE", str(tmp_path / "root" / "cache"))
     target = next(target for target in TARGETS if target.name == path.parent.name)
     session = Session(target, tmp_path / "root", tmp_path / "crashes", 0)
     session.run(path.read_bytes(), 1)

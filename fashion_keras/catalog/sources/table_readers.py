@@ -175,7 +175,12 @@ def table_of_frame(frame: "pd.DataFrame", mapping: Mapping[str, str], name: str 
     if any(index is not None for index in frame.index.names):
         frame = frame.reset_index(allow_duplicates=True)
     names, written = name_columns([str(header) for header in frame.columns], mapping)
-    cells = {place: _frame_cells(frame.iloc[:, place]) for place in range(frame.shape[1])}
+    import pyarrow as pa  # noqa: PLC0415 - as pandas
+
+    try:
+        cells = {place: _frame_cells(frame.iloc[:, place]) for place in range(frame.shape[1])}
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise InputError(f"{name}: a text in it is no valid Unicode ({' '.join(str(error).split())[:160]})") from None
     return make_table(name, cells, names, written, range(first, first + len(frame)), "row")
 
 

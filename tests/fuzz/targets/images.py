@@ -217,6 +217,7 @@ TARGETS = (
             b"iloc",
         ),
         repair_png,
+        seconds=6.0,  # of three decodings; 64 million pixels take up to 2 s each
         weight=10,
     ),
     Target("image bombs", _bombs, _prepare_bombs, repair=repair_png, seconds=10.0, weight=0.01, in_child=True),
