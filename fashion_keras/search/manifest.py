@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from errno import EFBIG, EMFILE, ENFILE, ENOSPC
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.search.base import IndexSpec
-from fashion_keras.support.atomic_files import atomic_write, file_sha256, held_lock, read_json, write_json
+from fashion_keras.support.atomic_files import atomic_write, file_sha256, held_lock, parse_json, read_json, write_json
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.json_record import dataclass_from_json
 from fashion_keras.support.safe_paths import check_links
@@ -124,20 +125,27 @@ class IndexManifest:
         with explain_os_errors(folder):
             if not path.is_file():
                 raise InputError(f"{folder}: no index here; `fashion-keras index --data DIR --out {folder}` makes one")
-            values = read_json(path)
-        if values.get("format") != FORMAT:
-            raise InputError(
-                f"{path}: format {values.get('format')!r}; this version reads {FORMAT!r}: "
-                "build the index again with `fashion-keras index --overwrite`"
-            )
-        for key in ("id", "version", "segments", "deleted"):
-            if key not in values:
-                raise InputError(f"{path}: key {key!r} is missing")
-        return dataclass_from_json(cls, values, path)
+            content = path.read_bytes()
+        return _parse(path, content)
 
     def write(self, folder: Path) -> None:
         """Write the manifest in one step: from then on this version is the index."""
         write_json(folder / MANIFEST, asdict(self))
+
+
+# Every search looks whether the index has changed, and mostly it has not.
+@lru_cache(maxsize=16)
+def _parse(path: Path, content: bytes) -> IndexManifest:
+    values = parse_json(content, path)
+    if values.get("format") != FORMAT:
+        raise InputError(
+            f"{path}: format {values.get('format')!r}; this version reads {FORMAT!r}: "
+            "build the index again with `fashion-keras index --overwrite`"
+        )
+    for key in ("id", "version", "segments", "deleted"):
+        if key not in values:
+            raise InputError(f"{path}: key {key!r} is missing")
+    return dataclass_from_json(IndexManifest, values, path)
 
 
 def next_version(folder: Path, overwrite: bool) -> int:

@@ -52,7 +52,7 @@ class SearchQuery:
         attributes: of the product; an image's are predicted by its neighbors.
         shares: column -> share of the neighbors' scores for the value in `attributes`; {} for a product of the index.
         sku: of a product in the index, else None.
-        neighbors: the nearest images without a filter, where they are known already.
+        found: the nearest images without a filter, where they are known already, and what the index has of them.
     """
 
     embedding: NDArray[np.float32]
@@ -60,7 +60,7 @@ class SearchQuery:
     signatures: Sequence[Signature]
     attributes: dict[str, Any]
     sku: str | None = None
-    neighbors: Neighbors | None = None
+    found: tuple[Neighbors, Records] | None = None
     shares: dict[str, float] = field(default_factory=dict)
 
 
@@ -80,11 +80,12 @@ def query_by_id(index: Index, ids: NDArray[np.str_]) -> SearchQuery:
 def query_by_embedding(index: Index, embedding: NDArray[np.float32], signature: Signature, k: int) -> SearchQuery:
     """Return the query of an image, or of a text, without a signature; its attributes are those of most neighbors."""
     neighbors = index.nearest(embedding, max(_VOTERS, k + _SPARE))[0]
-    votes = _vote(index.lookup(neighbors.ids[:_VOTERS]), neighbors.scores[:_VOTERS])
+    records = index.lookup(neighbors.ids)
+    votes = _vote(records, neighbors.scores[:_VOTERS])
     attributes, shares = ({name: vote[part] for name, vote in votes.items()} for part in (0, 1))
     count = int(signature is not None)
     images = embedding[None][:count], [signature][:count]
-    return SearchQuery(embedding, *images, attributes, neighbors=neighbors, shares=shares)
+    return SearchQuery(embedding, *images, attributes, found=(neighbors, records), shares=shares)
 
 
 def find_matches(index: Index, query: SearchQuery, options: SearchOptions, nearest: Nearest | None = None) -> Matches:
@@ -95,16 +96,18 @@ def find_matches(index: Index, query: SearchQuery, options: SearchOptions, neare
     nearest = nearest or (lambda *search: index.nearest(*search)[0])
     size = len(index)
     count = min(size, options.k + _SPARE)
-    neighbors = query.neighbors if not options.where else None
+    found = query.found if not options.where else None
     while True:
-        neighbors = neighbors or nearest(query.embedding, count, options.where)
-        records = index.lookup(neighbors.ids)
+        if found is None:
+            neighbors = nearest(query.embedding, count, options.where)
+            found = neighbors, index.lookup(neighbors.ids)
+        neighbors, records = found
         rows = _distinct_rows(query, records, neighbors.scores, options)
         groups = _group(rows, records, options.group_by_product)
         # One more than k: up to its first image, those of the others are counted.
         if len(groups) > options.k or len(neighbors.ids) < count or count == size:
             return _make_matches(query, records, neighbors.scores, groups, options.k)
-        count, neighbors = min(size, 4 * count), None
+        count, found = min(size, 4 * count), None
 
 
 def _distinct_rows(
@@ -165,12 +168,15 @@ def record_attributes(records: Records, row: int) -> dict[str, Any]:
 
 
 def _vote(records: Records, scores: NDArray[np.float32]) -> dict[str, tuple[str, float]]:
-    """Return column of text -> the value that has the majority of the scores, and its share, where a value has."""
+    """Return column of text -> the value that has the majority of the scores [v], of the first records, and its share.
+
+    Columns without such a value are left out.
+    """
     winners = {}
     weights = np.maximum(scores, 0)
     for name, values in records.columns.items():
         votes: dict[Any, float] = defaultdict(float)
-        for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
+        for value, weight in zip(values[: len(weights)].tolist(), weights.tolist(), strict=True):
             votes[value] += weight
         winner = max(votes, key=votes.__getitem__)
         if winner and votes[winner] > _MAJORITY * weights.sum():

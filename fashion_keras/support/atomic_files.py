@@ -106,8 +106,13 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object; InputError when the file is missing, is not JSON, or holds something else."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
+    return parse_json(path.read_bytes(), path)
+
+
+def parse_json(content: bytes, path: Path) -> dict[str, Any]:
+    """Return the JSON object that a file at `path` holds; InputError as `read_json`."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        value = json.loads(content.decode(), parse_constant=_refuse_constant)
     except ValueError as error:
         raise InputError(f"{path}: not JSON ({error})") from None
     except RecursionError:

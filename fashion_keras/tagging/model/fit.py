@@ -22,6 +22,7 @@ from fashion_keras.tagging.model.labels import AttributeLabels, Integers, Values
 HARD_NEGATIVE_SHARE, HARD_NEGATIVE_WEIGHT = 0.25, 3.0
 MIN_PROBABILITY = 0.5
 _MAX_STEPS = 500
+_OWN_THRESHOLD = 4  # times `min_samples`: predictions of a label that gets a threshold of its own
 _PRIOR_ERRORS = 1  # n correct predictions of n then give a confidence of n / (n + 1), not of 1
 
 Layer = tuple[Floats, Floats]
@@ -118,9 +119,10 @@ def select_thresholds(
     """Return [k]: the lowest probability at which each label reaches the target precision; infinite where none does.
 
     Each label has its own threshold (see `select_threshold`), and its own chance of 5 % to miss the target. Labels that
-    are predicted fewer than `min_samples` times share one, at which they reach the target together; so do all labels if
-    `pooled`. A label with a probability below 0.5 is never predicted. `probabilities` and `values` (1, 0, or -1 for not
-    known) are [n, k], of products that head and temperature were not chosen on.
+    are predicted fewer than four times `min_samples` times, too few to show it beside an error or two, share one, at
+    which they reach the target together; so do all labels if `pooled`. A label with a probability below 0.5 is never
+    predicted. `probabilities` and `values` (1, 0, or -1 for not known) are [n, k], of products that head and
+    temperature were not chosen on.
     """
     known, positive = (values >= 0) & head.candidates(probabilities), values == 1
     if not known.any():
@@ -128,7 +130,7 @@ def select_thresholds(
     own = select_label_thresholds(probabilities, positive, known, target_precision)
     lowest = np.array([label.threshold for label in own])
     likely = (known & (probabilities >= MIN_PROBABILITY)).sum(axis=0)
-    shared = (likely < min_samples(target_precision)) | pooled
+    shared = (likely < _OWN_THRESHOLD * min_samples(target_precision)) | pooled
     if shared.any():
         pool = select_pooled_threshold(probabilities, positive, known, shared, target_precision)
         lowest[shared] = pool.threshold

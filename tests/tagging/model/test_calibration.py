@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fashion_keras.evaluation.metrics.classification import expected_calibration_error
+from fashion_keras.evaluation.metrics.selective_prediction import select_label_thresholds
 from fashion_keras.tagging.model.fit import calibrate, select_head, select_thresholds
 from fashion_keras.tagging.model.heads import LinearHead, applies_mask, run_head
 
@@ -104,11 +105,23 @@ def test_select_thresholds_predicts_nothing_on_too_few_products():
 
 def test_select_thresholds_pools_rare_labels():
     """Of 40 and 30 products, all right, neither label reaches the target alone; together they do."""
-    codes = np.repeat([0, 1, 2], [100, 40, 30])
+    codes = np.repeat([0, 1, 2], [240, 40, 30])
     lowest = select_thresholds(head(), SURE[codes], EYE.astype(np.int8)[codes], 0.95)
     assert np.isfinite(lowest).all()
-    codes = np.repeat([0, 1], [100, 40])
+    codes = np.repeat([0, 1], [240, 40])
     assert np.isinf(select_thresholds(head(), SURE[codes], EYE.astype(np.int8)[codes], 0.95)[1:]).all()
+
+
+def test_select_thresholds_pools_labels_of_which_no_error_would_be_forgiven():
+    """108 of 110 predictions are right of either label: alone neither shows 95 %, 216 of 220 together do."""
+    codes = np.repeat([0, 1], [110, 110])
+    values = EYE.astype(np.int8)[codes]
+    values[[0, 1, -2, -1]] = EYE.astype(np.int8)[2]
+    probabilities, known = SURE[codes], np.eye(3, dtype=bool)[codes]
+    alone = select_label_thresholds(probabilities, values == 1, known, 0.95)
+    assert [label.n_released for label in alone] == [0, 0, 0]
+    lowest = select_thresholds(head(), probabilities, values, 0.95)
+    assert np.isfinite(lowest[:2]).all()
 
 
 def test_select_thresholds_pools_all_labels_on_request():
