@@ -1,5 +1,6 @@
 """HDF5 weight files of anybody: checked before their values are read. No Keras here."""
 
+import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -126,15 +127,12 @@ def _check_text_heaps(content: IO[bytes]) -> None:
 
 def _places(content: IO[bytes], mark: bytes) -> Iterator[int]:
     """Yield where a mark begins in a file, of which a part is in memory."""
-    start, kept = 0, b""
+    start, overlap = 0, b""
     content.seek(0)
     while part := content.read(_READ_BYTES):
-        text = kept + part
-        found = text.find(mark)
-        while found >= 0:
-            yield start - len(kept) + found
-            found = text.find(mark, found + 1)
-        start, kept = start + len(part), text[1 - len(mark) :]
+        text = overlap + part
+        yield from (start - len(overlap) + match.start() for match in re.finditer(re.escape(mark), text))
+        start, overlap = start + len(part), text[1 - len(mark) :]
         content.seek(start)
 
 

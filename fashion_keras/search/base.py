@@ -119,7 +119,6 @@ class Index(ABC):
     spec: IndexSpec
 
     @classmethod
-    @abstractmethod
     def create(
         cls,
         place: str | Path,
@@ -140,6 +139,12 @@ class Index(ABC):
             InputError: for a place that is taken; for records that do not fit `spec`, and an id that occurs twice, in
                 whichever blocks: then nothing is left of the new index.
         """
+        return cls._create(str(place), spec, _checked_blocks(records, spec), overwrite)
+
+    @classmethod
+    @abstractmethod
+    def _create(cls, place: str, spec: IndexSpec, blocks: Iterator[Records], overwrite: bool) -> Self:
+        """See `create`; the blocks are checked as they are taken."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -214,7 +219,7 @@ class Index(ABC):
         return InputError(f"{self.name}: another index was built here meanwhile; open it again")
 
 
-def checked_blocks(records: Records | Iterable[Records] | None, spec: IndexSpec) -> Iterator[Records]:
+def _checked_blocks(records: Records | Iterable[Records] | None, spec: IndexSpec) -> Iterator[Records]:
     """Return images in blocks of 1 to `BLOCK_ROWS`; InputError, for `Records` at once, where they do not fit `spec`."""
     if isinstance(records, Records):
         records.check(spec)
@@ -251,6 +256,5 @@ def _check_lengths(embeddings: NDArray[np.float32], names: NDArray[Any]) -> None
     lengths = np.sqrt(np.einsum("ij,ij->i", embeddings, embeddings))
     wrong = np.flatnonzero(~(np.abs(lengths - 1) < _UNIT_TOLERANCE))
     if len(wrong):
-        raise InputError(
-            f"embedding of {names[wrong[0]]}: length {lengths[wrong[0]]:.3g}; embeddings here have length 1"
-        )
+        first = wrong[0]
+        raise InputError(f"embedding of {names[first]}: length {lengths[first]:.3g}; embeddings here have length 1")

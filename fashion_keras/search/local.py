@@ -8,7 +8,7 @@ that it opened. Readers write nothing: the folder may be read-only.
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import asdict, replace
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fashion_keras.search.base import Index, IndexSpec, Neighbors, Records, as_ids, checked_blocks
+from fashion_keras.search.base import Index, IndexSpec, Neighbors, Records, as_ids
 from fashion_keras.search.filters import Where
 from fashion_keras.search.hnsw import HnswIndex, update_hnsw
 from fashion_keras.search.manifest import (
@@ -54,16 +54,9 @@ class LocalIndex(Index):
         self.spec, self.id = self._snapshot.manifest.spec, self._snapshot.manifest.id
 
     @classmethod
-    def create(
-        cls,
-        place: str | Path,
-        spec: IndexSpec,
-        records: Records | Iterable[Records] | None = None,
-        overwrite: bool = False,
-    ) -> "LocalIndex":
+    def _create(cls, place: str, spec: IndexSpec, blocks: Iterator[Records], overwrite: bool) -> "LocalIndex":
         """See `Index`; for each image 16 bytes stay in memory while blocks are stored."""
         folder = Path(place)
-        blocks = checked_blocks(records, spec)
         cls.check_free(folder, overwrite)
         with explain_os_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)

@@ -52,7 +52,7 @@ class SearchQuery:
         attributes: of the product; an image's are predicted by its neighbors.
         shares: column -> share of the neighbors' scores for the value in `attributes`; {} for a product of the index.
         sku: of a product in the index, else None.
-        found: the nearest images without a filter, where they are known already, and what the index has of them.
+        retrieved: the nearest images without a filter, where they are known already, and what the index has of them.
     """
 
     embedding: NDArray[np.float32]
@@ -60,7 +60,7 @@ class SearchQuery:
     signatures: Sequence[Signature]
     attributes: dict[str, Any]
     sku: str | None = None
-    found: tuple[Neighbors, Records] | None = None
+    retrieved: tuple[Neighbors, Records] | None = None
     shares: dict[str, float] = field(default_factory=dict)
 
 
@@ -85,7 +85,7 @@ def query_by_embedding(index: Index, embedding: NDArray[np.float32], signature: 
     attributes, shares = ({name: vote[part] for name, vote in votes.items()} for part in (0, 1))
     count = int(signature is not None)
     images = embedding[None][:count], [signature][:count]
-    return SearchQuery(embedding, *images, attributes, found=(neighbors, records), shares=shares)
+    return SearchQuery(embedding, *images, attributes, retrieved=(neighbors, records), shares=shares)
 
 
 def find_matches(index: Index, query: SearchQuery, options: SearchOptions, nearest: Nearest | None = None) -> Matches:
@@ -96,18 +96,18 @@ def find_matches(index: Index, query: SearchQuery, options: SearchOptions, neare
     nearest = nearest or (lambda *search: index.nearest(*search)[0])
     size = len(index)
     count = min(size, options.k + _SPARE)
-    found = query.found if not options.where else None
+    retrieved = query.retrieved if not options.where else None
     while True:
-        if found is None:
+        if retrieved is None:
             neighbors = nearest(query.embedding, count, options.where)
-            found = neighbors, index.lookup(neighbors.ids)
-        neighbors, records = found
+            retrieved = neighbors, index.lookup(neighbors.ids)
+        neighbors, records = retrieved
         rows = _distinct_rows(query, records, neighbors.scores, options)
         groups = _group(rows, records, options.group_by_product)
         # One more than k: up to its first image, those of the others are counted.
         if len(groups) > options.k or len(neighbors.ids) < count or count == size:
             return _make_matches(query, records, neighbors.scores, groups, options.k)
-        count, found = min(size, 4 * count), None
+        count, retrieved = min(size, 4 * count), None
 
 
 def _distinct_rows(

@@ -5,11 +5,10 @@ MAX_EXACT of them pass a filter; else by HNSW, which continues until k images pa
 scans).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from psycopg import sql
 
 from fashion_keras.catalog.column_types import text_array, typed
 from fashion_keras.search import pg_schema
-from fashion_keras.search.base import Index, IndexSpec, Neighbors, Records, as_ids, checked_blocks
+from fashion_keras.search.base import Index, IndexSpec, Neighbors, Records, as_ids
 from fashion_keras.search.filters import Filters, Where, check_filters
 from fashion_keras.search.pg_connection import EF_SEARCH, PostgresConnection
 from fashion_keras.support.errors import InputError
@@ -40,23 +39,16 @@ class PostgresIndex(Index):
         self.spec, self.id = self._tables.spec, self._tables.id
 
     @classmethod
-    def create(
-        cls,
-        place: str | Path,
-        spec: IndexSpec,
-        records: Records | Iterable[Records] | None = None,
-        overwrite: bool = False,
-    ) -> "PostgresIndex":
+    def _create(cls, place: str, spec: IndexSpec, blocks: Iterator[Records], overwrite: bool) -> "PostgresIndex":
         """See `Index`; one transaction, so that what was copied is not seen until all is there."""
-        blocks = checked_blocks(records, spec)
-        session = PostgresConnection(str(place))
+        session = PostgresConnection(place)
         with session.transaction() as (connection, _):
             tables = pg_schema.create_schema(connection, session, spec, overwrite)
             for block in blocks:
                 pg_schema.copy_images(connection, tables, block, taken="occurs more than once")
             pg_schema.build_indexes(connection, tables)
         session.close()
-        return cls(str(place))
+        return cls(place)
 
     @staticmethod
     def check_free(url: str, overwrite: bool = False) -> None:

@@ -152,14 +152,14 @@ class Searcher:
         """Return a query changed by what a text adds to it and takes from it; itself where there are no words."""
         if not words.text and not words.without:
             return query
-        return replace(query, embedding=words.embed(self.encoder, query.embedding), found=None)
+        return replace(query, embedding=words.embed(self.encoder, query.embedding), retrieved=None)
 
     def find(self, index: Index, query: SearchQuery, words: TextQuery, options: SearchOptions) -> Matches:
         """Return the matches of a query, which has the words already; a hybrid search also matches them."""
         if not words.hybrid:
             return find_matches(index, query, options)
         nearest = partial(self._hybrid.nearest, index, words.text)
-        return find_matches(index, replace(query, found=None), options, nearest)
+        return find_matches(index, replace(query, retrieved=None), options, nearest)
 
 
 def _searcher(location: str) -> Searcher:

@@ -32,7 +32,7 @@ Curve = tuple[str, np.ndarray, np.ndarray, tuple[float, float]]
 
 STATEMENT = (
     "Each label with its own threshold is a statement of its own: at 95 % confidence, one in 20 may miss the target by "
-    "chance. Rare labels share a threshold and reach the target together; so do all product types of the gate."
+    "chance. Labels predicted seldom share one and reach the target together; so do all product types of the gate."
 )
 
 
