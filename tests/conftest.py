@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.helpers.browser import chromium
 
@@ -16,10 +17,17 @@ os.environ["HTTPS_PROXY"] = os.environ["https_proxy"] = "http://127.0.0.1:9"
 REAL = Path(__file__).parents[2] / "shared" / "data" / "fashion-products"
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    """A folder of this session, the same for all its workers."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
 @pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory):
-    """A cache folder of this session's own, for this process and those it starts."""
-    folder = tmp_path_factory.mktemp("cache")
+def cache(shared):
+    """A cache folder of this session's own, for its workers and the processes that they start."""
+    folder = shared / "cache"
     os.environ["FASHION_KERAS_CACHE"] = str(folder)
     os.environ["KAGGLEHUB_CACHE"] = str(folder / "kagglehub")
     return folder
@@ -65,13 +73,15 @@ def small_config(tiny_config, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def run(tiny_config, tmp_path_factory):
-    """A finished tiny run."""
+def run(tiny_config, shared):
+    """A finished tiny run, which one of the workers trains."""
     from dataclasses import replace
 
-    from fashion_keras import train
+    from fashion_keras import resume, train
 
-    return train(replace(tiny_config, out=str(tmp_path_factory.mktemp("runs") / "tiny")))
+    folder = shared / "tiny"
+    with FileLock(f"{folder}.lock"):
+        return resume(folder) if folder.is_dir() else train(replace(tiny_config, out=str(folder)))
 
 
 @pytest.fixture(scope="session")

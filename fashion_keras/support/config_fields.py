@@ -8,9 +8,10 @@ from numbers import Integral, Real
 from os import PathLike, fspath
 from pathlib import Path
 from types import UnionType
-from typing import Any, Self, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Self, TypeVar, get_args, get_origin
 
 from fashion_keras.support.errors import InputError, unknown_name_error
+from fashion_keras.support.json_record import type_hints
 
 ConfigType = TypeVar("ConfigType", bound="Config")
 _LARGEST = 2**31 - 1  # what every library takes for a count
@@ -145,14 +146,14 @@ def as_config(kind: type[ConfigType], config: ConfigType | Mapping[str, Any] | N
 
 def field_type(kind: type, name: str) -> type:
     """Return the plain type of a field: str, int, float, bool or tuple."""
-    hint = get_type_hints(kind)[name]
+    hint = type_hints(kind)[name]
     hint = get_args(hint)[0] if isinstance(hint, UnionType) else hint
     return get_origin(hint) or hint
 
 
 def is_optional(kind: type, name: str) -> bool:
     """Return whether a field may be None."""
-    return isinstance(get_type_hints(kind)[name], UnionType)
+    return isinstance(type_hints(kind)[name], UnionType)
 
 
 def flag_name(name: str) -> str:

@@ -64,7 +64,7 @@ def dataclass_from_json(kind: type[Record], values: object, source: object, key:
     place = repr(key) if key else "the file"
     if not isinstance(values, Mapping):
         raise InputError(f"{source}: {place} must be an object, not {_shortened(values)}")
-    known, hints, prefix = {each.name: each for each in fields(kind)}, _type_hints(kind), f"{key}." if key else ""
+    known, hints, prefix = {each.name: each for each in fields(kind)}, type_hints(kind), f"{key}." if key else ""
     for name in values:
         if name not in known:
             raise InputError(f"{source}: unknown key {prefix + str(name)!r}")
@@ -79,7 +79,8 @@ def dataclass_from_json(kind: type[Record], values: object, source: object, key:
 
 
 @cache
-def _type_hints(kind: type) -> dict[str, Any]:
+def type_hints(kind: type) -> dict[str, Any]:
+    """Return the type hint of each field of a dataclass."""
     return get_type_hints(kind)
 
 

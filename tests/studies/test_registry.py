@@ -19,6 +19,7 @@ from fashion_keras.training.config import TrainConfig
 from fashion_keras.training.recipes import get_recipe
 from tests.helpers.cli import assert_one_line, run_cli
 
+PARSER = _parser()
 DOCS = Path(__file__).parents[2] / "docs" / "studies"
 
 
@@ -47,7 +48,7 @@ def test_study_commands_are_accepted(study, quick):
     for step in study.steps:
         folders["here"] = "x"
         if not step.compute:
-            options = _parser().parse_args([word.format_map(folders) for word in shlex.split(step.command_line(quick))])
+            options = PARSER.parse_args([word.format_map(folders) for word in shlex.split(step.command_line(quick))])
             if step.command.startswith("train "):
                 TrainConfig.from_dict(given_values(options, TrainConfig))
         folders[step.name] = "x"
@@ -60,7 +61,7 @@ def test_study_commands_are_accepted(study, quick):
 def test_no_step_can_fall_back_to_random_weights(study):
     """Each network that has ImageNet weights starts from them, or from scratch on purpose, and is skipped without."""
     for step in (step for step in study.steps if step.command.startswith("train ")):
-        options = _parser().parse_args([re.sub(r"{.+?}", "x", word) for word in shlex.split(step.command)])
+        options = PARSER.parse_args([re.sub(r"{.+?}", "x", word) for word in shlex.split(step.command)])
         recipe = get_recipe(options.recipe).values if options.recipe else {}
         config = TrainConfig.from_dict({**recipe, **given_values(options, TrainConfig)})
         if get_backbone(config.backbone).has_imagenet:
