@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from fashion_keras.support.errors import InputError
 
+_MOST_DIGITS = 20  # of a whole number: all counts and sizes, and none that no float or array could hold
 _DEEPEST = 50  # levels of JSON; a user's own backbone has some ten
 _UNSAFE = re.compile(r"[^\w.+ =-]")
 _WINDOWS_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -112,7 +113,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def parse_json(content: bytes, path: Path) -> dict[str, Any]:
     """Return the JSON object that a file at `path` holds; InputError as `read_json`."""
     try:
-        value = json.loads(content.decode(), parse_constant=_refuse_constant)
+        value = json.loads(content.decode(), parse_int=_read_int, parse_constant=_refuse_constant)
     except ValueError as error:
         raise InputError(f"{path}: not JSON ({error})") from None
     except RecursionError:
@@ -204,6 +205,12 @@ def safe_file_name(text: str) -> str:
 def cache_dir() -> Path:
     """Return the cache folder: $FASHION_KERAS_CACHE, or ~/.cache/fashion_keras; its content can be rebuilt."""
     return Path(os.environ.get("FASHION_KERAS_CACHE") or Path.home() / ".cache" / "fashion_keras")
+
+
+def _read_int(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise ValueError(f"{digits[:10]}..., a number of {len(digits)} digits")
+    return int(digits)
 
 
 def _refuse_constant(name: str) -> None:

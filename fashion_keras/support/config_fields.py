@@ -15,6 +15,7 @@ from fashion_keras.support.json_record import type_hints
 
 ConfigType = TypeVar("ConfigType", bound="Config")
 _LARGEST = 2**31 - 1  # what every library takes for a count
+_MOST_BITS = 1024
 _BOUNDS = {"at_least": operator.ge, "above": operator.gt, "at_most": operator.le, "below": operator.lt}
 
 
@@ -172,6 +173,8 @@ def _convert(kind: type, field_: Field, value: Any) -> Any:  # noqa: ANN401
         value = fspath(value)
     elif plain_type in (int, float) and isinstance(value, Integral) and not isinstance(value, bool):
         value = int(value)
+        if value.bit_length() > _MOST_BITS:  # Python itself refuses to print the longest
+            raise InputError(f"{flag_name(field_.name)}: a number of {value.bit_length()} bits")
     elif plain_type is float and isinstance(value, Real) and not isinstance(value, bool):
         value = float(value)
     elif plain_type is tuple and isinstance(value, Sequence) and not isinstance(value, str):

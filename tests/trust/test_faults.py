@@ -23,6 +23,7 @@ from fashion_keras.catalog.sources.csv_reader import read_text_table
 from fashion_keras.images.formats import from_bytes
 from fashion_keras.images.raster import ImageError
 from fashion_keras.images.references import read_reference
+from fashion_keras.search.filters import parse_filters
 from fashion_keras.support.atomic_files import finite_json, read_json, write_json
 from fashion_keras.support.config_fields import Config, field_type
 from fashion_keras.support.errors import InputError, hide_passwords
@@ -107,6 +108,14 @@ def test_numbers_beyond_range_are_refused(kind):
                 if whole or not math.isfinite(value):
                     with pytest.raises(InputError):
                         kind(**{field.name: value})
+            with pytest.raises(InputError):
+                kind(**{field.name: 10**5000})
+
+
+@pytest.mark.parametrize("where", [{"price": 10**5000}, {"price": {"gte": 10**5000}}])
+def test_filters_beyond_range_are_refused(where):
+    with pytest.raises(InputError, match="bits"):
+        parse_filters(where)
 
 
 @pytest.mark.parametrize("seed", ["4294967296", "-1", "1e3", "0x10", "9" * 5000])
@@ -119,7 +128,7 @@ def test_undefined_scores_are_null_in_json_and_foreign_nan_is_refused(tmp_path):
     report = {"f1": math.nan, "rows": [{"loss": math.inf, "n": 3}], "name": "NaN"}
     write_json(tmp_path / "a.json", finite_json(report))
     assert read_json(tmp_path / "a.json") == {"f1": None, "rows": [{"loss": None, "n": 3}], "name": "NaN"}
-    for text in ('{"a": NaN}', '{"a": -Infinity}', '{"a": [Infinity]}'):
+    for text in ('{"a": NaN}', '{"a": -Infinity}', '{"a": [Infinity]}', '{"a": [%s]}' % ("9" * 400)):
         (tmp_path / "b.json").write_text(text)
         with pytest.raises(InputError, match=r"b\.json: not JSON"):
             read_json(tmp_path / "b.json")

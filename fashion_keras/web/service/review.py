@@ -64,9 +64,10 @@ def _parse(body: bytes) -> dict[str, Any]:
         decision = json.loads(body)
     except (ValueError, RecursionError):
         raise InputError("send a decision as a JSON object with id, action, to and who") from None
-    if not isinstance(decision, dict) or set(decision) - set(_KEYS) or not {"id", "action"} <= set(decision):
+    given = {name for name, value in decision.items() if value is not None} if isinstance(decision, dict) else set()
+    if not {"id", "action"} <= given or set(decision) - set(_KEYS):
         raise InputError("a decision is a JSON object with id, action, to and who")
-    decision = {name: value for name, value in decision.items() if value is not None}
+    decision = {name: decision[name] for name in given}
     for name, value in decision.items():
         if not isinstance(value, str) or len(value) > _LONGEST:
             raise InputError(f"{name} is a text of at most {_LONGEST} characters")

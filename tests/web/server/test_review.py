@@ -66,7 +66,8 @@ def test_wrong_decisions_are_refused_and_not_stored(served):
         {"id": "0" * 16, "action": "accept"}, {"id": item["id"], "action": "delete"}, {"id": item["id"]}, [], "x",
         {"id": item["id"], "action": "correct"}, {"id": item["id"], "action": "correct", "to": ["a"]},
         {"id": item["id"], "action": "accept", "path": "/etc"}, {"id": item["id"], "action": "skip", "who": "x" * 501},
-        {"id": item["id"], "action": "skip", "who": "a\0"},
+        {"id": item["id"], "action": "skip", "who": "a\0"}, {"id": item["id"], "action": None},
+        {"id": None, "action": "skip"},
     ):  # fmt: skip
         reply = client.post("/api/review", json=decision)
         assert reply.status_code == 400 and "\n" not in reply.json()["error"], decision
