@@ -33,7 +33,7 @@ from fashion_keras.catalog.sources.shards import (
 )
 from fashion_keras.catalog.sources.streamed_files import AddressFiles, StreamedFiles
 from fashion_keras.catalog.sources.table import Table
-from fashion_keras.catalog.sources.table_readers import BROKEN_PARQUET, is_table, table_of_frame, table_of_text
+from fashion_keras.catalog.sources.table_readers import explained_parquet, is_table, table_of_frame, table_of_text
 from fashion_keras.support.errors import InputError
 from fashion_keras.support.file_systems import is_address, open_file_system
 
@@ -174,26 +174,25 @@ def _text_tables(files: Sequence[_File], options: StreamOptions) -> Iterator[Tab
 
 
 def _parquet_tables(files: Sequence[_File], options: StreamOptions) -> Iterator[Table]:
-    import pyarrow as pa  # noqa: PLC0415 - help must not wait for it
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     for file in files:
         first = 0
-        try:
-            with _explained(file), file.open() as opened, pq.ParquetFile(opened) as parquet:
-                names, part = class_names(parquet.schema_arrow), part_of(file.path)
-                for batch in parquet.iter_batches(_ROWS):
-                    frame = batch.to_pandas()
-                    for name, labels in names.items():
-                        frame[name] = decode_classes(frame[name], labels)
-                    if part and "split" not in frame:
-                        frame = frame.assign(split=part)
-                    yield table_of_frame(frame, options.mapping, file.path.name, first)
-                    first += len(frame)
-        except InputError:
-            raise
-        except (OSError, ValueError, pa.ArrowException, *BROKEN_PARQUET) as error:
-            raise InputError(f"{file.name}: cannot be read ({' '.join(str(error).split())[:200]})") from None
+        with (
+            explained_parquet(file.name),
+            _explained(file),
+            file.open() as opened,
+            pq.ParquetFile(opened) as parquet,
+        ):
+            names, part = class_names(parquet.schema_arrow), part_of(file.path)
+            for batch in parquet.iter_batches(_ROWS):
+                frame = batch.to_pandas()
+                for name, labels in names.items():
+                    frame[name] = decode_classes(frame[name], labels)
+                if part and "split" not in frame:
+                    frame = frame.assign(split=part)
+                yield table_of_frame(frame, options.mapping, file.path.name, first)
+                first += len(frame)
 
 
 def _samples(files: Sequence[_File], options: StreamOptions) -> Iterator[tuple[Table, RowImages]]:

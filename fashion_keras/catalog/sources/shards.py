@@ -17,7 +17,7 @@ from fashion_keras.catalog.sources.embedded_images import store_image
 from fashion_keras.catalog.sources.image_files import is_image, is_junk
 from fashion_keras.catalog.sources.row_images import RowImages
 from fashion_keras.catalog.sources.table import Table
-from fashion_keras.catalog.sources.table_readers import BROKEN_PARQUET, flatten, table_of_frame, table_of_rows
+from fashion_keras.catalog.sources.table_readers import explained_parquet, flatten, table_of_frame, table_of_rows
 from fashion_keras.catalog.sources.tree import PARTS
 from fashion_keras.support.errors import InputError, reraise_shortage
 
@@ -61,19 +61,13 @@ def read_parquet_shards(folder: Path, paths: Sequence[Path], mapping: Mapping[st
 
     frames = []
     for path in paths:
-        try:
+        with explained_parquet(path):
             frame = pd.read_parquet(path)
             for name, names in class_names(pq.read_schema(path)).items():
                 frame[name] = decode_classes(frame[name], names)
-        except (OSError, ValueError, *BROKEN_PARQUET) as error:
-            reraise_shortage(error)
-            raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())[:200]})") from None
         part = part_of(path)
         frames.append(frame.assign(split=part) if part and "split" not in frame else frame)
-    try:
-        return table_of_frame(pd.concat(frames, ignore_index=True), mapping, folder.name)
-    except UnicodeDecodeError as error:
-        raise InputError(f"{paths[0]}: texts that are no Unicode ({error})") from None
+    return table_of_frame(pd.concat(frames, ignore_index=True), mapping, folder.name)
 
 
 def read_webdataset(paths: Sequence[Path], mapping: Mapping[str, str]) -> tuple[Table, RowImages]:
@@ -141,11 +135,18 @@ def open_tar(file: Any, name: str) -> Iterator[tarfile.TarFile]:  # noqa: ANN401
     """Open a tar file, to be read from its beginning to its end; InputError, which names it, where it is damaged."""
     try:
         where = {"name": file} if isinstance(file, Path) else {"fileobj": file}
-        with tarfile.open(**where, mode="r|*") as archive:
+        with _open_stream(where) as archive:
             yield archive
     except (tarfile.TarError, EOFError, OSError) as error:
         reraise_shortage(error)
         raise InputError(f"{name}: not a complete tar file ({error})") from None
+
+
+def _open_stream(where: dict[str, Any]) -> tarfile.TarFile:
+    try:
+        return tarfile.open(**where, mode="r|*")
+    except TypeError:  # of `ord`, where a gzip header ends early
+        raise EOFError("its gzip header is cut off") from None
 
 
 def sample_key(member: tarfile.TarInfo) -> str:

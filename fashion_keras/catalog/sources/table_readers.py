@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +24,8 @@ FOREIGN_SUFFIXES = (
     ".xlsx", ".xls", ".xlsm", ".xlsb", ".ods", ".numbers", ".feather", ".arrow", ".orc", ".avro", ".sqlite", ".db",
     ".pkl", ".pickle", ".h5", ".gz", ".xml",
 )  # fmt: skip
-# What Arrow and pandas raise on broken files, beside OSError and ValueError.
-BROKEN_PARQUET = (TypeError, LookupError, AttributeError, RuntimeError, OverflowError, MemoryError)
+# What pandas raises on broken Parquet files, beside Arrow's own errors, OSError and ValueError.
+_BROKEN = (TypeError, LookupError, AttributeError, RuntimeError, OverflowError, MemoryError)
 _IN_FOLDERS = {*FOREIGN_SUFFIXES, *TABLE_SUFFIXES} - {".xml", ".db", ".h5", ".txt", ".json", ".gz"}
 
 
@@ -61,10 +62,8 @@ def read_table(path: Path, mapping: Mapping[str, str], delimiter: str | None = N
         if suffix == ".parquet":
             import pandas as pd  # noqa: PLC0415 - half a second that help must not wait for
 
-            try:
+            with explained_parquet(path):
                 return table_of_frame(pd.read_parquet(path), mapping, path.name)
-            except BROKEN_PARQUET as error:
-                raise ValueError(" ".join(str(error).split())) from error
         if suffix in (".jsonl", ".ndjson", ".json"):
             return _read_json_lines(path, mapping)
         if suffix in FOREIGN_SUFFIXES:
@@ -76,6 +75,20 @@ def read_table(path: Path, mapping: Mapping[str, str], delimiter: str | None = N
         reraise_shortage(error)
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise InputError(f"{path}: cannot be read ({reason})") from None
+
+
+@contextmanager
+def explained_parquet(path: object) -> Iterator[None]:
+    """Turn whatever pandas and Arrow raise on a broken Parquet file into an InputError that names it."""
+    import pyarrow as pa  # noqa: PLC0415 - as pandas
+
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, ValueError, pa.ArrowException, *_BROKEN) as error:
+        reraise_shortage(error)
+        raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())[:200]})") from None
 
 
 def table_of_text(source: str, text: TextTable, mapping: Mapping[str, str]) -> Table:
