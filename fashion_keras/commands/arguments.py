@@ -87,7 +87,7 @@ def add_command(
     positional: Sequence[str] = (),
     figure: str | None = None,
     has_json: bool = True,
-    draw: Callable[[Report, Any], None] | None = None,
+    draw: Callable[[Report, Any], bool] | None = None,
     exit_code: Callable[[Report], int] | None = None,
 ) -> None:
     """Add a command with the flags of a config class and, if `has_json`, --json.
@@ -96,7 +96,8 @@ def add_command(
         run: config -> report, the JSON object that --json prints.
         show: (report, config); prints the report as text.
         figure: `out` of the config where neither --out nor --json is given, and the working folder can be written.
-        draw: (report, config); draws into `out`, where that is not None, once the report is printed.
+        draw: (report, config); draws into `out`, where that is not None, once the report is printed, and returns
+            whether there was anything to draw.
         exit_code: report -> exit code of the command, called last. Default: 0.
     """
 
@@ -114,8 +115,7 @@ def add_command(
             show(report, config)
         if draw and config.out is not None:
             sys.stdout.flush()
-            draw(report, config)
-            if not as_json:
+            if draw(report, config) and not as_json:
                 print(f"contact sheet  {config.out}")
         return exit_code(report) if exit_code else 0
 

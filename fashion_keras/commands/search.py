@@ -84,14 +84,19 @@ def _describe(match: Report) -> str:
     return " ".join(str(match["attributes"][column]) for column in _SHOWN if column in match["attributes"])
 
 
-def _draw_matches(report: Report, config: SearchConfig) -> None:
-    """Draw the query and its matches, once they are printed; a product whose image file is gone is left out."""
+def _draw_matches(report: Report, config: SearchConfig) -> bool:
+    """Draw the query and its matches, once they are printed; a product whose image file is gone is left out.
+
+    Return whether there is an image to draw; without a match there is none.
+    """
     from fashion_keras.evaluation.plots.contact_sheet import contact_sheet
     from fashion_keras.images.decode import decode
     from fashion_keras.images.references import read_reference, reference_state
     from fashion_keras.images.spec import ImageSpec
     from fashion_keras.search.similar import is_file
 
+    if not report["matches"]:
+        return False
     query, text = report["query"], report["text"]
     cells, title = [], f'"{text}"' if text else ""
     if query is not None:
@@ -108,3 +113,4 @@ def _draw_matches(report: Report, config: SearchConfig) -> None:
         images = [decode(read_reference(file), ImageSpec(224, 168)) for file, _ in cells]
         heading = f"Products most similar to {title}"
         contact_sheet(Path(config.out), images, [caption for _, caption in cells], columns=6, title=heading)
+    return bool(cells)

@@ -290,6 +290,12 @@ def test_search_command_prints_matches_and_draws_them(run_command, index, catalo
         assert image.width > 4 * 168
 
 
+def test_search_command_without_a_match_draws_nothing(run_command, index, catalog, tmp_path):
+    where = ("--where", "year>=9999", "--out", tmp_path / "sheet.png")
+    assert run_command("search", catalog.paths[4], "--index", index, *where) == (0, "no product matches\n", "")
+    assert not (tmp_path / "sheet.png").exists()
+
+
 def test_matches_of_an_outside_photo_say_what_is_guessed(index, catalog):
     """Of ten neighbors the value that has most of the scores; of a product of the index nothing is guessed."""
     opened = open_index(index)
