@@ -1,6 +1,7 @@
 """One version of a local index: its segments in files, lookups, filters, exact cosine similarities."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import ThreadpoolController
 
 from fashion_keras.catalog.column_types import text_array
 from fashion_keras.search.base import BLOCK_ROWS, Neighbors, Records, as_ids
@@ -28,6 +30,9 @@ _PICKED_SHARE = 0.25
 _MAX_SCORES = 2**24
 # Held while a matrix is multiplied: that uses all cores, and threads that multiply at once only wait for each other.
 _MULTIPLYING = Lock()
+# For so many cosines one core is enough; others of BLAS would wait for those that OpenVINO keeps busy a while longer.
+_FEW = 2**17
+_BLAS = ThreadpoolController().select(user_api="blas")
 
 
 @dataclass(frozen=True)
@@ -222,7 +227,8 @@ class IndexSnapshot:
 
 def cosines(queries: NDArray[np.float32], embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the cosines [q, n] of `queries` [q, d] and `embeddings` [n, d], one call at a time."""
-    with _MULTIPLYING:
+    few = len(queries) * len(embeddings) <= _FEW
+    with _MULTIPLYING, _BLAS.limit(limits=1) if few else nullcontext():
         return queries @ embeddings.T
 
 
