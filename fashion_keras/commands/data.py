@@ -10,7 +10,7 @@ from fashion_keras.batch.config import EncodeConfig
 from fashion_keras.catalog.datasets import SAMPLE, download, resolve_dataset
 from fashion_keras.catalog.readers import read_catalog
 from fashion_keras.commands.arguments import Commands, Parser, Report, add_command
-from fashion_keras.commands.formatting import print_counts
+from fashion_keras.commands.formatting import print_counts, print_read
 from fashion_keras.features.cache import cache_size, clear_cache, list_cache
 from fashion_keras.support.atomic_files import cache_dir
 from fashion_keras.support.errors import InputError
@@ -91,12 +91,9 @@ def _encode(config: EncodeConfig) -> Report:
 
 
 def _print_encoded(report: Report, config: EncodeConfig) -> None:
-    if not report:
-        print(f"part {config.shard} is done; others are not")
-        return
-    print(f"{report['read']} rows and files read: {report['accepted']} accepted, {report['rejected']} rejected "
-          f"(rejected.csv); {report['encoded']} encoded in the shards' last runs")  # fmt: skip
-    print(f"embeddings [{report['accepted']}, {report['width']}] in {report['out']}")
+    encoded = f"; {report['encoded']} encoded in the shards' last runs" if report else ""
+    if print_read(report, config.shard, encoded):
+        print(f"embeddings [{report['accepted']}, {report['width']}] in {report['out']}")
 
 
 def _list_features(_: argparse.Namespace) -> None:

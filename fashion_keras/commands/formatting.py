@@ -34,6 +34,16 @@ def print_heads(report: Report) -> None:
         print(f"  {name:20}{len(group['classes']):>4} labels  {scores}on {group['counts']['test']} products")
 
 
+def print_read(report: Report, shard: str | None, more: str = "") -> bool:
+    """Print what all parts of a batch run read; return whether they have ended, of which only the last has a report."""
+    if report:
+        print(f"{report['read']} rows and files read: {report['accepted']} accepted, {report['rejected']} rejected "
+              f"(rejected.csv){more}")  # fmt: skip
+    else:
+        print(f"part {shard} is done; others are not")
+    return bool(report)
+
+
 def print_counts(counts: dict[str, int]) -> None:
     """Print the first eight counts, and the sum of the others."""
     rows = list(counts.items())

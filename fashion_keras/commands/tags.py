@@ -4,6 +4,7 @@ from dataclasses import asdict
 
 import fashion_keras
 from fashion_keras.commands.arguments import Commands, Report, add_command
+from fashion_keras.commands.formatting import print_read
 from fashion_keras.tagging.config import RecalibrateConfig, ReviewConfig, TagConfig, TaggerConfig
 
 
@@ -101,11 +102,8 @@ def _tag(config: TagConfig) -> Report:
 
 
 def _print_tags(report: Report, config: TagConfig) -> None:
-    if not report:
-        print(f"part {config.shard} is done; others are not")
+    if not print_read(report, config.shard):
         return
-    print(f"{report['read']} rows and files read: {report['accepted']} accepted, {report['rejected']} rejected "
-          f"(rejected.csv)")  # fmt: skip
     print(f"{report['products']:>8} products; {report['disagreeing']} images would get other tags than their product")
     print(f"{report['without_type']:>8} products of none of the tagger's product types")
     print(
