@@ -27,7 +27,7 @@ def test_train_tagger_prints_a_table(tagger):
     assert lines[0].startswith(f"{report['counts']['test']} test images; target precision 80%")
     for row in report["attributes"]:
         (line,) = (line for line in lines if line.startswith(f"{row['name']} "))
-        assert line.split()[1:3] == [str(row["known"]), str(row["given"])]
+        assert line.removeprefix(row["name"]).split()[:2] == [str(row["known"]), str(row["given"])]
     assert any(line.startswith("gate: accepts") for line in lines)
     assert report["statement"] in lines
     assert lines[-1].split() == ["folder", str(folder)]
