@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fashion_keras.catalog.columns import Columns, plain_label
+from fashion_keras.support.config_fields import bounded_int
 from fashion_keras.support.errors import InputError, unknown_name_error
 
 # Column -> value, several values of which one must match, or a range; see `parse_filters`.
@@ -23,7 +24,6 @@ _SIGNS = {">=": "gte", ">": "gt", "<=": "lte", "<": "lt"}
 _CONDITION = re.compile(r"([^=<>]+)(>=|<=|=|>|<)(.*)", re.DOTALL)
 # An error names so many values of a column, none of them longer.
 _MAX_NAMED, _LONGEST_NAMED = 100, 100
-_MOST_BITS = 1024  # of a whole number; a longer one is no float, and Python may refuse to print it
 
 
 @dataclass(frozen=True)
@@ -147,9 +147,7 @@ def _text(value: Any) -> str:  # noqa: ANN401 - whatever a caller passes
     if value is None or value != value:  # NaN is the one value that differs from itself
         return ""
     if isinstance(value, Integral) and not isinstance(value, bool):
-        if int(value).bit_length() > _MOST_BITS:
-            raise InputError(f"a filter has a number of {int(value).bit_length()} bits")
-        return str(int(value))
+        return str(bounded_int(value, "filter"))
     if isinstance(value, Real) and not isinstance(value, bool) and float(value).is_integer():
         return str(int(value))
     return fspath(value) if isinstance(value, PathLike) else str(value)

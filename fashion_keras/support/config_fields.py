@@ -15,7 +15,7 @@ from fashion_keras.support.json_record import type_hints
 
 ConfigType = TypeVar("ConfigType", bound="Config")
 _LARGEST = 2**31 - 1  # what every library takes for a count
-_MOST_BITS = 1024
+_MOST_BITS = 1024  # of a whole number; a longer one is no float, and Python may refuse to print it
 _BOUNDS = {"at_least": operator.ge, "above": operator.gt, "at_most": operator.le, "below": operator.lt}
 
 
@@ -157,6 +157,14 @@ def is_optional(kind: type, name: str) -> bool:
     return isinstance(type_hints(kind)[name], UnionType)
 
 
+def bounded_int(value: Integral, name: str) -> int:
+    """Return a whole number as an int; InputError, which begins with `name`, for one that no float can hold."""
+    number = int(value)
+    if number.bit_length() > _MOST_BITS:
+        raise InputError(f"{name}: a number of {number.bit_length()} bits")
+    return number
+
+
 def flag_name(name: str) -> str:
     """Return a field's name as it is written on the command line; "k" is -k."""
     return f"-{name}" if len(name) == 1 else f"--{name.replace('_', '-')}"
@@ -172,9 +180,7 @@ def _convert(kind: type, field_: Field, value: Any) -> Any:  # noqa: ANN401
     if plain_type is str and isinstance(value, PathLike):
         value = fspath(value)
     elif plain_type in (int, float) and isinstance(value, Integral) and not isinstance(value, bool):
-        value = int(value)
-        if value.bit_length() > _MOST_BITS:  # Python itself refuses to print the longest
-            raise InputError(f"{flag_name(field_.name)}: a number of {value.bit_length()} bits")
+        value = bounded_int(value, flag_name(field_.name))
     elif plain_type is float and isinstance(value, Real) and not isinstance(value, bool):
         value = float(value)
     elif plain_type is tuple and isinstance(value, Sequence) and not isinstance(value, str):

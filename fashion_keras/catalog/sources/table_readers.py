@@ -185,11 +185,11 @@ def table_of_frame(frame: "pd.DataFrame", mapping: Mapping[str, str], name: str 
     Raises:
         InputError: as `read_table`.
     """
+    import pyarrow as pa  # noqa: PLC0415 - as pandas
+
     if any(index is not None for index in frame.index.names):
         frame = frame.reset_index(allow_duplicates=True)
     names, written = name_columns([str(header) for header in frame.columns], mapping)
-    import pyarrow as pa  # noqa: PLC0415 - as pandas
-
     try:
         cells = {place: _frame_cells(frame.iloc[:, place]) for place in range(frame.shape[1])}
     except (pa.ArrowException, UnicodeDecodeError) as error:
